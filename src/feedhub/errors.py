@@ -1,0 +1,104 @@
+"""The error tree. Facts are attributes; the text is one line that names the place.
+
+FeedhubError
+├── ConfigError          the configuration cannot be used; carries every Problem
+├── UsageError           a command was given something it cannot work with
+├── PollError            one source could not be polled; costs one poll
+│   ├── FetchError       no complete answer came
+│   │   ├── RefusedAddressError   the address guard said no
+│   │   ├── DeadlineError         the total time was used up
+│   │   ├── TooLargeError         more decoded bytes than allowed
+│   │   ├── TruncatedError        the transfer ended early
+│   │   ├── RedirectError         a loop, too many hops, or an unusable target
+│   │   └── HttpStatusError       an answer other than 200 or 304
+│   └── ParseError       an answer came, but it is not a feed that can be read
+├── StoreError           the store cannot be used (locked, damaged, newer schema, full)
+└── PublishError         one output could not be written; the last good one stays
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+class FeedhubError(Exception):
+    """Root of everything feedhub raises on purpose."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing wrong in the configuration, with its place (line and column count from 1; 0 = unknown)."""
+
+    file: str
+    line: int
+    column: int
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}:{self.column}: " if self.line else f"{self.file}: "
+        return f"{place}{self.key}: {self.message}" if self.key else f"{place}{self.message}"
+
+
+class ConfigError(FeedhubError):
+    """The configuration cannot be used; ``problems`` lists everything that is wrong with it."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(str(problem) for problem in problems))
+
+
+class UsageError(FeedhubError):
+    """A command was given a name, address or file that it cannot work with."""
+
+
+class PollError(FeedhubError):
+    """One source could not be polled. ``retry_at`` is the earliest time the server allows another try."""
+
+    def __init__(self, message: str, *, status: int | None = None, retry_at: datetime | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.retry_at = retry_at
+
+
+class FetchError(PollError):
+    """No complete answer came: name not found, refused, reset, TLS, file missing."""
+
+
+class RefusedAddressError(FetchError):
+    """The address is private, has a scheme other than http(s), or is otherwise never asked."""
+
+
+class DeadlineError(FetchError):
+    """The total time for the request, headers and redirects included, was used up."""
+
+
+class TooLargeError(FetchError):
+    """The decoded body is larger than allowed."""
+
+
+class TruncatedError(FetchError):
+    """The transfer ended before the announced end."""
+
+
+class RedirectError(FetchError):
+    """A redirect loop, more hops than allowed, or a target that cannot be used."""
+
+
+class HttpStatusError(FetchError):
+    """The server answered with a status other than 200 and 304 (kept in ``status``)."""
+
+
+class ParseError(PollError):
+    """The document is not a feed that can be read. ``offers`` lists feeds that an HTML page links to."""
+
+    def __init__(self, message: str, *, offers: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.offers = offers
+
+
+class StoreError(FeedhubError):
+    """The store cannot be used: locked, damaged, of a newer schema, or no room on the disk."""
+
+
+class PublishError(FeedhubError):
+    """One output could not be rendered or written; the last good output stays in place."""

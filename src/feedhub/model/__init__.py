@@ -1,0 +1,1 @@
+"""Nouns: what an item, a source, an output is. Standard library only."""

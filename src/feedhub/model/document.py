@@ -1,0 +1,77 @@
+"""What is asked of the world, and what it answers."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validators:
+    """``ETag`` and ``Last-Modified`` exactly as received (RFC 9110 §8.8); opaque."""
+
+    etag: str | None = None
+    last_modified: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What to fetch. ``timeout`` is the total in seconds, ``max_size`` counts decoded bytes.
+
+    ``url`` is ``http(s)://…`` or ``file:///…``. ``headers`` and ``proxy`` belong to the origin of ``url`` and are
+    not sent to another one.
+    """
+
+    url: str
+    validators: Validators = Validators()
+    headers: tuple[tuple[str, str], ...] = ()
+    proxy: str | None = None
+    timeout: float = 30.0
+    max_size: int = 10_000_000
+    user_agent: str = "feedhub"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redirect:
+    """One hop: the status that sent us on, and the absolute address it named."""
+
+    status: int
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Freshness:
+    """What the server says about asking again. ``max_age`` in seconds, instants aware UTC."""
+
+    max_age: int | None = None
+    expires_at: datetime | None = None
+    retry_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A complete answer. ``body`` is decoded from its transfer coding, not from its charset.
+
+    ``url`` is the final address, the base of relative links. ``digest`` is the SHA-256 of ``body`` in hex.
+    ``charset`` is what the HTTP header declares, if anything.
+    """
+
+    url: str
+    body: bytes
+    digest: str
+    status: int = 200
+    content_type: str | None = None
+    charset: str | None = None
+    validators: Validators = Validators()
+    freshness: Freshness = Freshness()
+    redirects: tuple[Redirect, ...] = ()
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotModified:
+    """The source said that nothing is new (304, or a local file untouched)."""
+
+    url: str
+    status: int = 304
+    validators: Validators = Validators()
+    freshness: Freshness = Freshness()
+    redirects: tuple[Redirect, ...] = ()

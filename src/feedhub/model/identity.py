@@ -1,0 +1,176 @@
+"""How an item is recognised, and what is decided about it (SPEC §4)."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum, IntEnum
+
+from feedhub.model.item import Item, ParsedItem
+
+
+class KeyStrength(IntEnum):
+    """Strength of a key; a smaller number is stronger."""
+
+    NAMED = 1
+    URL = 2
+    GUID = 3
+    TEXT = 4
+    SIGNATURE = 5
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class IdentityKey:
+    """One way to recognise an item. ``text`` is unique over the whole store and readable.
+
+    Named keys (``infoCode:2021…``) and URL keys (``url:example.org/a``) hold across sources;
+    guid, text and signature keys contain the name of their source. A signature never identifies
+    an item by itself: it is asked only when a whole document looks re-identified.
+    """
+
+    strength: KeyStrength
+    text: str
+
+    @property
+    def name(self) -> str:
+        """What stands before the first colon: ``infoCode``, ``url``, ``guid``, ``text``, ``signature``."""
+        return self.text.partition(":")[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyPattern:
+    """A named key: the first match of ``pattern`` in one of ``fields`` (``id``, ``link``, ``title``…)."""
+
+    name: str
+    fields: tuple[str, ...]
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyedItem:
+    """A parsed item with the keys that identify it, strongest first, and the keys its document disqualified.
+
+    ``fingerprint`` is asked only when no key is left; None when there is neither title nor text.
+    """
+
+    item: ParsedItem
+    keys: tuple[IdentityKey, ...]
+    signature: IdentityKey
+    fingerprint: IdentityKey | None = None
+    distrusted: tuple[IdentityKey, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """What this source last said about a stored item: enough to tell an edit from a reused key."""
+
+    guid: str | None
+    url_key: str | None
+    title: str
+    text_digest: str
+    extras_digest: str
+    offered: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownItem:
+    """A stored item that some key of a document points at.
+
+    ``named`` holds its named keys. ``sighting`` is this source's own, if it has one.
+    ``removed`` items were taken out by retention and only their keys are remembered.
+    """
+
+    id: str
+    owner: str
+    named: tuple[IdentityKey, ...] = ()
+    sighting: Sighting | None = None
+    removed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownKeys:
+    """Answer of the store for one document: which keys it knows, and which this source has disqualified."""
+
+    items: dict[str, KnownItem] = field(default_factory=dict)
+    distrusted: frozenset[str] = frozenset()
+
+
+class Verdict(Enum):
+    """What a record is, seen from the store."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    DUPLICATE = "duplicate"
+    """First sighting of a known item by another source than its owner."""
+    SEEN = "seen"
+    """Known, and nothing that matters is different."""
+    REFRESHED = "refreshed"
+    """Known, same text, but its link or enclosures moved: stored without a new ``updated``."""
+    REPEAT = "repeat"
+    """A second record of the same item in one document."""
+    REMOVED = "removed"
+    """Taken out by retention earlier; never presented again."""
+    UNIDENTIFIED = "unidentified"
+    """No link, guid, title or text: nothing to recognise it by."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerNote:
+    """One line of the ledger: what was decided about which record, and why."""
+
+    kind: str
+    reason: str
+    item_id: str | None = None
+    key: str | None = None
+    title: str = ""
+    link: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What to do with one record. ``gained`` are keys the item did not have; ``moved`` keys change their item."""
+
+    keyed: KeyedItem
+    verdict: Verdict
+    item_id: str
+    gained: tuple[IdentityKey, ...] = ()
+    moved: tuple[IdentityKey, ...] = ()
+    text_digest: str = ""
+    extras_digest: str = ""
+    reoffered: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """Everything decided about one document, before any markup is cleaned or rule is run."""
+
+    decisions: tuple[Decision, ...]
+    notes: tuple[LedgerNote, ...] = ()
+    distrusted: tuple[IdentityKey, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filing:
+    """Where the rules put an item: category slugs with the rule that said so, or a drop."""
+
+    categories: tuple[tuple[str, str], ...] = ()
+    tags: tuple[str, ...] = ()
+    dropped_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ingest:
+    """One record ready to be stored: decided, cleaned and filed. ``item`` is None where nothing is rewritten."""
+
+    decision: Decision
+    item: Item | None = None
+    filing: Filing | None = None
+    published_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestPlan:
+    """What one poll stores, in one transaction."""
+
+    ingests: tuple[Ingest, ...] = ()
+    notes: tuple[LedgerNote, ...] = ()
+    distrusted: tuple[IdentityKey, ...] = ()

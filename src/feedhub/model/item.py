@@ -1,0 +1,126 @@
+"""Articles, from the record a source gave to the normalised item in the store."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """An author as the publisher names them; every field is plain text."""
+
+    name: str
+    uri: str | None = None
+    email: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enclosure:
+    """An attached file. ``length`` in bytes, ``duration`` in seconds."""
+
+    url: str
+    media_type: str | None = None
+    length: int | None = None
+    duration: int | None = None
+    title: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Markup:
+    """Text as it came, not yet cleaned. Relative addresses in it are relative to ``base``."""
+
+    value: str
+    kind: Literal["html", "text"] = "html"
+    base: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParsedItem:
+    """One record of one document as its publisher wrote it: text scrubbed, dates read, markup untouched.
+
+    ``position`` counts from 0 in document order. ``text_digest`` is over title and visible text
+    without markup and white space, so that markup noise does not look like an edit.
+    ``published_at`` is None when the record has no date that can be believed.
+    """
+
+    position: int
+    title: str
+    text_digest: str
+    guid: str | None = None
+    link: str | None = None
+    published_at: datetime | None = None
+    summary: Markup | None = None
+    content: Markup | None = None
+    authors: tuple[Person, ...] = ()
+    tags: tuple[str, ...] = ()
+    language: str | None = None
+    image: str | None = None
+    comments: str | None = None
+    enclosures: tuple[Enclosure, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """A record that could not become an item, and why; kept in the ledger."""
+
+    position: int
+    reason: str
+    title: str = ""
+    link: str | None = None
+    guid: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParsedFeed:
+    """What one document says: its own title and link, its items in document order, its wishes for pacing.
+
+    ``ttl`` is the interval the feed asks for (``ttl``, ``sy:updatePeriod``), in seconds.
+    """
+
+    title: str
+    items: tuple[ParsedItem, ...]
+    link: str | None = None
+    language: str | None = None
+    ttl: int | None = None
+    rejected: tuple[Rejected, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One normalised article in the wording of one source: markup clean, addresses absolute.
+
+    ``summary`` and ``content`` are sanitised HTML fragments; everything else is plain text.
+    """
+
+    title: str
+    guid: str | None = None
+    link: str | None = None
+    summary: str | None = None
+    content: str | None = None
+    authors: tuple[Person, ...] = ()
+    tags: tuple[str, ...] = ()
+    language: str | None = None
+    image: str | None = None
+    comments: str | None = None
+    enclosures: tuple[Enclosure, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredItem:
+    """An item as an output shows it: permanent id, fixed published time, the wording chosen for that output.
+
+    ``id`` is a ``urn:uuid:`` (SPEC §4). Instants are aware UTC. ``source`` names the source whose wording
+    this is; ``source_title`` and ``source_link`` are what that source's document calls itself.
+    ``categories`` are the titles of every category that holds the item.
+    """
+
+    id: str
+    item: Item
+    source: str
+    published_at: datetime
+    updated_at: datetime
+    source_title: str = ""
+    source_link: str | None = None
+    source_url: str | None = None
+    categories: tuple[str, ...] = ()

@@ -1,0 +1,175 @@
+"""What steps report; counted and shown elsewhere."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from feedhub.model.item import Item, ParsedItem, Rejected
+from feedhub.model.output import CategorySummary
+
+
+class Outcome(Enum):
+    """How a poll ended."""
+
+    STORED = "stored"
+    NOT_MODIFIED = "not_modified"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollReport:
+    """One poll of one source. ``reason`` says in words why it failed or was skipped.
+
+    ``rejected`` counts records that became no item: unusable, dropped by a rule, over the limit.
+    ``seconds`` is the time from the start of the fetch to the end of the transaction.
+    """
+
+    source: str
+    outcome: Outcome
+    new: int = 0
+    changed: int = 0
+    duplicate: int = 0
+    rejected: int = 0
+    seen: int = 0
+    reason: str = ""
+    status: int | None = None
+    bytes: int = 0
+    seconds: float = 0.0
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishReport:
+    """What a publish did to the files of the output folder; ``failed`` pairs a path with its reason."""
+
+    written: tuple[str, ...] = ()
+    unchanged: int = 0
+    removed: tuple[str, ...] = ()
+    failed: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PruneReport:
+    """What retention took out."""
+
+    items: int
+    keys: int
+    ledger: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SightingReport:
+    """Where an item was seen: for ``explain``."""
+
+    source: str
+    link: str | None
+    title: str
+    first_seen_at: datetime
+    updated_at: datetime
+    offered: bool
+    left_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerEntry:
+    """A ledger row as ``explain`` prints it."""
+
+    at: datetime
+    source: str
+    kind: str
+    reason: str
+    key: str | None
+    item_id: str | None
+    title: str
+    link: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """All that is known about one reference. ``memberships`` are (category, rule, source) triples."""
+
+    ref: str
+    item_id: str | None
+    owner: str | None
+    title: str
+    published_at: datetime | None
+    updated_at: datetime | None
+    removed_at: datetime | None
+    keys: tuple[str, ...]
+    sightings: tuple[SightingReport, ...]
+    memberships: tuple[tuple[str, str, str], ...]
+    outputs: tuple[str, ...]
+    ledger: tuple[LedgerEntry, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceCounts:
+    """How many items a source has given, in all and per day over the last fortnight."""
+
+    items: int
+    items_per_day: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchHit:
+    """One stored item that matches a query."""
+
+    id: str
+    title: str
+    link: str | None
+    source: str
+    published_at: datetime
+    snippet: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollRun:
+    """One run over several sources. ``not_due`` sources were left alone; ``next_due_at`` is the earliest of theirs."""
+
+    reports: tuple[PollReport, ...]
+    published: PublishReport | None = None
+    not_due: int = 0
+    next_due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceStatus:
+    """One source as ``status`` shows it. ``state``: ok, failing, gone, paused, broken, or new (never polled).
+
+    ``reason`` says in words why it is not ok. ``next_poll_in`` in seconds, negative when overdue.
+    """
+
+    name: str
+    url: str
+    state: str
+    reason: str
+    current_url: str | None
+    next_poll_in: float | None
+    last_success: datetime | None
+    last_error: str | None
+    http_status: int | None
+    items: int
+    items_per_day: float
+    failures: int
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubStatus:
+    """Every source and every category at one moment."""
+
+    sources: tuple[SourceStatus, ...]
+    categories: tuple[CategorySummary, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What a source would give if it were polled now; nothing of it is stored."""
+
+    url: str
+    title: str
+    items: tuple[tuple[ParsedItem, Item], ...]
+    rejected: tuple[Rejected, ...]
+    notes: tuple[str, ...]
+    keys: tuple[tuple[str, ...], ...]

@@ -1,0 +1,124 @@
+"""Configured upstreams, the rules over their items, and what is remembered about each."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from feedhub.model.document import Validators
+from feedhub.model.identity import KeyPattern
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollSettings:
+    """Pacing and limits. Intervals and ``timeout`` in seconds, ``max_size`` in decoded bytes.
+
+    ``allow_private`` lists hosts, networks and host:port pairs that may be reached although private.
+    """
+
+    every: float = 900.0
+    min: float = 60.0
+    max: float = 86_400.0
+    workers: int = 32
+    timeout: float = 30.0
+    max_size: int = 10_000_000
+    host_concurrent: int = 2
+    host_gap: float = 1.0
+    user_agent: str = "feedhub"
+    allow_private: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """One configured upstream. ``url`` is ``http(s)://`` or ``file://``.
+
+    ``categories`` are slugs. ``timezone`` is an IANA name, already filled from the site's where not given.
+    ``limit`` keeps the newest N records of a document. ``place`` is ``FILE:LINE`` of its configuration.
+    ``broken`` says why this source cannot be used although the rest of the configuration can.
+    ``settings_digest`` changes when anything changes that decides what a document of this source means:
+    a document is then read again although it did not change. ``schedule`` is a cron expression of five fields whose
+    days of the week are names; ``auto`` follows the rhythm of the source; a ``paused`` source is not polled.
+    """
+
+    name: str
+    url: str
+    kind: str = "feed"
+    categories: tuple[str, ...] = ()
+    every: float | None = None
+    encoding: str | None = None
+    timezone: str = "UTC"
+    headers: tuple[tuple[str, str], ...] = ()
+    proxy: str | None = None
+    limit: int | None = None
+    content: Literal["sanitize", "trust", "text"] = "sanitize"
+    identity: tuple[KeyPattern, ...] = ()
+    timeout: float = 30.0
+    max_size: int = 10_000_000
+    user_agent: str = "feedhub"
+    place: str = ""
+    broken: str | None = None
+    settings_digest: str = ""
+    schedule: str | None = None
+    auto: bool = False
+    paused: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceState:
+    """What is remembered about a source between polls. Instants are aware UTC.
+
+    ``validators`` and ``body_digest`` belong to the last document that was parsed and stored.
+    ``failures`` counts failed polls since the last success. ``gone`` is set by 410.
+    ``latency`` of the last fetch is not kept; counters are totals since the store was made.
+    """
+
+    name: str
+    validators: Validators = Validators()
+    body_digest: str | None = None
+    settings_digest: str | None = None
+    title: str = ""
+    link: str | None = None
+    ttl: int | None = None
+    last_poll_at: datetime | None = None
+    last_success_at: datetime | None = None
+    next_poll_at: datetime | None = None
+    failures: int = 0
+    last_error: str | None = None
+    http_status: int | None = None
+    current_url: str | None = None
+    gone: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """A node of a rule's condition tree.
+
+    ``kind`` is ``all``, ``any``, ``not`` (over ``parts``), or a field: ``title content summary author link``
+    (``values`` holds one regex), ``source`` (globs), ``tags category`` (any of the list).
+    """
+
+    kind: str
+    values: tuple[str, ...] = ()
+    parts: tuple["Condition", ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replacement:
+    """``field`` (title, content, summary, author, link) with every match of ``pattern`` put as ``replacement``."""
+
+    field: str
+    pattern: str
+    replacement: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One routing rule, in the order of the configuration. ``name`` is unique and shown by ``explain``."""
+
+    name: str
+    when: Condition
+    drop: bool = False
+    categories: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    replace: tuple[Replacement, ...] = ()
+    stop: bool = False

@@ -1,0 +1,173 @@
+"""One poll of one source: fetch and parse anywhere, then decide and store in one transaction."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from feedhub.errors import PollError
+from feedhub.model.document import Document, Freshness, NotModified, Request, Validators
+from feedhub.model.item import ParsedFeed
+from feedhub.model.report import Outcome, PollReport
+from feedhub.model.settings import Settings
+from feedhub.model.source import Source, SourceState
+from feedhub.pipeline.ingest import plan_document
+from feedhub.ports import Cleaner, Fetcher, Parser, Store, Transaction
+from feedhub.rules.pacing import adaptive_interval, next_poll_at, next_try_at
+
+_RHYTHM_DAYS: Final = 14
+GONE: Final = 410
+
+Scheduled = Callable[[Source, datetime], datetime | None]
+"""The next time a source's cron expression names, or None for a source without one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """The outside half of a poll. ``feed`` is None when nothing had to be parsed; ``seconds`` is what it took."""
+
+    source: Source
+    answer: Document | NotModified | None = None
+    feed: ParsedFeed | None = None
+    error: PollError | None = None
+    seconds: float = 0.0
+
+
+def fetch_source(source: Source, state: SourceState, *, fetcher: Fetcher, parser: Parser) -> Fetched:
+    """Fetch a source and read what came, unless it is what came last time. Touches no store."""
+    if source.broken:
+        return Fetched(source=source, error=PollError(source.broken))
+    current = is_current(source, state)
+    request = Request(
+        url=source.url,
+        validators=state.validators if current else Validators(),
+        headers=source.headers,
+        proxy=source.proxy,
+        timeout=source.timeout,
+        max_size=source.max_size,
+        user_agent=source.user_agent,
+    )
+    answer: Document | NotModified | None = None
+    try:
+        answer = fetcher.fetch(request)
+        if isinstance(answer, NotModified) or (current and answer.digest == state.body_digest):
+            return Fetched(source=source, answer=answer)
+        return Fetched(source=source, answer=answer, feed=parser.parse(answer, source))
+    except PollError as error:
+        return Fetched(source=source, answer=answer, error=error)
+
+
+def is_current(source: Source, state: SourceState) -> bool:
+    """Tell whether the last document was read under the source's present settings, so that it may be skipped."""
+    return state.settings_digest == source.settings_digest and state.current_url == source.url
+
+
+def store_fetched(
+    fetched: Fetched,
+    *,
+    settings: Settings,
+    store: Store,
+    cleaner: Cleaner,
+    scheduled: Scheduled,
+    now: datetime,
+) -> PollReport:
+    """Decide about what was fetched and store it, all or nothing.
+
+    Raises:
+        StoreError: nothing was stored; the same poll can be repeated.
+    """
+    with store.writing() as transaction:
+        state = replace(transaction.state(fetched.source.name), last_poll_at=now)
+        if fetched.error:
+            transaction.save_state(_failed(state, fetched, settings, scheduled, now))
+            return _failure_report(fetched)
+        state, report = _succeeded(transaction, state, fetched, settings, cleaner, now)
+        wait = _interval(transaction, fetched.source, settings, now)
+        freshness = fetched.answer.freshness if fetched.answer else Freshness()
+        due = scheduled(fetched.source, now) or next_poll_at(
+            now, interval=wait, ttl=state.ttl, freshness=freshness, settings=settings.poll
+        )
+        transaction.save_state(replace(state, next_poll_at=due))
+        return report
+
+
+def _succeeded(
+    transaction: Transaction,
+    state: SourceState,
+    fetched: Fetched,
+    settings: Settings,
+    cleaner: Cleaner,
+    now: datetime,
+) -> tuple[SourceState, PollReport]:
+    source, answer = fetched.source, fetched.answer
+    state = replace(state, failures=0, last_error=None, gone=False, last_success_at=now, http_status=_status(answer))
+    report = PollReport(
+        source=source.name, outcome=Outcome.NOT_MODIFIED, status=state.http_status, seconds=fetched.seconds
+    )
+    if not isinstance(answer, Document):
+        return (replace(state, validators=answer.validators) if answer else state), report
+    if fetched.feed is None:
+        return replace(state, validators=answer.validators), replace(report, bytes=len(answer.body))
+    planned = plan_document(transaction, fetched.feed, source, settings=settings, cleaner=cleaner, now=now)
+    # An empty document says nothing about what the source still offers (guarantee 39).
+    transaction.ingest(source.name, planned.plan, now, complete=bool(fetched.feed.items))
+    state = replace(
+        state,
+        validators=answer.validators,
+        body_digest=answer.digest,
+        settings_digest=source.settings_digest,
+        title=fetched.feed.title,
+        link=fetched.feed.link,
+        ttl=fetched.feed.ttl,
+        current_url=source.url,
+        warnings=planned.warnings,
+    )
+    report = replace(planned.report, status=state.http_status, bytes=len(answer.body), seconds=fetched.seconds)
+    return state, report
+
+
+def _interval(transaction: Transaction, source: Source, settings: Settings, now: datetime) -> float:
+    if source.auto:
+        recent = transaction.rate(source.name, now - timedelta(days=_RHYTHM_DAYS))
+        return adaptive_interval(recent, _RHYTHM_DAYS, settings.poll)
+    return source.every or settings.poll.every
+
+
+def _failed(
+    state: SourceState, fetched: Fetched, settings: Settings, scheduled: Scheduled, now: datetime
+) -> SourceState:
+    source, error = fetched.source, fetched.error
+    failures = state.failures + 1
+    due = next_try_at(
+        now,
+        source=source.name,
+        failures=failures,
+        interval=source.every or settings.poll.every,
+        retry_at=error.retry_at if error else None,
+        settings=settings.poll,
+    )
+    named = scheduled(source, now)
+    gone = bool(error and error.status == GONE)
+    return replace(
+        state,
+        failures=failures,
+        last_error=str(error),
+        http_status=error.status if error and error.status else _status(fetched.answer),
+        gone=gone,
+        next_poll_at=None if gone else max(due, named or due),
+    )
+
+
+def _failure_report(fetched: Fetched) -> PollReport:
+    return PollReport(
+        source=fetched.source.name,
+        outcome=Outcome.FAILED,
+        reason=str(fetched.error),
+        status=(fetched.error.status if fetched.error else None) or _status(fetched.answer),
+        bytes=len(fetched.answer.body) if isinstance(fetched.answer, Document) else 0,
+        seconds=fetched.seconds,
+    )
+
+
+def _status(answer: Document | NotModified | None) -> int | None:
+    return answer.status if answer else None

@@ -1,0 +1,1 @@
+"""Pure decisions: no clock, disk, network, randomness or logging."""

@@ -1,0 +1,206 @@
+"""New, changed or duplicate: what each record of a document is, seen from the store (SPEC §4).
+
+The law: missing a duplicate is acceptable, losing a real item is not. So a key is believed only as long as
+nothing else about the record speaks against it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from feedhub.model.identity import (
+    Decision,
+    IdentityKey,
+    Judgement,
+    KeyedItem,
+    KeyStrength,
+    KnownItem,
+    KnownKeys,
+    LedgerNote,
+    Verdict,
+)
+from feedhub.rules.identity import (
+    KeyedDocument,
+    comparable_title,
+    extras_digest,
+    item_id,
+    without_keys,
+)
+from feedhub.rules.migration import Migration, find_migration
+
+
+def judge(document: KeyedDocument, known: KnownKeys, *, source: str, site_url: str) -> Judgement:
+    """Decide about every record of one document of ``source``; the records keep their order."""
+    remembered = frozenset(key for key in _all_keys(document) if key.text in known.distrusted)
+    items = [without_keys(keyed, remembered) for keyed in document.items]
+    bench = _Bench(source=source, site_url=site_url, known=known.items, migration=find_migration(items, known.items))
+    if bench.migration.note:
+        bench.notes.append(LedgerNote(kind="migration", reason=bench.migration.note))
+    decisions = tuple(bench.decide(keyed) for keyed in items)
+    bench.notes.extend(LedgerNote(kind="distrusted", reason=text) for text in document.warnings)
+    warnings = document.warnings + ((bench.migration.note,) if bench.migration.note else ())
+    return Judgement(decisions=decisions, notes=tuple(bench.notes), distrusted=document.distrusted, warnings=warnings)
+
+
+def _all_keys(document: KeyedDocument) -> set[IdentityKey]:
+    return {key for keyed in document.items for key in keyed.keys}
+
+
+@dataclass(slots=True)
+class _Bench:
+    """The state of judging one document: what earlier records of it have claimed."""
+
+    source: str
+    site_url: str
+    known: Mapping[str, KnownItem]
+    migration: Migration
+    claimed: dict[str, KnownItem] = field(default_factory=dict)
+    renamed: dict[str, KnownItem] = field(default_factory=dict)
+    met: set[str] = field(default_factory=set)
+    notes: list[LedgerNote] = field(default_factory=list)
+
+    def decide(self, keyed: KeyedItem) -> Decision:
+        if not keyed.keys:
+            self._note(keyed, "rejected", "no link, guid, title or text to recognise it by")
+            return Decision(keyed=keyed, verdict=Verdict.UNIDENTIFIED, item_id="")
+        believed, doubted = self._candidates(keyed)
+        if believed:
+            return self._match(keyed, believed)
+        return self._found(keyed, doubted)
+
+    def _candidates(self, keyed: KeyedItem) -> tuple[list[tuple[IdentityKey, KnownItem]], list[IdentityKey]]:
+        """Split the keys that point somewhere into those believed, strongest first, and those spoken against."""
+        believed, doubted = [], []
+        for key in keyed.keys:
+            target = self._target(key)
+            if target is None:
+                continue
+            if self._contradicts(keyed, key, target):
+                doubted.append(key)
+            else:
+                believed.append((key, target))
+        if not believed and keyed.signature in self.migration.signatures:
+            believed.append((keyed.signature, self.known[keyed.signature.text]))
+        return believed, doubted
+
+    def _target(self, key: IdentityKey) -> KnownItem | None:
+        target = self.claimed.get(key.text) or self.known.get(key.text)
+        return self.renamed.get(target.id, target) if target else None
+
+    def _contradicts(self, keyed: KeyedItem, key: IdentityKey, target: KnownItem) -> bool:
+        if key.strength is KeyStrength.NAMED:
+            return False
+        if _names_differ(keyed, target):
+            return True
+        sighting = target.sighting
+        if sighting is None or comparable_title(sighting.title) == comparable_title(keyed.item.title):
+            return False
+        if key.strength is KeyStrength.GUID:
+            return not self.migration.links and _differ(sighting.url_key, url_key(keyed))
+        return not self.migration.guids and _differ(sighting.guid, keyed.item.guid)
+
+    def _match(self, keyed: KeyedItem, believed: list[tuple[IdentityKey, KnownItem]]) -> Decision:
+        key, target = believed[0]
+        for other_key, other in believed[1:]:
+            if other.id != target.id:
+                self._note(
+                    keyed, "conflict", f"{key.text} and {other_key.text} name different items", target, other_key
+                )
+        verdict = self._verdict(keyed, target)
+        if verdict is Verdict.DUPLICATE:
+            self._note(keyed, "duplicate", f"the same item as one of {target.owner}, by {key.name}", target, key)
+        elif verdict is Verdict.REMOVED:
+            self._note(keyed, "removed", "taken out by retention earlier, not presented again", target, key)
+        elif verdict is Verdict.REPEAT:
+            self._note(keyed, "repeat", f"a second record of one item in the document, by {key.name}", target, key)
+        return self._decision(keyed, verdict, target, reoffered=bool(target.sighting and not target.sighting.offered))
+
+    def _verdict(self, keyed: KeyedItem, target: KnownItem) -> Verdict:
+        sighting = target.sighting
+        if target.id in self.met:
+            return Verdict.REPEAT
+        if target.removed:
+            return Verdict.REMOVED
+        if sighting is None:
+            return Verdict.DUPLICATE
+        if sighting.text_digest != keyed.item.text_digest:
+            return Verdict.CHANGED
+        return Verdict.SEEN if sighting.extras_digest == extras_digest(keyed.item) else Verdict.REFRESHED
+
+    def _found(self, keyed: KeyedItem, doubted: list[IdentityKey]) -> Decision:
+        """Present a record as a new item; a key that was reused for it now names it."""
+        own = next((key for key in keyed.keys if key not in doubted), keyed.fingerprint or keyed.signature)
+        item = KnownItem(id=item_id(self.site_url, own), owner=self.source)
+        moved: list[IdentityKey] = []
+        for key in doubted:
+            target = self._target(key)
+            if target is None or _names_differ(keyed, target):
+                continue
+            moved.append(key)
+            self._note(keyed, "reused", f"{key.text} came back with another headline and address", target, key)
+        return self._decision(keyed, Verdict.NEW, item, moved=tuple(moved))
+
+    def _decision(
+        self,
+        keyed: KeyedItem,
+        verdict: Verdict,
+        target: KnownItem,
+        *,
+        moved: tuple[IdentityKey, ...] = (),
+        reoffered: bool = False,
+    ) -> Decision:
+        gained = tuple(key for key in keyed.keys if key.text not in self.known and key.text not in self.claimed)
+        names = tuple(key for key in gained if key.strength is KeyStrength.NAMED)
+        if names:
+            target = self.renamed[target.id] = replace(target, named=target.named + names)
+        self.claimed.update((key.text, target) for key in gained + moved)
+        self.met.add(target.id)
+        return Decision(
+            keyed=keyed,
+            verdict=verdict,
+            item_id=target.id,
+            gained=gained,
+            moved=moved,
+            text_digest=keyed.item.text_digest,
+            extras_digest=extras_digest(keyed.item),
+            reoffered=reoffered,
+        )
+
+    def _note(
+        self,
+        keyed: KeyedItem,
+        kind: str,
+        reason: str,
+        target: KnownItem | None = None,
+        key: IdentityKey | None = None,
+    ) -> None:
+        self.notes.append(
+            LedgerNote(
+                kind=kind,
+                reason=reason,
+                item_id=target.id if target else None,
+                key=key.text if key else None,
+                title=keyed.item.title,
+                link=keyed.item.link,
+            )
+        )
+
+
+def url_key(keyed: KeyedItem) -> str | None:
+    """Return the text of a record's URL key, believed or not; what a sighting remembers as its address."""
+    return next((key.text for key in keyed.keys + keyed.distrusted if key.strength is KeyStrength.URL), None)
+
+
+def _names_differ(keyed: KeyedItem, target: KnownItem) -> bool:
+    """Tell whether record and item carry different values of one named key: then they are two items."""
+    theirs = {key.name: set[str]() for key in target.named}
+    for key in target.named:
+        theirs[key.name].add(key.text)
+    return any(
+        key.text not in theirs[key.name]
+        for key in keyed.keys
+        if key.strength is KeyStrength.NAMED and key.name in theirs
+    )
+
+
+def _differ(one: str | None, other: str | None) -> bool:
+    return one is not None and other is not None and one != other

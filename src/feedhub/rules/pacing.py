@@ -1,0 +1,54 @@
+"""When a source is polled next (SPEC §7)."""
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import Final
+
+from feedhub.model.document import Freshness
+from feedhub.model.source import PollSettings
+
+# Aims at about three polls per expected item, as a reader that looks a little more often than it is rewarded.
+_POLLS_PER_ITEM: Final = 3
+_BACKOFF_DOUBLINGS: Final = 16
+
+
+def next_poll_at(
+    now: datetime, *, interval: float, ttl: int | None, freshness: Freshness, settings: PollSettings
+) -> datetime:
+    """Return the time of the next poll after a success: the largest wish, clamped to ``min``…``max``.
+
+    ``interval`` and ``ttl`` in seconds. ``Retry-After`` is obeyed up to ``max``, never undercut.
+    """
+    wishes = [interval, float(ttl or 0), float(freshness.max_age or 0)]
+    wishes += [(at - now).total_seconds() for at in (freshness.expires_at, freshness.retry_at) if at]
+    return now + timedelta(seconds=_clamped(max(wishes), settings))
+
+
+def next_try_at(
+    now: datetime, *, source: str, failures: int, interval: float, retry_at: datetime | None, settings: PollSettings
+) -> datetime:
+    """Return the time of the next poll after ``failures`` failed ones in a row: doubling, spread by up to a fifth.
+
+    The spread follows from the source's name and the count, so that many sources of one dead host do not come back
+    in step. It never ends; ``Retry-After`` is never undercut.
+    """
+    doubled = interval * 2.0 ** min(max(failures - 1, 0), _BACKOFF_DOUBLINGS)
+    wait = min(doubled, settings.max) * (1 - spread(f"{source}:{failures}") / 5)
+    if retry_at:
+        wait = max(wait, min((retry_at - now).total_seconds(), settings.max))
+    return now + timedelta(seconds=max(wait, settings.min))
+
+
+def adaptive_interval(items: int, days: float, settings: PollSettings) -> float:
+    """Return the interval in seconds for ``every: auto``, from the number of items in the last ``days``."""
+    expected = days * 86_400 / (max(items, 1) * _POLLS_PER_ITEM)
+    return _clamped(expected, settings)
+
+
+def spread(name: str) -> float:
+    """Return a number from 0 to 1 that follows from a name: the same at every start, different for every source."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4]) / 2**32
+
+
+def _clamped(seconds: float, settings: PollSettings) -> float:
+    return min(max(seconds, settings.min), settings.max)

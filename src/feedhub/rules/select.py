@@ -1,0 +1,43 @@
+"""What an output shows, and when a source has been silent too long to be believed."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from feedhub.model.item import StoredItem
+from feedhub.model.output import Category, OutputFeed, OutputSettings, OutputView, Site
+
+ALL: Final = "all"
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def output_feed(slug: str, site: Site, categories: Sequence[Category], settings: OutputSettings) -> OutputFeed:
+    """Return the output that owns ``feeds/<slug>.*``: the combined one for ``all``, else a category's."""
+    if slug == ALL:
+        return OutputFeed(slug=ALL, title=site.title, description=site.description, entries=settings.entries)
+    category = next((one for one in categories if one.slug == slug), Category(slug=slug, title=slug))
+    return OutputFeed(
+        slug=slug,
+        title=category.title,
+        description=category.description,
+        entries=category.entries or settings.entries,
+    )
+
+
+def output_view(
+    feed: OutputFeed, site: Site, settings: OutputSettings, items: Sequence[StoredItem], changed_at: datetime
+) -> OutputView:
+    """Choose the newest entries for an output; ``items`` come newest first."""
+    return OutputView(
+        site=site,
+        feed=feed,
+        items=tuple(items[: feed.entries]),
+        updated_at=max([changed_at, *(item.updated_at for item in items[: feed.entries])]),
+        content=settings.content,
+        formats=settings.formats,
+    )
+
+
+def settled_published(published_at: datetime | None, now: datetime) -> datetime:
+    """Return the published time an item keeps for ever: its own unless missing or in the future (SPEC §3.2)."""
+    return now if published_at is None or published_at > now else published_at

@@ -1,0 +1,95 @@
+"""Canonical URLs: what makes two addresses one (SPEC §4, key 2)."""
+
+import re
+from typing import Final
+from urllib.parse import quote, urlsplit
+
+# Names that only say how the reader came to the page. A name belongs here when leaving it out can never
+# change the page; `ref`, `source`, `from` and the like carry meaning on some sites and stay.
+_TRACKERS: Final = """
+    fbclid gclid gclsrc dclid gbraid wbraid msclkid yclid ysclid twclid ttclid li_fat_id igshid igsh epik
+    srsltid mc_cid mc_eid mkt_tok vero_id vero_conv oly_anon_id oly_enc_id rb_clickid s_cid wickedid
+    wickedsource ml_subscriber ml_subscriber_hash _openstat _ga _gl _hsenc _hsmi __hssc __hstc __hsfp
+    hsctatracking hss_channel at_medium at_campaign at_link_id at_link_type at_link_origin at_format at_ptr_name
+    at_bbc_team at_custom1 at_custom2 at_custom3 at_custom4 ns_source ns_mchannel ns_campaign ns_linkname ns_fee
+    ncid cmpid icid ftag ito xtor wt_mc wt.mc_id wt_zmc __twitter_impression guce_referrer guce_referrer_sig
+    guccounter sr_share zanpid irclickid irgwc elqtrackid elqtrack trk_contact trk_msg trk_module trk_sid spm
+    spm_id_from vd_source scm share_source share_medium share_plat share_session_id share_tag buvid unique_k
+    isappinstalled
+"""
+TRACKING_NAMES: Final = frozenset(_TRACKERS.split())
+TRACKING_PREFIXES: Final = ("utm_", "pk_", "piwik_", "mtm_", "matomo_", "hsa_", "stm_")
+
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_PERCENT: Final = re.compile(r"%([0-9A-Fa-f]{2})")
+_UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_SAFE: Final = "!$&'()*+,;=:@/?%[]"
+
+
+def canonical_url(url: str) -> str | None:
+    """Return the address without scheme, fragment, default port and trackers, parameters sorted; the URL key.
+
+    None for anything but http(s), for addresses that cannot be read, and for a front page (neither path nor
+    query), which identifies a site and not an item. Percent-encoding is normalised as in RFC 3986 §6.2.2.
+    """
+    try:
+        parts = urlsplit(url.strip())
+        port = parts.port
+    except ValueError:
+        return None
+    scheme = parts.scheme.lower()
+    host = _ascii_host(parts.hostname or "")
+    if scheme not in _DEFAULT_PORTS or not host:
+        return None
+    query = "&".join(sorted(_kept_parameters(parts.query)))
+    path = _encoded(parts.path) or "/"
+    if path == "/" and not query:
+        return None
+    shown_port = "" if port is None or port in _DEFAULT_PORTS.values() else f":{port}"
+    return f"{host}{shown_port}{path}" + (f"?{query}" if query else "")
+
+
+def is_web_url(url: str | None) -> bool:
+    """Tell whether an address is http(s) with a host."""
+    if not url:
+        return False
+    try:
+        parts = urlsplit(url)
+        return parts.scheme.lower() in _DEFAULT_PORTS and bool(parts.hostname)
+    except ValueError:
+        return False
+
+
+def without_query(url: str) -> str:
+    """Return the address up to its query: what stays the same when only a token changes."""
+    return url.partition("#")[0].partition("?")[0]
+
+
+def _kept_parameters(query: str) -> list[str]:
+    return [_encoded(parameter) for parameter in query.split("&") if parameter and not _is_tracker(parameter)]
+
+
+def _is_tracker(parameter: str) -> bool:
+    name = parameter.partition("=")[0].lower()
+    return name in TRACKING_NAMES or name.startswith(TRACKING_PREFIXES)
+
+
+def _ascii_host(host: str) -> str:
+    host = host.rstrip(".").lower()
+    if host.isascii():
+        return host
+    try:
+        return host.encode("idna").decode("ascii")
+    except UnicodeError:
+        return host
+
+
+def _encoded(text: str) -> str:
+    # Lone surrogates cannot be encoded; "replace" keeps one bad character from costing the key.
+    encoded = quote(text.encode("utf-8", "replace"), safe=_SAFE)
+    return _PERCENT.sub(_normal_octet, encoded)
+
+
+def _normal_octet(match: re.Match[str]) -> str:
+    character = chr(int(match[1], 16))
+    return character if character in _UNRESERVED else match[0].upper()

@@ -1,0 +1,120 @@
+"""A few lines that stand for the store in tests of the rules: judge documents, remember what was decided."""
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from feedhub.model.identity import (
+    IdentityKey,
+    Judgement,
+    KeyPattern,
+    KeyStrength,
+    KnownItem,
+    KnownKeys,
+    Sighting,
+    Verdict,
+)
+from feedhub.model.item import Enclosure, Markup, ParsedItem
+from feedhub.rules.dedupe import judge, url_key
+from feedhub.rules.identity import keyed_document, lookup_keys
+from feedhub.rules.text import text_digest, visible_text
+
+SITE = "https://site.example"
+INFO_CODE = KeyPattern(name="infoCode", fields=("id", "link"), pattern=r"(?:infoCode=|/a/|^)(?:NW)?(\d{18})")
+STORED = (Verdict.NEW, Verdict.CHANGED, Verdict.REFRESHED, Verdict.DUPLICATE)
+
+
+def record(
+    title: str = "Title",
+    *,
+    link: str | None = None,
+    guid: str | None = None,
+    text: str = "",
+    published: datetime | None = None,
+    enclosure: str | None = None,
+    position: int = 0,
+) -> ParsedItem:
+    """Return one record as a reader gives it."""
+    return ParsedItem(
+        position=position,
+        title=title,
+        link=link,
+        guid=guid,
+        published_at=published,
+        content=Markup(value=text) if text else None,
+        text_digest=text_digest(title, visible_text(text)),
+        enclosures=(Enclosure(url=enclosure),) if enclosure else (),
+    )
+
+
+def day(number: int) -> datetime:
+    """Return noon of a day of January 2024, UTC."""
+    return datetime(2024, 1, number, 12, tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class Library:
+    """What a store would remember: keys, items, sightings, distrusted keys."""
+
+    patterns: tuple[KeyPattern, ...] = (INFO_CODE,)
+    keys: dict[str, str] = field(default_factory=dict)
+    owners: dict[str, str] = field(default_factory=dict)
+    named: dict[str, set[IdentityKey]] = field(default_factory=dict)
+    sightings: dict[tuple[str, str], Sighting] = field(default_factory=dict)
+    distrusted: dict[str, set[str]] = field(default_factory=dict)
+    removed: set[str] = field(default_factory=set)
+
+    def poll(self, source: str, *records: ParsedItem) -> Judgement:
+        """Judge a document of ``source`` and remember the outcome."""
+        document = keyed_document(records, self.patterns, source)
+        asked = lookup_keys(document.items)
+        known = KnownKeys(
+            items={key.text: self._known(self.keys[key.text], source) for key in asked if key.text in self.keys},
+            distrusted=frozenset(key.text for key in asked if key.text in self.distrusted.get(source, set())),
+        )
+        judgement = judge(document, known, source=source, site_url=SITE)
+        self._remember(judgement, source)
+        return judgement
+
+    def verdicts(self, source: str, *records: ParsedItem) -> list[str]:
+        """Judge a document and return the verdicts in its order."""
+        return [decision.verdict.value for decision in self.poll(source, *records).decisions]
+
+    @property
+    def items(self) -> set[str]:
+        """The ids of all items."""
+        return set(self.owners)
+
+    def _known(self, item: str, source: str) -> KnownItem:
+        return KnownItem(
+            id=item,
+            owner=self.owners[item],
+            named=tuple(sorted(self.named.get(item, set()))),
+            sighting=self.sightings.get((item, source)),
+            removed=item in self.removed,
+        )
+
+    def _remember(self, judgement: Judgement, source: str) -> None:
+        self.distrusted.setdefault(source, set()).update(key.text for key in judgement.distrusted)
+        for decision in judgement.decisions:
+            if decision.verdict is Verdict.UNIDENTIFIED:
+                continue
+            item, keyed = decision.item_id, decision.keyed
+            if decision.verdict is Verdict.NEW:
+                assert item not in self.owners, "an id was given twice"
+                self.owners[item] = source
+            for key in decision.gained + decision.moved:
+                self.keys[key.text] = item
+                if key.strength is KeyStrength.NAMED:
+                    self.named.setdefault(item, set()).add(key)
+            if decision.verdict in STORED:
+                self.keys[keyed.signature.text] = item
+                self.sightings[item, source] = Sighting(
+                    guid=keyed.item.guid,
+                    url_key=url_key(keyed),
+                    title=keyed.item.title,
+                    text_digest=decision.text_digest,
+                    extras_digest=decision.extras_digest,
+                    offered=True,
+                )
+            elif (item, source) in self.sightings:
+                self.sightings[item, source] = replace(self.sightings[item, source], offered=True)

@@ -1,0 +1,192 @@
+"""The output folder: files appear whole or not at all, and only in it (SPEC §6, §9)."""
+
+import contextlib
+import errno
+import os
+import re
+import secrets
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from feedhub.errors import PublishError
+from feedhub.model.output import OutputFile
+from feedhub.publish.paths import checked_parts
+
+if sys.platform != "win32":
+    import fcntl
+
+_LEFTOVER = re.compile(r"\..+\.[0-9a-f]{16}\.tmp")
+_MODE = 0o644
+_REASONS = {
+    errno.ENOSPC: "no room left on the disk",
+    errno.EDQUOT: "no room left in the quota",
+    errno.EFBIG: "the file would be larger than allowed",
+    errno.EACCES: "no permission",
+    errno.EPERM: "no permission",
+    errno.EROFS: "the file system is read-only",
+    errno.ENOTDIR: "a part of the path is a file, not a folder",
+    errno.EEXIST: "a part of the path is a file, not a folder",
+    errno.EISDIR: "a folder is in the way",
+    errno.ENAMETOOLONG: "the name is too long",
+    errno.ELOOP: "a symbolic link leads round in a circle",
+}
+
+
+class FolderWriter:
+    """Writes files into one folder, which is made when the first file is written.
+
+    Safe to use from many threads, and beside other processes that publish into the same folder.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self._folder = Path(folder)
+        self._swept: set[Path] = set()
+
+    def write(self, file: OutputFile) -> bool:
+        """Write ``file`` through a temporary name; return False and touch nothing if the bytes are already there.
+
+        Raises:
+            PublishError: no room, no permission, or a path that would leave the folder.
+        """
+        target = self._target(file.path)
+        with _told(file.path, "written"):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._sweep(target.parent)
+            if _holds(target, file.body):
+                return False
+            _replace(target, file.body)
+            return True
+
+    def remove(self, path: str) -> bool:
+        """Remove a file that was published before; False if it was not there.
+
+        Raises:
+            PublishError: no permission, or a path that would leave the folder.
+        """
+        target = self._target(path)
+        with _told(path, "removed"):
+            try:
+                target.unlink()
+            except (FileNotFoundError, NotADirectoryError):
+                return False
+            _sync_folder(target.parent)
+            return True
+
+    def read(self, path: str) -> bytes | None:
+        """Return a published file, or None if it is not there or is no regular file.
+
+        Raises:
+            PublishError: no permission, or a path that would leave the folder.
+        """
+        target = self._target(path)
+        with _told(path, "read"):
+            return target.read_bytes() if _size(target) is not None else None
+
+    def _target(self, path: str) -> Path:
+        """Return where ``path`` lies, and refuse what is not below the folder, symbolic links followed."""
+        parts = checked_parts(path)
+        # Not Path.resolve(): before Python 3.13 that raises RuntimeError for links that go round in a circle.
+        root = Path(os.path.realpath(self._folder))
+        parent = Path(os.path.realpath(root.joinpath(*parts[:-1])))
+        if not parent.is_relative_to(root):
+            raise PublishError(f"{path}: leaves the output folder through a symbolic link")
+        return parent / parts[-1]
+
+    def _sweep(self, folder: Path) -> None:
+        """Remove what killed runs left in ``folder``; once per writer, because listing a large folder is slow."""
+        if folder in self._swept:
+            return
+        self._swept.add(folder)
+        with os.scandir(folder) as entries:
+            leftovers = [Path(entry.path) for entry in entries if _LEFTOVER.fullmatch(entry.name)]
+        for leftover in leftovers:
+            _remove_if_abandoned(leftover)
+
+
+@contextlib.contextmanager
+def _told(path: str, what: str) -> Iterator[None]:
+    """Turn the errors of the system into ours, in words."""
+    try:
+        yield
+    except OSError as exc:
+        reason = _REASONS.get(exc.errno or 0) or (exc.strerror or str(exc)).lower()
+        raise PublishError(f"{path}: cannot be {what}: {reason}") from exc
+
+
+def _size(target: Path) -> int | None:
+    """Return the size of a regular file. A symbolic link is none: it is replaced, never followed."""
+    try:
+        status = target.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
+def _holds(target: Path, body: bytes) -> bool:
+    return _size(target) == len(body) and target.read_bytes() == body
+
+
+def _replace(target: Path, body: bytes) -> None:
+    """Put ``body`` in the place of ``target`` in one step, safe against a crash of the machine."""
+    temporary, descriptor = _temporary(target)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(body)
+            stream.flush()
+            os.fsync(stream.fileno())
+            if sys.platform != "win32":
+                # Renamed while it is still locked, so that no sweep takes it for abandoned.
+                temporary.replace(target)
+        if sys.platform == "win32":
+            temporary.replace(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    _sync_folder(target.parent)
+
+
+def _temporary(target: Path) -> tuple[Path, int]:
+    """Make and lock a new file beside ``target``. The lock says that its writer lives; the system drops it at death."""
+    while True:
+        temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), _MODE)
+        if sys.platform == "win32":
+            return temporary, descriptor
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except OSError:
+            # A file system without locks. Nobody can sweep there either.
+            return temporary, descriptor
+        if temporary.exists():
+            return temporary, descriptor
+        # Swept by another publisher between the making and the locking.
+        os.close(descriptor)
+
+
+def _remove_if_abandoned(leftover: Path) -> None:
+    """Remove a temporary file whose writer is dead. Nobody's reason to fail: the next run tries again."""
+    if sys.platform == "win32":
+        # The system refuses to remove what a living writer holds open.
+        with contextlib.suppress(OSError):
+            leftover.unlink()
+        return
+    with contextlib.suppress(OSError):
+        descriptor = os.open(leftover, os.O_WRONLY | os.O_NOFOLLOW)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            leftover.unlink()
+        finally:
+            os.close(descriptor)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename or removal last. Some systems cannot open or sync a folder; there it lasts by itself or not."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,81 @@
+"""JSON Feed 1.1 (https://www.jsonfeed.org/version/1.1/), written by ourselves: feedgen has none."""
+
+from feedhub.model.item import Enclosure, Person
+from feedhub.model.output import OutputFile, OutputView
+from feedhub.publish.addresses import feed_path, feed_url, page_url
+from feedhub.publish.entry import OCTETS, Entry, entries_of, plain_text
+from feedhub.publish.json_text import JsonObject, json_bytes, without_none
+from feedhub.publish.safe import language_tag, safe_line
+
+VERSION = "https://jsonfeed.org/version/1.1"
+
+
+class JsonFeedRenderer:
+    """Writes ``feeds/<slug>.json``."""
+
+    def render(self, view: OutputView) -> OutputFile:
+        """Return the JSON Feed document of ``view``."""
+        site, feed = view.site, view.feed
+        title = safe_line(feed.title) or feed.slug
+        document = without_none(
+            {
+                "version": VERSION,
+                "title": title,
+                "home_page_url": page_url(site, feed.slug),
+                "feed_url": feed_url(site, feed.slug, "json"),
+                "description": safe_line(feed.description) or None,
+                "language": language_tag(site.language),
+                "authors": [{"name": safe_line(site.author) or safe_line(site.title) or title}],
+                "items": [_item(entry) for entry in entries_of(view)],
+            }
+        )
+        return OutputFile(path=feed_path(feed.slug, "json"), body=json_bytes(document))
+
+
+def _item(entry: Entry) -> JsonObject:
+    return without_none(
+        {
+            "id": entry.id,
+            "url": entry.link,
+            "title": entry.title or None,
+            **_texts(entry),
+            "image": entry.image,
+            "date_published": entry.published_at.isoformat(),
+            "date_modified": entry.updated_at.isoformat(),
+            "authors": [_author(person) for person in entry.authors] or None,
+            "tags": [*entry.categories, *entry.tags] or None,
+            "language": entry.language,
+            "attachments": [_attachment(enclosure) for enclosure in entry.enclosures] or None,
+            "_feedhub": _ours(entry),
+        }
+    )
+
+
+def _texts(entry: Entry) -> JsonObject:
+    """Return the two texts. One of the contents is demanded, and many readers show nothing but that."""
+    summary = plain_text(entry.summary) if entry.summary else ""
+    shown = entry.content or entry.summary
+    content: JsonObject = {"content_html": shown} if shown else {"content_text": ""}
+    return {**content, "summary": summary or None}
+
+
+def _author(person: Person) -> JsonObject:
+    return without_none({"name": person.name, "url": person.uri})
+
+
+def _attachment(enclosure: Enclosure) -> JsonObject:
+    return without_none(
+        {
+            "url": enclosure.url,
+            "mime_type": enclosure.media_type or OCTETS,
+            "title": enclosure.title,
+            "size_in_bytes": enclosure.length,
+            "duration_in_seconds": enclosure.duration,
+        }
+    )
+
+
+def _ours(entry: Entry) -> JsonObject:
+    source = entry.source
+    named = without_none({"name": source.name, "title": source.title, "link": source.link, "url": source.url})
+    return without_none({"source": named, "comments": entry.comments})

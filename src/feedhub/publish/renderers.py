@@ -1,0 +1,14 @@
+"""The output formats by name. A new one is a file and a line here."""
+
+from collections.abc import Sequence
+
+from feedhub.model.output import FeedFormat
+from feedhub.ports import Renderer
+from feedhub.publish.atom_rss import AtomRenderer, RssRenderer
+from feedhub.publish.json_feed import JsonFeedRenderer
+
+
+def renderers(formats: Sequence[FeedFormat]) -> tuple[Renderer, ...]:
+    """Return the renderers of ``formats``, in that order, each once."""
+    known: dict[FeedFormat, Renderer] = {"atom": AtomRenderer(), "rss": RssRenderer(), "json": JsonFeedRenderer()}
+    return tuple(known[kind] for kind in dict.fromkeys(formats))

@@ -1,0 +1,61 @@
+# make demo    installs into .venv and runs the main job offline
+# make test    installs into .venv and runs the tests
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+TESTS ?=
+
+.PHONY: install demo test check format lint types coverage bench lock schema docs clean
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "feedhub needs Python 3.11 or newer; name one: make PYTHON=/path/to/python3"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: install
+	$(BIN)/feedhub demo
+
+test: install
+	$(BIN)/pytest -q -n auto $(TESTS)
+
+check: lint types coverage
+
+format: install
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: install
+	$(BIN)/mypy
+
+# Branch coverage: 90 % of everything, all of rules/.
+coverage: install
+	$(BIN)/pytest -q -n auto --cov --cov-report= $(TESTS)
+	$(BIN)/coverage report --fail-under=90
+	$(BIN)/coverage report --include='src/feedhub/rules/*' --fail-under=100
+
+bench: install
+	$(BIN)/python benchmarks/poll.py
+
+# Needs uv. The lock names no package host, so that it works with any index.
+lock:
+	uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes --no-emit-index-url \
+		--no-header --upgrade pyproject.toml -o requirements.lock
+
+# What is generated from the configuration models; a test holds it current.
+schema: install
+	$(BIN)/feedhub schema > config/feedhub.schema.json
+
+docs: install
+	$(BIN)/python -m feedhub.config.reference > docs/configuration.md
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* htmlcov

@@ -1,0 +1,145 @@
+"""The layout of docs/architecture.md, held: floors, fences, one room per library, short files and functions."""
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "src" / "feedhub"
+FLOORS = {
+    "model": 0,
+    "errors": 0,
+    "rules": 1,
+    "ports": 1,
+    "config": 2,
+    "fetch": 2,
+    "sources": 2,
+    "store": 2,
+    "publish": 2,
+    "pipeline": 3,
+    "runtime": 4,
+    "cli": 6,
+}
+# The pipeline knows ports, never adapters, so floor 2 is closed to it.
+FENCED = {"pipeline": {0, 1}}
+LIBRARIES = {
+    "apscheduler": {"runtime"},
+    "backports": {"fetch"},
+    "brotli": {"fetch"},
+    "charset_normalizer": {"sources"},
+    "compression": {"fetch"},  # the standard library from Python 3.14 on
+    "dateutil": {"rules"},
+    "feedgen": {"publish"},
+    "feedparser": {"sources"},
+    "lxml": {"sources", "config", "publish"},
+    "nh3": {"sources"},
+    "pebble": {"runtime"},
+    "pydantic": {"config"},
+    "pydantic_core": {"config"},
+    "annotated_types": {"config"},
+    "pypinyin": {"rules"},
+    "re2": {"rules"},
+    "requests": {"fetch"},
+    "rich": {"cli"},
+    "sqlalchemy": {"store"},
+    "typer": {"cli"},
+    "urllib3": {"fetch"},
+    "yaml": {"config"},
+}
+IMPURE = {"time", "random", "socket", "os", "pathlib", "logging", "threading", "subprocess", "requests", "secrets"}
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def room_of(path: Path) -> str:
+    first = path.relative_to(PACKAGE).parts[0]
+    return first.removesuffix(".py")
+
+
+def imports(path: Path) -> Iterator[tuple[int, str, int]]:
+    """Yield (line, dotted module, level of relativity) of every import, those inside functions too."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name, 0) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.lineno, node.module or "", node.level
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_go_down_only_and_never_to_a_neighbour(path: Path) -> None:
+    room = room_of(path)
+    if room in ("__init__", "__main__"):
+        return
+    wrong = []
+    for line, module, level in imports(path):
+        assert level == 0, f"{name_of(path)}:{line}: relative import"
+        if not module.startswith("feedhub"):
+            continue
+        parts = module.split(".")
+        if parts == ["feedhub"]:
+            continue  # the version
+        target = parts[1]
+        allowed = FENCED.get(room, set(range(FLOORS[room])))
+        if target != room and FLOORS[target] not in allowed:
+            wrong.append(f"{name_of(path)}:{line}: {room} imports {target}")
+    assert not wrong
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_library_is_imported_in_its_room_only(path: Path) -> None:
+    room = room_of(path)
+    for line, module, _ in imports(path):
+        library = module.partition(".")[0]
+        if library in sys.stdlib_module_names or library in ("feedhub", ""):
+            continue
+        assert library in LIBRARIES, f"{name_of(path)}:{line}: {library} has no room yet"
+        assert room in LIBRARIES[library], f"{name_of(path)}:{line}: {library} belongs to {LIBRARIES[library]}"
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if room_of(path) == "model"], ids=name_of)
+def test_the_model_needs_the_standard_library_only(path: Path) -> None:
+    for _, module, _ in imports(path):
+        assert module.partition(".")[0] in sys.stdlib_module_names or module.startswith("feedhub.model")
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if room_of(path) == "rules"], ids=name_of)
+def test_rules_have_no_clock_disk_network_randomness_or_logging(path: Path) -> None:
+    for line, module, _ in imports(path):
+        assert module.partition(".")[0] not in IMPURE, f"{name_of(path)}:{line}: {module}"
+    assert not re.search(r"\b(?:now\(\)|utcnow\(\)|today\(\)|open\()", path.read_text("utf-8")), name_of(path)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_files_stay_under_300_lines_and_functions_under_50(path: Path) -> None:
+    text = path.read_text("utf-8")
+    assert len(text.splitlines()) < 300
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            length = (node.end_lineno or node.lineno) - node.lineno + 1
+            assert length < 50, f"{name_of(path)}:{node.lineno}: {node.name} has {length} lines"
+
+
+def test_nouns_are_frozen_slotted_and_keyword_only() -> None:
+    for path in (PACKAGE / "model").glob("*.py"):
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.ClassDef) and node.decorator_list:
+                text = ast.unparse(node.decorator_list[0])
+                assert "frozen=True" in text, f"{path.name}: {node.name}"
+                assert "slots=True" in text, f"{path.name}: {node.name}"
+                assert "kw_only=True" in text or node.name == "IdentityKey", f"{path.name}: {node.name}"
+
+
+def test_every_dependency_says_why_it_is_there() -> None:
+    lines = (ROOT / "pyproject.toml").read_text("utf-8").partition("dependencies = [\n")[2].partition("\n]")[0]
+    assert all("# " in line for line in lines.splitlines())
+
+
+def test_the_lock_names_no_package_host() -> None:
+    assert "http" not in (ROOT / "requirements.lock").read_text("utf-8")

@@ -1,0 +1,254 @@
+"""The composition root: builds the parts from the settings, and offers what commands need as one object."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from difflib import get_close_matches
+from functools import cached_property, partial
+from types import TracebackType
+from typing import Final, Self
+
+from feedhub.errors import PollError, StoreError, UsageError
+from feedhub.fetch.fetcher import build_fetcher
+from feedhub.model.report import (
+    Explanation,
+    HubStatus,
+    PollReport,
+    PollRun,
+    Preview,
+    PruneReport,
+    PublishReport,
+    SearchHit,
+)
+from feedhub.model.settings import Settings
+from feedhub.model.source import Source, SourceState
+from feedhub.pipeline.categorize import refile
+from feedhub.pipeline.poll import Fetched, fetch_source, store_fetched
+from feedhub.pipeline.prune import prune
+from feedhub.pipeline.publish import Press, publish
+from feedhub.ports import Fetcher, Parser, Store
+from feedhub.publish.files import FolderWriter
+from feedhub.publish.index import FeedIndex
+from feedhub.publish.renderers import renderers
+from feedhub.rules.health import is_due, source_status
+from feedhub.runtime.clock import utc_now
+from feedhub.runtime.explain import explained
+from feedhub.runtime.parse_pool import InlineParser, ParsePool
+from feedhub.runtime.poller import poll_all
+from feedhub.runtime.preview import adhoc_source, discover, preview_source
+from feedhub.runtime.schedule import CronSchedule
+from feedhub.sources.clean import HtmlCleaner
+from feedhub.sources.discover import DiscoveredFeed
+from feedhub.store.sql import open_store
+
+log = logging.getLogger(__name__)
+
+_RATE_DAYS: Final = 14
+
+
+class Hub:
+    """feedhub at work on one configuration. Use as a context manager; parts are built when first needed."""
+
+    def __init__(self, settings: Settings, *, now: Callable[[], datetime] = utc_now) -> None:
+        self.settings = settings
+        self.now = now
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for part in ("fetcher", "parser", "store"):
+            if part in self.__dict__:
+                self.__dict__[part].close()
+
+    @cached_property
+    def store(self) -> Store:
+        """The store, opened and brought to the current schema."""
+        return open_store(self.settings.store)
+
+    @cached_property
+    def fetcher(self) -> Fetcher:
+        """The one fetcher: connections and host limits are shared by all sources."""
+        return build_fetcher(self.settings.poll, now=self.now)
+
+    @cached_property
+    def parser(self) -> Parser:
+        """Worker processes that read documents."""
+        return ParsePool()
+
+    @cached_property
+    def press(self) -> Press:
+        """Renderers and the output folder."""
+        return Press(
+            renderers=renderers(self.settings.output.formats),
+            index=FeedIndex(self.settings.site, self.settings.output.formats),
+            writer=FolderWriter(self.settings.output.dir),
+        )
+
+    def poll(
+        self,
+        names: Sequence[str] = (),
+        *,
+        everything: bool = False,
+        and_publish: bool = True,
+        on_start: Callable[[int], None] = lambda _: None,
+        on_report: Callable[[PollReport], None] = lambda _: None,
+    ) -> PollRun:
+        """Poll what is due, or the named sources, or all; store it; publish what changed.
+
+        Raises:
+            UsageError: a name that no source has.
+            StoreError: the store cannot be used; what was stored before stays.
+        """
+        self._sync()
+        states = {state.name: state for state in self.store.states()}
+        chosen = self._chosen(names, states, everything=everything)
+        on_start(len(chosen))
+        reports = poll_all(
+            chosen,
+            fetch=lambda source: fetch_source(
+                source,
+                states.get(source.name, SourceState(name=source.name)),
+                fetcher=self.fetcher,
+                parser=self.parser,
+            ),
+            keep=self._keep,
+            workers=self.settings.poll.workers,
+            per_host=self.settings.poll.host_concurrent,
+            on_report=on_report,
+        )
+        published = publish(self.store, self.settings, self.press) if and_publish else None
+        return PollRun(
+            reports=reports,
+            published=published,
+            not_due=0 if names else len(self.settings.sources) - len(chosen),
+            next_due_at=self._next_due_at(),
+        )
+
+    def publish(self, slugs: Sequence[str] = ()) -> PublishReport:
+        """Rebuild all outputs, or those of the named categories, from the store.
+
+        Raises:
+            UsageError: a category that does not exist.
+        """
+        self._sync()
+        present = {category.slug for category in self.store.categories()} | {"all"}
+        unknown = [slug for slug in slugs if slug not in present]
+        if unknown:
+            raise UsageError(f'no category "{unknown[0]}"; there are: {", ".join(sorted(present))}')
+        return publish(self.store, self.settings, self.press, slugs=slugs, everything=not slugs)
+
+    def prune(self) -> PruneReport:
+        """Apply retention now."""
+        self._sync()
+        return prune(self.store, self.settings, self.now())
+
+    def status(self) -> HubStatus:
+        """Describe every source and category; starts no poll."""
+        now = self.now()
+        states = {state.name: state for state in self.store.states()}
+        counts = self.store.counts(now - timedelta(days=_RATE_DAYS))
+        sources = (
+            source_status(source, states.get(source.name), counts.get(source.name), now)
+            for source in self.settings.sources
+        )
+        return HubStatus(sources=tuple(sources), categories=self.store.categories())
+
+    def explain(self, ref: str) -> tuple[Explanation, ...]:
+        """Return all that is known of a URL, an infoCode (or another named key), or an item id."""
+        return explained(ref, self.store, self.settings)
+
+    def preview(self, target: str, limit: int) -> Preview:
+        """Return what a source (by name) or an address would give; nothing is stored.
+
+        Raises:
+            PollError: what a poll would fail with.
+            UsageError: neither the name of a source nor an http(s) address.
+        """
+        known = next((source for source in self.settings.sources if source.name == target), None)
+        source = known or adhoc_source(target, self.settings)
+        return preview_source(source, fetcher=self.fetcher, parser=InlineParser(), cleaner=self._cleaner, limit=limit)
+
+    def discover(self, url: str) -> tuple[DiscoveredFeed, ...]:
+        """Return the feeds a page offers.
+
+        Raises:
+            PollError: the page cannot be fetched.
+            UsageError: not an http(s) address.
+        """
+        return discover(url, self.settings, fetcher=self.fetcher, parser=InlineParser())
+
+    def search(self, query: str, limit: int) -> tuple[SearchHit, ...]:
+        """Search stored items."""
+        return self.store.search(query, limit)
+
+    def source(self, name: str) -> Source:
+        """Return the source of that name.
+
+        Raises:
+            UsageError: there is none; names the nearest.
+        """
+        found = next((source for source in self.settings.sources if source.name == name), None)
+        if found is None:
+            raise UsageError(f'no source "{name}"' + _nearest(name, [source.name for source in self.settings.sources]))
+        return found
+
+    def backup(self, path: str) -> None:
+        """Write a consistent copy of the store while others go on writing."""
+        self.store.backup(path)
+
+    def _sync(self) -> None:
+        now = self.now()
+        self.store.sync_categories(self.settings.categories, self.settings.output_digest, now)
+        refile(self.store, self.settings.sources, self.settings.rules, digest=self.settings.rules_digest, now=now)
+
+    def _chosen(self, names: Sequence[str], states: dict[str, SourceState], *, everything: bool) -> tuple[Source, ...]:
+        if names:
+            wanted = {self.source(name).name for name in names}
+            return tuple(source for source in self.settings.sources if source.name in wanted)
+        now = self.now()
+        return tuple(
+            source
+            for source in self.settings.sources
+            if (everything and not source.paused) or is_due(source, states.get(source.name), now)
+        )
+
+    def _keep(self, fetched: Fetched) -> PollReport:
+        keep = partial(
+            store_fetched,
+            settings=self.settings,
+            store=self.store,
+            cleaner=self._cleaner,
+            scheduled=self._scheduled,
+        )
+        try:
+            return keep(fetched, now=self.now())
+        except StoreError:
+            raise
+        except Exception as error:  # one source must never cost another its poll
+            log.debug("storing %s failed unexpectedly", fetched.source.name, exc_info=True)
+            failed = replace(fetched, error=PollError(f"unexpected {type(error).__name__}: {error}"))
+            return keep(failed, now=self.now())
+
+    @cached_property
+    def _cleaner(self) -> HtmlCleaner:
+        return HtmlCleaner()
+
+    @cached_property
+    def _scheduled(self) -> CronSchedule:
+        return CronSchedule(self.settings.site.timezone)
+
+    def _next_due_at(self) -> datetime | None:
+        names = {source.name for source in self.settings.sources if not source.paused}
+        return min(
+            (state.next_poll_at for state in self.store.states() if state.name in names and state.next_poll_at),
+            default=None,
+        )
+
+
+def _nearest(name: str, names: Sequence[str]) -> str:
+    close = get_close_matches(name, names, n=1)
+    return f'; did you mean "{close[0]}"?' if close else ""

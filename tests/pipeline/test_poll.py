@@ -1,0 +1,241 @@
+"""One poll: what is asked, what is stored, what is remembered."""
+
+from datetime import timedelta
+
+from feedhub.errors import FetchError, HttpStatusError, ParseError
+from feedhub.model.document import Freshness
+from feedhub.model.identity import KeyPattern
+from feedhub.model.item import ParsedFeed, Rejected
+from feedhub.model.report import Outcome
+from feedhub.model.source import Condition, Rule, Source
+from support.library import record
+from support.world import START, World
+
+A = Source(name="a", url="https://a.example/rss", categories=("economy",), settings_digest="1")
+B = Source(name="b", url="https://b.example/rss", categories=("economy",), settings_digest="1")
+C = Source(name="c", url="https://c.example/rss", categories=("tech",), settings_digest="1")
+STORY = "https://news.example/story?id=7"
+
+
+def test_a_story_of_three_sources_is_one_item_and_each_category_speaks_in_its_own_words() -> None:
+    world = World((A, B, C))
+    world.answer("a", record("Rates fall", link=STORY))
+    world.answer("b", record("Bank cuts rates", link=STORY + "&utm_source=rss"))
+    world.answer("c", record("Cheap money for chips", link=STORY.replace("https", "http") + "#comments"))
+    reports = [world.poll(name) for name in "abc"]
+    assert [(report.new, report.duplicate) for report in reports] == [(1, 0), (0, 1), (0, 1)]
+    assert world.titles("all") == ["Rates fall"]
+    assert world.titles("economy") == ["Rates fall"]
+    assert world.titles("tech") == ["Cheap money for chips"]
+    ids = {stored.id for slug in ("all", "economy", "tech") for stored in world.store.newest(slug, 9)}
+    assert len(ids) == 1
+
+
+def test_the_same_bytes_again_are_neither_read_nor_stored() -> None:
+    world = World((A,))
+    world.answer("a", record("One", guid="1"), etag='"x"')
+    assert world.poll("a").outcome is Outcome.STORED
+    versions = world.store.due_outputs()
+    report = world.poll("a")
+    assert report.outcome is Outcome.NOT_MODIFIED
+    assert world.parser.parsed == 1
+    assert world.store.due_outputs() == versions
+
+
+def test_validators_are_sent_back_exactly_and_kept_from_a_304() -> None:
+    world = World((A,))
+    world.answer("a", record("One", guid="1"), etag='W/"x y"')
+    world.poll("a")
+    world.answer("a", not_modified=True, etag='W/"x y"')
+    assert world.poll("a").outcome is Outcome.NOT_MODIFIED
+    assert world.fetcher.requests[0].validators.etag is None
+    assert world.fetcher.requests[1].validators.etag == 'W/"x y"'
+    assert world.state("a").validators.etag == 'W/"x y"'
+
+
+def test_validators_of_a_document_that_could_not_be_read_are_not_kept() -> None:
+    world = World((A,))
+    world.answer("a", record("One", guid="1"), etag='"good"')
+    world.poll("a")
+    world.answer("a", body=b"<html>", etag='"bad"', parse_error=ParseError("a web page instead of a feed"))
+    report = world.poll("a")
+    assert (report.outcome, report.reason) == (Outcome.FAILED, "a web page instead of a feed")
+    assert world.state("a").validators.etag == '"good"'
+    assert world.titles("all") == ["One"]
+
+
+def test_a_changed_setting_reads_the_same_document_again() -> None:
+    world = World((A,))
+    world.answer("a", record("One", guid="1"), etag='"x"')
+    world.poll("a")
+    world.sources = (Source(name="a", url=A.url, categories=("economy",), settings_digest="2"),)
+    world.poll("a")
+    assert world.fetcher.requests[1].validators.etag is None
+    assert world.parser.parsed == 2
+
+
+def test_only_new_and_changed_records_are_cleaned() -> None:
+    world = World((A,))
+    world.answer("a", record("One", guid="1"), record("Two", guid="2"))
+    world.poll("a")
+    world.answer("a", record("One", guid="1"), record("Two", guid="2", text="now with text"), record("Three", guid="3"))
+    report = world.poll("a")
+    assert (report.new, report.changed, report.seen) == (1, 1, 1)
+    assert world.cleaner.cleaned == 4
+
+
+def test_a_dropped_record_leaves_its_reason_and_nothing_else() -> None:
+    ads = Rule(name="no ads", when=Condition(kind="title", values=("广告",)), drop=True)
+    world = World((A,), rules=(ads,))
+    world.answer("a", record("广告: buy", guid="1"), record("News", guid="2"), record("广告: buy", guid="1"))
+    report = world.poll("a")
+    assert (report.new, report.rejected) == (1, 1)
+    assert world.titles("all") == ["News"]
+    assert [entry.reason for entry in world.store.explain(["guid:a:1"])[0].ledger if entry.kind == "dropped"] == [
+        'rule "no ads"'
+    ]
+
+
+def test_an_item_that_is_edited_into_what_a_rule_drops_keeps_its_old_wording() -> None:
+    ads = Rule(name="no ads", when=Condition(kind="title", values=("广告",)), drop=True)
+    world = World((A,), rules=(ads,))
+    world.answer("a", record("News", guid="1"))
+    world.poll("a")
+    world.answer("a", record("广告", guid="1"))
+    world.poll("a")
+    assert world.titles("all") == ["News"]
+
+
+def test_a_failed_poll_loses_nothing_and_backs_off() -> None:
+    world = World((A,))
+    world.answer("a", record("One", guid="1"))
+    world.poll("a")
+    world.answer("a", error=FetchError("connection refused by a.example"))
+    waits = []
+    for _ in range(3):
+        assert world.poll("a").outcome is Outcome.FAILED
+        state = world.state("a")
+        assert state.next_poll_at
+        waits.append(state.next_poll_at - world.now)
+    assert waits == sorted(waits)
+    assert world.state("a").failures == 3
+    assert world.state("a").last_error == "connection refused by a.example"
+    assert world.titles("all") == ["One"]
+    world.answer("a", record("One", guid="1"))
+    world.poll("a")
+    assert (world.state("a").failures, world.state("a").last_error) == (0, None)
+
+
+def test_gone_stops_the_source_and_a_success_revives_it() -> None:
+    world = World((A,))
+    world.answer("a", error=HttpStatusError("410 Gone", status=410))
+    world.poll("a")
+    assert (world.state("a").gone, world.state("a").next_poll_at) == (True, None)
+    world.answer("a", record("One", guid="1"))
+    world.poll("a")
+    assert not world.state("a").gone
+
+
+def test_an_empty_document_is_a_success_and_takes_nothing_away() -> None:
+    world = World((A,))
+    world.answer("a", record("One", guid="1"))
+    world.poll("a")
+    world.answer("a", body=b"empty")
+    assert world.poll("a").outcome is Outcome.STORED
+    assert world.titles("all") == ["One"]
+    assert world.store.explain(["guid:a:1"])[0].sightings[0].offered
+
+
+def test_a_record_that_leaves_the_document_stays_published() -> None:
+    world = World((A,))
+    world.answer("a", record("One", guid="1"), record("Two", guid="2"))
+    world.poll("a")
+    world.answer("a", record("Two", guid="2"))
+    world.poll("a")
+    assert set(world.titles("all")) == {"One", "Two"}
+    assert not world.store.explain(["guid:a:1"])[0].sightings[0].offered
+
+
+def test_rejected_records_are_counted_and_explained() -> None:
+    world = World((A,))
+    odd = Rejected(position=1, reason="its date is a riddle", title="Odd", link="https://a.example/odd", guid="odd")
+    world.answer("a", feed=ParsedFeed(title="A", items=(record("One", guid="1"),), rejected=(odd,)))
+    assert world.poll("a").rejected == 1
+    assert world.store.explain(["guid:odd"])[0].ledger[0].reason == "its date is a riddle"
+
+
+def test_dates_missing_or_in_the_future_become_the_first_sight_and_stay() -> None:
+    world = World((A,))
+    world.answer("a", record("Undated", guid="1"), record("Later", guid="2", published=START + timedelta(days=9)))
+    world.poll("a")
+    world.pass_time(hours=1)
+    world.answer("a", record("Undated", guid="1", text="x"), record("Later", guid="2", text="x"))
+    world.poll("a")
+    assert {stored.published_at for stored in world.store.newest("all", 9)} == {START}
+    assert {stored.updated_at for stored in world.store.newest("all", 9)} == {world.now}
+
+
+def test_records_of_one_moment_keep_the_order_of_their_document() -> None:
+    world = World((A,))
+    world.answer("a", *(record(f"T{n}", guid=str(n), position=n) for n in range(5)))
+    world.poll("a")
+    assert world.titles("all") == ["T0", "T1", "T2", "T3", "T4"]
+
+
+def test_the_next_poll_follows_the_largest_wish() -> None:
+    world = World((A,))
+    world.answer("a", record("One", guid="1"), freshness=Freshness(max_age=7200))
+    world.poll("a")
+    assert world.state("a").next_poll_at == START + timedelta(hours=2)
+
+
+def test_a_cron_schedule_is_taken_as_given_unless_the_poll_failed() -> None:
+    cron = Source(name="a", url="https://a.example/rss", schedule="0 8 * * *")
+    world = World((cron,))
+    world.answer("a", record("One", guid="1"), freshness=Freshness(max_age=7 * 86_400))
+    world.poll("a")
+    assert world.state("a").next_poll_at == START + timedelta(days=2)
+    world.answer("a", error=FetchError("no"))
+    world.poll("a")
+    assert world.state("a").next_poll_at == START + timedelta(days=2)
+
+
+def test_an_adaptive_source_that_gives_much_is_asked_often() -> None:
+    auto = Source(name="a", url="https://a.example/rss", auto=True)
+    world = World((auto,))
+    world.answer("a", *(record(f"T{n}", guid=str(n)) for n in range(140)))
+    world.poll("a")
+    due = world.state("a").next_poll_at
+    assert due
+    assert due - START == timedelta(days=14) / (140 * 3)
+
+
+def test_a_source_whose_configuration_is_broken_fails_alone_and_says_where() -> None:
+    broken = Source(name="a", url="https://a.example/rss", broken="feedhub.yaml:3:5: sources[0].category: no")
+    world = World((broken,))
+    assert world.poll("a").reason == broken.broken
+    assert not world.fetcher.requests
+
+
+def test_what_does_not_discriminate_is_told_in_the_state() -> None:
+    world = World((A,))
+    world.answer("a", record("One", guid="0"), record("Two", guid="0"))
+    report = world.poll("a")
+    assert report.new == 2
+    assert world.state("a").warnings == report.warnings != ()
+
+
+def test_one_info_code_under_two_addresses_is_published_once_for_each_category() -> None:
+    code = KeyPattern(name="infoCode", fields=("id",), pattern=r"(?:NW)?(\d{18})")
+    one = Source(name="a", url="https://a.example/rss", categories=("emnews",), identity=(code,))
+    two = Source(name="c", url="https://c.example/rss", categories=("jiemian",), identity=(code,))
+    world = World((one, two))
+    world.answer("a", record("In full", guid="202112272227369128", link="https://a.example/1"))
+    world.answer("c", record("In short", guid="NW202112272227369128", link="https://c.example/9"))
+    world.poll("a")
+    world.poll("c")
+    assert (world.titles("all"), world.titles("emnews"), world.titles("jiemian")) == (
+        ["In full"],
+        ["In full"],
+        ["In short"],
+    )

@@ -1,0 +1,76 @@
+"""Changed rules file stored items again; retention takes out only what nobody offers any more."""
+
+from datetime import timedelta
+
+from feedhub.model.output import Retention
+from feedhub.model.source import Condition, Rule, Source
+from feedhub.pipeline.categorize import refile
+from feedhub.pipeline.prune import prune
+from support.library import record
+from support.world import World
+
+A = Source(name="a", url="https://a.example/rss", categories=("news",))
+
+
+def world_with_two_items() -> World:
+    world = World((A,))
+    world.answer("a", record("Chips", guid="1"), record("Bread", guid="2"))
+    world.poll("a")
+    return world
+
+
+def test_a_new_rule_files_stored_items_too() -> None:
+    world = world_with_two_items()
+    world.rules = (Rule(name="chips", when=Condition(kind="title", values=("Chips",)), categories=("tech",)),)
+    world.store.sync_categories(world.settings.categories, "digest", world.now)
+    assert refile(world.store, world.sources, world.rules, digest="new", now=world.now) == 1
+    assert world.titles("tech") == ["Chips"]
+    assert world.titles("news") == ["Chips", "Bread"]
+    assert refile(world.store, world.sources, world.rules, digest="new", now=world.now) == 0
+
+
+def test_a_new_drop_rule_is_for_items_to_come() -> None:
+    world = world_with_two_items()
+    world.rules = (Rule(name="no chips", when=Condition(kind="title", values=("Chips",)), drop=True),)
+    refile(world.store, world.sources, world.rules, digest="new", now=world.now)
+    assert world.titles("news") == ["Chips", "Bread"]
+
+
+def test_a_source_that_moves_to_another_category_takes_its_items_along() -> None:
+    world = world_with_two_items()
+    world.sources = (Source(name="a", url=A.url, categories=("food",)),)
+    world.store.sync_categories(world.settings.categories, "digest", world.now)
+    refile(world.store, world.sources, (), digest="new", now=world.now)
+    assert world.titles("food") == ["Chips", "Bread"]
+
+
+def test_only_what_left_its_document_long_ago_is_removed_and_never_comes_back() -> None:
+    world = world_with_two_items()
+    world.retention = Retention(days=30)
+    world.answer("a", record("Bread", guid="2"))
+    world.pass_time(days=1)
+    world.poll("a")
+    world.pass_time(days=29)
+    assert prune(world.store, world.settings, world.now).items == 0
+    world.pass_time(days=2)
+    world.answer("a", not_modified=True)
+    world.poll("a")
+    assert prune(world.store, world.settings, world.now).items == 1
+    assert world.titles("all") == ["Bread"]
+    world.answer("a", record("Chips", guid="1"), record("Bread", guid="2"))
+    assert world.poll("a").new == 0
+    assert world.titles("all") == ["Bread"]
+
+
+def test_what_a_dead_source_offered_last_ages_from_its_last_success() -> None:
+    world = world_with_two_items()
+    world.pass_time(days=100)
+    world.retention = Retention(days=90)
+    assert prune(world.store, world.settings, world.now).items == 2
+
+
+def test_without_an_age_limit_nothing_is_too_old() -> None:
+    world = world_with_two_items()
+    world.now += timedelta(days=10_000)
+    world.retention = Retention(days=None, items=None)
+    assert prune(world.store, world.settings, world.now).items == 0

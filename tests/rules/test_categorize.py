@@ -1,0 +1,117 @@
+"""Routing: the condition tree, and what a rule does."""
+
+import pytest
+
+from feedhub.model.item import Item, Person
+from feedhub.model.source import Condition, Replacement, Rule, Source
+from feedhub.rules.categorize import file_item, holds
+
+SOURCE = Source(name="blog-one", url="https://a.example/rss", categories=("news",))
+ITEM = Item(
+    title="新芯片发布",
+    link="https://a.example/1",
+    summary="<p>short <b>chips</b></p>",
+    content='<p title="hidden">long text</p>',
+    authors=(Person(name="Editor"),),
+    tags=("Semiconductors",),
+)
+
+
+def field(kind: str, *values: str) -> Condition:
+    return Condition(kind=kind, values=values)
+
+
+def tree(kind: str, *parts: Condition) -> Condition:
+    return Condition(kind=kind, parts=parts)
+
+
+CONDITIONS = {
+    "title": (field("title", "芯片|半导体"), True),
+    "title, case counts": (field("author", "editor"), False),
+    "title, case asked away": (field("author", "(?i)editor"), True),
+    "link": (field("link", r"/\d$"), True),
+    "summary without markup": (field("summary", "short chips"), True),
+    "content without attributes": (field("content", "hidden"), False),
+    "content": (field("content", "long"), True),
+    "tags without case": (field("tags", "other", "semiconductors"), True),
+    "tags missing": (field("tags", "other"), False),
+    "source glob": (field("source", "blog-*"), True),
+    "other source": (field("source", "wire-*"), False),
+    "category": (field("category", "news"), True),
+    "other category": (field("category", "tech"), False),
+    "all": (tree("all", field("title", "芯片"), field("source", "blog-*")), True),
+    "all but one": (tree("all", field("title", "芯片"), field("source", "x")), False),
+    "any": (tree("any", field("title", "x"), field("tags", "semiconductors")), True),
+    "none of any": (tree("any", field("title", "x"), field("tags", "y")), False),
+    "not": (tree("not", field("title", "x")), True),
+    "not one of several": (tree("not", field("title", "x"), field("title", "芯片")), False),
+}
+
+
+@pytest.mark.parametrize(("condition", "answer"), CONDITIONS.values(), ids=CONDITIONS)
+def test_a_condition_holds_or_not(condition: Condition, answer: bool) -> None:
+    assert holds(condition, ITEM, SOURCE, ("news",)) is answer
+
+
+def test_an_item_without_link_and_content_matches_nothing_there() -> None:
+    bare = Item(title="x")
+    assert not holds(field("link", "."), bare, SOURCE, ())
+    assert not holds(field("content", "."), bare, SOURCE, ())
+    assert not holds(field("summary", "."), bare, SOURCE, ())
+
+
+def rule(name: str, when: Condition | None = None, **then: object) -> Rule:
+    return Rule(name=name, when=when or field("title", "."), **then)  # type: ignore[arg-type]
+
+
+def test_a_category_keeps_the_name_of_the_first_that_gave_it() -> None:
+    rules = [rule("chips", categories=("chips", "news")), rule("again", categories=("chips",))]
+    _, filing = file_item(ITEM, SOURCE, rules)
+    assert filing.categories == (("news", "source"), ("chips", "chips"))
+
+
+def test_a_dropped_item_names_its_rule() -> None:
+    assert file_item(ITEM, SOURCE, [rule("no chips", drop=True)])[1].dropped_by == "no chips"
+
+
+def test_a_rule_that_does_not_hold_does_nothing() -> None:
+    item, filing = file_item(ITEM, SOURCE, [rule("other", field("title", "x"), drop=True)])
+    assert item is ITEM or item == ITEM
+    assert filing.dropped_by is None
+
+
+def test_stop_ends_the_rules() -> None:
+    rules = [rule("first", tags=("one",), stop=True), rule("second", tags=("two",))]
+    assert file_item(ITEM, SOURCE, rules)[0].tags == ("Semiconductors", "one")
+
+
+def test_a_later_rule_sees_what_an_earlier_one_did() -> None:
+    rules = [rule("first", categories=("chips",)), rule("second", field("category", "chips"), tags=("seen",))]
+    assert "seen" in file_item(ITEM, SOURCE, rules)[1].tags
+
+
+REPLACEMENTS = {
+    "title": (Replacement(field="title", pattern="新(.)", replacement=r"旧\1"), "title", "旧芯片发布"),
+    "summary": (Replacement(field="summary", pattern="short ", replacement=""), "summary", "<p><b>chips</b></p>"),
+    "content": (
+        Replacement(field="content", pattern="long", replacement="all"),
+        "content",
+        '<p title="hidden">all text</p>',
+    ),
+    "author": (Replacement(field="author", pattern="Edit", replacement="Act"), "authors", (Person(name="Actor"),)),
+    "author emptied": (Replacement(field="author", pattern=".*", replacement=""), "authors", ()),
+    "link": (Replacement(field="link", pattern="1$", replacement="2"), "link", "https://a.example/2"),
+    "link made useless": (Replacement(field="link", pattern=".*", replacement="x"), "link", "https://a.example/1"),
+}
+
+
+@pytest.mark.parametrize(("replacement", "name", "value"), REPLACEMENTS.values(), ids=REPLACEMENTS)
+def test_a_replacement_changes_its_field(replacement: Replacement, name: str, value: object) -> None:
+    item, _ = file_item(ITEM, SOURCE, [rule("edit", replace=(replacement,))])
+    assert getattr(item, name) == value
+
+
+@pytest.mark.parametrize("name", ["summary", "content", "link"])
+def test_a_replacement_in_a_missing_field_does_nothing(name: str) -> None:
+    edit = rule("edit", replace=(Replacement(field=name, pattern="x", replacement="y"),))
+    assert file_item(Item(title="x"), SOURCE, [edit])[0] == Item(title="x")

@@ -1,0 +1,52 @@
+"""How text and queries are cut into search terms (SPEC §2 ``search``: Chinese included).
+
+Chinese, Japanese and Korean are written without reliable word limits, so their runs are cut into overlapping pairs of
+characters: 金融消息 → 金融 融消 消息. The last character of a run is a term of its own too, so that every character
+begins some term and a query of one character can ask by prefix. Everything else is cut into words.
+"""
+
+import re
+import unicodedata
+from operator import add
+
+# Han with its extensions and compatibility forms, 々 and 〇, kana, Hangul.
+_CJK = (
+    "\u1100-\u11ff\u3005\u3007\u3040-\u30ff\u3130-\u318f\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f"
+    "\uac00-\ud7ff\uf900-\ufaff\U00020000-\U000323af"
+)
+_RUN = re.compile(f"[{_CJK}]+")
+_TERM = re.compile(rf"(?P<cjk>[{_CJK}]+)|[^\W_{_CJK}]+")
+
+
+def search_terms(text: str) -> str:
+    """Return ``text`` for an index that takes runs of letters and digits for terms: CJK runs are cut."""
+    return _RUN.sub(_cut, _plain(text))
+
+
+def query_terms(query: str) -> list[str]:
+    """Return what an item must hold, every one of it.
+
+    A term of several words, as ``金融 融消``, must stand in this order (a phrase); one that ends in ``*`` is a
+    prefix. Apart from those spaces and that star a term has letters and digits only: no query language gets through.
+    """
+    terms: list[str] = []
+    for run in _TERM.finditer(_plain(query)):
+        if not run.lastgroup:
+            terms.append(run[0])
+        elif len(run[0]) == 1:
+            terms.append(run[0] + "*")
+        else:
+            terms.append(_pairs(run[0]))
+    return list(dict.fromkeys(terms))
+
+
+def _plain(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).lower()
+
+
+def _cut(run: re.Match[str]) -> str:
+    return f" {_pairs(run[0])} {run[0][-1]} "
+
+
+def _pairs(run: str) -> str:
+    return " ".join(map(add, run, run[1:]))

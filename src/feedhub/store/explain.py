@@ -1,0 +1,154 @@
+"""All that is known about an item or a dropped record: what ``feedhub explain`` prints."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Select, select
+
+from feedhub.model.report import Explanation, LedgerEntry, SightingReport
+from feedhub.store.codec import decode_item, stored_key
+from feedhub.store.ledger import entries_about
+from feedhub.store.outputs import chunks
+from feedhub.store.tables import AnyRow, categories, identity_keys, items, memberships, sightings, sources
+
+_ID = re.compile(r"(?:urn:uuid:)?([0-9a-f][0-9a-f-]{7,35})", re.IGNORECASE)
+
+_ITEM = select(items.c.pk, items.c.id, items.c.published_at, items.c.removed_at, sources.c.name).join(
+    sources, sources.c.id == items.c.owner_id
+)
+
+
+def id_prefix(ref: str) -> str | None:
+    """Return the beginning of an item id that ``ref`` gives (eight hex digits at least), or None."""
+    found = _ID.fullmatch(ref)
+    return f"urn:uuid:{found[1].lower()}" if found else None
+
+
+def explain(connection: Connection, refs: Sequence[str]) -> tuple[Explanation, ...]:
+    """Return one explanation per item that ``refs`` name, then one per ref that only the ledger knows."""
+    refs = tuple(dict.fromkeys(refs))
+    found = _items_named(connection, refs)
+    ids = {row.id: row.pk for row, _ in found}
+    prefixes = [prefix for ref in refs if (prefix := id_prefix(ref))]
+    noted = entries_about(connection, keys=refs, ids=prefixes, links=refs)
+    for row in _rows(connection, _ITEM.where(items.c.id.in_({e.item_id for e in noted if e.item_id} - ids.keys()))):
+        found.append((row, row.id))
+    explained = [_explain_item(connection, row, ref) for row, ref in found]
+    told = {entry for explanation in explained for entry in explanation.ledger}
+    left = [entry for entry in noted if entry not in told]
+    return (*explained, *_ledger_only(refs, left))
+
+
+def _rows(connection: Connection, statement: Select[Any]) -> list[AnyRow]:
+    return list(connection.execute(statement.order_by(items.c.pk)))
+
+
+def _items_named(connection: Connection, refs: Sequence[str]) -> list[tuple[AnyRow, str]]:
+    found: dict[str, tuple[AnyRow, str]] = {}
+    by_key = _ITEM.join(identity_keys, identity_keys.c.item_pk == items.c.pk)
+    for ref in refs:
+        rows = _rows(connection, by_key.where(identity_keys.c.text == stored_key(ref)))
+        if prefix := id_prefix(ref):
+            # "g" stands behind every hex digit and the dash.
+            rows += _rows(connection, _ITEM.where(items.c.id >= prefix, items.c.id < prefix + "g"))
+        for row in rows:
+            found.setdefault(row.id, (row, ref))
+    return list(found.values())
+
+
+def _explain_item(connection: Connection, row: AnyRow, ref: str) -> Explanation:
+    keys = tuple(
+        connection.execute(
+            select(identity_keys.c.text)
+            .where(identity_keys.c.item_pk == row.pk)
+            .order_by(identity_keys.c.strength, identity_keys.c.text)
+        ).scalars()
+    )
+    seen = connection.execute(
+        select(sightings, sources.c.name)
+        .join(sources)
+        .where(sightings.c.item_pk == row.pk)
+        .order_by(sightings.c.first_seen_at, sources.c.id)
+    ).all()
+    own = next((sighting for sighting in seen if sighting.name == row.name), None)
+    reports = tuple(_sighting(sighting) for sighting in seen)
+    links = [report.link for report in reports if report.link]
+    return Explanation(
+        ref=ref,
+        item_id=row.id,
+        owner=row.name,
+        title=decode_item(own.wording).title if own else "",
+        published_at=row.published_at,
+        updated_at=own.updated_at if own else None,
+        removed_at=row.removed_at,
+        keys=keys,
+        sightings=reports,
+        memberships=_memberships(connection, row.pk),
+        outputs=(),
+        ledger=_entries(connection, keys, row.id, links),
+    )
+
+
+def _entries(
+    connection: Connection, keys: Sequence[str], item_id: str, links: Sequence[str]
+) -> tuple[LedgerEntry, ...]:
+    """Return what the ledger says about an item: entries of another item that share a link or key are not its own."""
+    found: dict[LedgerEntry, None] = {}
+    for part in chunks(keys):
+        found.update(dict.fromkeys(entries_about(connection, keys=part, ids=[item_id], links=links)))
+    entries = (entry for entry in found if entry.item_id in {None, item_id})
+    return tuple(sorted(entries, key=lambda entry: entry.at))
+
+
+def _sighting(row: AnyRow) -> SightingReport:
+    wording = decode_item(row.wording)
+    return SightingReport(
+        source=row.name,
+        link=wording.link,
+        title=wording.title,
+        first_seen_at=row.first_seen_at,
+        updated_at=row.updated_at,
+        offered=row.left_at is None,
+        left_at=row.left_at,
+    )
+
+
+def _memberships(connection: Connection, pk: int) -> tuple[tuple[str, str, str], ...]:
+    rows = connection.execute(
+        select(memberships.c.slug, memberships.c.rule, sources.c.name)
+        .join(sources, sources.c.id == memberships.c.source_id)
+        .outerjoin(categories, categories.c.slug == memberships.c.slug)
+        .where(memberships.c.item_pk == pk)
+        .order_by(categories.c.position, memberships.c.slug)
+    )
+    return tuple((slug, rule, name) for slug, rule, name in rows)
+
+
+def _ledger_only(refs: Sequence[str], left: Sequence[LedgerEntry]) -> list[Explanation]:
+    explained: list[Explanation] = []
+    rest = list(left)
+    for ref in refs:
+        names = {stored_key(ref), ref, id_prefix(ref)}
+        own = tuple(entry for entry in rest if names & {entry.key, entry.link, entry.item_id} - {None})
+        rest = [entry for entry in rest if entry not in own]
+        if own:
+            explained.append(_ledger_explanation(ref, own))
+    return explained
+
+
+def _ledger_explanation(ref: str, entries: tuple[LedgerEntry, ...]) -> Explanation:
+    return Explanation(
+        ref=ref,
+        item_id=None,
+        owner=None,
+        title=entries[-1].title,
+        published_at=None,
+        updated_at=None,
+        removed_at=None,
+        keys=(),
+        sightings=(),
+        memberships=(),
+        outputs=(),
+        ledger=entries,
+    )

@@ -1,0 +1,191 @@
+"""Which category holds which item, in whose wording.
+
+Every source files an item for itself. A category shows the wording of the source that filed the item there first;
+when that source gives the filing up, the next one takes over.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, delete, select
+
+from feedhub.model.item import Item
+from feedhub.store.codec import decode_item
+from feedhub.store.outputs import ALL, CHUNK, chunks
+from feedhub.store.sqlite import insert
+from feedhub.store.tables import filings, items, memberships, sightings, sources
+
+Pairs = tuple[tuple[str, str], ...]
+
+_FILINGS = select(filings).where(filings.c.item_pk.in_(bindparam("pks", expanding=True)))
+_MEMBERSHIPS = select(memberships.c.slug, memberships.c.item_pk, memberships.c.source_id, memberships.c.rule).where(
+    memberships.c.item_pk.in_(bindparam("pks", expanding=True))
+)
+_PLACES = select(items.c.pk, items.c.published_at, items.c.first_seen_at, items.c.position).where(
+    items.c.pk.in_(bindparam("pks", expanding=True))
+)
+_UNFILE = delete(filings).where(
+    filings.c.item_pk == bindparam("pk"),
+    filings.c.source_id == bindparam("source"),
+    filings.c.slug == bindparam("category"),
+)
+_LEAVE = delete(memberships).where(
+    memberships.c.slug == bindparam("category"), memberships.c.item_pk == bindparam("pk")
+)
+_new_filing = insert(filings)
+_FILE = _new_filing.on_conflict_do_update(
+    index_elements=["item_pk", "source_id", "slug"], set_={"rule": _new_filing.excluded.rule}
+)
+_new_membership = insert(memberships)
+_JOIN = _new_membership.on_conflict_do_update(
+    index_elements=["slug", "item_pk"],
+    set_={"source_id": _new_membership.excluded.source_id, "rule": _new_membership.excluded.rule},
+)
+_SHOWN_BY = select(memberships.c.slug, memberships.c.item_pk).where(
+    memberships.c.source_id == bindparam("source"), memberships.c.item_pk.in_(bindparam("pks", expanding=True))
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filed:
+    """What one source says now about where one item belongs; ``since`` it first gave the item."""
+
+    pk: int
+    pairs: Pairs
+    since: datetime
+
+
+_Own = dict[tuple[int, str], tuple[str, datetime]]
+"""Source and slug → rule and since when, for one item."""
+_Held = dict[str, tuple[int, str]]
+"""Slug → source and rule, for one item."""
+
+
+def file_items(connection: Connection, source_id: int, filed: Iterable[Filed]) -> tuple[set[str], set[int]]:
+    """Replace the filings of a source for some items; return the outputs that show a difference, and whose items."""
+    slugs: set[str] = set()
+    touched: set[int] = set()
+    for part in chunks(filed):
+        changed = _file_some(connection, source_id, {entry.pk: entry for entry in part})
+        touched |= changed.keys()
+        slugs.update(*changed.values())
+    # Every output lists all categories of an item.
+    return (slugs | {ALL} if touched else slugs), touched
+
+
+def _file_some(connection: Connection, source_id: int, filed: Mapping[int, Filed]) -> dict[int, set[str]]:
+    own: dict[int, _Own] = defaultdict(dict)
+    for row in connection.execute(_FILINGS, {"pks": list(filed)}):
+        own[row.item_pk][row.source_id, row.slug] = (row.rule, row.first_seen_at)
+    held: dict[int, _Held] = defaultdict(dict)
+    for slug, pk, holder, rule in connection.execute(_MEMBERSHIPS, {"pks": list(filed)}):
+        held[pk][slug] = (holder, rule)
+    after = {pk: _replaced(own[pk], source_id, entry) for pk, entry in filed.items()}
+    _write_filings(connection, own, after)
+    settled = {pk: _settle(after[pk], held[pk]) for pk in filed}
+    _write_memberships(connection, held, settled)
+    return {
+        pk: set(settled[pk]) | set(held[pk])
+        for pk in filed
+        if {slug: holder for slug, (holder, _) in settled[pk].items()}
+        != {slug: holder for slug, (holder, _) in held[pk].items()}
+    }
+
+
+def _replaced(own: _Own, source_id: int, entry: Filed) -> _Own:
+    after = {place: said for place, said in own.items() if place[0] != source_id}
+    for slug, rule in entry.pairs:
+        after.setdefault((source_id, slug), (rule, entry.since))
+    return after
+
+
+def _settle(own: _Own, held: _Held) -> _Held:
+    settled: dict[str, tuple[int, str]] = {}
+    for slug in dict.fromkeys(slug for _, slug in own):
+        holder = held[slug][0] if slug in held else None
+        if holder is None or (holder, slug) not in own:
+            holder = min((since, source) for (source, of), (_, since) in own.items() if of == slug)[1]
+        settled[slug] = (holder, own[holder, slug][0])
+    return settled
+
+
+def _write_filings(connection: Connection, before: Mapping[int, _Own], after: Mapping[int, _Own]) -> None:
+    gone = [
+        {"pk": pk, "source": source, "category": slug}
+        for pk in after
+        for source, slug in before[pk].keys() - after[pk].keys()
+    ]
+    put = [
+        {"item_pk": pk, "source_id": source, "slug": slug, "rule": rule, "first_seen_at": since}
+        for pk, own in after.items()
+        for (source, slug), (rule, since) in own.items()
+        if before[pk].get((source, slug), ("", None))[0] != rule
+    ]
+    if gone:
+        connection.execute(_UNFILE, gone)
+    if put:
+        connection.execute(_FILE, put)
+
+
+def _write_memberships(connection: Connection, before: Mapping[int, _Held], after: Mapping[int, _Held]) -> None:
+    gone = [{"pk": pk, "category": slug} for pk in after for slug in before[pk].keys() - after[pk].keys()]
+    put = [
+        (pk, slug, place) for pk, held in after.items() for slug, place in held.items() if before[pk].get(slug) != place
+    ]
+    if gone:
+        connection.execute(_LEAVE, gone)
+    if put:
+        places = {row.pk: row for row in connection.execute(_PLACES, {"pks": list({pk for pk, _, _ in put})})}
+        connection.execute(
+            _JOIN,
+            [
+                {
+                    "slug": slug,
+                    "item_pk": pk,
+                    "source_id": source,
+                    "rule": rule,
+                    "published_at": places[pk].published_at,
+                    "first_seen_at": places[pk].first_seen_at,
+                    "position": places[pk].position,
+                }
+                for pk, slug, (source, rule) in put
+            ],
+        )
+
+
+def outputs_showing(connection: Connection, source_id: int, pks: Collection[int]) -> tuple[set[str], set[int]]:
+    """Return the categories that show the wording of a source for some items, and which of the items."""
+    slugs: set[str] = set()
+    shown: set[int] = set()
+    for part in chunks(pks):
+        for slug, pk in connection.execute(_SHOWN_BY, {"source": source_id, "pks": part}):
+            slugs.add(slug)
+            shown.add(pk)
+    return slugs, shown
+
+
+def refile(connection: Connection, source_id: int, wanted: Mapping[str, Pairs]) -> tuple[set[str], set[int]]:
+    """Replace the filings of a source for the items that ``wanted`` mentions."""
+    rows = connection.execute(
+        select(sightings.c.item_pk, items.c.id, sightings.c.first_seen_at)
+        .join(items, items.c.pk == sightings.c.item_pk)
+        .where(sightings.c.source_id == source_id)
+        .order_by(sightings.c.item_pk)
+    ).all()
+    filed = (Filed(pk=row.item_pk, pairs=wanted[row.id], since=row.first_seen_at) for row in rows if row.id in wanted)
+    return file_items(connection, source_id, filed)
+
+
+def some_wordings(connection: Connection, source: str, after: int) -> tuple[int | None, list[tuple[str, Item]]]:
+    """Return the next wordings of a source after item number ``after``, and the number to go on from."""
+    rows = connection.execute(
+        select(sightings.c.item_pk, items.c.id, sightings.c.wording)
+        .join(items, items.c.pk == sightings.c.item_pk)
+        .join(sources, sources.c.id == sightings.c.source_id)
+        .where(sources.c.name == source, sightings.c.item_pk > after)
+        .order_by(sightings.c.item_pk)
+        .limit(CHUNK)
+    ).all()
+    return (rows[-1].item_pk if rows else None), [(row.id, decode_item(row.wording)) for row in rows]

@@ -1,0 +1,241 @@
+"""The store in memory: the reference for the port, for tests and for trying things out. Slow and simple on purpose."""
+
+import re
+import threading
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+
+from feedhub.errors import StoreError
+from feedhub.model.identity import IdentityKey, IngestPlan, KnownKeys
+from feedhub.model.item import Item, StoredItem
+from feedhub.model.output import Category, CategorySummary
+from feedhub.model.report import Explanation, PruneReport, SearchHit, SourceCounts
+from feedhub.model.source import SourceState
+from feedhub.rules.search_terms import query_terms, search_terms
+from feedhub.store.memory_data import ALL, Data, Output
+from feedhub.store.memory_explain import explain
+from feedhub.store.memory_ingest import apply_plan, known_keys
+from feedhub.store.memory_prune import prune
+from feedhub.store.polls import days_between
+from feedhub.store.search import snippet, visible_text
+from feedhub.store.tables import EPOCH
+
+_WORD = re.compile(r"[^\W_]+")
+
+
+class MemoryTransaction:
+    """See ``feedhub.ports.Transaction``."""
+
+    def __init__(self, data: Data) -> None:
+        self._data = data
+
+    def state(self, name: str) -> SourceState:
+        """See the port."""
+        return self._data.states.get(name) or SourceState(name=name)
+
+    def known(self, source: str, keys: Sequence[IdentityKey]) -> KnownKeys:
+        """See the port."""
+        return known_keys(self._data, source, keys)
+
+    def ingest(self, source: str, plan: IngestPlan, now: datetime, *, complete: bool) -> frozenset[str]:
+        """See the port."""
+        return apply_plan(self._data, source, plan, now, complete=complete)
+
+    def save_state(self, state: SourceState) -> None:
+        """See the port."""
+        before = self._data.states.get(state.name, SourceState(name=state.name))
+        self._data.sources.setdefault(state.name)
+        self._data.states[state.name] = state
+        if (before.title, before.link, before.current_url) != (state.title, state.link, state.current_url):
+            holding = {slug for (slug, _), (source, _) in self._data.memberships.items() if source == state.name}
+            self._data.bump({ALL, *holding}, ())
+
+    def rate(self, source: str, since: datetime) -> int:
+        """See the port."""
+        return sum(seen.first_seen_at >= since for (_, name), seen in self._data.sightings.items() if name == source)
+
+
+class MemoryStore:
+    """See ``feedhub.ports.Store``."""
+
+    def __init__(self) -> None:
+        self._data = Data()
+        self._lock = threading.RLock()
+
+    @contextmanager
+    def writing(self) -> Iterator[MemoryTransaction]:
+        """See the port."""
+        with self._lock:
+            before = self._data.copied()
+            try:
+                yield MemoryTransaction(self._data)
+            except BaseException:
+                self._data = before
+                raise
+
+    def sync_categories(self, categories: Sequence[Category], output_digest: str, now: datetime) -> None:
+        """See the port."""
+        data = self._data
+        with self._lock:
+            stored = {slug: output for slug, output in data.outputs.items() if slug != ALL}
+            places = {category.slug: place for place, category in enumerate(categories)}
+            wanted = {category.slug: category for category in categories}
+            same = all(
+                output.category == wanted.get(slug) and output.place == places[slug] for slug, output in stored.items()
+            )
+            if data.output_digest != output_digest or not same:
+                data.bump(data.outputs.keys() & {ALL, *wanted}, ())
+            for slug in stored.keys() - wanted.keys():
+                data.drop_category(slug)
+            for slug, category in wanted.items():
+                before = data.outputs.get(slug, Output(category=category))
+                data.outputs[slug] = replace(before, category=category, place=places[slug])
+            data.output_digest = output_digest
+
+    def states(self) -> tuple[SourceState, ...]:
+        """See the port."""
+        with self._lock:
+            return tuple(state for _, state in sorted(self._data.states.items()))
+
+    def forget_next_polls(self, names: Collection[str]) -> None:
+        """See the port."""
+        with self._lock:
+            for name in self._data.states.keys() & set(names):
+                self._data.states[name] = replace(self._data.states[name], next_poll_at=None)
+
+    def due_outputs(self) -> dict[str, int]:
+        """See the port."""
+        with self._lock:
+            return {
+                slug: output.version
+                for slug, output in self._data.ordered_outputs()
+                if output.version > output.published_version
+            }
+
+    def mark_published(self, versions: dict[str, int]) -> None:
+        """See the port."""
+        with self._lock:
+            for slug in versions.keys() & self._data.outputs.keys():
+                output = self._data.outputs[slug]
+                latest = max(output.published_version, versions[slug])
+                self._data.outputs[slug] = replace(output, published_version=latest)
+
+    def newest(self, slug: str, limit: int) -> tuple[StoredItem, ...]:
+        """See the port."""
+        with self._lock:
+            return tuple(self._data.shown(item, source) for item, source in self._data.newest(slug)[:limit])
+
+    def categories(self) -> tuple[CategorySummary, ...]:
+        """See the port."""
+        with self._lock:
+            return tuple(
+                CategorySummary(
+                    slug=slug,
+                    title=output.category.title,
+                    items=len(self._data.newest(slug)),
+                    changed_at=output.changed_at,
+                )
+                for slug, output in self._data.ordered_outputs()
+                if slug != ALL
+            )
+
+    def item_count(self) -> int:
+        """See the port."""
+        with self._lock:
+            return sum(item.removed_at is None for item in self._data.items.values())
+
+    def changed_at(self, slug: str) -> datetime:
+        """See the port."""
+        with self._lock:
+            return self._data.outputs[slug].changed_at if slug in self._data.outputs else EPOCH
+
+    def counts(self, since: datetime) -> dict[str, SourceCounts]:
+        """See the port."""
+        with self._lock:
+            given: dict[str, list[datetime]] = {}
+            for (_, source), seen in self._data.sightings.items():
+                given.setdefault(source, []).append(seen.first_seen_at)
+            polled = {source: state.last_poll_at for source, state in self._data.states.items()}
+            return {
+                source: SourceCounts(
+                    items=len(times),
+                    items_per_day=sum(at >= since for at in times) / days_between(since, polled.get(source)),
+                )
+                for source, times in sorted(given.items())
+            }
+
+    def filed_digest(self, source: str) -> str | None:
+        """See the port."""
+        with self._lock:
+            return self._data.filed_digests.get(source)
+
+    def refile(
+        self, source: str, filings: Iterable[tuple[str, tuple[tuple[str, str], ...]]], *, digest: str, now: datetime
+    ) -> None:
+        """See the port."""
+        wanted = dict(filings)
+        with self._lock:
+            self._data.sources.setdefault(source)
+            self._data.filed_digests[source] = digest
+            for item_id, pairs in wanted.items():
+                if (item_id, source) in self._data.sightings:
+                    self._data.bump(self._data.file(item_id, source, pairs), {item_id})
+
+    def wordings(self, source: str) -> Iterator[tuple[str, Item]]:
+        """See the port."""
+        with self._lock:
+            found = [(item, seen.wording) for (item, name), seen in self._data.sightings.items() if name == source]
+        return iter(found)
+
+    def explain(self, refs: Sequence[str]) -> tuple[Explanation, ...]:
+        """See the port."""
+        with self._lock:
+            return explain(self._data, refs)
+
+    def search(self, query: str, limit: int) -> tuple[SearchHit, ...]:
+        """See the port; newest first among those with as many words in the title."""
+        terms = query_terms(query)
+        with self._lock:
+            found = [self._data.shown(item, source) for item, source in self._data.newest(ALL)] if terms else []
+        matching = [item for item in found if _count(_text(item.item), terms) == len(terms)]
+        matching.sort(key=lambda item: -_count(item.item.title, terms))
+        return tuple(
+            SearchHit(
+                id=item.id,
+                title=item.item.title,
+                link=item.item.link,
+                source=item.source,
+                published_at=item.published_at,
+                snippet=snippet(item.item, terms),
+            )
+            for item in matching[:limit]
+        )
+
+    def prune(
+        self, *, offered_before: datetime | None, keep_per_category: int | None, forget_before: datetime, now: datetime
+    ) -> PruneReport:
+        """See the port."""
+        with self._lock:
+            return prune(self._data, offered_before, keep_per_category, forget_before, now)
+
+    def backup(self, path: str) -> None:
+        """Nothing to copy.
+
+        Raises:
+            StoreError: always.
+        """
+        raise StoreError(f"a store in memory cannot be copied to {path}")
+
+    def close(self) -> None:
+        """See the port."""
+
+
+def _text(item: Item) -> str:
+    return f"{item.title} {visible_text(item)}"
+
+
+def _count(text: str, terms: list[str]) -> int:
+    padded = f" {' '.join(_WORD.findall(search_terms(text)))} "
+    return sum((f" {term[:-1]}" if term.endswith("*") else f" {term} ") in padded for term in terms)

@@ -1,0 +1,96 @@
+"""All that a store in memory knows about a reference."""
+
+from collections.abc import Sequence
+
+from feedhub.model.report import Explanation, LedgerEntry, SightingReport
+from feedhub.store.explain import id_prefix
+from feedhub.store.memory_data import Data
+
+
+def explain(data: Data, refs: Sequence[str]) -> tuple[Explanation, ...]:
+    """See ``Store.explain``."""
+    refs = tuple(dict.fromkeys(refs))
+    noted = [entry for ref in refs for entry in data.ledger.values() if _is_about(entry, ref)]
+    found: dict[str, str] = {}
+    for ref in refs:
+        prefix = id_prefix(ref)
+        for item_id in data.items:
+            if (prefix and item_id.startswith(prefix)) or (ref in data.keys and data.keys[ref][1] == item_id):
+                found.setdefault(item_id, ref)
+    for entry in noted:
+        if entry.item_id in data.items and entry.item_id is not None:
+            found.setdefault(entry.item_id, entry.item_id)
+    explained = [_explain_item(data, item_id, ref) for item_id, ref in found.items()]
+    told = {entry for explanation in explained for entry in explanation.ledger}
+    for ref in refs:
+        own = tuple(dict.fromkeys(entry for entry in noted if entry not in told and _is_about(entry, ref)))
+        told.update(own)
+        if own:
+            explained.append(_ledger_only(ref, own))
+    return tuple(explained)
+
+
+def _is_about(entry: LedgerEntry, ref: str) -> bool:
+    return bool({ref, id_prefix(ref)} & {entry.key, entry.link, entry.item_id} - {None})
+
+
+def _explain_item(data: Data, item_id: str, ref: str) -> Explanation:
+    item = data.items[item_id]
+    keys = tuple(sorted(key for key, holder in data.keys.values() if holder == item_id))
+    reports = [
+        SightingReport(
+            source=source,
+            link=seen.wording.link,
+            title=seen.wording.title,
+            first_seen_at=seen.first_seen_at,
+            updated_at=seen.updated_at,
+            offered=seen.left_at is None,
+            left_at=seen.left_at,
+        )
+        for (of, source), seen in data.sightings.items()
+        if of == item_id
+    ]
+    reports.sort(key=lambda report: report.first_seen_at)
+    own = data.sightings.get((item_id, item.owner))
+    names = {item_id, *(key.text for key in keys), *(report.link for report in reports)} - {None}
+    entries = [
+        entry
+        for entry in data.ledger.values()
+        if entry.item_id in {None, item_id} and names & {entry.item_id, entry.key, entry.link}
+    ]
+    return Explanation(
+        ref=ref,
+        item_id=item_id,
+        owner=item.owner,
+        title=own.wording.title if own else "",
+        published_at=item.published_at,
+        updated_at=own.updated_at if own else None,
+        removed_at=item.removed_at,
+        keys=tuple(key.text for key in keys),
+        sightings=tuple(reports),
+        memberships=tuple(
+            (slug, rule, source)
+            for slug, _ in data.ordered_outputs()
+            if (slug, item_id) in data.memberships
+            for source, rule in [data.memberships[slug, item_id]]
+        ),
+        outputs=(),
+        ledger=tuple(sorted(entries, key=lambda entry: entry.at)),
+    )
+
+
+def _ledger_only(ref: str, entries: tuple[LedgerEntry, ...]) -> Explanation:
+    return Explanation(
+        ref=ref,
+        item_id=None,
+        owner=None,
+        title=entries[-1].title,
+        published_at=None,
+        updated_at=None,
+        removed_at=None,
+        keys=(),
+        sightings=(),
+        memberships=(),
+        outputs=(),
+        ledger=entries,
+    )

@@ -1,0 +1,121 @@
+"""Sources and what is remembered about each between polls."""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, Select, bindparam, func, select, update
+
+from feedhub.model.report import SourceCounts
+from feedhub.model.source import SourceState
+from feedhub.store.codec import decode_state, encode_state
+from feedhub.store.outputs import ALL, bump
+from feedhub.store.sqlite import insert
+from feedhub.store.tables import AnyRow, memberships, sightings, sources
+
+_DAY = timedelta(days=1)
+
+_BY_NAME = select(sources).where(sources.c.name == bindparam("wanted"))
+_ID: Select[int] = select(sources.c.id).where(sources.c.name == bindparam("wanted"))
+_RATE = (
+    select(func.count())
+    .select_from(sightings.join(sources))
+    .where(sources.c.name == bindparam("wanted"), sightings.c.first_seen_at >= bindparam("since"))
+)
+_SHOWN_IN = select(memberships.c.slug).where(memberships.c.source_id == bindparam("source_id")).distinct()
+
+
+def source_number(connection: Connection, name: str) -> int:
+    """Return the number of a source, giving it one at first sight."""
+    found: int | None = connection.execute(_ID, {"wanted": name}).scalar()
+    if found is None:
+        connection.execute(insert(sources).values(name=name))
+        return connection.execute(_ID, {"wanted": name}).scalar_one()
+    return found
+
+
+def load_state(connection: Connection, name: str) -> SourceState:
+    """Return the state of a source; a fresh one when it was never saved."""
+    row = connection.execute(_BY_NAME, {"wanted": name}).one_or_none()
+    return SourceState(name=name) if row is None or row.state is None else _state(row)
+
+
+def save_state(connection: Connection, state: SourceState) -> None:
+    """Store ``state``. What outputs show of a source (its title and addresses) makes those outputs due."""
+    before = connection.execute(_BY_NAME, {"wanted": state.name}).one_or_none()
+    number = before.id if before else source_number(connection, state.name)
+    connection.execute(
+        update(sources).where(sources.c.id == number),
+        {
+            "title": state.title,
+            "link": state.link,
+            "url": state.current_url,
+            "last_poll_at": state.last_poll_at,
+            "last_success_at": state.last_success_at,
+            "next_poll_at": state.next_poll_at,
+            "state": encode_state(state),
+        },
+    )
+    if before and (before.title, before.link, before.url) != (state.title, state.link, state.current_url):
+        slugs = connection.execute(_SHOWN_IN, {"source_id": number}).scalars()
+        bump(connection, {ALL, *slugs}, ())
+
+
+def all_states(connection: Connection) -> tuple[SourceState, ...]:
+    """Return every saved state, by name."""
+    rows = connection.execute(select(sources).where(sources.c.state.is_not(None)).order_by(sources.c.name))
+    return tuple(_state(row) for row in rows)
+
+
+def forget_next_polls(connection: Connection, names: Collection[str]) -> None:
+    """Make the named sources due."""
+    if names:
+        statement = update(sources).where(sources.c.name == bindparam("wanted")).values(next_poll_at=None)
+        connection.execute(statement, [{"wanted": name} for name in names])
+
+
+def new_since(connection: Connection, source: str, since: datetime) -> int:
+    """Return how many sightings of ``source`` began since then."""
+    return connection.execute(_RATE, {"wanted": source, "since": since}).scalar_one()
+
+
+def count_sightings(connection: Connection, since: datetime) -> dict[str, SourceCounts]:
+    """Return all and daily numbers; the days run from ``since`` to the source's last poll, at least one."""
+    recent = func.sum((sightings.c.first_seen_at >= since).cast(sightings.c.item_pk.type))
+    rows = connection.execute(
+        select(sources.c.name, sources.c.last_poll_at, func.count().label("items"), recent.label("recent"))
+        .select_from(sightings.join(sources))
+        .group_by(sources.c.id)
+        .order_by(sources.c.name)
+    )
+    return {
+        row.name: SourceCounts(items=row.items, items_per_day=row.recent / days_between(since, row.last_poll_at))
+        for row in rows
+    }
+
+
+def days_between(since: datetime, last_poll_at: datetime | None) -> float:
+    """Return the days a rate is taken over, never less than one."""
+    return 1.0 if last_poll_at is None else max(1.0, (last_poll_at - since) / _DAY)
+
+
+def load_filed_digest(connection: Connection, source: str) -> str | None:
+    """Return the digest of the rules that the items of ``source`` were last filed by."""
+    return connection.execute(select(sources.c.filed_digest).where(sources.c.name == source)).scalar()
+
+
+def save_filed_digest(connection: Connection, number: int, digest: str) -> None:
+    """Remember the rules that the items of a source were filed by."""
+    connection.execute(update(sources).where(sources.c.id == number).values(filed_digest=digest))
+
+
+def _state(row: AnyRow) -> SourceState:
+    return decode_state(
+        row.state,
+        name=row.name,
+        title=row.title,
+        link=row.link,
+        current_url=row.url,
+        last_poll_at=row.last_poll_at,
+        last_success_at=row.last_success_at,
+        next_poll_at=row.next_poll_at,
+    )

@@ -1,0 +1,80 @@
+"""Full text over the owners' wordings."""
+
+import html
+import re
+from collections.abc import Iterable
+
+from sqlalchemy import Connection, bindparam, select
+
+from feedhub.model.item import Item
+from feedhub.model.report import SearchHit
+from feedhub.rules.search_terms import query_terms, search_terms
+from feedhub.store.codec import decode_item
+from feedhub.store.outputs import chunks
+from feedhub.store.sqlite import index_texts, matching
+from feedhub.store.tables import items, sightings, sources
+
+_BEFORE, _AFTER = 30, 90
+# A tag inside a sentence does not part words: 中国<b>银行</b>.
+_INLINE = re.compile(
+    r"</?(?:a|abbr|b|bdi|cite|code|del|em|font|i|ins|kbd|mark|q|s|small|span|strong|sub|sup|u|wbr)\b[^>]*>"
+)
+_TAG = re.compile(r"<[^>]*>")
+
+_HITS = (
+    select(items.c.pk, items.c.id, items.c.published_at, sources.c.name, sightings.c.wording)
+    .join(sightings, (sightings.c.item_pk == items.c.pk) & (sightings.c.source_id == items.c.owner_id))
+    .join(sources, sources.c.id == items.c.owner_id)
+    .where(items.c.pk.in_(bindparam("pks", expanding=True)))
+)
+
+
+def index_items(connection: Connection, wordings: Iterable[tuple[int, Item]]) -> None:
+    """Put items into the index, in place of what was there of them."""
+    index_texts(
+        connection,
+        [
+            {"pk": pk, "title": search_terms(item.title), "body": search_terms(visible_text(item))}
+            for pk, item in wordings
+        ],
+    )
+
+
+def search_items(connection: Connection, query: str, limit: int) -> tuple[SearchHit, ...]:
+    """Return items that hold every word of ``query``, best first."""
+    terms = query_terms(query)
+    best = matching(connection, terms, limit)
+    hits: dict[int, SearchHit] = {}
+    for part in chunks(best):
+        for row in connection.execute(_HITS, {"pks": part}):
+            item = decode_item(row.wording)
+            hits[row.pk] = SearchHit(
+                id=row.id,
+                title=item.title,
+                link=item.link,
+                source=row.name,
+                published_at=row.published_at,
+                snippet=snippet(item, terms),
+            )
+    return tuple(hits[pk] for pk in best)
+
+
+def snippet(item: Item, terms: list[str]) -> str:
+    """Return a line of plain text around the first place where a term stands; the beginning if none is visible."""
+    text = " ".join(visible_text(item).split())
+    places = [place for term in terms if (place := text.lower().find(_visible(term))) >= 0]
+    start = max(0, min(places, default=0) - _BEFORE)
+    end = start + _BEFORE + _AFTER
+    return ("…" if start else "") + text[start:end].strip() + ("…" if end < len(text) else "")
+
+
+def _visible(term: str) -> str:
+    """Return what ``query_terms`` cut a term from: 金融 融消 → 金融消."""
+    first, *rest = term.rstrip("*").split(" ")
+    return first + "".join(pair[-1] for pair in rest)
+
+
+def visible_text(item: Item) -> str:
+    """Return what a reader sees of an item beside its title."""
+    parts = [item.summary, item.content, *(author.name for author in item.authors), *item.tags]
+    return html.unescape(_TAG.sub(" ", _INLINE.sub("", " ".join(part for part in parts if part))))

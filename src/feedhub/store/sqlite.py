@@ -1,0 +1,135 @@
+"""Everything that is SQLite's alone: opening, pragmas, how a write begins, the full-text index, backup, its words.
+
+PostgreSQL needs another file of this shape and nothing else.
+"""
+
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+from sqlalchemy.dialects.sqlite import insert as insert_
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from feedhub.errors import StoreError
+
+# PostgreSQL's insert of the same shape has the same ON CONFLICT methods.
+insert = insert_
+
+CREATE_SEARCH = "CREATE VIRTUAL TABLE item_search USING fts5(title, body, tokenize='unicode61')"
+_INDEX = text("INSERT OR REPLACE INTO item_search (rowid, title, body) VALUES (:pk, :title, :body)")
+_UNINDEX = text("DELETE FROM item_search WHERE rowid = :pk")
+# A word in the title counts as much as several in the text; among equals the one stored last.
+_MATCH = text(
+    "SELECT rowid FROM item_search WHERE item_search MATCH :query"
+    " ORDER BY bm25(item_search, 8.0, 1.0), rowid DESC LIMIT :limit"
+)
+
+_WORDS = (
+    ("is locked", "is in use by another process"),
+    ("is not a database", "is not a database"),
+    ("malformed", "is damaged; put a backup in its place, or delete it and poll everything again (ids stay the same)"),
+    ("disk is full", "cannot grow: no room on the disk"),
+    ("readonly", "cannot be written"),
+    ("unable to open", "cannot be opened"),
+    ("disk I/O", "cannot be read or written"),
+    ("no such table", "is damaged or was changed by another program"),
+)
+
+
+class Guard:
+    """Turns database errors (and those of kinds ``also``) inside its block into a StoreError in plain words."""
+
+    def __init__(self, place: str, *also: type[Exception]) -> None:
+        self._place = place
+        self._kinds = (SQLAlchemyError, sqlite3.Error, *also)
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, self._kinds):
+            cause = error.orig if isinstance(error, DBAPIError) else error
+            raise StoreError(f"store {self._place} {_in_words(cause)}") from error
+
+
+def _in_words(cause: BaseException | None) -> str:
+    message = str(cause)
+    plain = next((words for sign, words in _WORDS if sign in message), "cannot be used")
+    return f"{plain} ({message})"
+
+
+def open_engine(url: URL, busy_timeout: float) -> Engine:
+    """Return an engine on the file of ``url``; a statement waits ``busy_timeout`` seconds for a lock."""
+    engine = create_engine(url, connect_args={"timeout": busy_timeout}, pool_size=4, max_overflow=64)
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+    # The driver must not begin transactions by itself; _begin does.
+    connection.isolation_level = None
+    connection.execute("PRAGMA foreign_keys = ON")
+    # With WAL, NORMAL keeps every commit through a kill -9. A power cut may take the last commits but damages nothing:
+    # validators are stored with their items in one transaction, so what was lost is fetched again.
+    connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def _begin(connection: Connection) -> None:
+    # A deferred transaction that reads first and writes later fails when another writer came between.
+    write = connection.get_execution_options().get("write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def use_wal(engine: Engine) -> None:
+    """Let readers read while one writes. The mode is kept in the file."""
+    raw = engine.raw_connection()
+    try:
+        raw.cursor().execute("PRAGMA journal_mode = WAL")
+    finally:
+        raw.close()
+
+
+def index_texts(connection: Connection, rows: list[dict[str, object]]) -> None:
+    """Put ``pk``, ``title``, ``body`` rows of search terms into the index, in place of older ones."""
+    if rows:
+        connection.execute(_INDEX, rows)
+
+
+def unindex(connection: Connection, pks: Iterable[int]) -> None:
+    """Take items out of the index."""
+    if rows := [{"pk": pk} for pk in pks]:
+        connection.execute(_UNINDEX, rows)
+
+
+def matching(connection: Connection, terms: list[str], limit: int) -> list[int]:
+    """Return item numbers that hold all ``terms`` (see ``query_terms``), best first. Nothing for no term."""
+    if not terms:
+        return []
+    query = " AND ".join(_quoted(term) for term in terms)
+    return list(connection.execute(_MATCH, {"query": query, "limit": limit}).scalars())
+
+
+def _quoted(term: str) -> str:
+    return f'"{term[:-1]}"*' if term.endswith("*") else f'"{term}"'
+
+
+def copy_database(engine: Engine, path: Path) -> None:
+    """Copy the whole database as of now into a new file ``path``, while others go on writing."""
+    raw = engine.raw_connection()
+    try:
+        source = raw.driver_connection
+        target = sqlite3.connect(path)
+        try:
+            assert isinstance(source, sqlite3.Connection)  # noqa: S101 - tells the type checker
+            source.backup(target)
+            # One file that can be carried away, without a -wal beside it.
+            target.execute("PRAGMA journal_mode = DELETE")
+        finally:
+            target.close()
+    finally:
+        raw.close()

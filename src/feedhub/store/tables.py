@@ -1,0 +1,189 @@
+"""The tables as they are now. ``migrations.py`` makes them; a test holds the two together.
+
+Instants are whole microseconds since 1970 UTC: exact, ordered, and the same in every database.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, MetaData, Row, Table, Text
+from sqlalchemy.types import TypeDecorator
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+AnyRow = Row[*tuple[Any, ...]]
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware UTC datetime, stored as microseconds since the epoch."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> int | None:
+        """Refuse naive datetimes (TypeError), keep the rest exactly."""
+        return None if value is None else (value - EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: Any) -> datetime | None:
+        """Give back what was bound."""
+        return None if value is None else EPOCH + timedelta(microseconds=value)
+
+
+metadata = MetaData()
+
+sources = Table(
+    "sources",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("title", Text, nullable=False, server_default=""),
+    Column("link", Text),
+    Column("url", Text),
+    Column("last_poll_at", Instant),
+    Column("last_success_at", Instant),
+    Column("next_poll_at", Instant),
+    Column("state", Text),  # JSON of the rest of SourceState; NULL: never polled
+    Column("filed_digest", Text),
+)
+
+items = Table(
+    "items",
+    metadata,
+    Column("pk", Integer, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("owner_id", Integer, ForeignKey("sources.id"), nullable=False),
+    Column("published_at", Instant, nullable=False),
+    Column("first_seen_at", Instant, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("removed_at", Instant),
+)
+Index(
+    "items_newest",
+    items.c.published_at.desc(),
+    items.c.first_seen_at.desc(),
+    items.c.position,
+    sqlite_where=items.c.removed_at.is_(None),
+    postgresql_where=items.c.removed_at.is_(None),
+)
+Index(
+    "items_removed",
+    items.c.removed_at,
+    sqlite_where=items.c.removed_at.is_not(None),
+    postgresql_where=items.c.removed_at.is_not(None),
+)
+
+identity_keys = Table(
+    "identity_keys",
+    metadata,
+    Column("text", Text, primary_key=True),
+    Column("item_pk", Integer, ForeignKey("items.pk"), nullable=False),
+    Column("strength", Integer, nullable=False),
+    Column("added_at", Instant, nullable=False),
+)
+Index("identity_keys_item", identity_keys.c.item_pk, identity_keys.c.strength)
+
+distrusted_keys = Table(
+    "distrusted_keys",
+    metadata,
+    Column("source_id", Integer, ForeignKey("sources.id"), primary_key=True),
+    Column("key", Text, primary_key=True),
+)
+
+# A sighting is offered while ``left_at`` is NULL.
+sightings = Table(
+    "sightings",
+    metadata,
+    Column("item_pk", Integer, ForeignKey("items.pk"), primary_key=True),
+    Column("source_id", Integer, ForeignKey("sources.id"), primary_key=True),
+    Column("guid", Text),
+    Column("url_key", Text),
+    Column("title", Text, nullable=False),
+    Column("text_digest", Text, nullable=False),
+    Column("extras_digest", Text, nullable=False),
+    Column("first_seen_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("left_at", Instant),
+    Column("wording", Text, nullable=False),
+)
+Index(
+    "sightings_offered",
+    sightings.c.source_id,
+    sightings.c.item_pk,
+    sqlite_where=sightings.c.left_at.is_(None),
+    postgresql_where=sightings.c.left_at.is_(None),
+)
+Index("sightings_first_seen", sightings.c.source_id, sightings.c.first_seen_at)
+
+# Every source's own filing of an item, so that a membership can pass on when its source gives it up.
+filings = Table(
+    "filings",
+    metadata,
+    Column("item_pk", Integer, ForeignKey("items.pk"), primary_key=True),
+    Column("source_id", Integer, ForeignKey("sources.id"), primary_key=True),
+    Column("slug", Text, primary_key=True),
+    Column("rule", Text, nullable=False),
+    Column("first_seen_at", Instant, nullable=False),
+)
+Index("filings_slug", filings.c.slug, filings.c.item_pk)
+
+memberships = Table(
+    "memberships",
+    metadata,
+    Column("slug", Text, primary_key=True),
+    Column("item_pk", Integer, ForeignKey("items.pk"), primary_key=True),
+    Column("source_id", Integer, ForeignKey("sources.id"), nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("published_at", Instant, nullable=False),
+    Column("first_seen_at", Instant, nullable=False),
+    Column("position", Integer, nullable=False),
+)
+Index(
+    "memberships_newest",
+    memberships.c.slug,
+    memberships.c.published_at.desc(),
+    memberships.c.first_seen_at.desc(),
+    memberships.c.position,
+)
+Index("memberships_item", memberships.c.item_pk)
+Index("memberships_source", memberships.c.source_id, memberships.c.slug)
+
+categories = Table(
+    "categories",
+    metadata,
+    Column("slug", Text, primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("published_version", Integer, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+)
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("digest", Text, nullable=False, unique=True),
+    Column("at", Instant, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("key", Text),
+    Column("item_id", Text),
+    Column("title", Text, nullable=False),
+    Column("link", Text),
+)
+Index("ledger_key", ledger.c.key)
+Index("ledger_item", ledger.c.item_id)
+Index("ledger_link", ledger.c.link)
+Index("ledger_at", ledger.c.at)
+
+meta = Table("meta", metadata, Column("key", Text, primary_key=True), Column("value", Text, nullable=False))
+
+schema_migrations = Table(
+    "schema_migrations",
+    metadata,
+    Column("version", Integer, primary_key=True),
+    Column("applied_at", Text, nullable=False),
+)

@@ -1,0 +1,742 @@
+"""One suite for every store: what ports.Store and ports.Transaction promise."""
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from feedhub.errors import FeedhubError, StoreError
+from feedhub.model.document import Validators
+from feedhub.model.identity import IdentityKey, LedgerNote, Verdict
+from feedhub.model.item import Enclosure, Person
+from feedhub.model.source import SourceState
+from feedhub.ports import Store
+from feedhub.store.memory import MemoryStore
+from feedhub.store.sql import open_store
+from feedhub.store.tables import EPOCH
+from support.builders import DAY, HOUR, NOW, categories, guid, ingest, item_id, keyed, named, plan, put, url
+
+LATER = NOW + HOUR
+
+
+@pytest.fixture(params=["sql", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path):
+    made: Store = open_store(f"sqlite:///{tmp_path}/var/feedhub.db") if request.param == "sql" else MemoryStore()
+    made.sync_categories(categories("tech", "cn"), "first", NOW)
+    yield made
+    made.close()
+
+
+def publish(store: Store) -> None:
+    store.mark_published(store.due_outputs())
+
+
+def known(store: Store, source: str, *keys: IdentityKey):
+    with store.writing() as transaction:
+        return transaction.known(source, keys)
+
+
+def ids(store: Store, slug: str, limit: int = 10) -> list[int]:
+    return [int(item.id[-12:], 16) for item in store.newest(slug, limit)]
+
+
+# --- states
+
+
+def test_a_state_comes_back_as_it_was_saved(store: Store) -> None:
+    state = SourceState(
+        name="one",
+        validators=Validators(etag='W/"a b"', last_modified="yesterday"),
+        body_digest="ab",
+        settings_digest="cd",
+        title="消息",
+        link="https://example.org/",
+        ttl=3600,
+        last_poll_at=NOW,
+        last_success_at=NOW - HOUR,
+        next_poll_at=NOW.replace(microsecond=123457),
+        failures=3,
+        last_error="timed out",
+        http_status=503,
+        current_url="https://example.org/feed",
+        gone=True,
+        warnings=("shared link", "b"),
+    )
+    with store.writing() as transaction:
+        assert transaction.state("one") == SourceState(name="one")
+        transaction.save_state(state)
+        assert transaction.state("one") == state
+    assert store.states() == (state,)
+
+
+def test_states_are_ordered_by_name_and_leave_out_sources_never_polled(store: Store) -> None:
+    put(store, ingest(1, "zero"), source="zero")
+    with store.writing() as transaction:
+        for name in ("b", "a"):
+            transaction.save_state(SourceState(name=name))
+    assert [state.name for state in store.states()] == ["a", "b"]
+
+
+def test_forgetting_next_polls_makes_only_the_named_sources_due(store: Store) -> None:
+    with store.writing() as transaction:
+        for name in ("a", "b"):
+            transaction.save_state(SourceState(name=name, next_poll_at=NOW))
+    store.forget_next_polls(["b", "unknown"])
+    store.forget_next_polls([])
+    assert [state.next_poll_at for state in store.states()] == [NOW, None]
+
+
+def test_what_a_failing_block_wrote_is_rolled_back(store: Store) -> None:
+    put(store, ingest(1))
+    with pytest.raises(ZeroDivisionError), store.writing() as transaction:  # noqa: PT012
+        transaction.save_state(SourceState(name="one", failures=9))
+        edit = ingest(1, verdict=Verdict.CHANGED, title="Other")
+        transaction.ingest("one", plan(ingest(2), edit), NOW, complete=True)
+        1 / 0  # noqa: B018
+    assert ids(store, "tech") == [1]
+    assert store.states() == ()
+    assert store.newest("tech", 1)[0].item.title == "Story 1"
+    put(store, ingest(2))
+    assert sorted(ids(store, "tech")) == [1, 2]
+
+
+# --- keys
+
+
+def test_unknown_keys_are_unknown(store: Store) -> None:
+    answer = known(store, "one", url(1), guid("one", 1))
+    assert answer.items == {}
+    assert answer.distrusted == frozenset()
+
+
+def test_a_known_key_tells_the_item_its_names_and_what_this_source_said(store: Store) -> None:
+    put(store, ingest(1, keys=[named("A"), url(1), guid("one", 1)]))
+    own = known(store, "one", url(1)).items[url(1).text]
+    assert (own.id, own.owner, own.named, own.removed) == (item_id(1), "one", (named("A"),), False)
+    assert own.sighting
+    assert (own.sighting.guid, own.sighting.url_key, own.sighting.title) == ("1", url(1).text, "Story 1")
+    assert (own.sighting.text_digest, own.sighting.extras_digest) == ("text Story 1", "extras")
+    assert own.sighting.offered
+    assert known(store, "two", url(1)).items[url(1).text].sighting is None
+
+
+def test_the_signature_of_a_new_item_is_known_and_follows_its_newest_use(store: Store) -> None:
+    put(store, ingest(1, title="Same"), ingest(2, title="Other"))
+    signature = keyed(1, "one", title="Same").signature
+    assert known(store, "one", signature).items[signature.text].id == item_id(1)
+    put(store, ingest(2, verdict=Verdict.CHANGED, title="Same"))
+    assert known(store, "one", signature).items[signature.text].id == item_id(2)
+
+
+def test_a_very_long_key_is_found_again_and_its_neighbour_is_not(store: Store) -> None:
+    long, other = url("a" * 5000), url("a" * 4999 + "b")
+    name = named("n" * 400)
+    put(store, ingest(1, keys=[long, name]))
+    found = known(store, "one", long, other, name)
+    assert set(found.items) == {long.text, name.text}
+    assert found.items[long.text].named == (name,)
+    assert [each.item_id for each in store.explain([long.text])] == [item_id(1)]
+
+
+def test_more_keys_than_one_statement_takes_are_found(store: Store) -> None:
+    put(store, *(ingest(number) for number in range(700)))
+    keys = [key for number in range(700) for key in (url(number), guid("one", number))]
+    assert len(known(store, "one", *keys).items) == 1400
+
+
+def test_a_gained_key_is_never_taken_from_another_item_but_a_moved_one_is(store: Store) -> None:
+    put(store, ingest(1), ingest(2))
+    put(store, ingest(2, verdict=Verdict.SEEN, gained=[url(1), url("extra")]))
+    assert known(store, "one", url(1)).items[url(1).text].id == item_id(1)
+    assert known(store, "one", url("extra")).items[url("extra").text].id == item_id(2)
+    put(store, ingest(2, verdict=Verdict.SEEN, moved=[url(1), url("never seen")]))
+    assert known(store, "one", url(1)).items[url(1).text].id == item_id(2)
+    assert known(store, "one", url("never seen")).items[url("never seen").text].id == item_id(2)
+
+
+def test_a_repeat_in_the_document_of_a_new_item_gives_it_its_keys(store: Store) -> None:
+    put(store, ingest(1), ingest(1, verdict=Verdict.REPEAT, gained=[url("alias")]))
+    assert known(store, "one", url("alias")).items[url("alias").text].id == item_id(1)
+
+
+def test_distrusted_keys_are_those_of_one_source(store: Store) -> None:
+    for _ in range(2):
+        with store.writing() as transaction:
+            transaction.ingest("one", plan(distrusted=[url("shared")]), NOW, complete=True)
+    assert known(store, "one", url("shared"), url(1)).distrusted == {url("shared").text}
+    assert known(store, "two", url("shared")).distrusted == frozenset()
+
+
+# --- ingest
+
+
+def test_a_new_item_is_shown_in_its_categories_and_in_all_and_makes_them_due(store: Store) -> None:
+    publish(store)
+    published = NOW - DAY
+    touched = put(store, ingest(1, slugs=["tech", "cn"], published_at=published))
+    assert touched == {"all", "tech", "cn"}
+    assert store.due_outputs().keys() == {"all", "tech", "cn"}
+    shown = store.newest("tech", 5)
+    assert shown == store.newest("cn", 5) == store.newest("all", 5)
+    assert (shown[0].id, shown[0].source, shown[0].item.title) == (item_id(1), "one", "Story 1")
+    assert shown[0].published_at == shown[0].updated_at == published
+    assert shown[0].categories == ("Tech", "Cn")
+    assert store.changed_at("tech") == store.changed_at("all") == published
+
+
+def test_a_wording_comes_back_whole(store: Store) -> None:
+    wording = {
+        "title": 'A "quoted" 标题',
+        "guid": "g",
+        "summary": "<p>s</p>",
+        "content": "<p>\U0001f600</p>",
+        "authors": (Person(name="A", email="a@example.org"), Person(name="B", uri="https://b.example.org")),
+        "tags": ("x", "y"),
+        "language": "zh",
+        "image": "https://example.org/i.png",
+        "comments": "https://example.org/c",
+        "enclosures": (Enclosure(url="https://example.org/a.mp3", media_type="audio/mpeg", length=10**14, duration=3),),
+    }
+    made = ingest(1, wording=wording)
+    put(store, made)
+    assert store.newest("all", 1)[0].item == made.item
+    assert list(store.wordings("one")) == [(item_id(1), made.item)]
+
+
+def test_an_item_without_category_is_shown_in_all_only(store: Store) -> None:
+    assert put(store, ingest(1, slugs=[])) == {"all"}
+    assert (ids(store, "all"), ids(store, "tech")) == ([1], [])
+
+
+def test_newest_is_ordered_by_published_then_first_seen_then_position_then_id(store: Store) -> None:
+    put(store, ingest(5, position=0), ingest(3, position=1), ingest(4, position=1), ingest(9, published_at=NOW - DAY))
+    put(store, ingest(6, position=7), now=LATER)
+    for slug in ("tech", "all"):
+        assert ids(store, slug) == [6, 5, 3, 4, 9]
+        assert ids(store, slug, 2) == [6, 5]
+
+
+def test_an_edit_keeps_the_published_time_and_moves_updated(store: Store) -> None:
+    put(store, ingest(1))
+    publish(store)
+    changed = ingest(1, verdict=Verdict.CHANGED, title="Edited", published_at=NOW + DAY)
+    assert put(store, changed, now=LATER) == {"all", "tech"}
+    item = store.newest("tech", 1)[0]
+    assert (item.item.title, item.published_at, item.updated_at) == ("Edited", NOW, LATER)
+    assert store.changed_at("tech") == store.changed_at("all") == LATER
+    assert store.changed_at("cn") == EPOCH
+    assert store.due_outputs().keys() == {"all", "tech"}
+    sighting = known(store, "one", url(1)).items[url(1).text].sighting
+    assert sighting
+    assert sighting.title == "Edited"
+
+
+def test_a_refreshed_wording_is_stored_without_a_new_updated(store: Store) -> None:
+    put(store, ingest(1))
+    publish(store)
+    link = {"link": "https://example.org/moved"}
+    assert put(store, ingest(1, verdict=Verdict.REFRESHED, wording=link), now=LATER) == {"all", "tech"}
+    item = store.newest("tech", 1)[0]
+    assert (item.item.link, item.updated_at, store.changed_at("tech")) == (link["link"], NOW, NOW)
+
+
+def test_an_edit_that_moves_an_item_makes_both_categories_due(store: Store) -> None:
+    put(store, ingest(1, slugs=["tech"]))
+    assert put(store, ingest(1, verdict=Verdict.CHANGED, slugs=["cn"]), now=LATER) == {"all", "tech", "cn"}
+    assert (ids(store, "tech"), ids(store, "cn")) == ([], [1])
+    assert (store.changed_at("tech"), store.changed_at("cn")) == (NOW, LATER)
+
+
+def test_an_edit_that_a_rule_drops_keeps_the_old_wording(store: Store) -> None:
+    put(store, ingest(1))
+    dropped = replace(ingest(1, verdict=Verdict.CHANGED, title="Advertising"), item=None, filing=None)
+    assert put(store, dropped, now=LATER) == frozenset()
+    assert store.newest("tech", 1)[0].item.title == "Story 1"
+    sighting = known(store, "one", url(1)).items[url(1).text].sighting
+    assert sighting
+    assert sighting.text_digest == "text Advertising"
+
+
+def test_a_duplicate_shows_each_category_its_own_sources_wording_and_all_the_owners(store: Store) -> None:
+    put(store, ingest(1, slugs=["tech"], published_at=NOW - DAY))
+    publish(store)
+    second = ingest(1, "two", Verdict.DUPLICATE, title="From two", slugs=["tech", "cn"], gained=[guid("two", 1)])
+    assert put(store, second, source="two", now=LATER) == {"all", "tech", "cn"}
+    shown = {slug: store.newest(slug, 5) for slug in ("all", "tech", "cn")}
+    assert [(slug, item.source, item.item.title) for slug, (item,) in shown.items()] == [
+        ("all", "one", "Story 1"),
+        ("tech", "one", "Story 1"),
+        ("cn", "two", "From two"),
+    ]
+    assert {item.updated_at for (item,) in shown.values()} == {NOW - DAY}
+    assert {item.categories for (item,) in shown.values()} == {("Tech", "Cn")}
+    assert known(store, "two", guid("two", 1)).items[guid("two", 1).text].owner == "one"
+
+
+def test_a_duplicate_that_adds_no_category_touches_nothing(store: Store) -> None:
+    put(store, ingest(1))
+    publish(store)
+    assert put(store, ingest(1, "two", Verdict.DUPLICATE), source="two") == frozenset()
+    assert store.due_outputs() == {}
+
+
+def test_an_edit_by_another_source_than_the_owner_touches_only_where_it_is_shown(store: Store) -> None:
+    put(store, ingest(1, slugs=["tech"]))
+    put(store, ingest(1, "two", Verdict.DUPLICATE, slugs=["tech", "cn"]), source="two")
+    edit = ingest(1, "two", Verdict.CHANGED, title="Two again", slugs=["tech", "cn"])
+    assert put(store, edit, source="two", now=LATER) == {"cn"}
+    assert (store.newest("cn", 1)[0].updated_at, store.newest("tech", 1)[0].updated_at) == (LATER, NOW)
+    assert (store.changed_at("cn"), store.changed_at("tech"), store.changed_at("all")) == (LATER, NOW, NOW)
+
+
+def test_a_membership_passes_to_the_next_source_when_the_first_gives_it_up(store: Store) -> None:
+    put(store, ingest(1, slugs=["tech"]))
+    put(store, ingest(1, "two", Verdict.DUPLICATE, slugs=["tech"], rule="r2"), source="two", now=LATER)
+    put(store, ingest(1, "three", Verdict.DUPLICATE, slugs=["tech"]), source="three", now=LATER + HOUR)
+    put(store, ingest(1, verdict=Verdict.CHANGED, slugs=["cn"]), now=LATER)
+    assert [item.source for item in store.newest("tech", 5)] == ["two"]
+    assert store.explain([item_id(1)])[0].memberships == (("tech", "r2", "two"), ("cn", "source", "one"))
+
+
+def test_an_unchanged_poll_writes_nothing_and_makes_nothing_due(store: Store) -> None:
+    put(store, ingest(1), ingest(2), complete=True)
+    publish(store)
+    before = (store.explain([item_id(1), item_id(2)]), store.newest("all", 5))
+    seen = [ingest(number, verdict=Verdict.SEEN) for number in (1, 2)]
+    assert put(store, *seen, now=LATER, complete=True) == frozenset()
+    assert store.due_outputs() == {}
+    assert (store.explain([item_id(1), item_id(2)]), store.newest("all", 5)) == before
+
+
+def test_what_a_complete_document_does_not_mention_has_left_until_it_comes_back(store: Store) -> None:
+    put(store, ingest(1), ingest(2), complete=True)
+    put(store, ingest(3, "two"), source="two", complete=True)
+    put(store, ingest(1, verdict=Verdict.SEEN), now=LATER)
+    assert store.explain([item_id(2)])[0].sightings[0].offered
+    put(store, ingest(1, verdict=Verdict.SEEN), now=LATER, complete=True)
+    put(store, ingest(1, verdict=Verdict.SEEN), now=LATER + HOUR, complete=True)
+    left = store.explain([item_id(2)])[0].sightings[0]
+    assert (left.offered, left.left_at) == (False, LATER)
+    sighting = known(store, "one", url(2)).items[url(2).text].sighting
+    assert sighting
+    assert not sighting.offered
+    assert store.explain([item_id(3)])[0].sightings[0].offered
+    put(store, ingest(2, verdict=Verdict.SEEN, reoffered=True), now=LATER)
+    assert store.explain([item_id(2)])[0].sightings[0].left_at is None
+    assert ids(store, "tech") == [1, 2, 3]
+
+
+def test_a_record_nobody_can_recognise_or_that_was_dropped_is_not_stored(store: Store) -> None:
+    nobody = replace(ingest(1, verdict=Verdict.UNIDENTIFIED), item=None)
+    dropped = replace(ingest(2), item=None, filing=None)
+    assert put(store, nobody, dropped) == frozenset()
+    assert store.newest("all", 5) == ()
+    assert known(store, "one", url(2)).items == {}
+
+
+def test_a_second_item_with_a_taken_id_is_recorded_and_not_stored(store: Store) -> None:
+    put(store, ingest(1))
+    other = ingest(1, "two", title="Impostor", keys=[url("other")])
+    assert put(store, other, ingest(2, "two"), ingest(2, "two", title="Twin"), source="two") == {"all", "tech"}
+    assert sorted(item.item.title for item in store.newest("all", 5)) == ["Story 1", "Story 2"]
+    assert [entry.title for entry in store.explain([item_id(1)])[0].ledger if entry.kind == "conflict"] == ["Impostor"]
+    assert known(store, "two", url("other")).items == {}
+
+
+def test_verdicts_about_items_the_store_does_not_have_change_nothing(store: Store) -> None:
+    stray = [ingest(7, verdict=verdict, gained=[url(7)]) for verdict in Verdict if verdict is not Verdict.NEW]
+    assert put(store, *stray, complete=True) == frozenset()
+    assert store.item_count() == 0
+
+
+def test_verdicts_that_need_a_sighting_of_this_source_do_nothing_without_one(store: Store) -> None:
+    put(store, ingest(1, slugs=["tech"]))
+    publish(store)
+    stray = [ingest(1, "two", verdict, slugs=["cn"]) for verdict in (Verdict.CHANGED, Verdict.REFRESHED, Verdict.SEEN)]
+    dropped = replace(ingest(1, "two", Verdict.DUPLICATE), item=None, filing=None)
+    assert put(store, *stray, dropped, source="two") == frozenset()
+    assert (store.newest("cn", 5), store.due_outputs()) == ((), {})
+    assert [seen.source for seen in store.explain([item_id(1)])[0].sightings] == ["one"]
+
+
+def test_item_count_and_rate_count_what_was_given(store: Store) -> None:
+    put(store, ingest(1), ingest(2))
+    put(store, ingest(3), now=LATER)
+    put(store, ingest(3, "two", Verdict.DUPLICATE), source="two", now=LATER)
+    assert store.item_count() == 3
+    with store.writing() as transaction:
+        assert transaction.rate("one", NOW) == 3
+        assert transaction.rate("one", LATER) == 1
+        assert transaction.rate("unknown", NOW) == 0
+
+
+def test_counts_are_per_source_and_day_up_to_its_last_poll(store: Store) -> None:
+    put(store, ingest(1), now=NOW - 30 * DAY)
+    put(store, *(ingest(number) for number in range(2, 9)), now=NOW)
+    put(store, ingest(1, "two", Verdict.DUPLICATE), source="two")
+    with store.writing() as transaction:
+        transaction.save_state(SourceState(name="one", last_poll_at=NOW))
+    counts = store.counts(NOW - 14 * DAY)
+    assert (counts["one"].items, counts["one"].items_per_day) == (8, 0.5)
+    assert (counts["two"].items, counts["two"].items_per_day) == (1, 1.0)
+
+
+# --- outputs
+
+
+def test_a_fresh_store_has_every_output_due_once(store: Store) -> None:
+    due = store.due_outputs()
+    assert list(due) == ["all", "tech", "cn"]
+    store.mark_published(due)
+    store.mark_published({})
+    assert store.due_outputs() == {}
+
+
+def test_a_change_after_the_read_version_stays_due(store: Store) -> None:
+    due = store.due_outputs()
+    put(store, ingest(1))
+    store.mark_published(due)
+    assert store.due_outputs().keys() == {"all", "tech"}
+    latest = store.due_outputs()
+    store.mark_published(latest)
+    store.mark_published(due)
+    assert store.due_outputs() == {}
+
+
+def test_another_output_digest_makes_every_output_due_and_the_same_none(store: Store) -> None:
+    publish(store)
+    store.sync_categories(categories("tech", "cn"), "first", LATER)
+    assert store.due_outputs() == {}
+    store.sync_categories(categories("tech", "cn"), "second", LATER)
+    assert store.due_outputs().keys() == {"all", "tech", "cn"}
+
+
+def test_an_added_category_is_due_alone(store: Store) -> None:
+    publish(store)
+    store.sync_categories(categories("tech", "cn", "new"), "first", LATER)
+    assert store.due_outputs().keys() == {"new"}
+    assert [summary.slug for summary in store.categories()] == ["tech", "cn", "new"]
+    assert store.changed_at("new") == EPOCH
+
+
+def test_a_removed_category_takes_its_memberships_along_and_items_stay(store: Store) -> None:
+    put(store, ingest(1, slugs=["tech", "cn"]))
+    publish(store)
+    store.sync_categories(categories("cn"), "first", LATER)
+    assert [(summary.slug, summary.items) for summary in store.categories()] == [("cn", 1)]
+    assert store.newest("tech", 5) == ()
+    assert store.newest("all", 5)[0].categories == ("Cn",)
+    assert store.due_outputs().keys() == {"all", "cn"}
+    store.sync_categories(categories("cn", "tech"), "first", LATER)
+    assert store.newest("tech", 5) == ()
+
+
+def test_no_category_at_all_is_a_configuration_too(store: Store) -> None:
+    store.sync_categories((), "first", NOW)
+    assert store.categories() == ()
+    assert store.due_outputs().keys() == {"all"}
+
+
+def test_summaries_tell_items_and_newest_change(store: Store) -> None:
+    put(store, ingest(1), ingest(2, slugs=["tech", "cn"], published_at=NOW - DAY))
+    assert [(each.slug, each.title, each.items, each.changed_at) for each in store.categories()] == [
+        ("tech", "Tech", 2, NOW),
+        ("cn", "Cn", 1, NOW - DAY),
+    ]
+    assert store.changed_at("no such") == EPOCH
+
+
+def test_what_a_source_calls_itself_is_shown_and_a_new_name_makes_its_outputs_due(store: Store) -> None:
+    state = SourceState(
+        name="one", title="One", link="https://one.example.org/", current_url="https://one.example.org/f"
+    )
+    with store.writing() as transaction:
+        transaction.ingest("one", plan(ingest(1)), NOW, complete=True)
+        transaction.save_state(state)
+    item = store.newest("tech", 1)[0]
+    assert (item.source_title, item.source_link, item.source_url) == ("One", state.link, state.current_url)
+    publish(store)
+    with store.writing() as transaction:
+        transaction.save_state(replace(state, failures=1, last_poll_at=LATER))
+    assert store.due_outputs() == {}
+    with store.writing() as transaction:
+        transaction.save_state(replace(state, title="One, renamed"))
+    assert store.due_outputs().keys() == {"all", "tech"}
+    assert store.newest("all", 1)[0].source_title == "One, renamed"
+
+
+# --- refiling
+
+
+def test_refiling_moves_items_and_remembers_by_which_rules(store: Store) -> None:
+    put(store, ingest(1), ingest(2), ingest(3))
+    publish(store)
+    assert store.filed_digest("one") is None
+    filings = [(item_id(1), (("cn", "rule a"),)), (item_id(2), (("tech", "source"),)), (item_id(99), (("cn", "x"),))]
+    store.refile("one", filings, digest="r1", now=LATER)
+    assert store.filed_digest("one") == "r1"
+    assert (ids(store, "tech"), ids(store, "cn")) == ([2, 3], [1])
+    assert store.explain([item_id(1)])[0].memberships == (("cn", "rule a", "one"),)
+    assert store.due_outputs().keys() == {"all", "tech", "cn"}
+    assert store.changed_at("cn") == NOW
+    publish(store)
+    store.refile("one", filings, digest="r2", now=LATER)
+    assert store.due_outputs() == {}
+    assert store.filed_digest("one") == "r2"
+
+
+def test_refiling_one_source_lets_another_take_its_place(store: Store) -> None:
+    put(store, ingest(1))
+    put(store, ingest(1, "two", Verdict.DUPLICATE), source="two", now=LATER)
+    store.refile("one", [(item_id(1), ())], digest="r1", now=LATER)
+    assert [item.source for item in store.newest("tech", 5)] == ["two"]
+    assert store.filed_digest("never polled") is None
+    store.refile("never polled", [], digest="r1", now=LATER)
+    assert store.filed_digest("never polled") == "r1"
+
+
+def test_wordings_of_many_items_are_all_given(store: Store) -> None:
+    put(store, *(ingest(number) for number in range(1, 1203)))
+    assert len(dict(store.wordings("one"))) == 1202
+    assert list(store.wordings("unknown")) == []
+
+
+# --- ledger, explain
+
+
+def test_the_ledger_keeps_the_first_time_of_a_fact(store: Store) -> None:
+    note = LedgerNote(kind="dropped", reason="rule no ads", key=url(5).text, title="Ad", link="https://example.org/5")
+    for at in (NOW, LATER):
+        put(store, now=at, notes=[note])
+    put(store, now=LATER, source="two", notes=[note])
+    (found,) = store.explain([url(5).text])
+    assert (found.item_id, found.title, found.ref) == (None, "Ad", url(5).text)
+    assert [(entry.at, entry.source) for entry in found.ledger] == [(NOW, "one"), (LATER, "two")]
+    assert [each.ref for each in store.explain(["https://example.org/5"])] == ["https://example.org/5"]
+
+
+@pytest.mark.parametrize(
+    "ref",
+    [
+        item_id(0xABCDEF12),
+        item_id(0xABCDEF12).upper().replace("URN:UUID:", "urn:uuid:"),
+        item_id(0xABCDEF12).removeprefix("urn:uuid:"),
+        "abcdef12",
+        "abcdef12-0000",
+        url(0xABCDEF12).text,
+        "infoCode:A",
+    ],
+)
+def test_explain_finds_an_item_by_id_prefix_and_key(store: Store, ref: str) -> None:
+    put(store, ingest(0xABCDEF12, keys=[named("A"), url(0xABCDEF12)]), ingest(0xABCDE))
+    (found,) = store.explain([ref, ref])
+    assert (found.ref, found.item_id, found.owner, found.title) == (
+        ref,
+        item_id(0xABCDEF12),
+        "one",
+        f"Story {0xABCDEF12}",
+    )
+    assert found.keys == ("infoCode:A", url(0xABCDEF12).text, f"signature:one:Story {0xABCDEF12}")
+    assert (found.published_at, found.updated_at, found.removed_at, found.outputs) == (NOW, NOW, None, ())
+    assert found.memberships == (("tech", "source", "one"),)
+
+
+@pytest.mark.parametrize("ref", ["", "abcdef1", "nothing", "urn:uuid:", "100%", "' OR 1=1 --"])
+def test_explain_of_what_is_unknown_is_empty(store: Store, ref: str) -> None:
+    put(store, ingest(0xABCDEF12))
+    assert store.explain([ref]) == ()
+
+
+def test_explain_tells_every_sighting_and_its_ledger_entries_only(store: Store) -> None:
+    merged = LedgerNote(kind="duplicate", reason="by url", item_id=item_id(1), key=url(1).text, title="Story 1")
+    other = LedgerNote(kind="reused", reason="guid came back", item_id=item_id(2), key=url(1).text, title="Story 2")
+    put(store, ingest(1), ingest(2))
+    put(store, ingest(1, "two", Verdict.DUPLICATE), source="two", now=LATER, notes=[merged, other])
+    (found,) = store.explain([item_id(1)])
+    assert [(seen.source, seen.first_seen_at, seen.link) for seen in found.sightings] == [
+        ("one", NOW, "https://example.org/1"),
+        ("two", LATER, "https://example.org/1"),
+    ]
+    assert [entry.kind for entry in found.ledger] == ["duplicate"]
+    assert [each.item_id for each in store.explain([url(1).text])] == [item_id(1), item_id(2)]
+
+
+def test_a_link_of_a_merged_record_leads_to_its_item(store: Store) -> None:
+    put(store, ingest(1))
+    note = LedgerNote(kind="repeat", reason="twice", item_id=item_id(1), title="Again", link="https://example.org/x?y")
+    put(store, notes=[note])
+    assert [each.item_id for each in store.explain(["https://example.org/x?y"])] == [item_id(1)]
+
+
+# --- search
+
+
+def test_search_finds_words_and_chinese_of_one_two_and_more_characters(store: Store) -> None:
+    put(
+        store,
+        ingest(1, title="央行宣布降准", wording={"content": "<p>金融消息：中国<b>银行</b></p>"}),
+        ingest(2, title="Chips and Semiconductors", wording={"summary": "About &lt;chips&gt; made in Europe"}),
+        ingest(3, title="行情", wording={"content": None}),
+    )
+    expected = {
+        "降准": {1},
+        "宣布降准": {1},
+        "准": {1},
+        "行": {1, 3},
+        "chips": {2},
+        "CHIPS europe": {2},
+        "金融 降准": {1},
+        "降准 chips": set(),
+        "布准": set(),
+        "": set(),
+        '"*': set(),
+        "消息 中国银行": {1},
+        "息中": set(),
+    }
+    assert {query: {int(hit.id[-12:], 16) for hit in store.search(query, 10)} for query in expected} == expected
+
+
+def test_a_word_in_the_title_comes_before_one_in_the_text(store: Store) -> None:
+    put(
+        store,
+        ingest(1, title="Something", wording={"content": "<p>chips and more words that stand here</p>"}),
+        ingest(2, title="Chips again", wording={"content": "<p>nothing else</p>"}),
+    )
+    hits = store.search("chips", 10)
+    assert [hit.id for hit in hits] == [item_id(2), item_id(1)]
+    assert [hit.id for hit in store.search("chips", 1)] == [item_id(2)]
+    assert (hits[1].title, hits[1].link, hits[1].source) == ("Something", "https://example.org/1", "one")
+    assert hits[1].snippet == "chips and more words that stand here"
+
+
+def test_search_follows_an_edit_by_the_owner_only(store: Store) -> None:
+    put(store, ingest(1, title="Before"))
+    put(store, ingest(1, "two", Verdict.DUPLICATE, title="Elsewhere"), source="two")
+    put(store, ingest(1, verdict=Verdict.CHANGED, title="After"))
+    assert [len(store.search(query, 5)) for query in ("before", "elsewhere", "after")] == [0, 0, 1]
+
+
+# --- retention
+
+
+def prune(store: Store, *, before=None, keep=None, forget=NOW - 700 * DAY, now=NOW + 100 * DAY):
+    return store.prune(offered_before=before, keep_per_category=keep, forget_before=forget, now=now)
+
+
+def test_retention_removes_what_left_long_ago_and_remembers_its_keys(store: Store) -> None:
+    put(store, ingest(1), ingest(2), complete=True)
+    put(store, ingest(2, verdict=Verdict.SEEN), now=LATER, complete=True)
+    with store.writing() as transaction:
+        transaction.save_state(SourceState(name="one", last_success_at=LATER + HOUR))
+    publish(store)
+    changed = store.changed_at("tech")
+    assert prune(store, before=LATER).items == 0
+    assert prune(store, before=LATER + HOUR).items == 1
+    assert store.due_outputs().keys() == {"all", "tech"}
+    assert store.changed_at("tech") == changed
+    found = known(store, "one", url(1)).items[url(1).text]
+    assert (found.removed, found.sighting) == (True, None)
+    assert [hit.id for hit in store.search("story", 5)] == [item_id(2)]
+    assert store.explain([item_id(1)])[0].removed_at == NOW + 100 * DAY
+
+
+def test_what_a_healthy_source_offers_is_never_removed(store: Store) -> None:
+    put(store, ingest(1), complete=True)
+    with store.writing() as transaction:
+        transaction.save_state(SourceState(name="one", last_success_at=NOW + 99 * DAY))
+    assert prune(store, before=NOW + 90 * DAY, keep=0).items == 0
+    assert ids(store, "tech") == [1]
+    assert prune(store, before=NOW + 99 * DAY + HOUR).items == 1
+
+
+def test_one_source_that_still_offers_an_item_keeps_it(store: Store) -> None:
+    put(store, ingest(1), complete=True)
+    put(store, ingest(1, "two", Verdict.DUPLICATE), source="two", complete=True)
+    put(store, now=LATER, complete=True)
+    with store.writing() as transaction:
+        transaction.save_state(SourceState(name="two", last_success_at=NOW + 99 * DAY))
+    assert prune(store, before=NOW + 90 * DAY).items == 0
+    assert ids(store, "all") == [1]
+
+
+def test_a_removed_item_is_not_shown_again_but_learns_keys(store: Store) -> None:
+    put(store, ingest(1))
+    prune(store, before=LATER)
+    again = [
+        ingest(1, verdict=Verdict.CHANGED),
+        ingest(1, verdict=Verdict.REMOVED, gained=[url("new address")]),
+    ]
+    assert put(store, *again, now=LATER) == frozenset()
+    assert store.newest("all", 5) == ()
+    assert known(store, "one", url("new address")).items[url("new address").text].removed
+
+
+def test_keys_and_ledger_are_forgotten_after_their_time(store: Store) -> None:
+    note = LedgerNote(kind="dropped", reason="rule", title="Ad", link="https://example.org/ad")
+    put(store, ingest(1), notes=[note])
+    prune(store, before=LATER, now=NOW + DAY)
+    report = prune(store, before=LATER, forget=NOW + DAY)
+    assert (report.items, report.keys, report.ledger) == (0, 0, 1)
+    report = prune(store, forget=NOW + 2 * DAY)
+    assert (report.items, report.keys, report.ledger) == (0, 3, 0)
+    assert known(store, "one", url(1)).items == {}
+    assert put(store, ingest(1)) == {"all", "tech"}
+
+
+def test_items_beyond_the_newest_leave_a_category_unless_offered(store: Store) -> None:
+    old = [
+        ingest(number, slugs=["tech", "cn"] if number == 3 else ["tech"], published_at=NOW - number * HOUR)
+        for number in range(6)
+    ]
+    put(store, *old, complete=True)
+    put(store, *(ingest(number, verdict=Verdict.SEEN) for number in (0, 5)), now=LATER, complete=True)
+    publish(store)
+    assert prune(store, keep=2).items == 2
+    assert ids(store, "tech") == [0, 1, 5]
+    assert ids(store, "cn") == [3]
+    assert ids(store, "all") == [0, 1, 3, 5]
+    assert store.due_outputs().keys() == {"all", "tech", "cn"}
+    assert prune(store, keep=3).items == 0
+
+
+def test_no_limits_remove_nothing(store: Store) -> None:
+    put(store, ingest(1), complete=True)
+    assert prune(store).items == 0
+
+
+def test_retention_of_many_items_goes_in_parts(store: Store) -> None:
+    put(store, *(ingest(number) for number in range(1100)))
+    report = prune(store, before=LATER)
+    assert (report.items, store.item_count()) == (1100, 0)
+
+
+# --- many at once
+
+
+def test_two_writers_lose_nothing(store: Store) -> None:
+    failures: list[BaseException] = []
+
+    def work(source: str, base: int) -> None:
+        try:
+            for number in range(base, base + 25):
+                put(store, ingest(number, source), source=source)
+                store.newest("tech", 3)
+        except FeedhubError as exc:
+            failures.append(exc)
+
+    threads = [threading.Thread(target=work, args=(name, base)) for name, base in (("a", 0), ("b", 100), ("c", 200))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert len(store.newest("all", 500)) == 75
+
+
+def test_a_backup_never_overwrites(store: Store, tmp_path: Path) -> None:
+    target = tmp_path / "there.db"
+    target.write_text("precious")
+    with pytest.raises(StoreError):
+        store.backup(str(target))
+    assert target.read_text() == "precious"

@@ -1,0 +1,97 @@
+import sqlite3
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from feedhub.errors import StoreError
+from feedhub.store.migrations import MIGRATIONS, apply_next
+from feedhub.store.sql import open_store
+from feedhub.store.tables import metadata
+
+
+def test_migrations_make_the_tables_that_the_code_uses(tmp_path: Path) -> None:
+    open_store(f"sqlite:///{tmp_path}/migrated.db").close()
+    with sqlite3.connect(tmp_path / "migrated.db") as connection:
+        migrated = schema(connection)
+    connection.close()
+    engine = create_engine("sqlite://")
+    with engine.connect() as made:
+        for table in metadata.sorted_tables:
+            made.exec_driver_sql(str(CreateTable(table).compile(engine)))
+            for index in table.indexes:
+                made.exec_driver_sql(str(CreateIndex(index).compile(engine)))
+        expected = schema(made.connection.driver_connection)
+    engine.dispose()
+    assert migrated == expected
+
+
+def schema(connection: sqlite3.Connection) -> dict[str, object]:
+    names = [
+        (kind, name)
+        for kind, name in connection.execute("SELECT type, name FROM sqlite_master ORDER BY name")
+        if "item_search" not in name
+    ]
+    return {
+        name: (
+            connection.execute(f"PRAGMA table_xinfo({name})").fetchall(),
+            sorted(connection.execute(f"PRAGMA foreign_key_list({name})").fetchall()),
+        )
+        if kind == "table"
+        else connection.execute(f"PRAGMA index_xinfo({name})").fetchall()
+        for kind, name in names
+    }
+
+
+def test_every_migration_is_recorded_once(tmp_path: Path) -> None:
+    for _ in range(2):
+        open_store(f"sqlite:///{tmp_path}/feedhub.db").close()
+    connection = sqlite3.connect(tmp_path / "feedhub.db")
+    versions = connection.execute("SELECT version, applied_at FROM schema_migrations").fetchall()
+    connection.close()
+    assert [version for version, _ in versions] == list(range(1, len(MIGRATIONS) + 1))
+    assert all(applied_at for _, applied_at in versions)
+
+
+def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
+    open_store(f"sqlite:///{tmp_path}/feedhub.db").close()
+    connection = sqlite3.connect(tmp_path / "feedhub.db")
+    connection.execute("INSERT INTO schema_migrations VALUES (7, 'tomorrow')")
+    connection.commit()
+    connection.close()
+    with pytest.raises(StoreError, match=r"feedhub\.db has schema 7, this feedhub knows up to 1: use a newer feedhub"):
+        open_store(f"sqlite:///{tmp_path}/feedhub.db")
+
+
+def test_a_database_of_another_program_is_refused_and_left_alone(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "other.db")
+    connection.execute("CREATE TABLE invoices (id)")
+    connection.commit()
+    with pytest.raises(StoreError, match=r"another program.*invoices"):
+        open_store(f"sqlite:///{tmp_path}/other.db")
+    assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("invoices",)]
+    connection.close()
+
+
+def test_a_migration_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/feedhub.db")
+    broken = (*MIGRATIONS, ("CREATE TABLE half (id INTEGER)", "CREATE TABLE half (id INTEGER)"))
+    with pytest.raises(StoreError), store.writing() as transaction:
+        apply_next(transaction._connection, "it", broken)
+    store.close()
+    connection = sqlite3.connect(tmp_path / "feedhub.db")
+    assert connection.execute("SELECT max(version) FROM schema_migrations").fetchone() == (len(MIGRATIONS),)
+    assert connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'half'").fetchone() == (0,)
+    connection.close()
+
+
+def test_a_later_migration_is_applied_to_what_is_there(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/feedhub.db")
+    longer = (*MIGRATIONS, ("CREATE TABLE more (id INTEGER)",))
+    with store.writing() as transaction:
+        assert apply_next(transaction._connection, "it", longer)
+        assert not apply_next(transaction._connection, "it", longer)
+    store.close()
+    with pytest.raises(StoreError, match="has schema 2"):
+        open_store(f"sqlite:///{tmp_path}/feedhub.db")

@@ -1,0 +1,34 @@
+"""The fetcher that everybody gets: local files and HTTP behind one port."""
+
+from collections.abc import Callable
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from feedhub.fetch.http import HttpFetcher
+from feedhub.fetch.local import LocalFetcher
+from feedhub.model.document import Document, NotModified, Request
+from feedhub.model.source import PollSettings
+from feedhub.ports import Fetcher
+
+
+class AnyFetcher:
+    """Hands each request to the fetcher for its scheme; what is neither ``file`` nor http(s) is refused there."""
+
+    def __init__(self, *, local: Fetcher, http: Fetcher) -> None:
+        self._local = local
+        self._http = http
+
+    def fetch(self, request: Request) -> Document | NotModified:
+        """See ``Fetcher.fetch``."""
+        is_file = urlsplit(request.url).scheme == "file"
+        return self._local.fetch(request) if is_file else self._http.fetch(request)
+
+    def close(self) -> None:
+        """Close both."""
+        self._local.close()
+        self._http.close()
+
+
+def build_fetcher(settings: PollSettings, now: Callable[[], datetime]) -> AnyFetcher:
+    """Return the fetcher for a configuration. ``now`` gives the current instant in aware UTC."""
+    return AnyFetcher(local=LocalFetcher(), http=HttpFetcher(settings, now=now))

@@ -1,0 +1,211 @@
+"""HTTP: one polite, bounded, conditional GET (SPEC §8, §9)."""
+
+import base64
+import hashlib
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from urllib.parse import unquote, urlsplit
+
+import requests
+from requests.structures import CaseInsensitiveDict
+from urllib3 import HTTPResponse
+
+from feedhub.errors import FetchError, HttpStatusError
+from feedhub.fetch.body import is_challenge, read_body, release
+from feedhub.fetch.decode import ACCEPT_ENCODING
+from feedhub.fetch.dial import Dialer, Lookup
+from feedhub.fetch.freshness import charset_of, freshness_of, validators_of
+from feedhub.fetch.guard import AddressGuard
+from feedhub.fetch.redirects import REDIRECT_STATUSES, Trail, keeps_credentials, without_userinfo
+from feedhub.fetch.throttle import Throttle
+from feedhub.fetch.transport import DialedAdapter
+from feedhub.fetch.watchdog import Exchange, Watchdog
+from feedhub.fetch.words import FOREIGN, in_words, status_words
+from feedhub.model.document import Document, NotModified, Request, Validators
+from feedhub.model.source import PollSettings
+
+_ACCEPT = (
+    "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml;q=0.9, "
+    "application/xml;q=0.8, text/xml;q=0.8, application/json;q=0.7, */*;q=0.3"
+)
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_MAX_WAIT_FOR_SLOT = 600.0
+_STALE_CONNECTIONS = 2
+_WALL_STATUSES = frozenset({403, 429, 503})
+_WALL_SIZE = 65_536
+_NOT_HANDED_ON = frozenset({"set-cookie", "set-cookie2"})
+
+
+class HttpFetcher:
+    """``Fetcher`` for http and https.
+
+    ``now`` gives the current instant in aware UTC. ``ca_bundle`` is a file of certificates to trust instead of
+    those that requests brings, ``lookup`` resolves names instead of the operating system. Waiting for the host's
+    slot does not count against a request's time.
+    """
+
+    def __init__(
+        self,
+        settings: PollSettings,
+        *,
+        now: Callable[[], datetime],
+        ca_bundle: str | None = None,
+        lookup: Lookup | None = None,
+    ) -> None:
+        self._now = now
+        self._guard = AddressGuard(settings.allow_private)
+        self._dialer = Dialer(self._guard, lookup)
+        self._adapter = DialedAdapter(self._dialer, connections_per_host=settings.host_concurrent, ca_bundle=ca_bundle)
+        self._throttle = Throttle(settings.host_concurrent, settings.host_gap)
+        self._watchdog = Watchdog()
+
+    def fetch(self, request: Request) -> Document | NotModified:
+        """See ``Fetcher.fetch``."""
+        self._guard.check_url(request.url)
+        trail = Trail(without_userinfo(request.url))
+        left = request.timeout
+        while True:
+            self._guard.check_url(trail.url)
+            host = urlsplit(trail.url).hostname or ""
+            with self._throttle.slot(host, _MAX_WAIT_FOR_SLOT):
+                started = time.monotonic()
+                answer = self._exchange(request, trail, left)
+            if answer is not None:
+                return answer
+            left -= time.monotonic() - started
+
+    def close(self) -> None:
+        """Close idle connections and stop the watchdog."""
+        self._adapter.close()
+        self._watchdog.close()
+
+    def _exchange(self, request: Request, trail: Trail, left: float) -> Document | NotModified | None:
+        """Ask once. None: the answer was a redirect, and ``trail`` went there."""
+        host = urlsplit(trail.url).hostname or ""
+        response: requests.Response | None = None
+        with self._watchdog.watch(left, request.timeout) as exchange, self._dialer.during(exchange):
+            try:
+                response = self._send(request, trail.url, exchange)
+                return self._answer(request, trail, response, exchange)
+            except FetchError as exc:
+                # A connection that the watchdog shut down looks cut, reset, or complete.
+                if exchange.expired:
+                    raise exchange.too_late() from exc
+                raise
+            except FOREIGN as exc:
+                if exchange.expired:
+                    raise exchange.too_late() from exc
+                is_reading = response is not None
+                raise in_words(exc, host, is_reading=is_reading, too_late=exchange.too_late()) from exc
+            finally:
+                if response is not None:
+                    response.raw.close()
+
+    def _send(self, request: Request, url: str, exchange: Exchange) -> requests.Response:
+        prepared = requests.PreparedRequest()
+        prepared.prepare_method("GET")
+        prepared.prepare_url(url, None)
+        prepared.prepare_headers(_headers(request, url))
+        proxies = self._proxies(request, prepared.url or url)
+        for _ in range(_STALE_CONNECTIONS):
+            try:
+                return self._adapter.send(prepared, stream=True, timeout=exchange.remaining(), proxies=proxies)
+            except requests.ConnectionError:
+                # A kept connection that the server closed meanwhile says nothing about the source.
+                if not exchange.reused or exchange.expired:
+                    raise
+        return self._adapter.send(prepared, stream=True, timeout=exchange.remaining(), proxies=proxies)
+
+    def _proxies(self, request: Request, url: str) -> dict[str, str] | None:
+        if not request.proxy:
+            return None
+        if urlsplit(request.proxy).scheme not in {"http", "https"}:
+            raise FetchError("the proxy's address must begin with http:// or https://")
+        parts = urlsplit(url)
+        self._dialer.check_target(parts.hostname or "", parts.port or _DEFAULT_PORTS[parts.scheme])
+        return {parts.scheme: request.proxy}
+
+    def _answer(
+        self, request: Request, trail: Trail, response: requests.Response, exchange: Exchange
+    ) -> Document | NotModified | None:
+        status = response.status_code
+        exchange.remaining()
+        if status == 200:
+            return self._document(request, trail, response, exchange)
+        if status == 304 and request.validators != Validators():
+            release(response.raw)
+            return self._not_modified(request, trail, response)
+        if status in REDIRECT_STATUSES:
+            release(response.raw)
+            trail.follow(status, response.headers)
+            return None
+        retry_at = freshness_of(response.headers, self._now()).retry_at
+        raise HttpStatusError(_status_text(response, exchange), status=status, retry_at=retry_at)
+
+    def _document(self, request: Request, trail: Trail, response: requests.Response, exchange: Exchange) -> Document:
+        body = read_body(response.raw, exchange, request.max_size)
+        if not body:
+            raise FetchError("empty answer", status=200)
+        headers = response.headers
+        content_type = headers.get("Content-Type")
+        return Document(
+            url=trail.url,
+            body=body,
+            digest=hashlib.sha256(body).hexdigest(),
+            content_type=content_type,
+            charset=charset_of(content_type),
+            validators=validators_of(headers),
+            freshness=freshness_of(headers, self._now()),
+            redirects=trail.hops,
+            headers=tuple(pair for pair in headers.items() if pair[0].lower() not in _NOT_HANDED_ON),
+        )
+
+    def _not_modified(self, request: Request, trail: Trail, response: requests.Response) -> NotModified:
+        received, sent = validators_of(response.headers), request.validators
+        return NotModified(
+            url=trail.url,
+            validators=Validators(
+                etag=received.etag or sent.etag, last_modified=received.last_modified or sent.last_modified
+            ),
+            freshness=freshness_of(response.headers, self._now()),
+            redirects=trail.hops,
+        )
+
+
+def _headers(request: Request, url: str) -> CaseInsensitiveDict[str]:
+    """The header fields for one hop; what is the origin's own is left out when we have left the origin."""
+    headers = CaseInsensitiveDict(
+        {"User-Agent": request.user_agent, "Accept": _ACCEPT, "Accept-Encoding": ACCEPT_ENCODING}
+    )
+    if request.validators.etag is not None:
+        headers["If-None-Match"] = request.validators.etag
+    if request.validators.last_modified is not None:
+        headers["If-Modified-Since"] = request.validators.last_modified
+    if keeps_credentials(request.url, url):
+        parts = urlsplit(request.url)
+        if parts.username is not None:
+            pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+            headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode("ascii")
+        headers.update(request.headers)
+    return headers
+
+
+def _status_text(response: requests.Response, exchange: Exchange) -> str:
+    status = response.status_code
+    if status == 304:
+        return "304 Not Modified, although nothing was asked about"
+    words = status_words(status)
+    if status in _WALL_STATUSES and _is_wall(response.raw, exchange):
+        return f"{words}: challenge page instead of a feed"
+    return words
+
+
+def _is_wall(raw: HTTPResponse, exchange: Exchange) -> bool:
+    if raw.headers.get("cf-mitigated") == "challenge":
+        return True
+    # The status is what counts: whatever goes wrong with the page does not matter any more.
+    with suppress(FetchError, *FOREIGN):
+        return is_challenge(read_body(raw, exchange, _WALL_SIZE))
+    return False

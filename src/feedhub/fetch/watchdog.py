@@ -1,0 +1,141 @@
+"""One thread that ends exchanges whose time is up.
+
+A read timeout counts from byte to byte, so dripping headers never trip it, and a deadline checked between reads
+never gets its turn while the headers are being read. The socket has to be shut down from outside.
+"""
+
+import heapq
+import itertools
+import socket
+import threading
+import time
+from contextlib import suppress
+from types import TracebackType
+
+from feedhub.errors import DeadlineError
+
+
+class Exchange:
+    """One request and its answer, under a deadline on the monotonic clock. A context manager.
+
+    ``expired`` must be asked after the exchange: a connection that was shut down looks like a complete answer
+    (requests returns status 200 with a cut header).
+    """
+
+    __slots__ = ("_lock", "_open", "_sockets", "deadline", "expired", "reused", "total")
+
+    def __init__(self, timeout: float, total: float) -> None:
+        self.total = total
+        self.deadline = time.monotonic() + timeout
+        self.expired = False
+        self.reused = False
+        self._open = True
+        self._sockets: list[socket.socket] = []
+        self._lock = threading.Lock()
+
+    def remaining(self) -> float:
+        """Return the seconds that are left.
+
+        Raises:
+            DeadlineError: none are left.
+        """
+        left = self.deadline - time.monotonic()
+        if left <= 0 or self.expired:
+            raise self.too_late()
+        return left
+
+    def too_late(self) -> DeadlineError:
+        """Return the error for an exchange that took too long."""
+        return DeadlineError(f"no complete answer within {self.total:g} s")
+
+    def attach(self, sock: socket.socket, *, reused: bool = False) -> None:
+        """Let the watchdog shut ``sock`` down.
+
+        A duplicate is kept, because wrapping a socket in TLS takes the descriptor away from the plain one.
+        """
+        with self._lock:
+            if self.expired:
+                raise self.too_late()
+            self.reused = reused
+            self._sockets.append(socket.fromfd(sock.fileno(), sock.family, sock.type))
+
+    def expire(self) -> None:
+        """End the exchange unless it is over; called by the watchdog."""
+        with self._lock:
+            if not self._open:
+                return
+            self.expired = True
+            for sock in self._sockets:
+                with suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
+
+    @property
+    def is_over(self) -> bool:
+        return not self._open
+
+    def __enter__(self) -> "Exchange":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._lock:
+            self._open = False
+            for sock in self._sockets:
+                sock.close()
+            self._sockets.clear()
+
+
+class Watchdog:
+    """Ends exchanges at their deadlines. Its thread starts with the first one."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Exchange]] = []
+        self._numbers = itertools.count()
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def watch(self, timeout: float, total: float) -> Exchange:
+        """Begin an exchange that is ended ``timeout`` seconds from now, what is left of ``total``."""
+        exchange = Exchange(timeout, total)
+        with self._changed:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="feedhub-fetch-watchdog", daemon=True)
+                self._thread.start()
+            is_earliest = not self._heap or exchange.deadline < self._heap[0][0]
+            heapq.heappush(self._heap, (exchange.deadline, next(self._numbers), exchange))
+            if is_earliest:
+                self._changed.notify()
+        return exchange
+
+    def close(self) -> None:
+        """Stop the thread; exchanges still open are not ended any more."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+            thread = self._thread
+        if thread is not None:
+            thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                due = self._next_due()
+                if due is None:
+                    return
+            due.expire()
+
+    def _next_due(self) -> Exchange | None:
+        """Wait for the next deadline that matters; None when closed. Called with the lock held."""
+        while not self._closed:
+            while self._heap and self._heap[0][2].is_over:
+                heapq.heappop(self._heap)
+            if not self._heap:
+                self._changed.wait()
+                continue
+            wait = self._heap[0][0] - time.monotonic()
+            if wait <= 0:
+                return heapq.heappop(self._heap)[2]
+            self._changed.wait(wait)
+        return None

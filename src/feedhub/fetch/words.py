@@ -1,0 +1,113 @@
+"""Foreign exceptions in plain words. Their own texts never get out: they hold addresses, and with them secrets."""
+
+import http.client
+import re
+import ssl
+from collections.abc import Iterator
+from http import HTTPStatus
+
+import requests
+from urllib3.exceptions import HTTPError
+from urllib3.exceptions import InvalidHeader as ImpossibleLength
+
+from feedhub.errors import DeadlineError, FetchError, TruncatedError
+
+FOREIGN = (requests.RequestException, HTTPError, http.client.HTTPException, OSError, ValueError)
+
+_CERTIFICATE_FAULTS = {
+    9: "certificate not valid yet",
+    10: "certificate expired",
+    18: "certificate not trusted: signed by itself",
+    19: "certificate not trusted: unknown authority",
+    20: "certificate not trusted: unknown authority",
+    21: "certificate not trusted: unknown authority",
+    23: "certificate revoked",
+}
+_NAME_MISMATCHES = frozenset({62, 64})
+_TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")
+
+
+def in_words(error: BaseException, host: str, *, is_reading: bool, too_late: DeadlineError) -> FetchError:
+    """Return our error for a foreign one. ``is_reading``: the header had come, the body was under way."""
+    causes = list(_causes(error))
+    return (
+        _timeout(causes, too_late)
+        or _tls_fault(causes, host, is_reading=is_reading)
+        or _proxy_fault(causes)
+        or _broken_transfer(causes, host, is_reading=is_reading)
+        or _anything_else(causes, host)
+    )
+
+
+def status_words(status: int) -> str:
+    """Return a status with the phrase of the standard; the server's own is not to be trusted."""
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return f"{status} (unknown status)"
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Everything an exception wraps: requests and urllib3 hide causes in ``args`` and ``reason``."""
+    waiting: list[object] = [error]
+    seen: set[int] = set()
+    while waiting:
+        each = waiting.pop(0)
+        if not isinstance(each, BaseException) or id(each) in seen:
+            continue
+        seen.add(id(each))
+        yield each
+        waiting += [*each.args, getattr(each, "reason", None), each.__cause__, each.__context__]
+
+
+def _timeout(causes: list[BaseException], too_late: DeadlineError) -> FetchError | None:
+    # The socket's own timeout is what was left of the whole.
+    return too_late if any(isinstance(each, TimeoutError | requests.Timeout) for each in causes) else None
+
+
+def _tls_fault(causes: list[BaseException], host: str, *, is_reading: bool) -> FetchError | None:
+    for each in causes:
+        if isinstance(each, ssl.SSLCertVerificationError):
+            if each.verify_code in _NAME_MISMATCHES:
+                return FetchError(f"certificate not valid for {host}")
+            return FetchError(_CERTIFICATE_FAULTS.get(each.verify_code, "certificate not valid") + f" ({host})")
+    if any(isinstance(each, ssl.SSLError) for each in causes):
+        return TruncatedError("TLS broke off in the body") if is_reading else FetchError(f"no TLS with {host}")
+    return None
+
+
+def _proxy_fault(causes: list[BaseException]) -> FetchError | None:
+    for each in causes:
+        found = _TUNNEL.search(str(each)) if isinstance(each, OSError) else None
+        if found:
+            return FetchError(f"the proxy refused the tunnel: {status_words(int(found[1]))}")
+    return None
+
+
+def _broken_transfer(causes: list[BaseException], host: str, *, is_reading: bool) -> FetchError | None:
+    if is_reading:
+        if any(isinstance(each, http.client.IncompleteRead | ConnectionError) for each in causes):
+            return TruncatedError("the transfer ended before its announced end")
+        return None
+    for each in causes:
+        match each:
+            case http.client.RemoteDisconnected():
+                return FetchError(f"{host} closed the connection without an answer")
+            case ConnectionError():
+                return FetchError(f"connection reset by {host}")
+            case http.client.BadStatusLine():
+                return FetchError(f"{host} does not speak HTTP on this port")
+            case http.client.LineTooLong():
+                return FetchError("a header line is too long")
+    return None
+
+
+def _anything_else(causes: list[BaseException], host: str) -> FetchError:
+    if any(isinstance(each, ImpossibleLength) for each in causes):
+        return FetchError("the answer announces two different lengths")
+    if any(isinstance(each, ValueError) for each in causes):
+        # InvalidURL, InvalidHeader and UnicodeError are all ValueErrors; nothing was sent.
+        return FetchError("the address or a configured header cannot be sent")
+    if any(type(each) is http.client.HTTPException for each in causes):
+        return FetchError("more header lines than allowed")
+    return FetchError(f"no usable answer from {host}")

@@ -636,7 +636,9 @@ def test_retention_removes_what_left_long_ago_and_remembers_its_keys(store: Stor
     assert store.due_outputs().keys() == {"all", "tech"}
     assert store.changed_at("tech") == changed
     found = known(store, "one", url(1)).items[url(1).text]
-    assert (found.removed, found.sighting) == (True, None)
+    assert found.removed
+    assert found.sighting
+    assert (found.sighting.guid, found.sighting.offered) == ("1", False)
     assert [hit.id for hit in store.search("story", 5)] == [item_id(2)]
     assert store.explain([item_id(1)])[0].removed_at == NOW + 100 * DAY
 

@@ -74,3 +74,18 @@ def test_without_an_age_limit_nothing_is_too_old() -> None:
     world.now += timedelta(days=10_000)
     world.retention = Retention(days=None, items=None)
     assert prune(world.store, world.settings, world.now).items == 0
+
+
+def test_an_address_reused_after_its_item_was_removed_is_a_new_item() -> None:
+    world = World((A,), retention=Retention(days=30))
+    world.answer("a", record("Monday", guid="1", link="https://a.example/latest"))
+    world.poll("a")
+    world.pass_time(days=40)
+    world.answer("a", record("Other", guid="2", link="https://a.example/other"))
+    world.poll("a")
+    world.pass_time(days=40)
+    world.answer("a", not_modified=True)
+    world.poll("a")
+    assert prune(world.store, world.settings, world.now).items == 1
+    world.answer("a", record("Tuesday", guid="3", link="https://a.example/latest"))
+    assert world.poll("a").new == 1

@@ -155,8 +155,9 @@ class MemoryStore:
         """See the port."""
         with self._lock:
             given: dict[str, list[datetime]] = {}
-            for (_, source), seen in self._data.sightings.items():
-                given.setdefault(source, []).append(seen.first_seen_at)
+            for (item_id, source), seen in self._data.sightings.items():
+                if self._data.items[item_id].removed_at is None:
+                    given.setdefault(source, []).append(seen.first_seen_at)
             polled = {source: state.last_poll_at for source, state in self._data.states.items()}
             return {
                 source: SourceCounts(
@@ -180,13 +181,17 @@ class MemoryStore:
             self._data.sources.setdefault(source)
             self._data.filed_digests[source] = digest
             for item_id, pairs in wanted.items():
-                if (item_id, source) in self._data.sightings:
+                if (item_id, source) in self._data.sightings and self._data.items[item_id].removed_at is None:
                     self._data.bump(self._data.file(item_id, source, pairs), {item_id})
 
     def wordings(self, source: str) -> Iterator[tuple[str, Item]]:
         """See the port."""
         with self._lock:
-            found = [(item, seen.wording) for (item, name), seen in self._data.sightings.items() if name == source]
+            found = [
+                (item, seen.wording)
+                for (item, name), seen in self._data.sightings.items()
+                if name == source and self._data.items[item].removed_at is None
+            ]
         return iter(found)
 
     def explain(self, refs: Sequence[str]) -> tuple[Explanation, ...]:

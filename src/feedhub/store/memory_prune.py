@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
+from feedhub.model.item import Item
 from feedhub.model.report import PruneReport
 from feedhub.model.source import SourceState
 from feedhub.store.memory_data import ALL, Data, Seen
@@ -64,7 +65,10 @@ def _remove(data: Data, item_id: str, now: datetime) -> None:
     data.items[item_id] = replace(data.items[item_id], removed_at=now)
     data.memberships = {place: held for place, held in data.memberships.items() if place[1] != item_id}
     data.filings = {place: said for place, said in data.filings.items() if place[0] != item_id}
-    data.sightings = {place: seen for place, seen in data.sightings.items() if place[0] != item_id}
+    # What is left tells a later record that reuses one of the keys from this item.
+    for place, seen in data.sightings.items():
+        if place[0] == item_id:
+            data.sightings[place] = replace(seen, wording=Item(title=""), left_at=seen.left_at or now)
 
 
 def _forget(data: Data, before: datetime) -> int:
@@ -74,4 +78,5 @@ def _forget(data: Data, before: datetime) -> int:
         del data.keys[text]
     for item_id in forgotten:
         del data.items[item_id]
+    data.sightings = {place: seen for place, seen in data.sightings.items() if place[0] not in forgotten}
     return len(texts)

@@ -10,7 +10,7 @@ from feedhub.model.source import SourceState
 from feedhub.store.codec import decode_state, encode_state
 from feedhub.store.outputs import ALL, bump
 from feedhub.store.sqlite import insert
-from feedhub.store.tables import AnyRow, memberships, sightings, sources
+from feedhub.store.tables import AnyRow, items, memberships, sightings, sources
 
 _DAY = timedelta(days=1)
 
@@ -83,7 +83,8 @@ def count_sightings(connection: Connection, since: datetime) -> dict[str, Source
     recent = func.sum((sightings.c.first_seen_at >= since).cast(sightings.c.item_pk.type))
     rows = connection.execute(
         select(sources.c.name, sources.c.last_poll_at, func.count().label("items"), recent.label("recent"))
-        .select_from(sightings.join(sources))
+        .select_from(sightings.join(sources).join(items, items.c.pk == sightings.c.item_pk))
+        .where(items.c.removed_at.is_(None))
         .group_by(sources.c.id)
         .order_by(sources.c.name)
     )

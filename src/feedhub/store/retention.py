@@ -2,12 +2,17 @@
 
 from collections.abc import Collection, Iterator
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, case, delete, exists, func, select, update
 
+from feedhub.model.item import Item
+from feedhub.store.codec import encode_item
 from feedhub.store.outputs import ALL, bump
 from feedhub.store.sqlite import unindex
 from feedhub.store.tables import filings, identity_keys, items, ledger, memberships, sightings, sources
+
+NO_WORDING: Final = encode_item(Item(title=""))
 
 
 def _last_offered() -> ColumnElement[datetime]:
@@ -71,12 +76,18 @@ def cut(connection: Connection, slug: str, pks: list[int]) -> list[int]:
 
 
 def remove(connection: Connection, pks: list[int], now: datetime) -> None:
-    """Remove items; their ids and keys stay. The time of an output's newest change does not move."""
+    """Remove items; their ids and keys stay. The time of an output's newest change does not move.
+
+    Sightings lose their wording and nothing else: by guid, address and title a later record can be told
+    from the removed item although it reuses one of its keys.
+    """
     if not pks:
         return
     bump(connection, {ALL, *_holding(connection, pks)}, ())
-    for table in (filings, memberships, sightings):
+    for table in (filings, memberships):
         connection.execute(delete(table).where(table.c.item_pk.in_(pks)))
+    left = func.coalesce(sightings.c.left_at, bindparam("now", value=now, type_=sightings.c.left_at.type))
+    connection.execute(update(sightings).where(sightings.c.item_pk.in_(pks)).values(wording=NO_WORDING, left_at=left))
     connection.execute(update(items).where(items.c.pk.in_(pks)).values(removed_at=now))
     unindex(connection, pks)
 
@@ -94,6 +105,7 @@ def forgettable(before: datetime) -> Select[int]:
 
 def forget(connection: Connection, pks: list[int]) -> int:
     """Delete removed items with their keys; return the number of keys."""
+    connection.execute(delete(sightings).where(sightings.c.item_pk.in_(pks)))
     gone = connection.execute(delete(identity_keys).where(identity_keys.c.item_pk.in_(pks))).rowcount
     connection.execute(delete(items).where(items.c.pk.in_(pks)))
     return gone

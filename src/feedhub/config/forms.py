@@ -1,0 +1,285 @@
+"""The forms of single values: durations, sizes, names, zones. A refused value says what was expected, in plain words.
+
+Every scalar of the file arrives as the text that was written (yaml_tree). A message that begins with "expected" gets
+the value that was found appended, so no message here quotes a value: it may be a secret.
+"""
+
+import codecs
+import ipaddress
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import lru_cache
+from typing import Annotated, Any, Final
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
+
+from feedhub.config.cron import parse_cron
+from feedhub.rules.patterns import compile_pattern
+from feedhub.rules.slugs import MAX_LENGTH, RESERVED
+
+_DURATION: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)([smhd]?)")
+_SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+_SIZE: Final = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,3})?) ?(b|kb|mb|gb|kib|mib|gib)?", re.IGNORECASE)
+_BYTES: Final = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+_WHOLE: Final = re.compile(r"[-+]?[0-9]{1,18}")
+_SOURCE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_KEY_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
+_KEY_NAMES_TAKEN: Final = frozenset({"url", "guid", "text", "signature"})
+_SLUG: Final = re.compile(rf"[a-z0-9][a-z0-9-]{{0,{MAX_LENGTH - 1}}}")
+_LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_HOST: Final = re.compile(r"(?=.{1,253}$)[\w-]+(?:\.[\w-]+)*\.?")
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How the reference names a form, and how it writes a value of it."""
+
+    words: str
+    show: Callable[[Any], str] = str
+
+
+def parse_duration(value: object) -> float:
+    """Return seconds from ``90s``, ``15m``, ``2h``, ``7d`` or a plain number of seconds."""
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError("expected a duration such as 90s, 15m, 2h or 7d")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def show_duration(seconds: float) -> str:
+    """Return the shortest way to write a duration."""
+    for unit in "dhm":
+        if seconds and seconds % _SECONDS[unit] == 0:
+            return f"{seconds / _SECONDS[unit]:g}{unit}"
+    return f"{seconds:g}s"
+
+
+def parse_size(value: object) -> int:
+    """Return bytes from ``10MB``, ``500KB`` (decimal), ``2MiB`` (binary) or a plain number of bytes."""
+    match = _SIZE.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError("expected a size such as 10MB, 500KB or 2MiB")
+    size = int(float(match[1]) * _BYTES[(match[2] or "b").lower()])
+    if size < 1:
+        raise ValueError("expected a size of at least one byte")
+    return size
+
+
+def show_size(size: int) -> str:
+    """Return the shortest decimal way to write a size."""
+    for unit in ("gb", "mb", "kb"):
+        if size and size % _BYTES[unit] == 0:
+            return f"{size // _BYTES[unit]}{unit.upper()}"
+    return str(size)
+
+
+def _parse_every(value: object) -> float | str:
+    if value == "auto":
+        return "auto"
+    try:
+        return _positive(parse_duration(value))
+    except ValueError as error:
+        raise ValueError(f"{error}, or auto") from error
+
+
+def _positive(seconds: float) -> float:
+    if seconds < 1:
+        raise ValueError("expected a duration of at least 1s")
+    return seconds
+
+
+def _parse_whole(value: object) -> int:
+    if not isinstance(value, str) or not _WHOLE.fullmatch(value):
+        raise ValueError("expected a whole number")
+    return int(value)
+
+
+def _parse_flag(value: object) -> bool:
+    # YAML 1.2: yes, no, on and off are words.
+    if not isinstance(value, str) or value.lower() not in {"true", "false"}:
+        raise ValueError("expected true or false")
+    return value.lower() == "true"
+
+
+def one_or_many(value: object) -> object:
+    """Return a single value as a list of one."""
+    return [value] if isinstance(value, str | dict) else value
+
+
+def _line(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be empty")
+    return _no_controls(text).strip()
+
+
+def _no_controls(text: str) -> str:
+    if _CONTROL.search(text):
+        raise ValueError("must not contain control characters")
+    return text
+
+
+def _matching(pattern: re.Pattern[str], message: str) -> AfterValidator:
+    def check(text: str) -> str:
+        if not pattern.fullmatch(text):
+            raise ValueError(message)
+        return text
+
+    return AfterValidator(check)
+
+
+def _category_slug(text: str) -> str:
+    if text in RESERVED:
+        raise ValueError("is a reserved name; choose another slug")
+    return text
+
+
+def _key_name(text: str) -> str:
+    if text in _KEY_NAMES_TAKEN:
+        raise ValueError(f"is the name of a built-in key ({', '.join(sorted(_KEY_NAMES_TAKEN))}); choose another")
+    return text
+
+
+@lru_cache(maxsize=64)
+def _encoding(text: str) -> str:
+    try:
+        codecs.lookup(text)
+        b"a".decode(text)
+    except UnicodeError:
+        return text
+    except (LookupError, ValueError) as error:
+        raise ValueError("expected an encoding such as utf-8, gb18030 or big5") from error
+    return text
+
+
+@lru_cache(maxsize=64)
+def _timezone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (KeyError, ValueError, OSError) as error:
+        near = get_close_matches(text, available_timezones(), 1, 0.6)
+        raise ValueError(f"expected a time zone such as {near[0] if near else 'Asia/Shanghai'}") from error
+    return text
+
+
+def _pattern(text: str) -> str:
+    if not text:
+        raise ValueError("must not be empty: an empty pattern is found everywhere")
+    compile_pattern(text)
+    return text
+
+
+def _header_value(text: str) -> str:
+    if not text.isascii() or not text.isprintable():
+        raise ValueError("must be printable ASCII on one line")
+    return text
+
+
+def _private_address(text: str) -> str:
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        host, _, port = text.removeprefix("[").replace("]", "").rpartition(":")
+        if not host:
+            host, port = text, "1"
+        if not (_is_host(host) and port.isascii() and port.isdigit() and 0 < int(port) < 65_536):
+            raise ValueError("expected a host, a network or host:port") from None
+    return text
+
+
+def _is_host(text: str) -> bool:
+    if ":" not in text:
+        return bool(_HOST.fullmatch(text))
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True
+
+
+_DURATION_FORMS: Final = [
+    {"type": "string", "pattern": r"^\d{1,9}(\.\d{1,3})?[smhd]?$"},
+    {"type": "number", "minimum": 0},
+]
+_DURATION_SCHEMA: Final = {
+    "anyOf": _DURATION_FORMS,
+    "examples": ["90s", "15m", "2h", "7d"],
+}
+_SIZE_SCHEMA: Final = {
+    "anyOf": [
+        {"type": "string", "pattern": r"^\d{1,12}(\.\d{1,3})? ?([Bb]|[KkMmGg]i?[Bb])?$"},
+        {"type": "integer", "minimum": 0},
+    ],
+    "examples": ["500KB", "10MB", "2MiB"],
+}
+_EVERY_SCHEMA: Final = {"anyOf": [{"const": "auto"}, *_DURATION_FORMS], "examples": ["5m", "auto"]}
+_NAMES_SCHEMA: Final = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+
+
+def _text_schema(pattern: re.Pattern[str]) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": f"^{pattern.pattern}$"})
+
+
+Duration = Annotated[
+    float, BeforeValidator(parse_duration), WithJsonSchema(_DURATION_SCHEMA), Form("duration", show_duration)
+]
+Interval = Annotated[
+    float,
+    BeforeValidator(parse_duration),
+    AfterValidator(_positive),
+    WithJsonSchema(_DURATION_SCHEMA),
+    Form("duration, at least 1s", show_duration),
+]
+Every = Annotated[
+    float | str, PlainValidator(_parse_every), WithJsonSchema(_EVERY_SCHEMA), Form("duration, or `auto`", show_duration)
+]
+Size = Annotated[int, BeforeValidator(parse_size), WithJsonSchema(_SIZE_SCHEMA), Form("size", show_size)]
+Count = Annotated[int, Field(ge=1, le=1_000_000), BeforeValidator(_parse_whole), Form("whole number from 1")]
+Entries = Annotated[int, Field(ge=1, le=10_000), BeforeValidator(_parse_whole), Form("whole number, 1 to 10,000")]
+Port = Annotated[int, Field(ge=1, le=65_535), BeforeValidator(_parse_whole), Form("whole number, 1 to 65,535")]
+Flag = Annotated[bool, BeforeValidator(_parse_flag), Form("true or false", lambda flag: str(flag).lower())]
+Text = Annotated[str, AfterValidator(_no_controls), Form("text")]
+Line = Annotated[str, AfterValidator(_line), Form("text")]
+Names = Annotated[list[Line], BeforeValidator(one_or_many), WithJsonSchema(_NAMES_SCHEMA), Form("text, or a list")]
+CategoryNames = Annotated[
+    list[Annotated[str, AfterValidator(str.strip)]],
+    BeforeValidator(one_or_many),
+    WithJsonSchema(_NAMES_SCHEMA),
+    Form("text, or a list"),
+]
+"""Not checked here: a name that cannot be used costs one source, not the configuration (categories.py)."""
+SourceName = Annotated[
+    str,
+    _matching(_SOURCE_NAME, "expected letters, digits, dots, hyphens and underscores, a letter or digit first"),
+    _text_schema(_SOURCE_NAME),
+    Form("letters, digits and `. _ -`"),
+]
+KeyName = Annotated[
+    str,
+    _matching(_KEY_NAME, "expected letters, digits, hyphens and underscores, a letter first"),
+    AfterValidator(_key_name),
+    Form("name"),
+]
+CategorySlug = Annotated[
+    str,
+    _matching(_SLUG, f"expected lower-case letters, digits and hyphens, at most {MAX_LENGTH}"),
+    AfterValidator(_category_slug),
+    Form("slug"),
+]
+Language = Annotated[
+    str,
+    _matching(_LANGUAGE, "expected a language such as en or zh-CN"),
+    _text_schema(_LANGUAGE),
+    Form("language tag (BCP 47)"),
+]
+Encoding = Annotated[str, AfterValidator(_encoding), Form("encoding")]
+Timezone = Annotated[str, AfterValidator(_timezone), Form("IANA time zone")]
+Cron = Annotated[str, AfterValidator(parse_cron), Form("cron expression")]
+PatternText = Annotated[str, AfterValidator(_pattern), Form("regular expression (RE2)")]
+HeaderName = Annotated[str, _matching(_HEADER_NAME, "expected the name of an HTTP header"), Form("header name")]
+HeaderValue = Annotated[str, AfterValidator(_header_value), Form("text")]
+PrivateAddress = Annotated[str, AfterValidator(_private_address), Form("host, network or host:port")]

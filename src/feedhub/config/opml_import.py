@@ -1,0 +1,161 @@
+"""OPML subscriptions in: http(s) feeds only; what is left out is said, nothing is run (SPEC §2 ``import``)."""
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import yaml
+from lxml import etree
+
+from feedhub.config.environment import escaped
+from feedhub.errors import UsageError
+from feedhub.rules.slugs import category_slug, is_safe_name, unique_slug
+from feedhub.rules.urls import canonical_url
+
+_LARGEST: Final = 20_000_000
+_FEED_BEFORE_WEB: Final = re.compile(r"feed:(?://)?(?=https?://)", re.IGNORECASE)
+_FEED_FOR_WEB: Final = re.compile(r"feed:(?=//)", re.IGNORECASE)
+_BARE_AMPERSAND: Final = re.compile(rb"&(?!#?[A-Za-z0-9]{1,32};)")
+_UNSAFE: Final = re.compile(r"[/\\\x00-\x1f\x7f]+|\.{2,}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """One feed of the list. ``categories`` are the names of the folders around it, outermost first."""
+
+    title: str
+    url: str
+    categories: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """An entry that was not taken, and why."""
+
+    title: str
+    url: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpmlImport:
+    """What an OPML file offers. ``repeats`` name an address that stands in the list already (SPEC §4, key 2)."""
+
+    subscriptions: tuple[Subscription, ...]
+    skipped: tuple[Skipped, ...] = ()
+    repeats: tuple[Skipped, ...] = ()
+
+
+def read_opml(data: bytes) -> OpmlImport:
+    """Return the feeds of an OPML document; a sloppy one is read as far as it goes.
+
+    Raises:
+        UsageError: it is no OPML, is larger than 20 MB, or declares entities.
+    """
+    taken: dict[str, Subscription] = {}
+    skipped: list[Skipped] = []
+    repeats: list[Skipped] = []
+    for outline, folders in _outlines(_root(data)):
+        url = _attribute(outline, "xmlUrl")
+        title = _attribute(outline, "title") or _attribute(outline, "text")
+        if not url:
+            if _attribute(outline, "type").lower() in {"rss", "atom"}:
+                skipped.append(Skipped(title=title, url="", reason="has no address"))
+            continue
+        address = _FEED_FOR_WEB.sub("http:", _FEED_BEFORE_WEB.sub("", url))
+        reason = _unusable(address)
+        if reason:
+            skipped.append(Skipped(title=title, url=url, reason=reason))
+            continue
+        # A front page has no key; such an address is compared as it stands.
+        key = canonical_url(address) or address.rstrip("/").lower()
+        if key in taken:
+            repeats.append(
+                Skipped(title=title, url=url, reason=f"the same feed as {taken[key].title or taken[key].url}")
+            )
+            continue
+        names = [*folders, *_listed(_attribute(outline, "category"))]
+        taken[key] = Subscription(title=title, url=address, categories=tuple(dict.fromkeys(_safe(names))))
+    return OpmlImport(subscriptions=tuple(taken.values()), skipped=tuple(skipped), repeats=tuple(repeats))
+
+
+def sources_yaml(subscriptions: Sequence[Subscription], taken_names: Collection[str]) -> str:
+    """Return ``sources:`` in YAML for an included file, with names that are neither repeated nor in ``taken_names``."""
+    names = set(taken_names)
+    entries: list[dict[str, Any]] = []
+    for subscription in subscriptions:
+        host = urlsplit(subscription.url).hostname or "source"
+        wished = category_slug(subscription.title) or category_slug(host.replace(".", "-")) or "source"
+        name = unique_slug(wished, names)
+        names.add(name)
+        entry: dict[str, Any] = {"name": name, "url": escaped(subscription.url)}
+        if subscription.categories:
+            categories = [escaped(category) for category in subscription.categories]
+            entry["category"] = categories[0] if len(categories) == 1 else categories
+        entries.append(entry)
+    return yaml.safe_dump({"sources": entries}, allow_unicode=True, sort_keys=False, width=1000)
+
+
+def _root(data: bytes) -> Any:
+    if len(data) > _LARGEST:
+        raise UsageError(f"the OPML file is larger than {_LARGEST // 10**6} MB")
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False, recover=True
+    )
+    try:
+        # The commonest slip of hand-written lists; left alone, the parser drops what follows in the address.
+        root = etree.fromstring(_BARE_AMPERSAND.sub(b"&amp;", data), parser)
+    except (etree.XMLSyntaxError, ValueError) as error:
+        raise UsageError("the file is no OPML: it cannot be read as XML") from error
+    if root is None or not isinstance(root.tag, str) or root.tag.lower() != "opml":
+        raise UsageError("the file is no OPML: its root element is not <opml>")
+    dtd = root.getroottree().docinfo.internalDTD
+    if dtd is not None and any(True for _ in dtd.iterentities()):
+        raise UsageError("the OPML file declares entities; no feed reader writes those, so it is not read")
+    return root
+
+
+def _outlines(root: Any) -> Iterator[tuple[Any, tuple[str, ...]]]:
+    """Yield every outline in document order with the names of the folders around it."""
+    waiting: list[tuple[Any, tuple[str, ...]]] = [(root, ())]
+    while waiting:
+        element, folders = waiting.pop()
+        if element.tag == "outline":
+            yield element, folders
+            if not _attribute(element, "xmlUrl"):
+                name = _attribute(element, "text") or _attribute(element, "title")
+                folders = (*folders, name) if name else folders
+        waiting.extend((child, folders) for child in reversed(element) if isinstance(child.tag, str))
+
+
+def _attribute(element: Any, name: str) -> str:
+    """Return an attribute without regard to case: writers disagree about ``xmlUrl``."""
+    for key, value in element.attrib.items():
+        if str(key).lower() == name.lower():
+            return " ".join(str(value).split())
+    return ""
+
+
+def _unusable(address: str) -> str:
+    try:
+        parts = urlsplit(address)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return "is no address that can be read"
+    if parts.scheme.lower() not in {"http", "https"}:
+        return f'"{parts.scheme}:" is not taken, only http and https' if parts.scheme else "is no web address"
+    return "" if host and " " not in address else "is no address that can be read"
+
+
+def _listed(category: str) -> list[str]:
+    """Return the names in a ``category`` attribute: comma-separated, with paths such as ``/a/b`` (OPML 2.0)."""
+    return [name.strip() for path in category.split(",") for name in path.split("/") if name.strip()]
+
+
+def _safe(names: Sequence[str]) -> Iterator[str]:
+    for name in names:
+        cleaned = " ".join(_UNSAFE.sub(" ", name).split()).lstrip(".").strip()
+        if cleaned and is_safe_name(cleaned) is None:
+            yield cleaned

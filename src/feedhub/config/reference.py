@@ -1,0 +1,83 @@
+"""The configuration reference, ``docs/configuration.md``, rendered from the models of the schema."""
+
+import json
+from collections.abc import Iterator
+from importlib.resources import files
+from typing import Any, Final, Literal, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from feedhub.config.schema import Config
+from feedhub.config.schema_base import Section, all_sections, default_text, plain_form, section_of, stated_form
+
+_HEADINGS: Final = {
+    "Config": "The whole file",
+    "SourceSection": "`sources`",
+    "ConditionSection": "`when` of a rule",
+    "ActionSection": "`then` of a rule",
+    "ReplaceSection": "`replace` of `then`",
+    "PerHostSection": "`poll.per_host`",
+    "CategorySection": "`categories`",
+    "IdentitySection": "`identity`",
+    "RuleSection": "`rules`",
+}
+_PLAIN_FORMS: Final = {str: "text", int: "whole number", float: "number", bool: "true or false"}
+
+
+def configuration_reference() -> str:
+    """Return the reference in Markdown; it says what the code says, so a test can hold the file current."""
+    intro = files("feedhub.config").joinpath("reference_intro.md").read_text(encoding="utf-8")
+    return intro + "".join(_section(section) for section in all_sections(Config))
+
+
+def _section(section: type[Section]) -> str:
+    name = section.__name__
+    heading = _HEADINGS.get(name) or f"`{name.removesuffix('Section').lower()}`"
+    rows = "\n".join(_row(key, field) for key, field in _keys(section))
+    about = " ".join((section.__doc__ or "").split("``nullable``")[0].split())
+    return f"\n## {heading}\n\n{about}\n\n| key | meaning | form | default |\n|---|---|---|---|\n{rows}\n"
+
+
+def _keys(section: type[Section]) -> Iterator[tuple[str, FieldInfo]]:
+    for name, field in section.model_fields.items():
+        yield field.alias or name, field
+
+
+def _row(key: str, field: FieldInfo) -> str:
+    meaning = field.description or ""
+    if field.examples:
+        meaning += f" Example: {_code(field.examples[0])}"
+    cells = [f"`{key}`", meaning, _form(field.annotation, field.metadata), _default(field)]
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    if field.default is None or isinstance(field.default, Section):
+        return ""
+    return _code(default_text(field) or field.default)
+
+
+def _code(value: Any) -> str:
+    return f"`{value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)}`"
+
+
+def _form(annotation: Any, metadata: list[Any]) -> str:
+    stated = stated_form(annotation, metadata)
+    if stated:
+        return stated.words
+    plain = plain_form(annotation)
+    inner = section_of(annotation)
+    origin, arguments = get_origin(plain), get_args(plain)
+    if origin is Literal:
+        return ", ".join(f"`{choice}`" for choice in arguments)
+    if origin is list:
+        return "list of mappings" if inner else f"list of: {_form(arguments[0], [])}"
+    if origin is dict:
+        return f"{_form(arguments[0], [])} → {'mapping' if inner else _form(arguments[1], [])}"
+    return "mapping" if inner else _PLAIN_FORMS[plain]
+
+
+if __name__ == "__main__":
+    print(configuration_reference(), end="")  # noqa: T201 - this is how docs/configuration.md is written

@@ -1,0 +1,173 @@
+"""The YAML of the configuration (SPEC §3): every key, what it means, what it accepts."""
+
+import json
+from typing import Any, ClassVar, Final, Literal, Self
+
+from pydantic import Field, model_validator
+
+from feedhub.config.addresses import SiteUrl, StoreUrl
+from feedhub.config.forms import (
+    CategorySlug,
+    Count,
+    Duration,
+    Entries,
+    Flag,
+    HeaderValue,
+    Interval,
+    Language,
+    Line,
+    Names,
+    Port,
+    PrivateAddress,
+    Size,
+    Text,
+    Timezone,
+)
+from feedhub.config.schema_base import Section, all_sections, default_text
+from feedhub.config.schema_rules import RuleSection
+from feedhub.config.schema_sources import Identities, SourceSection
+
+DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+
+class SiteSection(Section):
+    """The public face of the outputs."""
+
+    title: Line = Field(description="Title of the site and of the combined feed.", examples=["金融消息"])
+    url: SiteUrl = Field(
+        description="Public address of the output folder; ids and self links are built from it, so choose it once.",
+        examples=["https://news.example.org"],
+    )
+    language: Language = Field(default="en", description="Language of the outputs.", examples=["zh-CN"])
+    timezone: Timezone = Field(
+        default="UTC", description="For dates without a zone, schedules and retention.", examples=["Asia/Shanghai"]
+    )
+    author: Text = Field(default="", description="Author of the outputs.")
+    description: Text = Field(default="", description="One sentence about the site.")
+
+
+class OutputSection(Section):
+    """What is written, and where."""
+
+    dir: Line = Field(default="output", description="Folder of the outputs.")
+    formats: list[Literal["atom", "rss", "json"]] = Field(
+        default=["atom", "rss", "json"], min_length=1, description="Formats of every feed."
+    )
+    entries: Entries = Field(default=100, description="Newest N items in a feed.")
+    content: Literal["full", "summary", "none"] = Field(default="full", description="How much text a feed carries.")
+
+
+class PerHostSection(Section):
+    """Politeness towards one host."""
+
+    concurrent: Count = Field(default=2, description="Requests at a time.")
+    gap: Duration = Field(default=1.0, description="Time between the starts of two requests.")
+
+
+class PollSection(Section):
+    """How sources are polled, unless a source says otherwise."""
+
+    every: Interval = Field(default=900.0, description="Default interval between polls.")
+    min: Interval = Field(default=60.0, description="What feeds and servers ask for is never less than this…")
+    max: Interval = Field(default=86_400.0, description="…nor more than this.")
+    workers: Count = Field(default=32, description="Polls at a time.")
+    timeout: Interval = Field(default=30.0, description="Total time of a request.")
+    max_size: Size = Field(default=10_000_000, description="Largest decoded document.")
+    per_host: PerHostSection = Field(default=PerHostSection(), description="Politeness towards one host.")
+    user_agent: HeaderValue | None = Field(
+        default=None, description="How feedhub calls itself. Default: `feedhub/VERSION (+site.url)`."
+    )
+    allow_private: list[PrivateAddress] = Field(
+        default=[],
+        description="Private addresses that may be reached.",
+        examples=[["127.0.0.1:8099", "10.1.0.0/16"]],
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.min > self.max:
+            raise ValueError("min must not be more than max")
+        return self
+
+
+class RetentionSection(Section):
+    """How long items are kept, per category, in the time zone of the site."""
+
+    nullable: ClassVar[frozenset[str]] = frozenset({"days", "items"})
+    days: Count | None = Field(default=90, description="Days since a source last offered the item; `null`: for ever.")
+    items: Count | None = Field(default=5000, description="Newest N items of a category; `null`: all.")
+
+
+class WebSection(Section):
+    """The web server (accepted already; a later release has it)."""
+
+    enabled: Flag = Field(default=False, description="Whether `feedhub run` serves the outputs.")
+    host: Line = Field(default="127.0.0.1", description="Address to listen on.")
+    port: Port = Field(default=8080, description="Port to listen on.")
+
+
+class CategorySection(Section):
+    """One category, that is, one set of output feeds."""
+
+    title: Line | None = Field(
+        default=None, description="Title of its feeds. Default: the slug.", examples=["界面新闻"]
+    )
+    description: Text = Field(default="", description="One sentence about it.")
+    entries: Entries | None = Field(default=None, description="Newest N items in its feeds. Default: `output.entries`.")
+
+
+class IncludedConfig(Section):
+    """What an included file may hold. Lists are appended in the order of file names, mappings are joined."""
+
+    include: Names = Field(
+        default=[],
+        description="More files, as paths or globs relative to the folder of the file that includes them.",
+        examples=[["sources/*.yaml"]],
+    )
+    identity: Identities = Field(default={}, description="Named keys that recognise an article wherever it appears.")
+    categories: dict[CategorySlug, CategorySection] = Field(
+        default={}, description="Titles and settings of categories, by slug."
+    )
+    sources: list[SourceSection] = Field(default=[], description="The upstream feeds.")
+    rules: list[RuleSection] = Field(default=[], description="What happens to items, in this order.")
+
+
+class Config(IncludedConfig):
+    """Configuration of feedhub."""
+
+    site: SiteSection = Field(description="The public face of the outputs.")
+    store: StoreUrl = Field(default="sqlite:///var/feedhub.db", description="Where items are kept.")
+    output: OutputSection = Field(default=OutputSection(), description="What is written, and where.")
+    poll: PollSection = Field(
+        default=PollSection(), description="How sources are polled, unless a source says otherwise."
+    )
+    retention: RetentionSection = Field(default=RetentionSection(), description="How long items are kept.")
+    web: WebSection = Field(default=WebSection(), description="The web server.")
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of a configuration file, for editors."""
+    schema = Config.model_json_schema(by_alias=True)
+    sections = {section.__name__: section for section in all_sections(Config)}
+    for name, section_schema in {**schema["$defs"], "Config": schema}.items():
+        _write_defaults(section_schema["properties"], sections[name])
+    replace = schema["$defs"]["ActionSection"]["properties"]["replace"]
+    replace["anyOf"] = [replace["items"], {"type": replace.pop("type"), "items": replace.pop("items")}]
+    return {**schema, "$schema": DRAFT, "title": "feedhub configuration"}
+
+
+def _write_defaults(properties: dict[str, Any], section: type[Section]) -> None:
+    """Give defaults as they would be written in YAML and every description; drop the titles that pydantic makes up."""
+    for name, field in section.model_fields.items():
+        described = properties[field.alias or name]
+        described.pop("title", None)
+        described["description"] = field.description
+        if described.get("default") is None or isinstance(field.default, Section):
+            described.pop("default", None)
+        if default := default_text(field):
+            described["default"] = default
+
+
+def json_schema_text() -> str:
+    """Return the JSON Schema as it stands in the file ``feedhub.schema.json``."""
+    return json.dumps(json_schema(), ensure_ascii=False, indent=2, sort_keys=True) + "\n"

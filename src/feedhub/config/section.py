@@ -1,0 +1,173 @@
+"""From what pydantic finds wrong to problems in plain words, each with its place (SPEC §2, ``check``)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, Final, TypeVar, get_args, get_origin
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from feedhub.config.schema import Config
+from feedhub.config.schema_base import Section, plain_form
+from feedhub.config.yaml_tree import Path, Place, Value
+from feedhub.errors import Problem
+
+AnySection = TypeVar("AnySection", bound=Section)
+
+OVERRIDES: Final = "--set"
+_SHOWN: Final = 60
+_EXPECTED: Final = {
+    "string_type": "expected text",
+    "list_type": "expected a list",
+    "dict_type": "expected a mapping",
+    "model_type": "expected a mapping",
+    "model_attributes_type": "expected a mapping",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigFile:
+    """One file of the configuration as it was read.
+
+    ``shown`` is its name in messages. ``secret_paths`` are the values that came from the environment and are never
+    shown, ``unset_paths`` those whose variable is not set; ``overridden`` are those that came from ``--set``.
+    """
+
+    path: str
+    shown: str
+    value: dict[str, Value]
+    place: Place
+    secret_paths: frozenset[Path] = frozenset()
+    unset_paths: frozenset[Path] = frozenset()
+    overridden: tuple[Path, ...] = ()
+
+    def problem(self, path: Path, message: str, *, at_key: bool = False) -> Problem:
+        """Return a problem at the value under ``path`` (or its key), or at what encloses it if it is missing."""
+        place, is_there = _find(self.place, path, at_key=at_key)
+        inside = any(path[: len(base)] == base for base in self.overridden)
+        above = not is_there and any(base[: len(path)] == path for base in self.overridden)
+        if inside or above:
+            return Problem(file=OVERRIDES, line=0, column=0, key=key_text(path), message=message)
+        return Problem(file=self.shown, line=place.line, column=place.column, key=key_text(path), message=message)
+
+    def found(self, path: Path, value: object) -> str:
+        """Return what stands at ``path`` in words fit for a message; a value from the environment stays hidden."""
+        value = str(value) if isinstance(value, int | float) else value
+        if not isinstance(value, str):
+            return "a list" if isinstance(value, list) else "a mapping" if isinstance(value, dict) else "nothing"
+        if path in self.secret_paths:
+            return "a value from the environment"
+        shown = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in value[:_SHOWN])
+        return f'"{shown}"' if len(value) <= _SHOWN else f'"{shown}…"'
+
+    def line(self, path: Path) -> int:
+        """Return the line on which the value under ``path`` begins."""
+        return _find(self.place, path, at_key=False)[0].line
+
+
+def key_text(path: Path) -> str:
+    """Return a path as it is written in messages: ``sources[2].url``."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def check_section(file: ConfigFile, section: type[AnySection]) -> tuple[AnySection | None, list[Problem]]:
+    """Return the checked values of a file, or everything that is wrong with it."""
+    try:
+        return section.model_validate(file.value), []
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_context=True)
+        # A value whose variable is not set has its problem already.
+        located = [(detail, _written_path(file.value, detail["loc"])) for detail in details]
+        return None, [_problem(file, section, detail) for detail, path in located if path not in file.unset_paths]
+
+
+def _problem(file: ConfigFile, section: type[Section], detail: ErrorDetails) -> Problem:
+    kind = detail["type"]
+    is_key = detail["loc"][-1:] == ("[key]",)
+    path = _written_path(file.value, detail["loc"][:-1] if is_key else detail["loc"])
+    if kind == "extra_forbidden":
+        return file.problem(path, _unknown_key(section, path), at_key=True)
+    if kind == "missing":
+        return file.problem(path, "is required")
+    message = _message(detail)
+    if message.startswith("expected"):
+        message += f", found {file.found(path, detail['input'])}"
+    return file.problem(path, message, at_key=is_key)
+
+
+def _message(detail: ErrorDetails) -> str:
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind in _EXPECTED:
+        return _EXPECTED[kind]
+    if kind == "literal_error":
+        choices = str(context["expected"]).replace("'", "")
+        return f"expected {choices}" if " " in choices else f"expected {choices} (there is no other choice so far)"
+    if kind == "greater_than_equal":
+        return f"expected {context['ge']} or more"
+    if kind == "less_than_equal":
+        return f"expected {context['le']} or less"
+    if kind == "too_short":
+        return "must not be empty"
+    return str(context.get("error", detail["msg"]))
+
+
+def _written_path(value: Value, location: tuple[int | str, ...]) -> Path:
+    """Return a location in the terms of the file: a single value that was taken as a list has no index."""
+    path: list[str | int] = []
+    current: Value = value
+    for part in location:
+        if isinstance(part, int):
+            if not isinstance(current, list):
+                continue
+            current = current[part]
+        else:
+            current = current.get(part) if isinstance(current, dict) else None
+        path.append(part)
+    return tuple(path)
+
+
+def _find(root: Place, path: Path, *, at_key: bool) -> tuple[Place, bool]:
+    """Return the place of a path and True, or of the deepest part that is there and False."""
+    place = root
+    for depth, part in enumerate(path, start=1):
+        parts = place.parts
+        if isinstance(parts, dict) and isinstance(part, str) and part in parts:
+            place = place.keys[part] if at_key and place.keys and depth == len(path) else parts[part]
+        elif isinstance(parts, tuple) and isinstance(part, int) and part < len(parts):
+            place = parts[part]
+        else:
+            return place, False
+    return place, True
+
+
+def _unknown_key(section: type[Section], path: Path) -> str:
+    known = sorted(_known_keys(section, path[:-1]))
+    key = str(path[-1])
+    near = get_close_matches(key.lower(), known, 1, 0.6)
+    if near:
+        return f'unknown key; did you mean "{near[0]}"?'
+    if len(path) == 1 and key in _known_keys(Config, ()):
+        return "belongs in the main file, not in an included one"
+    return f"unknown key; known here: {', '.join(known)}"
+
+
+def _known_keys(section: type[Section], path: Path) -> Iterator[str]:
+    annotation: Any = section
+    for part in path:
+        annotation = plain_form(annotation)
+        if get_origin(annotation) is list:
+            annotation = plain_form(get_args(annotation)[0])
+            if isinstance(part, int):
+                continue
+        is_mapping = get_origin(annotation) is dict
+        annotation = get_args(annotation)[1] if is_mapping else _fields(annotation)[str(part)]
+    annotation = plain_form(annotation)
+    yield from _fields(plain_form(get_args(annotation)[0]) if get_origin(annotation) is list else annotation)
+
+
+def _fields(section: type[Section]) -> dict[str, Any]:
+    return {field.alias or name: field.annotation for name, field in section.model_fields.items()}

@@ -1,0 +1,136 @@
+"""From checked files to settings: the parts joined, every default filled in (SPEC §3)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+
+from feedhub.config.addresses import absolute, store_url
+from feedhub.config.categories import CategoryTable
+from feedhub.config.schema import CategorySection, Config, IncludedConfig, PollSection
+from feedhub.config.schema_rules import ConditionSection, RuleSection
+from feedhub.config.section import ConfigFile
+from feedhub.config.settle_sources import Defaults, digest, settled_source
+from feedhub.errors import Problem
+from feedhub.model.output import Category, OutputSettings, Retention, Site
+from feedhub.model.settings import Settings
+from feedhub.model.source import Condition, PollSettings, Replacement, Rule, Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """One file with its checked values. ``unusable`` are problems that cost one source, by its index."""
+
+    file: ConfigFile
+    section: IncludedConfig
+    unusable: Mapping[int, Problem]
+
+
+def settle(
+    root: str, config: Config, parts: Sequence[Checked], table: CategoryTable, secrets: tuple[str, ...]
+) -> Settings:
+    """Return the settings that ``parts`` describe; the first part is the main file, whose values are ``config``."""
+    site = Site(**{name: getattr(config.site, name) for name in type(config.site).model_fields})
+    poll = _poll(config.poll, site)
+    identity = {name: pattern for part in parts for name, pattern in part.section.identity.items()}
+    given = Defaults(root=root, site=site, poll=poll, identity=identity, categories=table)
+    sources = tuple(
+        settled_source(section, part.file, index, _line(part.unusable.get(index)), given)
+        for part in parts
+        for index, section in enumerate(part.section.sources)
+    )
+    categories = _categories(parts, table)
+    rules = tuple(_rule(section, table) for part in parts for section in part.section.rules)
+    output = OutputSettings(
+        dir=absolute(config.output.dir, root),
+        formats=tuple(dict.fromkeys(config.output.formats)),
+        entries=config.output.entries,
+        content=config.output.content,
+    )
+    return Settings(
+        root=root,
+        files=tuple(part.file.path for part in parts),
+        site=site,
+        store=store_url(config.store, root),
+        output=output,
+        poll=poll,
+        retention=Retention(days=config.retention.days, items=config.retention.items),
+        categories=categories,
+        sources=sources,
+        rules=rules,
+        rules_digest=_rules_digest(rules, sources),
+        output_digest=_output_digest(site, output, categories),
+        secrets=secrets,
+        problems=tuple(source.broken for source in sources if source.broken),
+    )
+
+
+def _line(problem: Problem | None) -> str | None:
+    return str(problem) if problem else None
+
+
+def _poll(section: PollSection, site: Site) -> PollSettings:
+    return PollSettings(
+        every=section.every,
+        min=section.min,
+        max=section.max,
+        workers=section.workers,
+        timeout=section.timeout,
+        max_size=section.max_size,
+        host_concurrent=section.per_host.concurrent,
+        host_gap=section.per_host.gap,
+        user_agent=section.user_agent or f"feedhub/{version('feedhub')} (+{site.url})",
+        allow_private=tuple(section.allow_private),
+    )
+
+
+def _categories(parts: Sequence[Checked], table: CategoryTable) -> tuple[Category, ...]:
+    declared = {slug: section for part in parts for slug, section in part.section.categories.items()}
+    return tuple(
+        Category(slug=slug, title=title, description=section.description, entries=section.entries)
+        for slug, title in table.titles.items()
+        for section in [declared.get(slug) or CategorySection.model_validate({})]
+    )
+
+
+def _rule(section: RuleSection, table: CategoryTable) -> Rule:
+    then = section.then
+    return Rule(
+        name=section.name,
+        when=_condition(section.when, table),
+        drop=then.drop,
+        categories=table.slugs_of(then.category),
+        tags=tuple(dict.fromkeys(then.tag)),
+        replace=tuple(
+            Replacement(field=each.field, pattern=each.pattern, replacement=each.with_) for each in then.replace
+        ),
+        stop=then.stop,
+    )
+
+
+def _condition(section: ConditionSection, table: CategoryTable) -> Condition:
+    """Return the tree of a condition; a mapping with one key needs no ``all`` around it."""
+    parts: list[Condition] = []
+    for kind, nested in (("all", section.all), ("any", section.any)):
+        if nested:
+            parts.append(Condition(kind=kind, parts=tuple(_condition(each, table) for each in nested)))
+    if section.not_:
+        parts.append(Condition(kind="not", parts=(_condition(section.not_, table),)))
+    for kind in ("title", "content", "summary", "author", "link"):
+        pattern = getattr(section, kind)
+        if pattern:
+            parts.append(Condition(kind=kind, values=(pattern,)))
+    slugs = [table.slug_for_asking(name) for name in section.category or ()]
+    for kind, values in (("source", section.source), ("tags", section.tags), ("category", slugs)):
+        if values:
+            parts.append(Condition(kind=kind, values=tuple(dict.fromkeys(values))))
+    return parts[0] if len(parts) == 1 else Condition(kind="all", parts=tuple(parts))
+
+
+def _rules_digest(rules: Sequence[Rule], sources: Sequence[Source]) -> str:
+    filed = sorted((source.name, source.categories) for source in sources)
+    return digest([asdict(rule) for rule in rules], filed)
+
+
+def _output_digest(site: Site, output: OutputSettings, categories: Sequence[Category]) -> str:
+    shown = [asdict(category) for category in categories]
+    return digest(asdict(site), output.formats, output.entries, output.content, shown)

@@ -1,0 +1,87 @@
+import re
+from typing import Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from feedhub.rules.slugs import MAX_LENGTH, RESERVED, category_slug, is_safe_name, unique_slug
+
+
+@pytest.mark.parametrize(
+    ("name", "slug"),
+    [
+        pytest.param("界面新闻", "jiemianxinwen", id="Chinese is joined"),
+        pytest.param("银行", "yinhang", id="read as a word"),
+        pytest.param("重庆", "chongqing", id="read as a place"),
+        pytest.param("女性", "nvxing", id="the u with dots"),
+        pytest.param("Tech News", "tech-news", id="blank between Latin words"),
+        pytest.param("tech_news -- daily", "tech-news-daily", id="several separators"),
+        pytest.param("Tech 新闻 Daily", "techxinwendaily", id="no hyphen beside Chinese"),
+        pytest.param("Top 10", "top-10", id="digits are kept"),
+        pytest.param("3·15晚会", "315wanhui", id="the middle dot goes"),
+        pytest.param("Économie & Santé", "economie-sante", id="accents are folded"),
+        pytest.param("Straße Łódź Ærø", "strasse-lodz-aero", id="letters that do not decompose"),
+        pytest.param("ＡＩ", "ai", id="full width"),
+        pytest.param("R&D", "rd", id="other signs vanish"),
+        pytest.param("  -x-  ", "x", id="no hyphen at the ends"),
+        pytest.param("Новости", "", id="a script that is not read"),
+        pytest.param("../..", "", id="only signs"),
+        pytest.param("", "", id="empty"),
+    ],
+)
+def test_slug_of_a_name(name: str, slug: str) -> None:
+    assert category_slug(name) == slug
+
+
+@pytest.mark.parametrize(("readings", "slug"), [("pinyin", "chongqingyinhang"), ("pinyin-chars", "zhongqingyinxing")])
+def test_characters_are_read_in_words_or_one_by_one(readings: Literal["pinyin", "pinyin-chars"], slug: str) -> None:
+    assert category_slug("重庆银行", readings=readings) == slug
+
+
+@given(st.text(max_size=80))
+def test_a_slug_is_always_a_safe_file_name(name: str) -> None:
+    assert re.fullmatch(rf"(?:[a-z0-9][a-z0-9-]{{0,{MAX_LENGTH - 1}}})?", category_slug(name))
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("  ", "is empty"),
+        ("a/b", "contains a path separator"),
+        ("../../etc/x", "contains a path separator"),
+        ("a\\b", "contains a path separator"),
+        ("a..b", 'contains ".."'),
+        (".hidden", "begins with a dot"),
+        ("a\x00b", "contains a control character"),
+        ("a\u2028b", "contains a control character"),
+        ("Новости", "has no letter or digit that can be written in ASCII"),
+        ("CON", "is a reserved name"),
+        ("Lpt9", "is a reserved name"),
+        ("com¹", "is a reserved name"),
+        ("all", "is a reserved name"),
+        ("Health", "is a reserved name"),
+    ],
+)
+def test_names_that_cannot_be_files_are_refused_with_a_reason(name: str, reason: str) -> None:
+    assert is_safe_name(name) == reason
+
+
+@pytest.mark.parametrize("name", ["Tech News", "界面新闻", "a.b", "com10", "console"])
+def test_ordinary_names_are_safe(name: str) -> None:
+    assert is_safe_name(name) is None
+
+
+def test_our_own_outputs_and_device_names_are_reserved() -> None:
+    assert {"all", "health", "index", "feeds", "con", "prn", "aux", "nul", "com1", "lpt9"} <= RESERVED
+
+
+def test_a_taken_slug_gets_the_first_free_number() -> None:
+    assert unique_slug("news", set()) == "news"
+    assert unique_slug("news", {"news"}) == "news-2"
+    assert unique_slug("news", {"news", "news-2"}) == "news-3"
+
+
+def test_a_suffix_never_makes_a_slug_too_long() -> None:
+    slug = "a" * (MAX_LENGTH - 2) + "-b"
+    assert unique_slug(slug, {slug}) == "a" * (MAX_LENGTH - 2) + "-2"

@@ -11,7 +11,8 @@ from support.site import SiteFolder
 
 ITEMS = "".join(
     f"<item><title>{title}</title><link>https://a.example/{number}?utm_source=rss</link>"
-    f"<pubDate>Wed, 0{number} May 2024 08:00:00 GMT</pubDate><description>&lt;p&gt;{title}&lt;/p&gt;</description></item>"
+    f"<pubDate>Wed, 0{number} May 2024 08:00:00 GMT</pubDate>"
+    f"<description>&lt;p&gt;{title}&lt;/p&gt;</description></item>"
     for number, title in enumerate(
         ["央行下调利率", "Ferry &amp;amp; harbour", "Café “Zürich” öffnet", "多个 空格"], start=1
     )

@@ -1,0 +1,1 @@
+"""Commands: what people type and what they see."""

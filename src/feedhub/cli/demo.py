@@ -1,0 +1,150 @@
+"""``feedhub demo``: the real pipeline, offline, on sources that this machine serves to itself."""
+
+import shlex
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from feedhub.cli.session import JsonOption, VerboseOption, started
+from feedhub.errors import UsageError
+
+if TYPE_CHECKING:
+    from feedhub.cli.screen import Screen
+    from feedhub.model.report import Explanation, PollRun
+    from feedhub.runtime.hub import Hub
+
+CONFIG: Final = "feedhub.yaml"
+BROKEN: Final = "north-gate"
+LEFT_OUT: Final = "https://daily.yunxi.example/a/202609151200000456.html"
+_MADE_BY_SYSTEM: Final = frozenset({".DS_Store", ".gitkeep"})
+
+
+def demo(
+    ctx: typer.Context,
+    folder: Annotated[
+        str | None,
+        typer.Option("--dir", metavar="DIR", show_default=False, help="An empty folder; default: a temporary one."),
+    ] = None,
+    as_json: JsonOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Run the real pipeline offline, and say which feeds to open.
+
+    Six invented sources are served from this machine and polled twice. The folder is kept.
+    """
+    session = started(ctx, None, None, verbose)
+    root = _empty_folder(folder)
+    from feedhub.cli.demo_server import serving
+    from feedhub.config.load import load
+    from feedhub.runtime.hub import Hub
+
+    documents = {file.name: file.read_bytes() for file in files("feedhub.cli.demo_data").iterdir() if file.is_file()}
+    with serving(documents) as host:
+        config = _write_config(root, documents[CONFIG].decode(), host)
+        with Hub(load(str(config), environ={})) as hub:
+            runs = hub.poll(everything=True), hub.poll(everything=True)
+            merged = tuple(_merged(hub))
+            feeds = _published_feeds(hub)
+            if as_json:
+                session.screen.json(_as_json(root, runs, merged, feeds))
+                return
+            _tell(session.screen, runs, hub, merged)
+    _tell_next(session.screen, root, feeds)
+
+
+def _empty_folder(given: str | None) -> Path:
+    if given is None:
+        from tempfile import mkdtemp
+
+        return Path(mkdtemp(prefix="feedhub-demo-"))
+    root = Path(given).absolute()
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        occupied = {entry.name for entry in root.iterdir()} - _MADE_BY_SYSTEM
+    except OSError as error:
+        raise UsageError(f"{given} cannot be used: {error.strerror}") from error
+    if occupied:
+        raise UsageError(f"{given} is not empty; the demo never overwrites")
+    return root
+
+
+def _write_config(root: Path, template: str, host: str) -> Path:
+    path = root / "config" / CONFIG
+    path.parent.mkdir()
+    path.write_text(template.replace("@HOST@", host), encoding="utf-8")
+    return path
+
+
+def _merged(hub: "Hub") -> "Iterator[Explanation]":
+    """Yield what is known of every item that more than one source reported, newest first."""
+    for item in hub.store.newest("all", hub.settings.output.entries):
+        for explanation in hub.explain(item.id):
+            if len({sighting.source for sighting in explanation.sightings}) > 1:
+                yield explanation
+
+
+def _published_feeds(hub: "Hub") -> tuple[str, ...]:
+    slugs = ("all", *(category.slug for category in hub.store.categories()))
+    form = hub.settings.output.formats[0]
+    paths = (Path(hub.settings.output.dir) / "feeds" / f"{slug}.{form}" for slug in slugs)
+    return tuple(str(path) for path in paths if path.is_file())
+
+
+def _tell(screen: "Screen", runs: "tuple[PollRun, PollRun]", hub: "Hub", merged: "tuple[Explanation, ...]") -> None:
+    from feedhub.cli.poll_view import print_run
+
+    zone = hub.settings.site.timezone
+    for heading, run in zip(("First round: everything is new.", "Second round: nothing changed."), runs, strict=True):
+        screen.say(heading, style="bold")
+        print_run(screen, run, hub.now(), zone)
+        screen.say()
+    screen.say(f"{BROKEN} fails on purpose: one bad source costs nothing but itself.")
+    screen.say()
+    screen.say("Published once, although reported more than once:", style="bold")
+    for explanation in merged:
+        for line in _merge_words(explanation, hub):
+            screen.say(line)
+    screen.say()
+
+
+def _merge_words(explanation: "Explanation", hub: "Hub") -> "Iterator[str]":
+    sources = {sighting.source for sighting in explanation.sightings}
+    links = {sighting.link for sighting in explanation.sightings if sighting.link}
+    yield (
+        f"  “{explanation.title}” came from {len(sources)} sources under {len(links)} addresses and is published once."
+    )
+    yield f"    recognised by {explanation.keys[0]}"
+    for category in hub.store.categories():
+        for item in hub.store.newest(category.slug, hub.settings.output.entries):
+            if item.id == explanation.item_id:
+                yield f"    in {category.title} as “{item.item.title}”"
+
+
+def _tell_next(screen: "Screen", root: Path, feeds: tuple[str, ...]) -> None:
+    from feedhub.cli.words import own_command
+
+    screen.say("Feeds to open (Atom; .rss and .json are beside them):", style="bold")
+    for feed in feeds:
+        screen.say(f"  {feed}")
+    command, config = own_command(), shlex.quote(str(root / "config" / CONFIG))
+    screen.say()
+    screen.say("Look around:", style="bold")
+    for rest in ("status", "search 利率", f"explain {LEFT_OUT}"):
+        screen.say(f"  {command} {rest} -c {config}")
+
+
+def _as_json(
+    root: Path, runs: "tuple[PollRun, PollRun]", merged: "tuple[Explanation, ...]", feeds: tuple[str, ...]
+) -> dict[str, object]:
+    from feedhub.cli.explain_view import explanation_json
+    from feedhub.cli.poll_view import run_json
+
+    return {
+        "folder": str(root),
+        "rounds": [run_json(run) for run in runs],
+        "merged": [explanation_json(explanation) for explanation in merged],
+        "feeds": list(feeds),
+    }

@@ -1,0 +1,126 @@
+"""The command line (SPEC §2): the list of commands, and the one place where errors become a line and an exit code."""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated, Final
+
+import typer
+
+from feedhub import __version__
+from feedhub.cli import configuring, demo, looking, polling
+from feedhub.cli.session import ConfigOption, Session, SetOption, VerboseOption
+from feedhub.errors import ConfigError, FeedhubError, StoreError, UsageError
+from feedhub.runtime.logs import one_line, printable
+
+DONE: Final = 0
+IN_PART: Final = 1
+MISUSED: Final = 2
+NO_STORE: Final = 3
+INTERRUPTED: Final = 130
+
+# Name, function and example, in the order a new user needs them.
+_COMMANDS: Final = (
+    ("init", configuring.init, "feedhub init news"),
+    ("check", configuring.check, "feedhub check -c news/config/feedhub.yaml"),
+    ("schema", configuring.schema, "feedhub schema > config/feedhub.schema.json"),
+    ("demo", demo.demo, "feedhub demo --dir try-it"),
+    ("poll", polling.poll, "feedhub poll --all --set poll.timeout=10s"),
+    ("publish", polling.publish, "feedhub publish economy"),
+    ("status", looking.status, "feedhub status --json"),
+    ("preview", looking.preview, "feedhub preview https://example.org/feed.xml --limit 3"),
+    ("explain", looking.explain, "feedhub explain https://example.org/news/1.html"),
+    ("discover", looking.discover, "feedhub discover https://example.org/"),
+    ("import", configuring.import_opml, "feedhub import subscriptions.opml"),
+    ("export", configuring.export, "feedhub export -o subscriptions.opml"),
+    ("search", looking.search, "feedhub search 芯片 --limit 5"),
+    ("prune", polling.prune, "feedhub prune --set retention.days=30"),
+    ("backup", polling.backup, "feedhub backup feedhub-monday.db"),
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and exit as SPEC §2 says."""
+    session = Session()
+    try:
+        code = _run(session, arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Who read us has seen enough (`feedhub status | head`). What is still buffered must not fail at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = IN_PART
+    sys.exit(code)
+
+
+def _run(session: Session, arguments: Sequence[str] | None) -> int:
+    try:
+        result = app(args=arguments, prog_name="feedhub", obj=session, standalone_mode=False)
+    except ConfigError as error:
+        _explain_error(session, error, [str(problem) for problem in error.problems])
+        return MISUSED
+    except FeedhubError as error:
+        _explain_error(session, error, [f"feedhub: {error}"])
+        return _exit_code(error)
+    except typer.TyperException as error:
+        _explain_error(session, error, [f"feedhub: {error.format_message()}"])
+        return MISUSED
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - whatever it is, the user gets one line
+        text = one_line(f"{type(error).__name__}: {error}")
+        hint = "" if session.options.verbose else " (run with -v for details)"
+        _explain_error(session, error, [f"feedhub: unexpected error: {text}{hint}"])
+        return IN_PART
+    return result if isinstance(result, int) else DONE
+
+
+def _explain_error(session: Session, error: Exception, lines: Sequence[str]) -> None:
+    if session.options.verbose:
+        sys.stderr.write(printable(session.masked("".join(traceback.format_exception(error)))))
+    for line in lines:
+        sys.stderr.write(one_line(session.masked(line)) + "\n")
+
+
+def _exit_code(error: FeedhubError) -> int:
+    if isinstance(error, StoreError):
+        return NO_STORE
+    return MISUSED if isinstance(error, UsageError) else IN_PART
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"feedhub {__version__}")
+        raise typer.Exit
+
+
+def _globals(
+    ctx: typer.Context,
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    verbose: VerboseOption = False,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Poll many feeds, recognise every item once, and publish clean feeds per category."""
+    session: Session = ctx.ensure_object(Session)
+    session.options = session.options.and_then(config, overrides, verbose)
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help(), err=True)
+        raise typer.Exit(MISUSED)
+
+
+def _built() -> typer.Typer:
+    # Plain help: a third of the time to the first line, and nothing but text in a pipe.
+    built = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
+    built.callback(epilog="Example: feedhub demo", invoke_without_command=True)(_globals)
+    for name, function, example in _COMMANDS:
+        built.command(name, epilog=f"Example: {example}")(function)
+    return built
+
+
+app = _built()
+
+if __name__ == "__main__":
+    main()

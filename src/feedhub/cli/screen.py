@@ -1,0 +1,156 @@
+"""What is printed: tables and documents on stdout, everything else on stderr; no secret, no terminal command."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.padding import Padding
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from feedhub.runtime.logs import one_line, printable
+
+_GAP: Final = "  "
+_NOTE_INDENT: Final = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One line of a table. ``note`` is free text of any length; ``style`` colours the cell ``styled``."""
+
+    cells: tuple[str, ...]
+    note: str = ""
+    style: str = ""
+    styled: int = 1
+
+
+class Screen:
+    """One run's terminal, files or pipes. On a terminal long notes wrap below their row; in a pipe a row is a line."""
+
+    def __init__(self, masked: Callable[[str], str]) -> None:
+        self._masked = masked
+
+    @cached_property
+    def out(self) -> Console:
+        """Standard output."""
+        return Console(file=sys.stdout, markup=False, highlight=False, emoji=False)
+
+    @cached_property
+    def err(self) -> Console:
+        """Standard error."""
+        return Console(file=sys.stderr, markup=False, highlight=False, emoji=False)
+
+    def say(self, text: str = "", *, style: str = "") -> None:
+        """Print a line on stdout; never cut, so that addresses and paths can be copied."""
+        self.out.print(Text(self._clean(text), style=style), soft_wrap=True)
+
+    def tell(self, text: str, *, style: str = "") -> None:
+        """Print a line on stderr."""
+        self.err.print(Text(self._clean(text), style=style), soft_wrap=True)
+
+    def document(self, text: str) -> None:
+        """Print a whole document on stdout as it is, for files and programs."""
+        self.out.file.write(self._masked(text))
+
+    def json(self, value: Any) -> None:
+        """Print one JSON document on stdout."""
+        # Masked before it is encoded: a secret may hold characters that JSON writes in another way.
+        self.out.file.write(json.dumps(self._hidden(value), ensure_ascii=False, indent=2) + "\n")
+
+    def table(self, titles: Sequence[str], rows: Sequence[Row], *, numbers: frozenset[int] = frozenset()) -> None:
+        """Print aligned columns; those in ``numbers`` are set to the right."""
+        cells = [tuple(self._line(cell) for cell in row.cells) for row in rows]
+        widths = [max(map(cell_len, column)) for column in zip(titles, *cells, strict=True)]
+        self.out.print(Text(_aligned(titles, widths, numbers).rstrip(), style="bold"), soft_wrap=True)
+        for row, texts in zip(rows, cells, strict=True):
+            line = Text()
+            for index, text in enumerate(texts):
+                line.append(_padded(text, widths[index], right=index in numbers), row.style * (index == row.styled))
+                line.append(_GAP)
+            self._with_note(line, self._line(row.note))
+
+    def _with_note(self, line: Text, note: str) -> None:
+        fits = not self.out.is_terminal or line.cell_len + cell_len(note) <= self.out.width
+        if note and fits:
+            line.append(note)
+        line.rstrip()
+        self.out.print(line, soft_wrap=True)
+        if note and not fits:
+            self.out.print(Padding(Text(note, style="dim"), (0, 0, 0, _NOTE_INDENT), expand=False))
+
+    @contextmanager
+    def progress(self, what: str) -> Iterator["Steps"]:
+        """Show progress on stderr for the block: a bar on a terminal, a line per step elsewhere."""
+        if not self.err.is_terminal:
+            yield Steps(self.tell)
+            return
+        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+        with Progress(*columns, console=self.err, transient=True) as bar:
+            yield BarSteps(bar, what, self._line)
+
+    def _line(self, text: str) -> str:
+        return one_line(self._masked(text))
+
+    def _clean(self, text: str) -> str:
+        return printable(self._masked(text))
+
+    def _hidden(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self._masked(value)
+        if isinstance(value, dict):
+            return {key: self._hidden(part) for key, part in value.items()}
+        if isinstance(value, list | tuple):
+            return [self._hidden(part) for part in value]
+        return value
+
+
+class Steps:
+    """Progress in plain lines."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._done = 0
+        self._total = 0
+
+    def begin(self, total: int) -> None:
+        """Say how many steps there will be."""
+        self._total = total
+
+    def step(self, text: str) -> None:
+        """One step more is done."""
+        self._done += 1
+        self._tell(f"[{self._done}/{self._total}] {text}")
+
+
+class BarSteps(Steps):
+    """Progress as a bar."""
+
+    def __init__(self, bar: Progress, what: str, clean: Callable[[str], str]) -> None:
+        super().__init__(self._show)
+        self._bar = bar
+        self._clean = clean
+        self._task = bar.add_task(what, total=None)
+
+    def begin(self, total: int) -> None:
+        """Say how many steps there will be."""
+        super().begin(total)
+        self._bar.update(self._task, total=total)
+
+    def _show(self, text: str) -> None:
+        self._bar.update(self._task, completed=self._done, description=self._clean(text)[:40])
+
+
+def _aligned(texts: Sequence[str], widths: Sequence[int], numbers: frozenset[int]) -> str:
+    padded = (_padded(text, widths[index], right=index in numbers) for index, text in enumerate(texts))
+    return _GAP.join(padded)
+
+
+def _padded(text: str, width: int, *, right: bool) -> str:
+    filling = " " * (width - cell_len(text))
+    return filling + text if right else text + filling

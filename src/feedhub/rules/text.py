@@ -1,0 +1,107 @@
+"""Text cleaning: what may enter, what is seen of markup, and when two texts are the same."""
+
+import hashlib
+import html
+import re
+import unicodedata
+
+# XML 1.0 §2.2 Char, negated.
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+# Also what XML 1.0 allows but discourages (C1 controls, noncharacters): validators complain about it.
+_UNWANTED = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef"
+    + "".join(chr(plane * 0x10000 + last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
+    + "]"
+)
+# Direction overrides and marks: in a title they can rearrange the text around it (UAX #9).
+_BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+
+_TAG = re.compile(
+    r"""<(?P<close>/?)(?P<name>[a-zA-Z][^\s/>]*+)"""
+    r"""(?:=\s*+"[^"]*+"|=\s*+'[^']*+'|[^>])*+>"""
+)
+_HIDDEN = frozenset({"script", "style", "template", "iframe", "noembed", "noframes", "svg", "math", "title"})
+_BREAKING = re.compile(
+    r"address|article|aside|blockquote|br|d[dlt]|div|fieldset|figcaption|figure|footer|form|h[1-6r]|header|li|main|nav"
+    r"|ol|option|p|pre|section|table|tbody|t[dhr]|tfoot|thead|ul"
+)
+
+
+def xml_legal(text: str) -> str:
+    """Return ``text`` without the characters that no XML 1.0 document may contain (XML 1.0 §2.2)."""
+    return _NOT_XML.sub("", text)
+
+
+def clean_text(text: str) -> str:
+    """Return ``text`` without control characters, lone surrogates and noncharacters: the one door (SPEC §9).
+
+    Tabs and line breaks stay.
+    """
+    return _UNWANTED.sub("", text)
+
+
+def plain(text: str) -> str:
+    """Return ``text`` as one line for titles and names: white space collapsed, direction controls removed."""
+    return " ".join(_BIDI.sub("", clean_text(text)).split())
+
+
+def visible_text(markup: str) -> str:
+    """Return what a reader sees of an HTML fragment: no tags, scripts or comments, entities decoded once.
+
+    Elements that start a new line give a line break. Linear in the length of ``markup``; broken markup is
+    read as browsers do: an unfinished tag or comment hides the rest.
+    """
+    pieces: list[str] = []
+    at = 0
+    while (start := markup.find("<", at)) >= 0:
+        pieces.append(_unescaped(markup[at:start]))
+        following = markup[start + 1 : start + 2]
+        if following in ("!", "?"):
+            at = _end_of_declaration(markup, start)
+        elif following == "/" or (following.isascii() and following.isalpha()):
+            match = _TAG.match(markup, start)
+            at = _end_of_bogus(markup, start) if match is None else _after_tag(markup, match, pieces)
+        else:
+            pieces.append("<")
+            at = start + 1
+    pieces.append(_unescaped(markup[at:]))
+    return "".join(pieces)
+
+
+def text_digest(title: str, *texts: str) -> str:
+    """Return the SHA-256 in hex of a title and visible texts, blind to white space and character variants.
+
+    The texts are compared after Unicode NFKC and without white space and invisible characters, so that a
+    change of markup or layout gives the same digest.
+    """
+    parts = (_INVISIBLE.sub("", unicodedata.normalize("NFKC", part)) for part in (title, *texts))
+    joined = "\0".join("".join(part.split()) for part in parts)
+    return hashlib.sha256(joined.encode("utf-8", "replace")).hexdigest()
+
+
+def _unescaped(text: str) -> str:
+    return html.unescape(text) if "&" in text else text
+
+
+def _end_of_declaration(markup: str, start: int) -> int:
+    """Return where a comment, CDATA section, doctype or processing instruction ends."""
+    opening, closing = ("<!--", "-->") if markup.startswith("<!--", start) else ("<", ">")
+    end = markup.find(closing, start + len(opening))
+    return len(markup) if end < 0 else end + len(closing)
+
+
+def _end_of_bogus(markup: str, start: int) -> int:
+    """Return where ``</…`` without a name ends; a tag without an end hides the rest."""
+    end = markup.find(">", start)
+    return len(markup) if end < 0 else end + 1
+
+
+def _after_tag(markup: str, match: re.Match[str], pieces: list[str]) -> int:
+    name = match["name"].lower()
+    if _BREAKING.fullmatch(name):
+        pieces.append("\n")
+    if name not in _HIDDEN or match["close"] or match[0].endswith("/>"):
+        return match.end()
+    closing = re.compile(rf"</{name}\b", re.IGNORECASE).search(markup, match.end())
+    return len(markup) if closing is None else closing.start()

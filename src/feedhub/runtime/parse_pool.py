@@ -1,0 +1,171 @@
+"""Reads documents in worker processes, so that all cores work and one evil document cannot stall the rest."""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Mapping
+from concurrent.futures import CancelledError
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing.context import BaseContext
+
+from pebble import ProcessExpired, ProcessFuture, ProcessPool
+
+from feedhub.errors import ParseError
+from feedhub.model.document import Document
+from feedhub.model.item import ParsedFeed
+from feedhub.model.source import Source
+from feedhub.sources import KINDS
+from feedhub.sources.readers import read_document
+
+_PRELOADED = ["feedhub.sources.readers"]
+_MOST_WORKERS = 4
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Refusal:
+    """A ParseError as a value: exceptions with keyword arguments do not cross processes."""
+
+    message: str
+    offers: tuple[str, ...]
+
+
+class InlineParser:
+    """Implements ``Parser`` in this process, without limits; for tests and ``preview``."""
+
+    def __init__(self, kinds: Mapping[str, str] = KINDS) -> None:
+        self._kinds = dict(kinds)
+
+    def parse(self, document: Document, source: Source) -> ParsedFeed:
+        """Return the items of ``document``; see ``feedhub.ports.Parser``."""
+        return _raised(_read(document, source, self._kinds))
+
+    def close(self) -> None:
+        """Nothing to stop."""
+
+
+class ParsePool:
+    """Implements ``Parser`` over worker processes that start with the first document.
+
+    A document that takes longer than ``timeout`` seconds, or whose worker dies, is a ParseError; its worker is
+    replaced and the others go on. ``memory`` bounds the address space of a worker in bytes, where the system can.
+    """
+
+    def __init__(
+        self,
+        *,
+        workers: int | None = None,
+        timeout: float = 20.0,
+        memory: int = 1 << 30,
+        kinds: Mapping[str, str] = KINDS,
+    ) -> None:
+        self._workers = workers or min(os.cpu_count() or 1, _MOST_WORKERS)
+        self._timeout = timeout
+        self._memory = memory
+        self._kinds = dict(kinds)
+        self._pool: ProcessPool | None = None
+        self._pending: set[ProcessFuture[ParsedFeed | _Refusal]] = set()
+        self._closed = False
+        self._lock = threading.Lock()
+
+    def parse(self, document: Document, source: Source) -> ParsedFeed:
+        """Return the items of ``document``; see ``feedhub.ports.Parser``."""
+        for _ in range(_ATTEMPTS):
+            pool = self._running()
+            try:
+                return _raised(self._answer(pool, document, source))
+            except FutureTimeoutError as exc:
+                raise ParseError(f"took longer than {self._timeout:g} s to read") from exc
+            except ProcessExpired as exc:
+                raise ParseError("the process that read it died; it may need too much memory") from exc
+            except (CancelledError, BrokenProcessPool, RuntimeError):
+                self._put_away(pool)  # a fault of the pool, not of the document: once more with a new one
+        raise ParseError("no process could be started to read it")
+
+    def close(self) -> None:
+        """Stop the workers at once; documents that are being read fail with ParseError."""
+        with self._lock:
+            self._closed = True
+            pool = self._pool
+        if pool is not None:
+            self._put_away(pool)
+
+    def _answer(self, pool: ProcessPool, document: Document, source: Source) -> ParsedFeed | _Refusal:
+        future = pool.schedule(_read, args=(document, source, self._kinds), timeout=self._timeout)
+        with self._lock:
+            is_running = self._pool is pool
+            if is_running:
+                self._pending.add(future)
+        if not is_running:
+            future.cancel()  # type: ignore[no-untyped-call]
+        try:
+            return future.result()
+        finally:
+            with self._lock:
+                self._pending.discard(future)
+
+    def _running(self) -> ProcessPool:
+        with self._lock:
+            if self._closed:
+                raise ParseError("reading was stopped")
+            if self._pool is None:
+                self._pool = ProcessPool(
+                    max_workers=self._workers, context=_context(), initializer=_prepare, initargs=(self._memory,)
+                )
+            return self._pool
+
+    def _put_away(self, pool: ProcessPool) -> None:
+        """Stop a pool for good. pebble gives up on its own when a worker dies while idle.
+
+        It leaves what is waiting without an answer, so that is cancelled first.
+        """
+        with self._lock:
+            if self._pool is not pool:
+                return
+            self._pool = None
+            pending, self._pending = self._pending, set()
+        for future in pending:
+            future.cancel()  # type: ignore[no-untyped-call]
+        pool.stop()  # type: ignore[no-untyped-call]
+        pool.join()
+
+
+def _context() -> BaseContext:
+    """Return how workers start: never by fork, which copies the locks of other threads in whatever state."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_PRELOADED)
+    return context
+
+
+def _prepare(memory: int) -> None:
+    """Set a worker up: Ctrl-C is the parent's business, and memory is bounded."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform != "win32":
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        limit = memory if hard == resource.RLIM_INFINITY else min(memory, hard)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+
+
+def _read(document: Document, source: Source, kinds: Mapping[str, str]) -> ParsedFeed | _Refusal:
+    try:
+        return read_document(document, source, kinds)
+    except ParseError as exc:
+        return _Refusal(message=str(exc), offers=exc.offers)
+    except MemoryError:
+        return _Refusal(message="needs too much memory to read", offers=())
+    except Exception as exc:  # noqa: BLE001 - a kind may break on hostile input; it costs this poll only
+        return _Refusal(message=f"cannot be read: {type(exc).__name__}: {str(exc)[:200]}", offers=())
+
+
+def _raised(answer: ParsedFeed | _Refusal) -> ParsedFeed:
+    if isinstance(answer, _Refusal):
+        raise ParseError(answer.message, offers=answer.offers)
+    return answer

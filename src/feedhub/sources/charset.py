@@ -1,0 +1,225 @@
+"""From bytes to text (SPEC §8): BOM, the source's ``encoding``, a declaration that holds, then detection.
+
+Declarations are often wrong: servers send a default ``ISO-8859-1``, which decodes any bytes without an error.
+So what can be wrong is asked before what cannot: valid UTF-8 and multi-byte charsets that decode strictly win over
+single-byte ones.
+"""
+
+import codecs
+import re
+from dataclasses import dataclass
+
+from charset_normalizer import from_bytes
+
+from feedhub.rules.text import xml_legal
+
+# WHATWG Encoding Standard: what a label means in practice is the superset that browsers use.
+_SUPERSETS = {
+    "ascii": "cp1252",
+    "iso8859-1": "cp1252",
+    "iso8859-9": "cp1254",
+    "iso8859-11": "cp874",
+    "tis-620": "cp874",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "hz": "gb18030",
+    "shift_jis": "cp932",
+    "euc_kr": "cp949",
+    "big5": "big5hkscs",
+    "utf-8-sig": "utf-8",
+}
+_OTHER_LABELS = {
+    "x-gbk": "gb18030",
+    "x-sjis": "cp932",
+    "x-euc-jp": "euc_jp",
+    "windows-874": "cp874",
+    "x-big5": "big5hkscs",
+}
+_NEVER = frozenset({"utf-7", "idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"})
+_MULTI_BYTE = frozenset(
+    {
+        "utf-8",
+        "gb18030",
+        "big5hkscs",
+        "cp932",
+        "cp949",
+        "cp950",
+        "euc_jp",
+        "euc_jis_2004",
+        "johab",
+        "iso2022_jp",
+        "iso2022_kr",
+    }
+)
+_WESTERN = frozenset({"cp1252", "iso8859-15", "cp1254", "mac-roman"})
+_DETECTABLE = [
+    "cp1252", "cp1250", "cp1251", "koi8_r", "gb18030", "big5", "cp932", "euc_jp", "cp949", "cp1253", "cp1255", "cp1256",
+]  # fmt: skip
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+# XML 1.0 appendix F: how an encoding without a BOM shows in the first character.
+_FIRST_CHARACTER = (
+    (re.compile(rb"[<{\[]\0\0\0"), "utf-32-le"),
+    (re.compile(rb"\0\0\0[<{\[]"), "utf-32-be"),
+    (re.compile(rb"[<{\[]\0[^\0]\0"), "utf-16-le"),
+    (re.compile(rb"\0[<{\[]\0[^\0]"), "utf-16-be"),
+)
+_XML_DECLARATION = re.compile(rb"""\s*<\?xml\s[^>]{0,200}?encoding\s*=\s*["']([\w.:-]{1,40})""")
+_META = re.compile(rb"""<meta\s[^>]{0,300}?charset\s*=\s*["']?\s*([\w.:-]{1,40})""", re.IGNORECASE)
+_RUNS = re.compile(rb"[\x80-\xff]+")
+_WRONG_GUESS = re.compile("[\u2500-\u259f\uff61-\uff9f\ue000-\uf8ff\u0080-\u009f]")
+_SAMPLE = 100_000
+_TOLERATED = 4
+"""A multi-byte charset stays believed when there are at least this many good characters for each bad one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecodedText:
+    """A document as text, free of characters that XML forbids. ``encoding`` is Python's name of the codec."""
+
+    text: str
+    encoding: str
+    notes: tuple[str, ...] = ()
+
+
+def decode(body: bytes, *, override: str | None = None, http_charset: str | None = None) -> DecodedText:
+    """Return ``body`` as text. Never fails: bytes that fit nothing become U+FFFD, and a note says so.
+
+    ``override`` is the source's ``encoding``; ``http_charset`` is what the HTTP header declares.
+    """
+    marked = _marked(body)
+    if marked is not None:
+        return _decoded(body[marked[1] :], marked[0])
+    notes = [f"unknown charset {name!r}" for name in (override, http_charset) if name and _codec(name) is None]
+    chosen = _codec(override)
+    if chosen is None:
+        declared = _declared(body, http_charset, notes)
+        chosen = _believed(body, declared) or _detected(body)
+    return _decoded(body, chosen, tuple(notes))
+
+
+def _marked(body: bytes) -> tuple[str, int] | None:
+    """Return the codec and length of a byte order mark, or the codec that the first character shows."""
+    for mark, codec in _BOMS:
+        if body.startswith(mark):
+            return codec, len(mark)
+    for pattern, codec in _FIRST_CHARACTER:
+        if pattern.match(body):
+            return codec, 0
+    return None
+
+
+def _codec(label: str | None) -> str | None:
+    """Return the codec that a charset label means, or None if there is none that may be used for text."""
+    name = (label or "").strip().strip("\"'").lower()
+    if not name:
+        return None
+    try:
+        known = codecs.lookup(_OTHER_LABELS.get(name, name)).name
+        b"a".decode(known, "replace")
+    except (LookupError, ValueError):
+        return None
+    return None if known in _NEVER else _SUPERSETS.get(known, known)
+
+
+def _declared(body: bytes, http_charset: str | None, notes: list[str]) -> list[str]:
+    """Return the declared codecs: HTTP first, except for a western one, which is often a server's default."""
+    found = _XML_DECLARATION.match(body[:512])
+    if found is None and not body[:100].lstrip().startswith(b"<?xml"):
+        found = _META.search(body[:4096])
+    inside = found[1].decode("ascii") if found else None
+    if inside and _codec(inside) is None:
+        notes.append(f"unknown charset {inside!r}")
+    order = [_codec(http_charset), _codec(inside)]
+    if order[0] in _WESTERN:
+        order.reverse()
+    # The declaration was read as ASCII, so the document is in no charset of wide units.
+    return [codec for codec in order if codec and not codec.startswith(("utf-16", "utf-32"))]
+
+
+def _believed(body: bytes, declared: list[str]) -> str | None:
+    many = [codec for codec in declared if codec in _MULTI_BYTE and codec != "utf-8"]
+    if b"\x1b" in body:
+        many = [codec for codec in many if codec.startswith("iso2022")] or many
+    elif body.isascii():
+        return "utf-8"
+    if _fits(body, "utf-8") and not (many and _is_coincidence(body) and _fits(body, many[0])):
+        return "utf-8"
+    for codec in many:
+        if _fits(body, codec):
+            return codec
+    for codec in dict.fromkeys(["utf-8", *many]):
+        if _mostly_fits(body, codec):
+            return codec
+    for codec in declared:
+        if codec not in _MULTI_BYTE and _fits(body, codec) and not (codec in _WESTERN and _has_long_runs(body)):
+            return codec
+    return None
+
+
+def _fits(body: bytes, codec: str) -> bool:
+    try:
+        body.decode(codec)
+    except UnicodeError:
+        return False
+    return True
+
+
+def _is_coincidence(body: bytes) -> bool:
+    """Whether valid UTF-8 may be a few GBK characters: those look like two-byte sequences, Chinese like three."""
+    return all(character < "\u0800" for character in body.decode("utf-8"))
+
+
+def _mostly_fits(body: bytes, codec: str) -> bool:
+    """Whether only single characters are broken, as where a publisher cuts a summary in the middle of one."""
+    text = body.decode(codec, "replace")
+    bad = text.count("\ufffd")
+    good = len(text) - len(text.encode("ascii", "ignore")) - bad
+    return good >= bad * _TOLERATED
+
+
+def _has_long_runs(body: bytes) -> bool:
+    """Whether non-ASCII bytes come in rows, as in Chinese or Russian; in western text they stand alone."""
+    runs = _RUNS.findall(body[:_SAMPLE])
+    return sum(map(len, runs)) >= 4 * len(runs)
+
+
+def _detected(body: bytes) -> str:
+    runs = _RUNS.findall(body[:_SAMPLE])
+    if sum(map(len, runs)) < 1.3 * len(runs) and _fits(body, "cp1252"):
+        return "cp1252"
+    sample = _dense(body)
+    possible = [codec for codec in _DETECTABLE if _reads_as_words(sample, codec)]
+    best = from_bytes(sample, cp_isolation=possible, enable_fallback=False).best() if possible else None
+    if best is None:
+        return "utf-8"
+    return _codec(best.encoding) or "utf-8"
+
+
+def _reads_as_words(sample: bytes, codec: str) -> bool:
+    """Whether ``sample`` is valid and free of what only wrong guesses give: half-width kana, private use, graphics."""
+    try:
+        text = sample.decode(codec)
+    except UnicodeError:
+        return False
+    return _WRONG_GUESS.search(text) is None
+
+
+def _dense(body: bytes) -> bytes:
+    """Return the lines of ``body`` that say something about its charset; markup says nothing."""
+    lines = [line for line in body[: 4 * _SAMPLE].splitlines() if not line.isascii()]
+    return b"\n".join(lines)[:_SAMPLE]
+
+
+def _decoded(body: bytes, codec: str, notes: tuple[str, ...] = ()) -> DecodedText:
+    try:
+        text = body.decode(codec)
+    except UnicodeError:
+        text = body.decode(codec, "replace")
+        notes = (*notes, f"{text.count(chr(0xFFFD))} byte sequences are not valid {codec}")
+    return DecodedText(text=xml_legal(text.removeprefix("\ufeff")), encoding=codec, notes=notes)

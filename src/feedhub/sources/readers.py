@@ -1,0 +1,70 @@
+"""From a document to its items: the one entry point of this room."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib import import_module
+from typing import Protocol, cast
+
+from feedhub.errors import ParseError
+from feedhub.model.document import Document
+from feedhub.model.item import ParsedFeed
+from feedhub.model.source import Source
+from feedhub.sources import KINDS
+from feedhub.sources.charset import decode
+from feedhub.sources.discover import feeds_in_page
+from feedhub.sources.json_feed import read_json_feed
+from feedhub.sources.sniff import Shape, from_feed_on, shape_of, unpacked
+from feedhub.sources.web_feed import read_web_feed
+
+_MOST_OFFERS = 5
+
+
+class DocumentReader(Protocol):
+    """Reads the documents of one source kind. Pure: no I/O, no clock."""
+
+    def __call__(self, document: Document, source: Source) -> ParsedFeed:
+        """Return the items of ``document``, or raise ParseError."""
+        ...
+
+
+def read_document(document: Document, source: Source, kinds: Mapping[str, str] = KINDS) -> ParsedFeed:
+    """Return the items of ``document``, read as the kind of ``source``.
+
+    ``kinds`` maps the name of a kind to ``module:function``, so that workers load only what they need.
+
+    Raises:
+        ParseError: the document cannot be read, or nobody knows the kind.
+    """
+    place = kinds.get(source.kind)
+    if place is None:
+        raise ParseError(f"unknown kind {source.kind!r}")
+    module, _, name = place.partition(":")
+    reader = cast(DocumentReader, getattr(import_module(module), name))
+    return reader(document, source)
+
+
+def read_feed(document: Document, source: Source) -> ParsedFeed:
+    """Read ``kind: feed``: any dialect of RSS and Atom, or JSON Feed, told apart by content.
+
+    Raises:
+        ParseError: the document is empty, a web page (``offers`` lists its feeds), or no feed that can be read.
+    """
+    body = unpacked(document.body, source.max_size)
+    decoded = decode(body, override=source.encoding, http_charset=document.charset)
+    text = from_feed_on(decoded.text)
+    shape = shape_of(text)
+    if shape is Shape.EMPTY:
+        raise ParseError("the document is empty")
+    if shape is Shape.HTML:
+        raise _web_page(text, document.url)
+    if shape is Shape.OTHER:
+        raise ParseError(f"not a feed: {shape.value}")
+    read = read_json_feed if shape is Shape.JSON else read_web_feed
+    feed = read(text, document.url, source)
+    return replace(feed, notes=(*decoded.notes, *feed.notes))
+
+
+def _web_page(text: str, url: str) -> ParseError:
+    offers = tuple(feed.url for feed in feeds_in_page(text, url))
+    told = f"it offers: {', '.join(offers[:_MOST_OFFERS])}" if offers else "it offers no feed"
+    return ParseError(f"a web page instead of a feed; {told}", offers=offers)

@@ -1,0 +1,267 @@
+"""Exit codes and error lines (SPEC §2), help, and where options may stand."""
+
+import json
+import logging
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from support.cli_runs import run, write_project
+from support.server import serve, unused_port
+
+from feedhub import __version__
+
+COMMANDS = (
+    "init check schema demo poll publish status preview explain discover import export search prune backup".split()
+)
+FILE_SOURCE = "  - {name: local, url: in/feed.xml, category: news}\n"
+
+
+def program(*arguments: str, cwd: Path | None = None, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "feedhub", *arguments],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=30,
+        check=False,
+    )
+
+
+def test_the_version_is_printed() -> None:
+    assert run("--version").out == f"feedhub {__version__}\n"
+
+
+def test_no_command_shows_the_help_and_is_misuse() -> None:
+    ran = run()
+    assert ran.code == 2
+    assert ran.out == ""
+    assert all(re.search(rf"^  {name} ", ran.err, re.MULTILINE) for name in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_every_command_ends_with_an_example(command: str) -> None:
+    ran = run(command, "--help")
+    assert ran.code == 0
+    assert ran.out.splitlines()[-1].startswith(f"  Example: feedhub {command}")
+
+
+def test_the_summary_of_every_command_fits_its_line() -> None:
+    assert "..." not in run("--help").out.replace("[ARGS]...", "")
+
+
+def test_help_loads_nothing_slow() -> None:
+    code = "import sys, feedhub.cli.main; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"pydantic", "sqlalchemy", "requests", "feedparser", "lxml", "rich", "yaml"} & set(loaded)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        pytest.param(["pol"], "feedhub: No such command 'pol'. Did you mean 'poll'?", id="unknown command"),
+        pytest.param(["poll", "--al"], "feedhub: No such option: --al", id="unknown option"),
+        pytest.param(["explain"], "feedhub: Missing argument 'REF'.", id="missing argument"),
+        pytest.param(["search", "x", "--limit", "0"], "--limit", id="limit of nothing"),
+        pytest.param(["poll", "--all", "local"], "feedhub: give names of sources or --all, not both", id="both"),
+    ],
+)
+def test_misuse_is_one_line_and_exit_2(arguments: list[str], line: str) -> None:
+    ran = run(*arguments)
+    assert ran.code == 2
+    assert line in ran.err
+    assert ran.err.count("\n") == 1
+    assert ran.out == ""
+
+
+def test_a_missing_configuration_is_named(tmp_path: Path) -> None:
+    ran = run("status", "-c", tmp_path / "nowhere.yaml")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith(f"{tmp_path}/nowhere.yaml: ")
+    assert ran.err.count("\n") == 1
+
+
+def test_every_problem_of_the_configuration_has_its_line(tmp_path: Path) -> None:
+    config = write_project(tmp_path, "  - {name: a, url: ftp://example.org/x}\n  - {name: b, urll: x}\n")
+    ran = run("poll", "-c", config)
+    assert ran.code == 2
+    places = re.findall(rf"^{re.escape(str(config))}:(\d+):\d+: sources\[(\d)\]\.", ran.err, re.MULTILINE)
+    assert ("5", "0") in places
+    assert ("6", "1") in places
+    assert "did you mean" in ran.err.lower()
+    checked = run("check", "-c", config)
+    assert (checked.code, checked.out, checked.err) == (2, ran.err, "")
+
+
+def test_check_json_lists_problems_with_their_places(tmp_path: Path) -> None:
+    config = write_project(tmp_path, "  - {name: a, urll: in.xml}\n")
+    ran = run("check", "--json", "-c", config)
+    assert ran.code == 2
+    assert {"file": str(config), "line": 5, "column": 14}.items() <= ran.json[0].items()
+    assert ran.json[0]["key"] == "sources[0].urll"
+    assert ran.json[0]["message"]
+    unread = run("check", "--json", "-c", tmp_path / "gone.yaml")
+    assert unread.json[0]["file"] == f"{tmp_path}/gone.yaml"
+    assert (unread.json[0]["line"], unread.json[0]["key"]) == (0, "")
+
+
+def test_check_counts_what_is_configured(tmp_path: Path) -> None:
+    rule = "rules: [{name: r, when: {title: x}, then: {drop: true}}]"
+    config = write_project(tmp_path, FILE_SOURCE, rule)
+    ran = run("check", "-c", config)
+    assert (ran.code, ran.out, ran.err) == (0, "ok: 1 source, 1 category, 1 rule\n", "")
+    assert run("check", "--json", "-c", config).json == []
+
+
+def test_options_may_stand_before_and_after_the_command(tmp_path: Path) -> None:
+    config = str(write_project(tmp_path, FILE_SOURCE))
+    before = run("-c", config, "--set", "site.title=Before", "export")
+    after = run("export", "--config", config, "--set", "site.title=After")
+    both = run("-c", "nowhere.yaml", "--set", "site.title=Before", "export", "-c", config, "--set", "site.title=After")
+    assert "<title>Before</title>" in before.out
+    assert "<title>After</title>" in after.out
+    assert "<title>After</title>" in both.out
+
+
+def test_a_bad_override_is_a_problem(tmp_path: Path) -> None:
+    ran = run("check", "-c", write_project(tmp_path, FILE_SOURCE), "--set", "poll.timeout=soon", "--set", "nonsense")
+    assert ran.code == 2
+    assert "poll.timeout" in ran.out
+    assert "KEY=VALUE" in ran.out
+
+
+def test_the_configuration_comes_from_the_environment(tmp_path: Path) -> None:
+    config = write_project(tmp_path, FILE_SOURCE)
+    ran = program("check", cwd=tmp_path, FEEDHUB_CONFIG=str(config))
+    assert (ran.returncode, ran.stdout) == (0, "ok: 1 source, 1 category, 0 rules\n")
+
+
+def test_a_source_that_cannot_be_reached_is_exit_1_for_preview(tmp_path: Path) -> None:
+    address = f"http://127.0.0.1:{unused_port()}/feed.xml"
+    ran = run("preview", address, "-c", write_project(tmp_path, FILE_SOURCE))
+    assert ran.code == 1
+    assert "refused" in ran.err
+    assert ran.err.count("\n") == 1
+
+
+def test_verbose_adds_traceback_and_log_and_no_more(tmp_path: Path) -> None:
+    config = write_project(tmp_path, FILE_SOURCE)
+    quiet = run("preview", "nobody", "-c", config)
+    loud = run("preview", "nobody", "-c", config, "-v")
+    assert (quiet.code, loud.code) == (2, 2)
+    assert "Traceback" not in quiet.err
+    assert "Traceback" in loud.err
+    assert loud.err.endswith(quiet.err)
+
+
+def test_debug_log_goes_to_stderr_only_when_asked(tmp_path: Path) -> None:
+    handlers = list(logging.getLogger().handlers)
+    with serve({}) as server:
+        config = write_project(tmp_path, FILE_SOURCE)
+        quiet = run("preview", server.url("/x"), "-c", config)
+        loud = run("-v", "preview", server.url("/x"), "-c", config)
+    assert "DEBUG" not in quiet.err
+    assert re.search(r"^DEBUG urllib3\S*: .*GET /x", loud.err, re.MULTILINE)
+    assert logging.getLogger().handlers == handlers
+
+
+def test_a_store_of_a_newer_schema_is_exit_3(tmp_path: Path) -> None:
+    config = write_project(tmp_path, FILE_SOURCE)
+    assert run("prune", "-c", config).code == 0
+    with sqlite3.connect(tmp_path / "var" / "feedhub.db") as store:
+        tables = [name for (name,) in store.execute("select name from sqlite_master where type = 'table'")]
+        migrations = next(name for name in tables if "migration" in name)
+        columns = [row[1] for row in store.execute(f"pragma table_info({migrations})")]
+        values = ", ".join("999" if index == 0 else column for index, column in enumerate(columns))
+        store.execute(f"insert into {migrations} select {values} from {migrations} limit 1")
+    store.close()
+    ran = run("status", "-c", config)
+    assert ran.code == 3
+    assert "newer" in ran.err
+    assert ran.err.count("\n") == 1
+
+
+def test_a_held_store_is_exit_3(tmp_path: Path) -> None:
+    config = write_project(tmp_path, FILE_SOURCE)
+    (tmp_path / "var").mkdir()
+    held = sqlite3.connect(tmp_path / "var" / "feedhub.db", isolation_level=None)
+    held.execute("begin immediate")
+    held.execute("create table t (x)")
+    try:
+        ran = run("poll", "-c", config)
+    finally:
+        held.close()
+    assert (ran.code, ran.out) == (3, "")
+    assert "in use" in ran.err
+    assert str(tmp_path / "var" / "feedhub.db") in ran.err
+    assert ran.err.count("\n") == 1
+
+
+def test_what_nobody_expected_is_one_line_too(tmp_path: Path) -> None:
+    """The working folder is gone: nothing of ours foresees it."""
+    doomed = tmp_path / "doomed"
+    doomed.mkdir()
+    code = (
+        "import os, sys, pathlib; from feedhub.cli.main import main;"
+        f"os.chdir({str(doomed)!r}); os.rmdir({str(doomed)!r}); main(sys.argv[1:])"
+    )
+    for arguments in (["check"], ["check", "-v"]):
+        ran = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+        last = ran.stderr.splitlines()[-1]
+        assert ran.returncode == 1
+        assert last.startswith("feedhub: unexpected error: FileNotFoundError: ")
+        assert ("run with -v" in last) == ("-v" not in arguments)
+        assert ("Traceback" in ran.stderr) == ("-v" in arguments)
+
+
+def test_secrets_are_masked_wherever_they_would_be_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN", "s3cr3t-t0k3n")
+    address = f"http://127.0.0.1:{unused_port()}/feed?key=${{TOKEN}}"
+    source = f'  - {{name: keyed, url: "{address}", headers: {{Authorization: "Bearer ${{TOKEN}}"}}}}\n'
+    config = write_project(tmp_path, source)
+    for arguments in (["poll", "-v"], ["poll", "--all", "--json"], ["status"], ["status", "--json"], ["export"]):
+        ran = run(*arguments, "-c", config)
+        assert "s3cr3t" not in ran.out + ran.err, arguments
+    assert "key=***" in run("status", "--json", "-c", config).json["sources"][0]["url"]
+
+
+def test_who_stops_reading_gets_no_complaint(tmp_path: Path) -> None:
+    config = write_project(tmp_path, "".join(f"  - {{name: s{n}, url: in/{n}.xml}}\n" for n in range(3000)))
+    command = [sys.executable, "-m", "feedhub", "status", "-c", str(config)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as ran:
+        assert ran.stdout is not None
+        assert ran.stderr is not None
+        ran.stdout.readline()
+        ran.stdout.close()
+        assert ran.stderr.read() == ""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs SIGINT")
+def test_an_interrupt_is_exit_130_without_traceback(tmp_path: Path) -> None:
+    with serve({"/slow": lambda wire: wire.stop.wait(20)}) as server:
+        config = write_project(tmp_path, f"  - {{name: slow, url: '{server.url('/slow')}'}}\n")
+        command = [sys.executable, "-m", "feedhub", "poll", "-c", str(config)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as ran:
+            deadline = time.monotonic() + 10
+            while not server.log and time.monotonic() < deadline:
+                time.sleep(0.02)
+            ran.send_signal(signal.SIGINT)
+            time.sleep(0.1)
+            server.routes["/slow"] = lambda wire: wire.answer(404)
+            _, err = ran.communicate(timeout=15)
+    assert ran.returncode == 130
+    assert "Traceback" not in err
+
+
+def test_the_schema_is_json() -> None:
+    ran = run("schema")
+    assert ran.code == 0
+    assert "sources" in json.loads(ran.out)["properties"]

@@ -1,0 +1,151 @@
+"""SPEC §9, GUARANTEES 13 and 40: text enters by one door."""
+
+import time
+import xml.etree.ElementTree as ET
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from feedhub.rules.text import clean_text, plain, text_digest, visible_text, xml_legal
+
+
+@pytest.mark.parametrize(
+    "unwanted",
+    [
+        "\x00",
+        "\x08",
+        "\x0b",
+        "\x1f",
+        "\x7f",
+        "\x85",
+        "\x9f",
+        "\ud800",
+        "\ufdd0",
+        "\ufffe",
+        "\uffff",
+        "\U0001ffff",
+    ],
+    ids=ascii,
+)
+def test_characters_that_break_documents_are_removed(unwanted: str) -> None:
+    assert clean_text(f"a{unwanted}b") == "ab"
+
+
+def test_layout_and_ordinary_characters_stay() -> None:
+    text = "tab\t line\n return\r 中文 ½ 👩\u200d🚀 \u00a0"
+
+    assert clean_text(text) == text
+    assert xml_legal(text) == text
+
+
+@given(st.text(alphabet=st.characters()))
+def test_what_is_legal_can_be_read_by_an_xml_parser(text: str) -> None:
+    escaped = xml_legal(text).replace("&", "&amp;").replace("<", "&lt;")
+
+    assert ET.fromstring(f"<a>{escaped}</a>").tag == "a"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("  two\n words\t", "two words"),
+        ("a\u3000b", "a b"),
+        ("up\u202edown\u202c", "updown"),
+        ("\u2066x\u2069", "x"),
+        ("", ""),
+    ],
+    ids=ascii,
+)
+def test_a_name_is_one_line_that_rearranges_nothing(text: str, expected: str) -> None:
+    assert plain(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("markup", "expected"),
+    [
+        ("plain", "plain"),
+        ("a &amp; b &lt;c&gt; &eacute;", "a & b <c> é"),
+        ("<p>one</p><p>two</p>", "\none\n\ntwo\n"),
+        ("x<br/>y<BR>z", "x\ny\nz"),
+        ("in<b>si</b>de", "inside"),
+        ("a < b > c", "a < b > c"),
+        ("1<2", "1<2"),
+        ("end <", "end <"),
+        ('<img alt="a > b" src=x>t', "t"),
+        ("<a title='</a>'>t</a>", "t"),
+        ("<p it's>t", "\nt"),
+        ("a<script>alert('<b>')</script>b", "ab"),
+        ("a<STYLE>p{}</style >b", "ab"),
+        ("a<script>never closed <p>x", "a"),
+        ("a<svg/>b", "ab"),
+        ("a<svg><title>t</title></svg>b", "ab"),
+        ("a</script>b", "ab"),
+        ("a<!-- <p> x -->b", "ab"),
+        ("a<!-- open", "a"),
+        ("a<!doctype html>b", "ab"),
+        ("a<?php x ?>b", "ab"),
+        ("a<?never", "a"),
+        ("a</>b", "ab"),
+        ("a</ never", "a"),
+        ("a<b never closed", "a"),
+        ("<noscript>shown</noscript>", "shown"),
+    ],
+)
+def test_what_a_reader_sees_of_markup(markup: str, expected: str) -> None:
+    assert visible_text(markup) == expected
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["<", "<a ", '<a b="', "<a b='", "<!--", "<script>", "</", "<!", "<a>", "&", "&#", "<a =", "<p><", "<svg>"],
+)
+def test_visible_text_takes_linear_time(piece: str) -> None:
+    markup = piece * (1_000_000 // len(piece))
+    started = time.process_time()
+
+    visible_text(markup)
+
+    assert time.process_time() - started < 3
+
+
+@given(st.text())
+def test_visible_text_reads_anything(text: str) -> None:
+    assert isinstance(visible_text(text), str)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (("Title", "Some text"), ("Title", "Some   \n text")),
+        (("Title", "Some text"), (" Ti tle", "Sometext")),
+        (("Ｔｉｔｌｅ", "ﬁne"), ("Title", "fine")),
+        (("Ti\u00adtle", "a\u200bb"), ("Title", "ab")),
+    ],
+    ids=["line breaks", "spaces", "full width and ligatures", "invisible characters"],
+)
+def test_layout_does_not_change_the_digest(one: tuple[str, str], other: tuple[str, str]) -> None:
+    assert text_digest(*one) == text_digest(*other)
+
+
+def test_other_markup_of_the_same_text_has_the_same_digest() -> None:
+    one = visible_text("<p>Hello <b>world</b></p>")
+    other = visible_text('<div class="x">Hello&#32;world</div><!-- c -->')
+
+    assert text_digest("T", one) == text_digest("T", other)
+
+
+def test_other_words_have_another_digest() -> None:
+    digests = {
+        text_digest("a", "b"),
+        text_digest("ab"),
+        text_digest("", "ab"),
+        text_digest("a", "c"),
+        text_digest("a", "B"),
+    }
+
+    assert len(digests) == 5
+
+
+def test_a_digest_survives_a_lone_surrogate() -> None:
+    assert len(text_digest("\ud800")) == 64

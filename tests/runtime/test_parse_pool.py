@@ -1,0 +1,150 @@
+"""GUARANTEES 8: parsing is bounded; one evil document costs itself."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from feedhub.errors import ParseError
+from feedhub.model.document import Document
+from feedhub.model.item import ParsedFeed
+from feedhub.model.source import Source
+from feedhub.runtime.parse_pool import InlineParser, ParsePool
+from feedhub.sources import KINDS
+
+EVIL = ("sleeps", "dies", "devours", "breaks", "refuses", "tells_pid")
+ALL_KINDS = {**KINDS, **{name: f"support.evil_kinds:{name}" for name in EVIL}}
+FEED = b'<rss version="2.0"><channel><title>T</title><item><title>One</title></item></channel></rss>'
+DOCUMENT = Document(url="https://f.example/", body=FEED, digest="")
+
+
+def source(kind: str = "feed") -> Source:
+    return Source(name="s", url="https://f.example/", kind=kind)
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[ParsePool]:
+    pool = ParsePool(workers=2, timeout=1.0, kinds=ALL_KINDS)
+    yield pool
+    pool.close()
+
+
+def test_the_pool_and_the_inline_parser_agree(pool: ParsePool) -> None:
+    assert pool.parse(DOCUMENT, source()) == InlineParser().parse(DOCUMENT, source())
+
+
+def test_documents_are_read_in_another_process(pool: ParsePool) -> None:
+    assert pool.parse(DOCUMENT, source("tells_pid")).title != str(os.getpid())
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("sleeps", "took longer than 1 s to read"),
+        ("dies", "the process that read it died"),
+        ("devours", "needs too much memory to read"),
+        ("breaks", "cannot be read: KeyError: 'surprise'"),
+    ],
+)
+def test_an_evil_document_is_a_parse_error_and_the_next_is_read(pool: ParsePool, kind: str, reason: str) -> None:
+    with pytest.raises(ParseError, match=reason):
+        pool.parse(DOCUMENT, source(kind))
+
+    assert pool.parse(DOCUMENT, source()).title == "T"
+
+
+@pytest.mark.parametrize("inline", [False, True], ids=["pool", "inline"])
+def test_what_a_page_offers_crosses_processes(pool: ParsePool, inline: bool) -> None:
+    parser = InlineParser(ALL_KINDS) if inline else pool
+
+    with pytest.raises(ParseError, match="no") as caught:
+        parser.parse(DOCUMENT, source("refuses"))
+
+    assert caught.value.offers == ("https://offered.example/",)
+    assert caught.value.status is None
+
+
+def test_others_are_undisturbed_while_one_is_killed(pool: ParsePool) -> None:
+    outcomes: list[str] = []
+
+    def parse(kind: str) -> None:
+        try:
+            outcomes.append(pool.parse(DOCUMENT, source(kind)).title)
+        except ParseError as exc:
+            outcomes.append(str(exc))
+
+    threads = [threading.Thread(target=parse, args=(kind,)) for kind in ("sleeps", *["feed"] * 20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert outcomes.count("T") == 20
+    assert outcomes[-1] == "took longer than 1 s to read"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_workers_killed_while_idle_are_replaced(pool: ParsePool) -> None:
+    for _ in range(2):
+        os.kill(int(pool.parse(DOCUMENT, source("tells_pid")).title), signal.SIGKILL)
+        time.sleep(0.3)
+
+        assert pool.parse(DOCUMENT, source()).title == "T"
+
+
+def test_a_closed_pool_reads_nothing_more() -> None:
+    pool = ParsePool()
+    pool.close()
+
+    with pytest.raises(ParseError, match="reading was stopped"):
+        pool.parse(DOCUMENT, source())
+
+
+def test_closing_stops_what_is_being_read() -> None:
+    pool = ParsePool(workers=1, timeout=30, kinds=ALL_KINDS)
+    reasons: list[str] = []
+
+    def parse() -> None:
+        try:
+            pool.parse(DOCUMENT, source("sleeps"))
+        except ParseError as exc:
+            reasons.append(str(exc))
+
+    pool.parse(DOCUMENT, source())
+    thread = threading.Thread(target=parse)
+    thread.start()
+    time.sleep(0.3)
+    pool.close()
+    thread.join(5)
+
+    assert not thread.is_alive()
+    assert reasons == ["reading was stopped"]
+
+
+def test_the_inline_parser_has_nothing_to_close() -> None:
+    parser = InlineParser()
+    parser.close()
+
+    assert isinstance(parser.parse(DOCUMENT, source()), ParsedFeed)
+
+
+def test_a_program_that_forgets_to_close_ends_without_hanging(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        "from feedhub.model.document import Document\n"
+        "from feedhub.model.source import Source\n"
+        "from feedhub.runtime.parse_pool import ParsePool\n"
+        "if __name__ == '__main__':\n"
+        f"    document = Document(url='https://f.example/', body={FEED!r}, digest='')\n"
+        "    print(ParsePool(workers=1).parse(document, Source(name='s', url='https://f.example/')).title)\n",
+        encoding="utf-8",
+    )
+    done = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, timeout=20, check=False)
+
+    assert (done.stdout, done.stderr, done.returncode) == ("T\n", "", 0)

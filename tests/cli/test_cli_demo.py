@@ -1,9 +1,14 @@
 """``feedhub demo``: offline, in an empty folder, and true in what it says."""
 
 import json
+import tempfile
 import xml.etree.ElementTree as ET
+from http.client import HTTPConnection
 from pathlib import Path
 
+import pytest
+
+from feedhub.cli.demo_server import serving
 from support.cli_runs import run
 
 MERGED = "“云汐央行下调七天期利率十个基点” came from 3 sources under 3 addresses and is published once."
@@ -51,8 +56,25 @@ def test_the_demo_gives_the_same_ids_every_time(tmp_path: Path) -> None:
     assert all(Path(feed).is_file() for feed in runs[0].json["feeds"])
 
 
-def test_the_demo_without_a_folder_makes_one_and_keeps_it() -> None:
+def test_the_demo_publishes_as_careful_publishers_do() -> None:
+    with serving({"a.rss": b"<rss/>"}) as host:
+        connection = HTTPConnection(host, timeout=5)
+        answers = []
+        etag = ""
+        for path in ("/a.rss", "/a.rss", "/b.rss"):
+            connection.request("GET", path, headers={"If-None-Match": etag})
+            answer = connection.getresponse()
+            answers.append((answer.status, answer.read() if path == "/a.rss" else b""))
+            answer.close()
+            etag = answer.headers.get("ETag", "")
+        connection.close()
+    assert answers == [(200, b"<rss/>"), (304, b""), (404, b"")]
+
+
+def test_the_demo_without_a_folder_makes_one_and_keeps_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     ran = run("demo", "--json")
+    assert Path(ran.json["folder"]).parent == tmp_path
     assert (Path(ran.json["folder"]) / "config" / "feedhub.yaml").is_file()
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from support.cli_runs import rss, run, write_project
 from support.responders import static
 from support.server import serve
@@ -57,6 +58,13 @@ def test_a_project_where_a_file_stands_is_misuse(tmp_path: Path) -> None:
     assert (ran.code, ran.err) == (2, f"feedhub: {tmp_path / 'config'} is a file where a folder is needed\n")
 
 
+def test_a_project_that_cannot_be_written_is_misuse(tmp_path: Path) -> None:
+    ran = run("init", tmp_path / ("x" * 300))
+    assert ran.code == 2
+    assert "cannot be written" in ran.err
+    assert ran.err.count("\n") == 1
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     (tmp_path / "in").mkdir()
@@ -71,7 +79,8 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / "in" / "wire.xml").write_bytes(rss(("利率下调", "https://paper.example/a/1"), title="The Wire"))
     return write_project(
         tmp_path,
-        "  - {name: paper, url: in/paper.xml, category: finance}\n  - {name: wire, url: in/wire.xml, category: world}\n",
+        "  - {name: paper, url: in/paper.xml, category: finance}\n"
+        "  - {name: wire, url: in/wire.xml, category: world}\n",
         "categories: {finance: {title: 财经}, world: {}}\n"
         "rules: [{name: no advertising, when: {title: '广告'}, then: {drop: true}}]",
     )
@@ -141,8 +150,19 @@ def test_explain_tells_when_a_source_stopped_offering(polled: Path) -> None:
     assert run("poll", "wire", "-c", polled).code == 0
     ran = run("explain", "https://paper.example/a/1", "-c", polled)
     assert "no longer offered since 20" in ran.out
-    many = run("explain", "https://paper.example/a/1", "-c", polled, "--set", "output.entries=1")
-    assert "no output now" not in many.out
+    assert "no output now" not in ran.out
+    crowded = run("explain", "https://paper.example/a/1", "-c", polled, "--set", "output.entries=1")
+    assert "no output now: newer items fill them" in crowded.out
+
+
+def test_a_reference_may_mean_several_items(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        feed = f"<rss version='2.0'><channel><item><title>{name}</title><guid>7</guid></item></channel></rss>"
+        (tmp_path / f"{name}.xml").write_text(feed, encoding="utf-8")
+    config = write_project(tmp_path, "  - {name: a, url: a.xml}\n  - {name: b, url: b.xml}\n")
+    assert run("poll", "-c", config).code == 0
+    ran = run("explain", "7", "-c", config)
+    assert [line for line in ran.out.splitlines() if not line.startswith(" ")] == ["a", "", "b"]
 
 
 def test_explain_of_the_unknown_is_exit_1_with_a_hint(polled: Path) -> None:
@@ -178,9 +198,10 @@ def test_preview_shows_everything_an_item_has(project: Path) -> None:
         "<item><title>Twelve</title><link>/12</link><dc:creator>A. Nobody</dc:creator><category>tides</category>"
         f"<description>{'word ' * 60}</description>"
         "<enclosure url='https://talk.example/12.mp3' length='1234567' type='audio/mpeg'/></item>"
-        "<item><pubDate>nonsense</pubDate></item></channel></rss>"
+        "<item></item></channel></rss>"
     )
-    with serve({"/talk": static(feed.encode())}) as server:
+    odd = static(feed.encode(), content_type="text/xml; charset=klingon")
+    with serve({"/talk": odd}) as server:
         ran = run("preview", server.url("/talk"), "-c", project)
         as_json = run("preview", server.url("/talk"), "--json", "-c", project)
     assert f"  link       {server.url('/12')}" in ran.out
@@ -193,7 +214,11 @@ def test_preview_shows_everything_an_item_has(project: Path) -> None:
     assert len(item["text"]) == 201
     assert item["keys"][0].startswith("url:")
     assert as_json.json["title"] == "Talk"
-    assert len(as_json.json["rejected"]) == ran.out.count("rejected: record 2")
+    assert len(as_json.json["rejected"]) == 1
+    assert "rejected: record 2: " in ran.out
+    assert "1 item shown, 1 rejected" in ran.out
+    assert "klingon" in as_json.json["notes"][0]
+    assert f"note: {as_json.json['notes'][0]}" in ran.out
 
 
 def test_discover_gives_yaml_to_paste(project: Path) -> None:
@@ -280,13 +305,13 @@ def test_export_round_trips_through_import(tmp_path: Path) -> None:
 def test_prune_says_what_it_took(polled: Path) -> None:
     assert run("prune", "-c", polled).out.startswith("0 items removed")
     folder = polled.parent.parent
-    (folder / "in" / "paper.xml").write_bytes(rss(("New", "http://paper.example/a/9"), title="The Paper"))
+    (folder / "in" / "paper.xml").write_bytes(rss(("New", "http://paper.example/a/9"), month=2, title="The Paper"))
     assert run("poll", "paper", "-c", polled).code == 0
     ran = run("prune", "-c", polled, "--set", "retention.items=1", "--json")
     assert ran.code == 0
     assert set(ran.json) == {"items", "keys", "ledger"}
     assert ran.json["items"] == 1
-    (folder / "in" / "paper.xml").write_bytes(rss(("Newer", "http://paper.example/a/10"), title="The Paper"))
+    (folder / "in" / "paper.xml").write_bytes(rss(("Newer", "http://paper.example/a/10"), month=3, title="The Paper"))
     assert run("poll", "paper", "-c", polled).code == 0
     words = run("prune", "-c", polled, "--set", "retention.items=1")
     assert words.out.startswith("1 item removed, ")
@@ -305,5 +330,7 @@ def test_backup_is_a_usable_store_and_never_overwrites(
     copy.close()
     found = run("search", "央行", "-c", polled, "--set", f"store=sqlite:///{tmp_path / 'copy.db'}")
     assert found.out.endswith("1 item found\n")
-    assert run("backup", "copy.db", "-c", polled).err == "feedhub: copy.db is there already; a backup never overwrites\n"
+    assert (
+        run("backup", "copy.db", "-c", polled).err == "feedhub: copy.db is there already; a backup never overwrites\n"
+    )
     assert run("backup", "no/copy.db", "-c", polled).code == 2

@@ -16,10 +16,7 @@ def logged(*, verbose: bool, secrets: tuple[str, ...] = ()) -> str:
     with logging_to(stream, verbose=verbose, masked=masked):
         log.debug("a detail of %s", "s3cret/key")
         log.warning("two\nlines \x1b[2J and s3cret%2Fkey")
-        try:
-            raise ValueError("s3cret/key")
-        except ValueError:
-            log.debug("failed", exc_info=True)
+        log.debug("failed", exc_info=ValueError("s3cret/key"))
     return stream.getvalue()
 
 

@@ -21,7 +21,7 @@ pytestmark = [needs_shared_feeds, pytest.mark.slow]
 
 # XML that is no feed, and a web page: these three cannot give anything.
 BROKEN = {"miniflux-iso88591.xml", "miniflux-iso88591_utf8_mismatch.xml", "node-feedparser-notafeed.html"}
-KILLS = int(os.environ.get("FEEDHUB_KILLS", "4"))
+KILLS = int(os.environ.get("FEEDHUB_KILLS", "2"))
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedhub.rules.urls import canonical_url, is_web_url, without_query
+from feedhub.rules.urls import canonical_url, is_web_url, public_url, without_query
 
 SAME = {
     "http and https": ("http://a.example/x", "https://a.example/x"),
@@ -99,3 +99,16 @@ def test_only_http_addresses_with_a_host_are_web_addresses(url: str | None, answ
 
 def test_a_token_in_the_query_is_left_out() -> None:
     assert without_query("https://a.example/x.mp3?token=1#t") == "https://a.example/x.mp3"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://a.example/rss?page=1", "https://a.example/rss?page=1"),
+        ("https://a.example/rss?page=1&Access_Token=x", "https://a.example/rss"),
+        ("https://a.example/s3cret/rss", None),
+        (None, None),
+    ],
+)
+def test_an_address_is_shown_only_as_far_as_it_holds_no_credential(url: str | None, shown: str | None) -> None:
+    assert public_url(url, ("s3cret",)) == shown

@@ -18,7 +18,7 @@ from feedhub.model.source import Source
 from feedhub.runtime.parse_pool import InlineParser, ParsePool
 from feedhub.sources import KINDS
 
-EVIL = ("sleeps", "dies", "devours", "breaks", "refuses", "tells_pid")
+EVIL = ("sleeps", "dies", "devours", "breaks", "refuses", "tells_pid", "runs_out_of_memory")
 ALL_KINDS = {**KINDS, **{name: f"support.evil_kinds:{name}" for name in EVIL}}
 FEED = b'<rss version="2.0"><channel><title>T</title><item><title>One</title></item></channel></rss>'
 DOCUMENT = Document(url="https://f.example/", body=FEED, digest="")
@@ -57,6 +57,15 @@ def test_an_evil_document_is_a_parse_error_and_the_next_is_read(pool: ParsePool,
         pool.parse(DOCUMENT, source(kind))
 
     assert pool.parse(DOCUMENT, source()).title == "T"
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [("breaks", "cannot be read: KeyError: 'surprise'"), ("runs_out_of_memory", "needs too much memory to read")],
+)
+def test_the_inline_parser_gives_the_same_reasons(kind: str, reason: str) -> None:
+    with pytest.raises(ParseError, match=reason):
+        InlineParser(ALL_KINDS).parse(DOCUMENT, source(kind))
 
 
 @pytest.mark.parametrize("inline", [False, True], ids=["pool", "inline"])

@@ -36,11 +36,11 @@ def run(*arguments: str | Path) -> Ran:
     return Ran(code=code, out=out.getvalue(), err=err.getvalue())
 
 
-def rss(*items: tuple[str, str], title: str = "A feed") -> bytes:
-    """RSS 2.0 with (title, link) items, one a day from 2026-01-01."""
+def rss(*items: tuple[str, str], title: str = "A feed", month: int = 1) -> bytes:
+    """RSS 2.0 with (title, link) items, one a day from the first of a month of 2026."""
     entries = "".join(
         f"<item><title>{name}</title><link>{link}</link><guid>{link}</guid>"
-        f"<pubDate>2026-01-{day:02} 08:00:00</pubDate><description>About {name}.</description></item>"
+        f"<pubDate>2026-{month:02}-{day:02} 08:00:00</pubDate><description>About {name}.</description></item>"
         for day, (name, link) in enumerate(items, start=1)
     )
     return f"<rss version='2.0'><channel><title>{title}</title>{entries}</channel></rss>".encode()

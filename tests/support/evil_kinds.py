@@ -32,3 +32,7 @@ def refuses(document: Document, source: Source) -> ParsedFeed:
 
 def tells_pid(document: Document, source: Source) -> ParsedFeed:
     return ParsedFeed(title=str(os.getpid()), items=())
+
+
+def runs_out_of_memory(document: Document, source: Source) -> ParsedFeed:
+    raise MemoryError

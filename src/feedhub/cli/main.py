@@ -4,11 +4,11 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from io import TextIOWrapper
 from typing import Annotated, Final
 
 import typer
 
-from feedhub import __version__
 from feedhub.cli import configuring, demo, looking, polling
 from feedhub.cli.session import ConfigOption, Session, SetOption, VerboseOption
 from feedhub.errors import ConfigError, FeedhubError, StoreError, UsageError
@@ -43,6 +43,9 @@ _COMMANDS: Final = (
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit as SPEC §2 says."""
     session = Session()
+    if isinstance(sys.stdout, TextIOWrapper):
+        # A terminal or pipe that knows no Chinese gets escapes, and not an error in the middle of a table.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = _run(session, arguments)
         sys.stdout.flush()
@@ -90,7 +93,9 @@ def _exit_code(error: FeedhubError) -> int:
 
 def _version(asked: bool) -> None:
     if asked:
-        typer.echo(f"feedhub {__version__}")
+        from importlib.metadata import version
+
+        typer.echo(f"feedhub {version('feedhub')}")
         raise typer.Exit
 
 
@@ -121,6 +126,3 @@ def _built() -> typer.Typer:
 
 
 app = _built()
-
-if __name__ == "__main__":
-    main()

@@ -18,6 +18,7 @@ from feedhub.runtime.logs import one_line, printable
 
 _GAP: Final = "  "
 _NOTE_INDENT: Final = 4
+_BAR_WORDS: Final = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +91,7 @@ class Screen:
         if not self.err.is_terminal:
             yield Steps(self.tell)
             return
-        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+        columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
         with Progress(*columns, console=self.err, transient=True) as bar:
             yield BarSteps(bar, what, self._line)
 
@@ -132,18 +133,17 @@ class BarSteps(Steps):
     """Progress as a bar."""
 
     def __init__(self, bar: Progress, what: str, clean: Callable[[str], str]) -> None:
-        super().__init__(self._show)
         self._bar = bar
         self._clean = clean
         self._task = bar.add_task(what, total=None)
 
     def begin(self, total: int) -> None:
         """Say how many steps there will be."""
-        super().begin(total)
         self._bar.update(self._task, total=total)
 
-    def _show(self, text: str) -> None:
-        self._bar.update(self._task, completed=self._done, description=self._clean(text)[:40])
+    def step(self, text: str) -> None:
+        """One step more is done."""
+        self._bar.update(self._task, advance=1, description=self._clean(text)[:_BAR_WORDS])
 
 
 def _aligned(texts: Sequence[str], widths: Sequence[int], numbers: frozenset[int]) -> str:

@@ -53,7 +53,7 @@ def publish(
 def _publish_output(slug: str, store: Store, settings: Settings, press: Press, tally: "_Tally") -> None:
     feed = output_feed(slug, settings.site, settings.categories, settings.output)
     items = store.newest(slug, feed.entries)
-    view = output_view(feed, settings.site, settings.output, items, store.changed_at(slug))
+    view = output_view(feed, settings.site, settings.output, items, store.changed_at(slug), settings.secrets)
     paths = set(press.index.paths(slug))
     for renderer in press.renderers:
         paths.discard(tally.write(slug, partial(renderer.render, view)))

@@ -1,11 +1,13 @@
-"""What an output shows, and when a source has been silent too long to be believed."""
+"""What an output shows."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
 from feedhub.model.item import StoredItem
 from feedhub.model.output import Category, OutputFeed, OutputSettings, OutputView, Site
+from feedhub.rules.urls import public_url
 
 ALL: Final = "all"
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -25,14 +27,23 @@ def output_feed(slug: str, site: Site, categories: Sequence[Category], settings:
 
 
 def output_view(
-    feed: OutputFeed, site: Site, settings: OutputSettings, items: Sequence[StoredItem], changed_at: datetime
+    feed: OutputFeed,
+    site: Site,
+    settings: OutputSettings,
+    items: Sequence[StoredItem],
+    changed_at: datetime,
+    secrets: Collection[str] = (),
 ) -> OutputView:
-    """Choose the newest entries for an output; ``items`` come newest first."""
+    """Choose the newest entries for an output; ``items`` come newest first.
+
+    Addresses of sources are shown only as far as they hold no credential (guarantee 4).
+    """
+    shown = tuple(replace(item, source_url=public_url(item.source_url, secrets)) for item in items[: feed.entries])
     return OutputView(
         site=site,
         feed=feed,
-        items=tuple(items[: feed.entries]),
-        updated_at=max([changed_at, *(item.updated_at for item in items[: feed.entries])]),
+        items=shown,
+        updated_at=max([changed_at, *(item.updated_at for item in shown)]),
         content=settings.content,
         formats=settings.formats,
     )

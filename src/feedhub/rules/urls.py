@@ -1,6 +1,7 @@
 """Canonical URLs: what makes two addresses one (SPEC §4, key 2)."""
 
 import re
+from collections.abc import Collection
 from typing import Final
 from urllib.parse import quote, urlsplit
 
@@ -20,6 +21,7 @@ _TRACKERS: Final = """
 TRACKING_NAMES: Final = frozenset(_TRACKERS.split())
 TRACKING_PREFIXES: Final = ("utm_", "pk_", "piwik_", "mtm_", "matomo_", "hsa_", "stm_")
 
+_CREDENTIAL_WORDS: Final = ("auth", "token", "key", "secret", "pass", "pwd", "sig", "session", "sid")
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _PERCENT: Final = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
@@ -58,6 +60,18 @@ def is_web_url(url: str | None) -> bool:
         return parts.scheme.lower() in _DEFAULT_PORTS and bool(parts.hostname)
     except ValueError:
         return False
+
+
+def public_url(url: str | None, secrets: Collection[str]) -> str | None:
+    """Return an address of a source as it may be shown to everybody.
+
+    None when it holds one of ``secrets``; without its query when a parameter is named like a credential.
+    """
+    if url is None or any(secret in url for secret in secrets):
+        return None
+    query = url.partition("?")[2]
+    names = (parameter.partition("=")[0].lower() for parameter in query.split("&"))
+    return without_query(url) if any(word in name for name in names for word in _CREDENTIAL_WORDS) else url
 
 
 def without_query(url: str) -> str:

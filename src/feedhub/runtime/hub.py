@@ -34,7 +34,7 @@ from feedhub.publish.renderers import renderers
 from feedhub.rules.health import is_due, source_status
 from feedhub.runtime.clock import utc_now
 from feedhub.runtime.explain import explained
-from feedhub.runtime.parse_pool import InlineParser, ParsePool
+from feedhub.runtime.parse_pool import ParsePool
 from feedhub.runtime.poller import poll_all
 from feedhub.runtime.preview import adhoc_source, discover, preview_source
 from feedhub.runtime.schedule import CronSchedule
@@ -170,7 +170,7 @@ class Hub:
         """
         known = next((source for source in self.settings.sources if source.name == target), None)
         source = known or adhoc_source(target, self.settings)
-        return preview_source(source, fetcher=self.fetcher, parser=InlineParser(), cleaner=self._cleaner, limit=limit)
+        return preview_source(source, fetcher=self.fetcher, parser=self.parser, cleaner=self._cleaner, limit=limit)
 
     def discover(self, url: str) -> tuple[DiscoveredFeed, ...]:
         """Return the feeds a page offers.
@@ -179,7 +179,7 @@ class Hub:
             PollError: the page cannot be fetched.
             UsageError: not an http(s) address.
         """
-        return discover(url, self.settings, fetcher=self.fetcher, parser=InlineParser())
+        return discover(url, self.settings, fetcher=self.fetcher, parser=self.parser)
 
     def search(self, query: str, limit: int) -> tuple[SearchHit, ...]:
         """Search stored items."""

@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?=
 
-.PHONY: install demo test check format lint types coverage bench lock schema docs clean
+.PHONY: install demo test check format lint types coverage soak bench lock schema docs clean
 
 install: $(VENV)/.installed
 
@@ -41,6 +41,10 @@ coverage: install
 	$(BIN)/pytest -q -n auto --dist loadgroup --cov --cov-report= $(TESTS)
 	$(BIN)/coverage report --fail-under=90
 	$(BIN)/coverage report --include='src/feedhub/rules/*' --fail-under=100
+
+# The long forms of what the suite does briefly: all captured feeds, twenty kills.
+soak: install
+	FEEDHUB_SOAK=1 $(BIN)/pytest -q tests/e2e/test_captured_feeds.py
 
 bench: install
 	$(BIN)/python benchmarks/poll.py

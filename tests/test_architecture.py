@@ -24,8 +24,8 @@ FLOORS = {
     "runtime": 4,
     "cli": 6,
 }
-# The pipeline knows ports, never adapters, so floor 2 is closed to it.
-FENCED = {"pipeline": {0, 1}}
+# The pipeline knows ports, never adapters, so floor 2 is closed to it. Errors carry nouns.
+FENCED = {"pipeline": {0, 1}, "errors": {0}}
 LIBRARIES = {
     "apscheduler": {"runtime"},
     "backports": {"fetch"},

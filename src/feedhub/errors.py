@@ -16,27 +16,13 @@ FeedhubError
 └── PublishError         one output could not be written; the last good one stays
 """
 
-from dataclasses import dataclass
 from datetime import datetime
+
+from feedhub.model.problem import Problem
 
 
 class FeedhubError(Exception):
     """Root of everything feedhub raises on purpose."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """One thing wrong in the configuration, with its place (line and column count from 1; 0 = unknown)."""
-
-    file: str
-    line: int
-    column: int
-    key: str
-    message: str
-
-    def __str__(self) -> str:
-        place = f"{self.file}:{self.line}:{self.column}: " if self.line else f"{self.file}: "
-        return f"{place}{self.key}: {self.message}" if self.key else f"{place}{self.message}"
 
 
 class ConfigError(FeedhubError):

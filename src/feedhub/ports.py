@@ -25,7 +25,7 @@ class Fetcher(Protocol):
         ...
 
     def close(self) -> None:
-        """Give connections back; no fetch may follow."""
+        """End fetches under way and give connections back; no fetch may follow."""
         ...
 
 

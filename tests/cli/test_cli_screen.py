@@ -7,7 +7,6 @@ import pytest
 from rich.console import Console
 
 from feedhub.cli.poll_view import print_reports
-from feedhub.cli.problems_view import problem_json
 from feedhub.cli.screen import Row, Screen
 from feedhub.cli.words import count, due, own_command, span, when
 from feedhub.model.report import Outcome, PollReport
@@ -116,16 +115,3 @@ def test_other_words() -> None:
 def test_the_next_step_can_be_typed_as_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     assert own_command().endswith(" -m feedhub")
-
-
-@pytest.mark.parametrize(
-    ("text", "parts"),
-    [
-        pytest.param("a.yaml:3:7: sources[2].url: is: odd", ("a.yaml", 3, 7, "sources[2].url", "is: odd"), id="full"),
-        pytest.param("a.yaml:3:7: not valid YAML", ("a.yaml", 3, 7, "", "not valid YAML"), id="no key"),
-        pytest.param("C:\\a.yaml: cannot be read", ("C:\\a.yaml", 0, 0, "", "cannot be read"), id="no place"),
-        pytest.param("odd", ("", 0, 0, "", "odd"), id="no form"),
-    ],
-)
-def test_a_problem_line_is_taken_apart(text: str, parts: tuple[str, int, int, str, str]) -> None:
-    assert tuple(problem_json(text).values()) == parts

@@ -95,4 +95,4 @@ def test_no_problem_shows_what_came_from_the_environment(project: Make, text: st
 def test_a_broken_source_does_not_show_it_either(sited: Make) -> None:
     settings = sited("sources: [{name: a, url: x, category: '../${S}'}]").load(S="hunter2secret")
     assert settings.problems
-    assert "hunter2" not in settings.problems[0]
+    assert "hunter2" not in str(settings.problems[0])

@@ -421,7 +421,7 @@ def test_a_category_that_cannot_be_a_file_breaks_one_source_only(sited: Make, na
     assert bad.broken is not None
     assert bad.broken.startswith("feedhub.yaml:4:42: sources[1].category[1]: ")
     assert "cannot name a category: it " in bad.broken
-    assert settings.problems == (bad.broken,)
+    assert [str(problem) for problem in settings.problems] == [bad.broken]
 
 
 def test_a_declared_title_may_hold_what_a_file_name_cannot(sited: Make) -> None:

@@ -38,7 +38,7 @@ PAGE = b"<!doctype html><html><head><link rel=alternate type='application/rss+xm
 FAILURES = {
     "unreachable": "connection refused",
     "unknown-host": "name not found",
-    "slow": "no complete answer within 3 s",
+    "slow": "no complete answer within 1 s",
     "missing": "404 Not Found",
     "page": "/real.xml",
     "broken": "broken XML",
@@ -94,7 +94,7 @@ def polled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SiteFolde
             "{name: unknown-host, url: 'http://nosuch.invalid/', category: news}",
         ]
         site.write(sources, private="'127.0.0.1'")
-        yield site, site.run("poll", "--all", "--json", "--set", "poll.timeout=3s"), server
+        yield site, site.run("poll", "--all", "--json", "--set", "poll.timeout=1s"), server
 
 
 def rows(result: Result) -> dict[str, dict[str, object]]:

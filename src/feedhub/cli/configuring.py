@@ -45,16 +45,17 @@ def check(
 
     Exit 2 if there is any."""
     session = started(ctx, config, overrides, verbose)
-    from feedhub.cli.problems_view import problem_json
+    from dataclasses import asdict
+
     from feedhub.cli.words import count
 
     summary = ""
     try:
         settings = session.settings()
     except ConfigError as error:
-        problems = [str(problem) for problem in error.problems]
+        problems = error.problems
     else:
-        problems = [str(problem) for problem in settings.problems]
+        problems = settings.problems
         summary = ", ".join(
             (
                 count(len(settings.sources), "source"),
@@ -63,10 +64,10 @@ def check(
             )
         )
     if as_json:
-        session.screen.json([problem_json(line) for line in problems])
+        session.screen.json([asdict(problem) for problem in problems])
     else:
         for line in problems or [f"ok: {summary}"]:
-            session.screen.say(line)
+            session.screen.say(str(line))
     if problems:
         raise typer.Exit(_MISUSED)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from feedhub.config.section import ConfigFile, key_text
 from feedhub.config.yaml_tree import Path
-from feedhub.errors import Problem
+from feedhub.model.problem import Problem
 
 
 def repeated_names(files: Sequence[ConfigFile]) -> Iterator[Problem]:

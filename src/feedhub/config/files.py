@@ -10,7 +10,7 @@ from feedhub.config.environment import expand
 from feedhub.config.overrides import Override, apply_overrides
 from feedhub.config.section import ConfigFile, key_text
 from feedhub.config.yaml_tree import Path, Value, read_tree
-from feedhub.errors import Problem
+from feedhub.model.problem import Problem
 
 DEFAULT_CONFIG: Final = "config/feedhub.yaml"
 _LARGEST: Final = 50_000_000

@@ -15,7 +15,8 @@ from feedhub.config.secrets import hidden_values, query_secrets, without_values,
 from feedhub.config.section import OVERRIDES, ConfigFile, check_section
 from feedhub.config.settle import Checked, settle
 from feedhub.config.yaml_tree import Path
-from feedhub.errors import ConfigError, Problem
+from feedhub.errors import ConfigError
+from feedhub.model.problem import Problem
 from feedhub.model.settings import Settings
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from feedhub.config.section import OVERRIDES, ConfigFile, key_text
 from feedhub.config.yaml_tree import Path, Value, read_tree
-from feedhub.errors import Problem
+from feedhub.model.problem import Problem
 
 _LISTS_ACROSS_FILES: Final = ("sources", "rules")
 _PART: Final = re.compile(r"(?P<name>[^.\[\]]+)(?P<index>(?:\[\d{1,6}\])*)(?P<end>\.|$)")

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from feedhub.config.addresses import source_address, url_secrets
 from feedhub.config.schema_sources import SourceSection
 from feedhub.config.yaml_tree import Path
-from feedhub.errors import Problem
+from feedhub.model.problem import Problem
 
 SHORTEST: Final = 4
 """Anything shorter stands in too many ordinary words to be taken out of a text."""

@@ -10,8 +10,8 @@ from feedhub.config.schema import CategorySection, Config, IncludedConfig, PollS
 from feedhub.config.schema_rules import ConditionSection, RuleSection
 from feedhub.config.section import ConfigFile
 from feedhub.config.settle_sources import Defaults, digest, settled_source
-from feedhub.errors import Problem
 from feedhub.model.output import Category, OutputSettings, Retention, Site
+from feedhub.model.problem import Problem
 from feedhub.model.settings import Settings
 from feedhub.model.source import Condition, PollSettings, Replacement, Rule, Source
 
@@ -60,7 +60,7 @@ def settle(
         rules_digest=_rules_digest(rules, sources),
         output_digest=_output_digest(site, output, categories),
         secrets=secrets,
-        problems=tuple(source.broken for source in sources if source.broken),
+        problems=tuple(problem for part in parts for problem in part.unusable.values()),
     )
 
 

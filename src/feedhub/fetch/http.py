@@ -77,9 +77,9 @@ class HttpFetcher:
             left -= time.monotonic() - started
 
     def close(self) -> None:
-        """Close idle connections and stop the watchdog."""
-        self._adapter.close()
+        """End fetches under way and close all connections."""
         self._watchdog.close()
+        self._adapter.close()
 
     def _exchange(self, request: Request, trail: Trail, left: float) -> Document | NotModified | None:
         """Ask once. None: the answer was a redirect, and ``trail`` went there."""

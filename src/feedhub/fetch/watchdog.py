@@ -100,6 +100,9 @@ class Watchdog:
         """Begin an exchange that is ended ``timeout`` seconds from now, what is left of ``total``."""
         exchange = Exchange(timeout, total)
         with self._changed:
+            if self._closed:
+                exchange.expire()
+                return exchange
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="feedhub-fetch-watchdog", daemon=True)
                 self._thread.start()
@@ -110,11 +113,14 @@ class Watchdog:
         return exchange
 
     def close(self) -> None:
-        """Stop the thread; exchanges still open are not ended any more."""
+        """End what is still open, now, and whatever is begun later; stop the thread."""
         with self._changed:
             self._closed = True
             self._changed.notify()
             thread = self._thread
+            pending = [exchange for _, _, exchange in self._heap]
+        for exchange in pending:
+            exchange.expire()
         if thread is not None:
             thread.join()
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from feedhub.model.output import Category, OutputSettings, Retention, Site
+from feedhub.model.problem import Problem
 from feedhub.model.source import PollSettings, Rule, Source
 
 
@@ -13,7 +14,7 @@ class Settings:
     ``root`` is the absolute folder that relative paths are relative to (SPEC §3). ``store`` is an SQLAlchemy URL
     with an absolute path. ``categories`` are all that the configuration names, declared or not, in order of mention.
     ``files`` are the files it was read from, the main one first. ``secrets`` are values that never leave memory.
-    ``problems`` are those that cost one source each and not the whole configuration, as lines for ``check``.
+    ``problems`` are those that cost one source each and not the whole configuration.
     ``output_digest`` changes when anything changes that every output file depends on.
     """
 
@@ -30,4 +31,4 @@ class Settings:
     rules_digest: str = ""
     output_digest: str = ""
     secrets: tuple[str, ...] = ()
-    problems: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()

@@ -45,16 +45,16 @@ def poll_all(
         StoreError: from ``keep``; polls under way are abandoned, what was stored stays.
     """
     reports = []
-    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="poll") as executor:
-        run = _Run(sources=sources, fetch=fetch, executor=executor, per_host=per_host)
-        try:
-            for fetched in run.in_order():
-                report = keep(fetched)
-                on_report(report)
-                reports.append(report)
-        except BaseException:
-            executor.shutdown(wait=False, cancel_futures=True)
-            raise
+    executor = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="poll")
+    run = _Run(sources=sources, fetch=fetch, executor=executor, per_host=per_host)
+    try:
+        for fetched in run.in_order():
+            report = keep(fetched)
+            on_report(report)
+            reports.append(report)
+    finally:
+        # Not waited for: after an interrupt, closing the fetcher is what ends the threads.
+        executor.shutdown(wait=False, cancel_futures=True)
     return tuple(reports)
 
 

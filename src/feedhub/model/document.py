@@ -27,6 +27,8 @@ class Request:
     timeout: float = 30.0
     max_size: int = 10_000_000
     user_agent: str = "feedhub"
+    method: str = "GET"
+    body: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

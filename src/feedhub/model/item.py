@@ -75,6 +75,7 @@ class ParsedFeed:
     """What one document says: its own title and link, its items in document order, its wishes for pacing.
 
     ``ttl`` is the interval the feed asks for (``ttl``, ``sy:updatePeriod``), in seconds.
+    ``cursor`` is what the request for the next page needs, where a source is paged by cursor.
     """
 
     title: str
@@ -84,6 +85,7 @@ class ParsedFeed:
     ttl: int | None = None
     rejected: tuple[Rejected, ...] = ()
     notes: tuple[str, ...] = ()
+    cursor: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +93,7 @@ class Item:
     """One normalised article in the wording of one source: markup clean, addresses absolute.
 
     ``summary`` and ``content`` are sanitised HTML fragments; everything else is plain text.
+    ``published_at`` is the date this source gives, which for a duplicate may not be the item's.
     """
 
     title: str
@@ -104,6 +107,7 @@ class Item:
     image: str | None = None
     comments: str | None = None
     enclosures: tuple[Enclosure, ...] = ()
+    published_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

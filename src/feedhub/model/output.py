@@ -87,3 +87,28 @@ class OutputFile:
 
     path: str
     body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostSettings:
+    """Jekyll posts. Paths are relative to the output folder.
+
+    ``template`` is the text of a Jinja2 template, None for the default. ``filename`` is a template over ``date``
+    (in the site's time zone), ``id``, ``guid`` and ``slug``. Posts whose day is more than ``keep_days`` days ago lie in
+    ``archive``; None keeps all in ``dir``.
+    """
+
+    dir: str = "_posts"
+    template: str | None = None
+    filename: str = "{date}-{id}.md"
+    keep_days: int | None = None
+    archive: str = "old_post"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostView:
+    """One Jekyll post: an item in the wording of one source, in the category which that source files it under."""
+
+    site: Site
+    item: StoredItem
+    category: Category

@@ -6,6 +6,7 @@ from typing import Literal
 
 from feedhub.model.document import Validators
 from feedhub.model.identity import KeyPattern
+from feedhub.model.mapping import CategoryMap, DetailMap, PageMap, RecordMap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +61,13 @@ class Source:
     schedule: str | None = None
     auto: bool = False
     paused: bool = False
+    method: str = "GET"
+    body: str | None = None
+    records: RecordMap | None = None
+    detail: DetailMap | None = None
+    pages: PageMap | None = None
+    category_map: CategoryMap | None = None
+    sign: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

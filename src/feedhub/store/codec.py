@@ -7,6 +7,7 @@ older feedhub can read what a newer one of the same schema wrote.
 import hashlib
 import json
 from dataclasses import fields
+from datetime import datetime
 from typing import Any
 
 from feedhub.model.document import Validators
@@ -17,7 +18,9 @@ LONGEST_KEY = 300
 
 _PERSON = tuple(field.name for field in fields(Person))
 _ENCLOSURE = tuple(field.name for field in fields(Enclosure))
-_PLAIN = tuple(field.name for field in fields(Item) if field.name not in {"authors", "tags", "enclosures"})
+_PLAIN = tuple(
+    field.name for field in fields(Item) if field.name not in {"authors", "tags", "enclosures", "published_at"}
+)
 _STATE_IN_COLUMNS = {"name", "title", "link", "current_url", "last_poll_at", "last_success_at", "next_poll_at"}
 _STATE = tuple(
     field.name
@@ -41,6 +44,8 @@ def encode_item(item: Item) -> str:
         data["authors"] = [_present(author, _PERSON) for author in item.authors]
     if item.tags:
         data["tags"] = item.tags
+    if item.published_at:
+        data["published_at"] = item.published_at.isoformat()
     if item.enclosures:
         data["enclosures"] = [_present(enclosure, _ENCLOSURE) for enclosure in item.enclosures]
     return _dump(data)
@@ -53,6 +58,7 @@ def decode_item(text: str) -> Item:
         **_known(data, _PLAIN),
         authors=tuple(Person(**_known(author, _PERSON)) for author in data.get("authors", ())),
         tags=tuple(data.get("tags", ())),
+        published_at=datetime.fromisoformat(data["published_at"]) if "published_at" in data else None,
         enclosures=tuple(Enclosure(**_known(enclosure, _ENCLOSURE)) for enclosure in data.get("enclosures", ())),
     )
 

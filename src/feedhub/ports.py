@@ -80,6 +80,17 @@ class Transaction(Protocol):
         """Return how many items the source gave for the first time since then."""
         ...
 
+    def category_slug(self, title: str, wanted: str) -> str:
+        """Return the slug of the category of this title, for ever the same.
+
+        A title met for the first time becomes a category; its slug is ``wanted``, with a suffix if that is taken.
+        """
+        ...
+
+    def wording(self, source: str, item_id: str) -> Item | None:
+        """Return what the source says of an item, as it is stored; None if it never gave it."""
+        ...
+
 
 class Store(Protocol):
     """Items, keys, memberships and states. Every method raises StoreError when the store cannot be used."""
@@ -91,8 +102,16 @@ class Store(Protocol):
         """
         ...
 
-    def sync_categories(self, categories: Sequence[Category], output_digest: str, now: datetime) -> None:
+    def known(self, source: str, keys: Sequence[IdentityKey]) -> KnownKeys:
+        """Return what is known of ``keys`` now, outside of a transaction: it may change before the next one."""
+        ...
+
+    def sync_categories(
+        self, categories: Sequence[Category], output_digest: str, now: datetime, *, from_records: bool = False
+    ) -> None:
         """Make the stored categories those of the configuration.
+
+        Those that records brought stay; without ``from_records`` (no source brings any) only while they hold items.
 
         New ones are added (and their outputs due), unmentioned ones removed with their memberships. When
         ``output_digest`` differs from the stored one, every output becomes due.
@@ -153,6 +172,22 @@ class Store(Protocol):
 
     def wordings(self, source: str) -> Iterable[tuple[str, Item]]:
         """Return (item id, wording) of every sighting of a source; for refiling after a change of rules."""
+        ...
+
+    def posts(self, since: int) -> Iterable[tuple[str, StoredItem]]:
+        """Return (category slug, item in the wording shown there) of every membership touched after a change number."""
+        ...
+
+    def change_number(self) -> int:
+        """Return the number of the newest change of a wording or a membership; it only grows."""
+        ...
+
+    def posts_published(self) -> int:
+        """Return the change number up to which posts were published; 0 at first."""
+        ...
+
+    def mark_posts_published(self, number: int) -> None:
+        """Remember that posts were published up to a change number."""
         ...
 
     def explain(self, refs: Sequence[str]) -> tuple[Explanation, ...]:

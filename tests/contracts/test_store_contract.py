@@ -10,6 +10,7 @@ from feedhub.errors import FeedhubError, StoreError
 from feedhub.model.document import Validators
 from feedhub.model.identity import IdentityKey, LedgerNote, Verdict
 from feedhub.model.item import Enclosure, Person
+from feedhub.model.output import Category
 from feedhub.model.source import SourceState
 from feedhub.ports import Store
 from feedhub.store.memory import MemoryStore
@@ -742,3 +743,62 @@ def test_a_backup_never_overwrites(store: Store, tmp_path: Path) -> None:
     with pytest.raises(StoreError):
         store.backup(str(target))
     assert target.read_text() == "precious"
+
+
+# --- categories that records bring, and posts ---------------------------------------------------------------------
+
+
+def test_a_title_keeps_its_slug_and_a_colliding_one_gets_a_suffix(store: Store) -> None:
+    with store.writing() as transaction:
+        assert transaction.category_slug("TechWeb", "techweb") == "techweb"
+        assert transaction.category_slug("Techweb", "techweb") == "techweb-2"
+        assert transaction.category_slug("TechWeb", "other") == "techweb"
+    assert [(one.slug, one.title) for one in store.categories()][-2:] == [
+        ("techweb", "TechWeb"),
+        ("techweb-2", "Techweb"),
+    ]
+    assert "techweb" in store.due_outputs()
+
+
+def test_a_declared_title_is_found_and_its_slug_set_by_hand_wins(store: Store) -> None:
+    with store.writing() as transaction:
+        assert transaction.category_slug("界面新闻", "jiemianxinwen") == "jiemianxinwen"
+    declared = Category(slug="jiemian", title="界面新闻")
+    store.sync_categories([declared], "digest", NOW, from_records=True)
+    with store.writing() as transaction:
+        assert transaction.category_slug("界面新闻", "jiemianxinwen") == "jiemian"
+    assert [one.slug for one in store.categories()] == ["jiemian"]
+
+
+def test_categories_of_records_stay_while_records_may_bring_them_or_they_hold_items(store: Store) -> None:
+    with store.writing() as transaction:
+        transaction.category_slug("Empty", "empty")
+        transaction.category_slug("Held", "held")
+    put(store, ingest(1, slugs=("held",)))
+    store.sync_categories((), "digest", NOW, from_records=True)
+    assert [one.slug for one in store.categories()] == ["empty", "held"]
+    store.sync_categories((), "digest", NOW, from_records=False)
+    assert [one.slug for one in store.categories()] == ["held"]
+
+
+def test_posts_are_the_memberships_touched_since_a_change(store: Store) -> None:
+    put(store, ingest(1), ingest(2))
+    first = store.change_number()
+    assert [(slug, item.item.title) for slug, item in store.posts(0)] == [("tech", "Story 1"), ("tech", "Story 2")]
+    assert list(store.posts(first)) == []
+    put(store, ingest(1, verdict=Verdict.SEEN), ingest(2, verdict=Verdict.CHANGED), now=LATER)
+    assert [item.item.title for _, item in store.posts(first)] == ["Story 2"]
+    assert store.posts_published() == 0
+    store.mark_posts_published(first)
+    assert store.posts_published() == first
+
+
+def test_keys_can_be_looked_up_outside_of_a_transaction(store: Store) -> None:
+    assert store.known("one", [url(1)]).items == {}
+    put(store, ingest(1))
+    assert store.known("one", [url(1)]).items[url(1).text].sighting is not None
+    with store.writing() as transaction:
+        stored = transaction.wording("one", store.newest("all", 1)[0].id)
+        assert stored is not None
+        assert stored.title == "Story 1"
+        assert transaction.wording("two", store.newest("all", 1)[0].id) is None

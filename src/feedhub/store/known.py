@@ -6,7 +6,8 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import Connection, bindparam, select
 
 from feedhub.model.identity import IdentityKey, KeyStrength, KnownItem, KnownKeys, Sighting
-from feedhub.store.codec import stored_key
+from feedhub.model.item import Item
+from feedhub.store.codec import decode_item, stored_key
 from feedhub.store.outputs import chunks
 from feedhub.store.tables import AnyRow, distrusted_keys, identity_keys, items, sightings, sources
 
@@ -35,6 +36,12 @@ _DISTRUSTED = select(distrusted_keys.c.key).where(
     distrusted_keys.c.source_id == bindparam("source_id"),
     distrusted_keys.c.key.in_(bindparam("keys", expanding=True)),
 )
+_WORDING = (
+    select(sightings.c.wording)
+    .join(items, items.c.pk == sightings.c.item_pk)
+    .join(sources, sources.c.id == sightings.c.source_id)
+    .where(items.c.id == bindparam("item"), sources.c.name == bindparam("source"))
+)
 _NAMED = select(identity_keys.c.item_pk, identity_keys.c.text).where(
     identity_keys.c.item_pk.in_(bindparam("pks", expanding=True)), identity_keys.c.strength == KeyStrength.NAMED.value
 )
@@ -53,6 +60,12 @@ def known_keys(connection: Connection, source_id: int, keys: Sequence[IdentityKe
     return KnownKeys(
         items={asked[row.text]: found[row.pk] for row in rows}, distrusted=frozenset(asked[key] for key in distrusted)
     )
+
+
+def wording(connection: Connection, source: str, item_id: str) -> Item | None:
+    """Return what a source says of an item, as it is stored; None if it never gave it."""
+    text = connection.execute(_WORDING, {"source": source, "item": item_id}).scalar()
+    return decode_item(text) if text else None
 
 
 def _named_keys(connection: Connection, pks: Collection[int], asked: dict[str, str]) -> dict[int, list[IdentityKey]]:

@@ -14,7 +14,8 @@ from feedhub.model.output import Category, CategorySummary
 from feedhub.model.report import Explanation, PruneReport, SearchHit, SourceCounts
 from feedhub.model.source import SourceState
 from feedhub.rules.search_terms import query_terms, search_terms
-from feedhub.store.memory_data import ALL, Data, Output
+from feedhub.store.memory_categories import sync_categories
+from feedhub.store.memory_data import ALL, Data
 from feedhub.store.memory_explain import explain
 from feedhub.store.memory_ingest import apply_plan, known_keys
 from feedhub.store.memory_prune import prune
@@ -56,6 +57,15 @@ class MemoryTransaction:
         """See the port."""
         return sum(seen.first_seen_at >= since for (_, name), seen in self._data.sightings.items() if name == source)
 
+    def category_slug(self, title: str, wanted: str) -> str:
+        """See the port."""
+        return self._data.slug_of_title(title, wanted)
+
+    def wording(self, source: str, item_id: str) -> Item | None:
+        """See the port."""
+        seen = self._data.sightings.get((item_id, source))
+        return seen.wording if seen else None
+
 
 class MemoryStore:
     """See ``feedhub.ports.Store``."""
@@ -75,24 +85,40 @@ class MemoryStore:
                 self._data = before
                 raise
 
-    def sync_categories(self, categories: Sequence[Category], output_digest: str, now: datetime) -> None:
+    def known(self, source: str, keys: Sequence[IdentityKey]) -> KnownKeys:
+        """See the port."""
+        with self._lock:
+            return known_keys(self._data, source, keys)
+
+    def sync_categories(
+        self, categories: Sequence[Category], output_digest: str, now: datetime, *, from_records: bool = False
+    ) -> None:
+        """See the port."""
+        with self._lock:
+            sync_categories(self._data, categories, output_digest, from_records=from_records)
+
+    def posts(self, since: int) -> tuple[tuple[str, StoredItem], ...]:
         """See the port."""
         data = self._data
         with self._lock:
-            stored = {slug: output for slug, output in data.outputs.items() if slug != ALL}
-            places = {category.slug: place for place, category in enumerate(categories)}
-            wanted = {category.slug: category for category in categories}
-            same = all(
-                output.category == wanted.get(slug) and output.place == places[slug] for slug, output in stored.items()
-            )
-            if data.output_digest != output_digest or not same:
-                data.bump(data.outputs.keys() & {ALL, *wanted}, ())
-            for slug in stored.keys() - wanted.keys():
-                data.drop_category(slug)
-            for slug, category in wanted.items():
-                before = data.outputs.get(slug, Output(category=category))
-                data.outputs[slug] = replace(before, category=category, place=places[slug])
-            data.output_digest = output_digest
+            due = [
+                (data.sightings[item, source].touched, item, slug, source)
+                for (slug, item), (source, _) in data.memberships.items()
+                if data.sightings[item, source].touched > since
+            ]
+            return tuple((slug, data.shown(data.items[item], source)) for _, item, slug, source in sorted(due))
+
+    def change_number(self) -> int:
+        """See the port."""
+        return self._data.changes
+
+    def posts_published(self) -> int:
+        """See the port."""
+        return self._data.posted
+
+    def mark_posts_published(self, number: int) -> None:
+        """See the port."""
+        self._data.posted = number
 
     def states(self) -> tuple[SourceState, ...]:
         """See the port."""

@@ -10,6 +10,7 @@ from feedhub.model.item import Item, StoredItem
 from feedhub.model.output import Category
 from feedhub.model.report import LedgerEntry
 from feedhub.model.source import SourceState
+from feedhub.rules.slugs import unique_slug
 from feedhub.store.tables import EPOCH
 
 ALL = "all"
@@ -36,6 +37,7 @@ class Seen:
     first_seen_at: datetime
     updated_at: datetime
     left_at: datetime | None = None
+    touched: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,7 @@ class Output:
     version: int = 1
     published_version: int = 0
     changed_at: datetime = EPOCH
+    from_records: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -65,6 +68,8 @@ class Data:
     outputs: dict[str, Output] = field(default_factory=lambda: {ALL: Output(category=Category(slug=ALL, title=""))})
     ledger: dict[tuple[str, LedgerNote], LedgerEntry] = field(default_factory=dict)
     output_digest: str | None = None
+    changes: int = 0
+    posted: int = 0
 
     def copied(self) -> "Data":
         """Return a copy to go back to."""
@@ -121,6 +126,11 @@ class Data:
             shown = [seen.updated_at for item_id in item_ids if (seen := self._shown_in(slug, item_id))]
             changed_at = max([output.changed_at, *shown])
             self.outputs[slug] = replace(output, version=output.version + 1, changed_at=changed_at)
+        if item_ids and slugs:
+            self.changes += 1
+            for place, seen in self.sightings.items():
+                if place[0] in item_ids:
+                    self.sightings[place] = replace(seen, touched=self.changes)
 
     def _shown_in(self, slug: str, item_id: str) -> Seen | None:
         source = self.items[item_id].owner if slug == ALL else self.holding(item_id).get(slug)
@@ -152,6 +162,16 @@ class Data:
             source_url=state.current_url,
             categories=tuple(output.category.title for slug, output in self.ordered_outputs() if slug in holding),
         )
+
+    def slug_of_title(self, title: str, wanted: str) -> str:
+        """Return the slug that a title has, making a category of a new one."""
+        found = next((slug for slug, output in self.ordered_outputs() if output.category.title == title), None)
+        if found is not None:
+            return found
+        slug = unique_slug(wanted, self.outputs.keys())
+        place = max(1_000_000, *(output.place + 1 for output in self.outputs.values()))
+        self.outputs[slug] = Output(category=Category(slug=slug, title=title), place=place, from_records=True)
+        return slug
 
     def drop_category(self, slug: str) -> None:
         """Forget a category with everything filed there."""

@@ -66,7 +66,15 @@ _FIRST: Migration = (
         VALUES ('all', '', '', -1, 1, 0, 0)""",
 )
 
-MIGRATIONS: tuple[Migration, ...] = (_FIRST,)
+# Posts are found by a change number; categories may come from records.
+_SECOND: Migration = (
+    "ALTER TABLE sightings ADD COLUMN touched INTEGER DEFAULT '0' NOT NULL",
+    "CREATE INDEX sightings_touched ON sightings (touched)",
+    "ALTER TABLE categories ADD COLUMN from_records INTEGER DEFAULT '0' NOT NULL",
+    "CREATE INDEX categories_title ON categories (title)",
+)
+
+MIGRATIONS: tuple[Migration, ...] = (_FIRST, _SECOND)
 
 _RECORDS = "CREATE TABLE schema_migrations (version INTEGER NOT NULL, applied_at TEXT NOT NULL, PRIMARY KEY (version))"
 # The database's clock: this is a note for people, nothing is decided by it.

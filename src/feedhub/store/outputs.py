@@ -5,20 +5,19 @@ from datetime import datetime
 from itertools import islice
 from typing import TypeVar
 
-from sqlalchemy import Connection, bindparam, case, delete, func, select, update
+from sqlalchemy import Connection, bindparam, case, func, select, update
 
 from feedhub.model.item import StoredItem
-from feedhub.model.output import Category, CategorySummary
+from feedhub.model.output import CategorySummary
 from feedhub.store.codec import decode_item
 from feedhub.store.sqlite import insert
-from feedhub.store.tables import EPOCH, AnyRow, categories, filings, items, memberships, meta, sightings, sources
+from feedhub.store.tables import EPOCH, AnyRow, categories, items, memberships, meta, sightings, sources
 
 ALL = "all"
 CHUNK = 500
 """Parameters of one statement: SQLite before 3.32 took 999 at most."""
 
 _T = TypeVar("_T")
-_DIGEST = "output_digest"
 
 _SHOWN_CHANGE = (
     select(memberships.c.slug, func.max(sightings.c.updated_at, type_=sightings.c.updated_at.type).label("at"))
@@ -42,6 +41,12 @@ _BUMP = (
         version=categories.c.version + 1,
         changed_at=case((categories.c.changed_at < _AT, _AT), else_=categories.c.changed_at),
     )
+)
+_CHANGES = "change_number"
+_STAMP = (
+    update(sightings)
+    .where(sightings.c.item_pk.in_(bindparam("pks", expanding=True)))
+    .values(touched=bindparam("number"))
 )
 _WORDING = (
     sightings.c.wording,
@@ -76,6 +81,18 @@ _NEWEST = (
     .order_by(memberships.c.published_at.desc(), memberships.c.first_seen_at.desc(), memberships.c.position, items.c.id)
     .limit(bindparam("most"))
 )
+_TOUCHED = (
+    select(memberships.c.slug, *_WORDING)
+    .select_from(memberships)
+    .join(items, items.c.pk == memberships.c.item_pk)
+    .join(
+        sightings,
+        (sightings.c.item_pk == memberships.c.item_pk) & (sightings.c.source_id == memberships.c.source_id),
+    )
+    .join(sources, sources.c.id == memberships.c.source_id)
+    .where(sightings.c.touched > bindparam("since"))
+    .order_by(sightings.c.touched, items.c.id, memberships.c.slug)
+)
 _TITLES = (
     select(memberships.c.item_pk, categories.c.title)
     .join(categories, categories.c.slug == memberships.c.slug)
@@ -92,7 +109,8 @@ def chunks(values: Iterable[_T], size: int = CHUNK) -> Iterator[list[_T]]:
 
 
 def bump(connection: Connection, slugs: Collection[str], pks: Collection[int]) -> None:
-    """Make outputs due. They changed when the newest change of the items ``pks``, as shown there, happened.
+    """Make outputs and the posts of the items ``pks`` due. They changed when the newest change of these items,
+    as shown there, happened.
 
     The time comes from the items and not from the clock, so that an output of a rebuilt store is the same.
     """
@@ -106,6 +124,28 @@ def bump(connection: Connection, slugs: Collection[str], pks: Collection[int]) -
         if ALL in changed:
             changed[ALL] = max(changed[ALL], connection.execute(_OWNED_CHANGE, {"pks": part}).scalar() or EPOCH)
     connection.execute(_BUMP, [{"wanted": slug, "at": at} for slug, at in sorted(changed.items())])
+    stamp(connection, pks)
+
+
+def stamp(connection: Connection, pks: Collection[int]) -> None:
+    """Give items the next change number, by which posts are found that were not published since."""
+    if not pks:
+        return
+    number = change_number(connection) + 1
+    put_number(connection, _CHANGES, number)
+    for part in chunks(sorted(pks)):
+        connection.execute(_STAMP, {"number": number, "pks": part})
+
+
+def change_number(connection: Connection, name: str = "change_number") -> int:
+    """Return a counter of the store; 0 for one that was never set."""
+    return int(connection.execute(select(meta.c.value).where(meta.c.key == name)).scalar() or 0)
+
+
+def put_number(connection: Connection, name: str, number: int) -> None:
+    """Set a counter of the store."""
+    row = insert(meta).values(key=name, value=str(number))
+    connection.execute(row.on_conflict_do_update(index_elements=["key"], set_={"value": row.excluded.value}))
 
 
 def due_outputs(connection: Connection) -> dict[str, int]:
@@ -130,11 +170,23 @@ def newest(connection: Connection, slug: str, limit: int) -> tuple[StoredItem, .
     """Return the newest items of an output."""
     statement, named = (_NEWEST_OF_ALL, {}) if slug == ALL else (_NEWEST, {"slug": slug})
     rows = connection.execute(statement, {"most": limit, **named}).all()
+    titles = _titles(connection, rows)
+    return tuple(_stored_item(row, tuple(titles[row.pk])) for row in rows)
+
+
+def touched_posts(connection: Connection, since: int) -> tuple[tuple[str, StoredItem], ...]:
+    """Return every membership, with the wording shown there, of items touched after a change number."""
+    rows = connection.execute(_TOUCHED, {"since": since}).all()
+    titles = _titles(connection, rows)
+    return tuple((row.slug, _stored_item(row, tuple(titles[row.pk]))) for row in rows)
+
+
+def _titles(connection: Connection, rows: Sequence[AnyRow]) -> dict[int, list[str]]:
     titles: dict[int, list[str]] = {row.pk: [] for row in rows}
     for part in chunks(titles):
         for pk, title in connection.execute(_TITLES, {"pks": part}):
             titles[pk].append(title)
-    return tuple(_stored_item(row, tuple(titles[row.pk])) for row in rows)
+    return titles
 
 
 def _stored_item(row: AnyRow, titles: tuple[str, ...]) -> StoredItem:
@@ -172,55 +224,3 @@ def item_count(connection: Connection) -> int:
 def changed_at(connection: Connection, slug: str) -> datetime:
     """Return the newest change of an output."""
     return connection.execute(select(categories.c.changed_at).where(categories.c.slug == slug)).scalar() or EPOCH
-
-
-def sync_categories(connection: Connection, wanted: Sequence[Category], output_digest: str) -> bool:
-    """Make the stored categories those of the configuration; False and nothing written when they are already.
-
-    Titles and order are shown with every item, so any change of a stored one makes all outputs due.
-    """
-    stored = {
-        row.slug: (row.title, row.description, row.position)
-        for row in connection.execute(select(categories).where(categories.c.slug != ALL))
-    }
-    target = {category.slug: (category.title, category.description, at) for at, category in enumerate(wanted)}
-    digest = connection.execute(select(meta.c.value).where(meta.c.key == _DIGEST)).scalar()
-    if stored == target and digest == output_digest:
-        return False
-    _remove_unmentioned(connection, stored.keys() - target.keys())
-    if digest != output_digest or any(target.get(slug) != values for slug, values in stored.items()):
-        connection.execute(update(categories).values(version=categories.c.version + 1))
-    if target:
-        _put_categories(connection, target)
-    row = insert(meta).values(key=_DIGEST, value=output_digest)
-    connection.execute(row.on_conflict_do_update(index_elements=["key"], set_={"value": row.excluded.value}))
-    return True
-
-
-def _remove_unmentioned(connection: Connection, gone: Collection[str]) -> None:
-    for slug in sorted(gone):
-        connection.execute(delete(filings).where(filings.c.slug == slug))
-        connection.execute(delete(memberships).where(memberships.c.slug == slug))
-        connection.execute(delete(categories).where(categories.c.slug == slug))
-
-
-def _put_categories(connection: Connection, target: dict[str, tuple[str, str, int]]) -> None:
-    row = insert(categories)
-    connection.execute(
-        row.on_conflict_do_update(
-            index_elements=["slug"],
-            set_={name: row.excluded[name] for name in ("title", "description", "position")},
-        ),
-        [
-            {
-                "slug": slug,
-                "title": title,
-                "description": description,
-                "position": position,
-                "version": 1,
-                "published_version": 0,
-                "changed_at": EPOCH,
-            }
-            for slug, (title, description, position) in target.items()
-        ],
-    )

@@ -33,6 +33,11 @@ def source_number(connection: Connection, name: str) -> int:
     return found
 
 
+def number_if_any(connection: Connection, name: str) -> int:
+    """Return the number of a source, 0 for one that has none yet; nothing is written."""
+    return connection.execute(_ID, {"wanted": name}).scalar() or 0
+
+
 def load_state(connection: Connection, name: str) -> SourceState:
     """Return the state of a source; a fresh one when it was never saved."""
     row = connection.execute(_BY_NAME, {"wanted": name}).one_or_none()

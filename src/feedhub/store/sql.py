@@ -11,18 +11,20 @@ from sqlalchemy import Connection, Engine, Select, make_url
 from sqlalchemy.exc import ArgumentError
 
 from feedhub.errors import StoreError
-from feedhub.model.identity import IdentityKey, IngestPlan, KnownKeys
+from feedhub.model.identity import IdentityKey, KnownKeys
 from feedhub.model.item import Item, StoredItem
 from feedhub.model.output import Category, CategorySummary
 from feedhub.model.report import Explanation, PruneReport, SearchHit, SourceCounts
 from feedhub.model.source import SourceState
 from feedhub.store import explain, known, outputs, polls, retention, search
-from feedhub.store.ingest import apply_plan
+from feedhub.store.categories import sync_categories
 from feedhub.store.memberships import refile, some_wordings
 from feedhub.store.migrations import apply_next
 from feedhub.store.sqlite import Guard, copy_database, open_engine, use_wal
+from feedhub.store.transaction import SqlTransaction
 
 BUSY_TIMEOUT = 10.0
+_POSTED = "posts_published"
 
 
 def open_store(url: str, *, busy_timeout: float = BUSY_TIMEOUT) -> "SqlStore":
@@ -52,39 +54,6 @@ def open_store(url: str, *, busy_timeout: float = BUSY_TIMEOUT) -> "SqlStore":
         store.close()
         raise
     return store
-
-
-class SqlTransaction:
-    """One write transaction; see ``feedhub.ports.Transaction``."""
-
-    def __init__(self, connection: Connection, guard: Guard) -> None:
-        self._connection = connection
-        self._guard = guard
-
-    def state(self, name: str) -> SourceState:
-        """See the port."""
-        with self._guard:
-            return polls.load_state(self._connection, name)
-
-    def known(self, source: str, keys: Sequence[IdentityKey]) -> KnownKeys:
-        """See the port."""
-        with self._guard:
-            return known.known_keys(self._connection, polls.source_number(self._connection, source), keys)
-
-    def ingest(self, source: str, plan: IngestPlan, now: datetime, *, complete: bool) -> frozenset[str]:
-        """See the port."""
-        with self._guard:
-            return apply_plan(self._connection, source, plan, now, complete=complete)
-
-    def save_state(self, state: SourceState) -> None:
-        """See the port."""
-        with self._guard:
-            polls.save_state(self._connection, state)
-
-    def rate(self, source: str, since: datetime) -> int:
-        """See the port."""
-        with self._guard:
-            return polls.new_since(self._connection, source, since)
 
 
 class SqlStore:
@@ -132,10 +101,37 @@ class SqlStore:
         with self._write() as connection:
             yield SqlTransaction(connection, self._guard)
 
-    def sync_categories(self, categories: Sequence[Category], output_digest: str, now: datetime) -> None:
+    def known(self, source: str, keys: Sequence[IdentityKey]) -> KnownKeys:
+        """See the port."""
+        with self._read() as connection:
+            return known.known_keys(connection, polls.number_if_any(connection, source), keys)
+
+    def sync_categories(
+        self, categories: Sequence[Category], output_digest: str, now: datetime, *, from_records: bool = False
+    ) -> None:
         """See the port."""
         with self._write() as connection:
-            outputs.sync_categories(connection, categories, output_digest)
+            sync_categories(connection, categories, output_digest, from_records=from_records)
+
+    def posts(self, since: int) -> tuple[tuple[str, StoredItem], ...]:
+        """See the port."""
+        with self._read() as connection:
+            return outputs.touched_posts(connection, since)
+
+    def change_number(self) -> int:
+        """See the port."""
+        with self._read() as connection:
+            return outputs.change_number(connection)
+
+    def posts_published(self) -> int:
+        """See the port."""
+        with self._read() as connection:
+            return outputs.change_number(connection, _POSTED)
+
+    def mark_posts_published(self, number: int) -> None:
+        """See the port."""
+        with self._write() as connection:
+            outputs.put_number(connection, _POSTED, number)
 
     def states(self) -> tuple[SourceState, ...]:
         """See the port."""

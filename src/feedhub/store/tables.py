@@ -105,7 +105,9 @@ sightings = Table(
     Column("updated_at", Instant, nullable=False),
     Column("left_at", Instant),
     Column("wording", Text, nullable=False),
+    Column("touched", Integer, nullable=False, server_default="0"),
 )
+Index("sightings_touched", sightings.c.touched)
 Index(
     "sightings_offered",
     sightings.c.source_id,
@@ -158,7 +160,9 @@ categories = Table(
     Column("version", Integer, nullable=False),
     Column("published_version", Integer, nullable=False),
     Column("changed_at", Instant, nullable=False),
+    Column("from_records", Integer, nullable=False, server_default="0"),
 )
+Index("categories_title", categories.c.title)
 
 ledger = Table(
     "ledger",

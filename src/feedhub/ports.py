@@ -7,7 +7,7 @@ from typing import Protocol
 
 from feedhub.model.document import Document, NotModified, Request
 from feedhub.model.identity import IdentityKey, IngestPlan, KnownKeys
-from feedhub.model.item import Item, ParsedFeed, ParsedItem, StoredItem
+from feedhub.model.item import Detail, Item, ParsedFeed, ParsedItem, StoredItem
 from feedhub.model.output import Category, CategorySummary, OutputFile, OutputView
 from feedhub.model.report import Explanation, PruneReport, SearchHit, SourceCounts
 from feedhub.model.source import Source, SourceState
@@ -37,6 +37,14 @@ class Parser(Protocol):
 
         Raises:
             ParseError: the document is no feed, or no record of it can be read.
+        """
+        ...
+
+    def detail(self, document: Document, source: Source) -> Detail:
+        """Return what the answer to a second request says, as ``source.detail`` asks.
+
+        Raises:
+            ParseError: nothing was found where the content should be.
         """
         ...
 

@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 from feedhub.errors import PollError
 from feedhub.model.document import Document, Freshness, NotModified, Redirect, Request, Validators
-from feedhub.model.item import Item, ParsedFeed, ParsedItem
+from feedhub.model.item import Detail, Item, Markup, ParsedFeed, ParsedItem
 from feedhub.model.output import Category, OutputSettings, Retention, Site
 from feedhub.model.report import PollReport
 from feedhub.model.settings import Settings
 from feedhub.model.source import PollSettings, Rule, Source, SourceState
+from feedhub.pipeline.details import Outside
 from feedhub.pipeline.poll import fetch_source, store_fetched
 from feedhub.store.memory import MemoryStore
 
@@ -30,6 +31,8 @@ class Answer:
     etag: str | None = None
     redirects: tuple[Redirect, ...] = ()
     feed: ParsedFeed | None = None
+    detail: Detail | None = None
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class FakeFetcher:
@@ -55,6 +58,7 @@ class FakeFetcher:
             validators=validators,
             freshness=answer.freshness,
             redirects=answer.redirects,
+            headers=answer.headers,
         )
 
     def close(self) -> None:
@@ -70,10 +74,16 @@ class FakeParser:
 
     def parse(self, document: Document, source: Source) -> ParsedFeed:
         self.parsed += 1
-        answer = self.fetcher.answers[source.url]
+        answer = self.fetcher.answers[document.url]
         if answer.parse_error:
             raise answer.parse_error
         return answer.feed or ParsedFeed(title=f"Feed of {source.name}", items=answer.records)
+
+    def detail(self, document: Document, source: Source) -> Detail:
+        answer = self.fetcher.answers[document.url]
+        if answer.parse_error:
+            raise answer.parse_error
+        return answer.detail or Detail(content=Markup(value=document.body.decode()))
 
     def close(self) -> None:
         pass
@@ -93,6 +103,7 @@ class PlainCleaner:
             link=parsed.link,
             content=parsed.content.value if parsed.content else None,
             tags=parsed.tags,
+            authors=parsed.authors,
         )
 
 
@@ -142,7 +153,7 @@ class World:
         source = next(source for source in self.sources if source.name == name)
         with self.store.writing() as transaction:
             state = transaction.state(name)
-        fetched = fetch_source(source, state, fetcher=self.fetcher, parser=self.parser)
+        fetched = fetch_source(source, state, outside=self.outside, now=self.now)
         return store_fetched(
             fetched,
             settings=self.settings,
@@ -150,6 +161,17 @@ class World:
             cleaner=self.cleaner,
             scheduled=lambda source, now: now + timedelta(days=2) if source.schedule else None,
             now=self.now,
+        )
+
+    @property
+    def outside(self) -> Outside:
+        return Outside(
+            fetcher=self.fetcher,
+            parser=self.parser,
+            cleaner=self.cleaner,
+            known=self.store.known,
+            rules=self.rules,
+            site_url=self.settings.site.url,
         )
 
     def pass_time(self, **delta: float) -> None:

@@ -53,7 +53,8 @@ class Document:
     """A complete answer. ``body`` is decoded from its transfer coding, not from its charset.
 
     ``url`` is the final address, the base of relative links. ``digest`` is the SHA-256 of ``body`` in hex.
-    ``charset`` is what the HTTP header declares, if anything.
+    ``charset`` is what the HTTP header declares, if anything. ``fetched_at`` (aware UTC) is when the answer came; for a
+    local file, when it was last written. It is no part of what the document says: two equal answers are equal.
     """
 
     url: str
@@ -66,6 +67,7 @@ class Document:
     freshness: Freshness = Freshness()
     redirects: tuple[Redirect, ...] = ()
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    fetched_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

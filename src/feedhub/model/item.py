@@ -60,6 +60,14 @@ class ParsedItem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Detail:
+    """What a second request gave for one record: its content, and the fields that only the detail has."""
+
+    content: Markup | None = None
+    item: ParsedItem | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rejected:
     """A record that could not become an item, and why; kept in the ledger."""
 

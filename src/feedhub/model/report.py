@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import Literal
 
 from feedhub.model.item import Item, ParsedItem, Rejected
 from feedhub.model.output import CategorySummary
@@ -173,3 +174,21 @@ class Preview:
     rejected: tuple[Rejected, ...]
     notes: tuple[str, ...]
     keys: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldTrace:
+    """What one path (or template) of a mapped field gave on one record, shortened; or why it failed."""
+
+    field: str
+    path: str
+    state: Literal["gave", "empty", "failed"]
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordTrace:
+    """Every path of every mapped field on the record at ``position`` of the list."""
+
+    position: int
+    fields: tuple[FieldTrace, ...]

@@ -1,12 +1,12 @@
 """Filing stored items again after the rules, or a source's categories, have changed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from feedhub.model.item import Item
 from feedhub.model.source import Rule, Source
 from feedhub.ports import Store
-from feedhub.rules.categorize import file_item
+from feedhub.rules.categorize import brought_categories, file_item
 
 
 def refile(store: Store, sources: Sequence[Source], rules: Sequence[Rule], *, digest: str, now: datetime) -> int:
@@ -16,14 +16,18 @@ def refile(store: Store, sources: Sequence[Source], rules: Sequence[Rule], *, di
     nothing that was published once is taken away without retention.
     """
     outdated = [source for source in sources if store.filed_digest(source.name) != digest]
+    slugs = {category.title: category.slug for category in store.categories()} if outdated else {}
     for source in outdated:
-        filings = [(item_id, _categories(item, source, rules)) for item_id, item in store.wordings(source.name)]
+        filings = [(item_id, _categories(item, source, rules, slugs)) for item_id, item in store.wordings(source.name)]
         store.refile(source.name, filings, digest=digest, now=now)
     return len(outdated)
 
 
-def _categories(item: Item, source: Source, rules: Sequence[Rule]) -> tuple[tuple[str, str], ...]:
-    filing = file_item(item, source, rules)[1]
+def _categories(
+    item: Item, source: Source, rules: Sequence[Rule], slugs: Mapping[str, str]
+) -> tuple[tuple[str, str], ...]:
+    brought = [slugs[title] for title, _ in brought_categories(item, source) if title in slugs]
+    filing = file_item(item, source, rules, brought)[1]
     if filing.dropped_by:
-        return tuple((category, "source") for category in source.categories)
+        return (*((category, "source") for category in source.categories), *((slug, "record") for slug in brought))
     return filing.categories

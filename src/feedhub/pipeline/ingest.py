@@ -2,17 +2,18 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from feedhub.model.identity import Decision, Ingest, IngestPlan, Judgement, LedgerNote, Verdict
-from feedhub.model.item import ParsedFeed, Rejected
+from feedhub.model.identity import Decision, Filing, Ingest, IngestPlan, LedgerNote, Verdict
+from feedhub.model.item import Item, ParsedFeed, Rejected
 from feedhub.model.report import Outcome, PollReport
 from feedhub.model.settings import Settings
-from feedhub.model.source import Source
+from feedhub.model.source import Rule, Source
+from feedhub.pipeline.details import NO_DETAILS, UNSEEN, Details, completed
 from feedhub.ports import Cleaner, Transaction
-from feedhub.rules.categorize import file_item
+from feedhub.rules.categorize import brought_categories, file_item
 from feedhub.rules.dedupe import judge
 from feedhub.rules.identity import keyed_document, lookup_keys
 from feedhub.rules.select import settled_published
@@ -23,11 +24,15 @@ _UNSTORED: Final = frozenset({Verdict.UNIDENTIFIED, Verdict.REMOVED})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """A plan, the report that is true once it is stored, and what ``status`` should say about the source."""
+    """A plan, the report that is true once it is stored, and what ``status`` should say about the source.
+
+    Not ``is_whole`` when items wait for a second request: the document must then be read again at the next poll.
+    """
 
     plan: IngestPlan
     report: PollReport
     warnings: tuple[str, ...]
+    is_whole: bool = True
 
 
 def plan_document(
@@ -38,44 +43,97 @@ def plan_document(
     settings: Settings,
     cleaner: Cleaner,
     now: datetime,
+    details: Details = NO_DETAILS,
 ) -> Planned:
     """Judge every record against the store; clean and file only those that will be written."""
-    document = keyed_document(feed.items, source.identity, source.name)
+    items = [completed(item, details) for item in feed.items]
+    document = keyed_document(items, source.identity, source.name)
     known = transaction.known(source.name, lookup_keys(document.items))
     judgement = judge(document, known, source=source.name, site_url=settings.site.url)
-    prepared = [_prepare(decision, source, settings, cleaner, now) for decision in judgement.decisions]
+    desk = _Desk(
+        transaction=transaction, source=source, rules=settings.rules, cleaner=cleaner, details=details, now=now
+    )
+    prepared = [desk.prepare(decision) for decision in judgement.decisions]
     dropped = [ingest for ingest in prepared if ingest.filing and ingest.filing.dropped_by]
     notes = (
         *judgement.notes,
         *(_dropped_note(ingest) for ingest in dropped),
         *(_rejected_note(rejected) for rejected in feed.rejected),
     )
-    plan = IngestPlan(
-        ingests=tuple(_kept(prepared, {ingest.decision.item_id for ingest in dropped})),
-        notes=notes,
-        distrusted=judgement.distrusted,
-    )
-    warnings = (*feed.notes, *judgement.warnings)
-    report = _report(source.name, judgement, dropped, rejected=len(feed.rejected), warnings=warnings)
-    return Planned(plan=plan, report=report, warnings=warnings)
+    left_out = {ingest.decision.item_id for ingest in dropped} | desk.waiting.keys()
+    plan = IngestPlan(ingests=tuple(_kept(prepared, left_out)), notes=notes, distrusted=judgement.distrusted)
+    warnings = (*feed.notes, *judgement.warnings, *_waiting_words(desk.waiting))
+    given = [ingest for ingest in prepared if ingest.decision.item_id not in desk.waiting]
+    report = _report(source.name, given, dropped, rejected=len(feed.rejected), warnings=warnings)
+    return Planned(plan=plan, report=report, warnings=warnings, is_whole=not desk.waiting)
 
 
-def _prepare(decision: Decision, source: Source, settings: Settings, cleaner: Cleaner, now: datetime) -> Ingest:
-    if decision.verdict not in _REWRITTEN:
-        return Ingest(decision=decision)
-    parsed = decision.keyed.item
-    item, filing = file_item(cleaner.clean(parsed, source), source, settings.rules)
-    return Ingest(decision=decision, item=item, filing=filing, published_at=settled_published(parsed.published_at, now))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Desk:
+    """Prepares the records of one document. ``waiting`` collects items whose second request did not succeed yet."""
+
+    transaction: Transaction
+    source: Source
+    rules: Sequence[Rule]
+    cleaner: Cleaner
+    details: Details
+    now: datetime
+    waiting: dict[str, str] = field(default_factory=dict)
+
+    def prepare(self, decision: Decision) -> Ingest:
+        """Clean and file a record that will be written."""
+        if self._is_known_by_id_alone(decision):
+            decision = replace(decision, verdict=Verdict.SEEN)
+        if decision.verdict not in _REWRITTEN:
+            return Ingest(decision=decision)
+        parsed = decision.keyed.item
+        cleaned = self._with_stored_content(self.cleaner.clean(parsed, self.source), decision)
+        item, filing = self._filed(replace(cleaned, published_at=parsed.published_at))
+        if filing.dropped_by is None and self._lacks_detail(decision):
+            reason = self.details.waiting.get(parsed.position, "its second request has not been made yet")
+            self.waiting[decision.item_id] = reason
+            return Ingest(decision=decision)
+        published_at = settled_published(parsed.published_at, self.now)
+        return Ingest(decision=decision, item=item, filing=filing, published_at=published_at)
+
+    def _filed(self, item: Item) -> tuple[Item, Filing]:
+        brought = [
+            self.transaction.category_slug(title, wanted) for title, wanted in brought_categories(item, self.source)
+        ]
+        return file_item(item, self.source, self.rules, brought)
+
+    def _is_known_by_id_alone(self, decision: Decision) -> bool:
+        """Where the fields come from the second request, the list says nothing that could have changed."""
+        detail = self.source.detail
+        return bool(detail and detail.fields) and decision.verdict in (Verdict.CHANGED, Verdict.REFRESHED)
+
+    def _lacks_detail(self, decision: Decision) -> bool:
+        wanted = self.source.detail is not None and decision.verdict in UNSEEN
+        return wanted and decision.keyed.item.position not in self.details.found
+
+    def _with_stored_content(self, item: Item, decision: Decision) -> Item:
+        """Keep the text of the second request, which is not made again, when the list's own text changes."""
+        if self.source.detail is None or decision.verdict in UNSEEN:
+            return item
+        stored = self.transaction.wording(self.source.name, decision.item_id)
+        return replace(item, content=stored.content) if stored and stored.content else item
 
 
-def _kept(prepared: Sequence[Ingest], dropped: set[str]) -> list[Ingest]:
-    """Leave out records that a rule dropped, and repeats of them; a stored item keeps the wording it had."""
+def _waiting_words(waiting: dict[str, str]) -> tuple[str, ...]:
+    if not waiting:
+        return ()
+    count = "1 item waits" if len(waiting) == 1 else f"{len(waiting)} items wait"
+    return (f"{count} for the full text: {next(iter(waiting.values()))}",)
+
+
+def _kept(prepared: Sequence[Ingest], left_out: set[str]) -> list[Ingest]:
+    """Leave out records that a rule dropped or that wait, and repeats of them; a stored item keeps its wording."""
     kept = []
     for ingest in prepared:
         verdict = ingest.decision.verdict
         if verdict in _UNSTORED:
             continue
-        if ingest.decision.item_id not in dropped:
+        if ingest.decision.item_id not in left_out:
             kept.append(ingest)
         elif verdict in (Verdict.CHANGED, Verdict.REFRESHED):
             kept.append(Ingest(decision=replace(ingest.decision, verdict=Verdict.SEEN)))
@@ -83,9 +141,9 @@ def _kept(prepared: Sequence[Ingest], dropped: set[str]) -> list[Ingest]:
 
 
 def _report(
-    source: str, judgement: Judgement, dropped: Sequence[Ingest], *, rejected: int, warnings: tuple[str, ...]
+    source: str, prepared: Sequence[Ingest], dropped: Sequence[Ingest], *, rejected: int, warnings: tuple[str, ...]
 ) -> PollReport:
-    verdicts = Counter(decision.verdict for decision in judgement.decisions)
+    verdicts = Counter(ingest.decision.verdict for ingest in prepared)
     verdicts.subtract(Counter(ingest.decision.verdict for ingest in dropped))
     return PollReport(
         source=source,

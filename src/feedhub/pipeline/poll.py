@@ -6,14 +6,16 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from feedhub.errors import PollError
-from feedhub.model.document import Document, Freshness, NotModified, Request, Validators
+from feedhub.model.document import Document, Freshness, NotModified, Validators
 from feedhub.model.item import ParsedFeed
 from feedhub.model.report import Outcome, PollReport
 from feedhub.model.settings import Settings
 from feedhub.model.source import Source, SourceState
+from feedhub.pipeline.details import NO_DETAILS, Details, Outside
 from feedhub.pipeline.ingest import plan_document
-from feedhub.ports import Cleaner, Fetcher, Parser, Store, Transaction
+from feedhub.ports import Cleaner, Store, Transaction
 from feedhub.rules.pacing import adaptive_interval, next_poll_at, next_try_at
+from feedhub.rules.requests import first_request, next_request
 
 _RHYTHM_DAYS: Final = 14
 GONE: Final = 410
@@ -29,32 +31,47 @@ class Fetched:
     source: Source
     answer: Document | NotModified | None = None
     feed: ParsedFeed | None = None
+    details: Details = NO_DETAILS
     error: PollError | None = None
     seconds: float = 0.0
 
 
-def fetch_source(source: Source, state: SourceState, *, fetcher: Fetcher, parser: Parser) -> Fetched:
-    """Fetch a source and read what came, unless it is what came last time. Touches no store."""
+def fetch_source(source: Source, state: SourceState, *, outside: Outside, now: datetime) -> Fetched:
+    """Fetch a source and read what came, unless it is what came last time. Writes nothing to the store."""
     if source.broken:
         return Fetched(source=source, error=PollError(source.broken))
     current = is_current(source, state)
-    request = Request(
-        url=source.url,
-        validators=state.validators if current else Validators(),
-        headers=source.headers,
-        proxy=source.proxy,
-        timeout=source.timeout,
-        max_size=source.max_size,
-        user_agent=source.user_agent,
-    )
+    request = first_request(source, state.validators if current else Validators(), now)
     answer: Document | NotModified | None = None
     try:
-        answer = fetcher.fetch(request)
+        answer = outside.fetcher.fetch(outside.sign(request, source))
         if isinstance(answer, NotModified) or (current and answer.digest == state.body_digest):
             return Fetched(source=source, answer=answer)
-        return Fetched(source=source, answer=answer, feed=parser.parse(answer, source))
+        feed = _with_further_pages(outside.parser.parse(answer, source), answer, source, outside, now)
+        details = outside.details(source, feed, now) if source.detail else NO_DETAILS
+        return Fetched(source=source, answer=answer, feed=feed, details=details)
     except PollError as error:
         return Fetched(source=source, answer=answer, error=error)
+
+
+def _with_further_pages(
+    feed: ParsedFeed, document: Document, source: Source, outside: Outside, now: datetime
+) -> ParsedFeed:
+    """Add the items of further pages. A page that fails costs that page, and the source's status says so."""
+    latest, number = feed, 2
+    while (request := next_request(source, document, latest, number, now)) is not None:
+        try:
+            answer = outside.fetcher.fetch(outside.sign(request, source))
+            if not isinstance(answer, Document):
+                break
+            document, latest = answer, outside.parser.parse(answer, source)
+        except PollError as error:
+            return replace(feed, notes=(*feed.notes, f"page {number} is missing: {error}"))
+        start = len(feed.items) + len(feed.rejected)
+        moved = tuple(replace(item, position=item.position + start) for item in latest.items)
+        feed = replace(feed, items=feed.items + moved, rejected=feed.rejected + latest.rejected)
+        number += 1
+    return feed
 
 
 def is_current(source: Source, state: SourceState) -> bool:
@@ -108,13 +125,16 @@ def _succeeded(
         return (replace(state, validators=answer.validators) if answer else state), report
     if fetched.feed is None:
         return replace(state, validators=answer.validators), replace(report, bytes=len(answer.body))
-    planned = plan_document(transaction, fetched.feed, source, settings=settings, cleaner=cleaner, now=now)
+    planned = plan_document(
+        transaction, fetched.feed, source, settings=settings, cleaner=cleaner, now=now, details=fetched.details
+    )
     # An empty document says nothing about what the source still offers (guarantee 39).
     transaction.ingest(source.name, planned.plan, now, complete=bool(fetched.feed.items))
     state = replace(
         state,
-        validators=answer.validators,
-        body_digest=answer.digest,
+        # What waits for its text is asked for again only if the document is read again.
+        validators=answer.validators if planned.is_whole else Validators(),
+        body_digest=answer.digest if planned.is_whole else None,
         settings_digest=source.settings_digest,
         title=fetched.feed.title,
         link=fetched.feed.link,

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Final
 
 from feedhub.errors import PublishError
-from feedhub.model.output import OutputFile
+from feedhub.model.output import Category, OutputFile
 from feedhub.model.report import PublishReport
 from feedhub.model.settings import Settings
 from feedhub.ports import IndexRenderer, OutputWriter, Renderer, Store
@@ -33,14 +33,17 @@ def publish(
     """
     tally = _Tally(press.writer)
     manifest = press.writer.read(MANIFEST)
-    present = [ALL, *(category.slug for category in store.categories())]
+    summaries = store.categories()
+    present = [ALL, *(category.slug for category in summaries)]
+    # Those that records brought are in the store only.
+    categories = [*settings.categories, *(Category(slug=one.slug, title=one.title) for one in summaries)]
     listed = press.index.listed(manifest) if manifest else ()
     departed = [slug for slug in listed if slug not in present]
     due = store.due_outputs()
     chosen = slugs or (present if everything or manifest is None else due)
     wanted = [slug for slug in present if slug in chosen]
     for slug in wanted:
-        _publish_output(slug, store, settings, press, tally)
+        _publish_output(slug, store, settings, categories, press, tally)
     if wanted or departed:
         _publish_index(store, press, tally)
     # Only after the manifest has stopped naming them: who reads the manifest never meets a missing file.
@@ -50,8 +53,10 @@ def publish(
     return tally.report()
 
 
-def _publish_output(slug: str, store: Store, settings: Settings, press: Press, tally: "_Tally") -> None:
-    feed = output_feed(slug, settings.site, settings.categories, settings.output)
+def _publish_output(
+    slug: str, store: Store, settings: Settings, categories: Sequence[Category], press: Press, tally: "_Tally"
+) -> None:
+    feed = output_feed(slug, settings.site, categories, settings.output)
     items = store.newest(slug, feed.entries)
     view = output_view(feed, settings.site, settings.output, items, store.changed_at(slug), settings.secrets)
     paths = set(press.index.paths(slug))

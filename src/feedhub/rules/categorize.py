@@ -1,5 +1,6 @@
 """Routing: which categories and tags an item gets, and what is dropped (SPEC §5)."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -8,16 +9,18 @@ from feedhub.model.identity import Filing
 from feedhub.model.item import Item, Person
 from feedhub.model.source import Condition, Replacement, Rule, Source
 from feedhub.rules.patterns import compile_pattern
+from feedhub.rules.slugs import category_slug
 from feedhub.rules.text import plain, visible_text
 from feedhub.rules.urls import is_web_url
 
 
-def file_item(item: Item, source: Source, rules: Sequence[Rule]) -> tuple[Item, Filing]:
+def file_item(item: Item, source: Source, rules: Sequence[Rule], brought: Sequence[str] = ()) -> tuple[Item, Filing]:
     """Run the rules in order over an item of ``source``; return it as they leave it, and where it belongs.
 
-    Each category is paired with what put it there: ``source``, or the name of the rule.
+    Each category is paired with what put it there: ``source``, ``record`` for those in ``brought``, or a rule's name.
     """
     categories = dict.fromkeys(source.categories, "source")
+    categories.update(dict.fromkeys(brought, "record"))
     for rule in rules:
         if not holds(rule.when, item, source, tuple(categories)):
             continue
@@ -31,6 +34,26 @@ def file_item(item: Item, source: Source, rules: Sequence[Rule]) -> tuple[Item, 
         if rule.stop:
             break
     return item, Filing(categories=tuple(categories.items()), tags=item.tags)
+
+
+def brought_categories(item: Item, source: Source) -> tuple[tuple[str, str], ...]:
+    """Return (title, wished-for slug) of the categories that the record itself names (``category: {from: author}``)."""
+    asked = source.category_map
+    if asked is None:
+        return ()
+    values = {
+        "author": [person.name for person in item.authors[:1]],
+        "tags": list(item.tags),
+        "language": [item.language or ""],
+        "title": [item.title],
+    }.get(asked.field, [])
+    titles = (plain(asked.title.replace(f"{{{asked.field}}}", value)) for value in values if value)
+    return tuple((title, category_slug(title, readings=asked.slug) or _unreadable(title)) for title in titles if title)
+
+
+def _unreadable(title: str) -> str:
+    """Return a slug for a title in a script without readings: stable, and told apart from others."""
+    return "c-" + hashlib.sha256(title.encode("utf-8", "replace")).hexdigest()[:8]
 
 
 def holds(condition: Condition, item: Item, source: Source, categories: Sequence[str]) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from functools import cached_property, partial
+from hashlib import sha256
 from types import TracebackType
 from typing import Final, Self
 
@@ -24,6 +25,7 @@ from feedhub.model.report import (
 from feedhub.model.settings import Settings
 from feedhub.model.source import Source, SourceState
 from feedhub.pipeline.categorize import refile
+from feedhub.pipeline.details import Outside
 from feedhub.pipeline.poll import Fetched, fetch_source, store_fetched
 from feedhub.pipeline.prune import prune
 from feedhub.pipeline.publish import Press, publish
@@ -35,6 +37,7 @@ from feedhub.rules.health import is_due, source_status
 from feedhub.runtime.clock import utc_now
 from feedhub.runtime.explain import explained
 from feedhub.runtime.parse_pool import ParsePool
+from feedhub.runtime.plugins import Signers
 from feedhub.runtime.poller import poll_all
 from feedhub.runtime.preview import adhoc_source, discover, preview_source
 from feedhub.runtime.schedule import CronSchedule
@@ -112,8 +115,8 @@ class Hub:
             fetch=lambda source: fetch_source(
                 source,
                 states.get(source.name, SourceState(name=source.name)),
-                fetcher=self.fetcher,
-                parser=self.parser,
+                outside=self._outside,
+                now=self.now(),
             ),
             keep=self._keep,
             workers=self.settings.poll.workers,
@@ -202,8 +205,10 @@ class Hub:
 
     def _sync(self) -> None:
         now = self.now()
-        self.store.sync_categories(self.settings.categories, self.settings.output_digest, now)
-        refile(self.store, self.settings.sources, self.settings.rules, digest=self.settings.rules_digest, now=now)
+        settings = self.settings
+        from_records = any(source.category_map for source in settings.sources)
+        self.store.sync_categories(settings.categories, settings.output_digest, now, from_records=from_records)
+        refile(self.store, settings.sources, settings.rules, digest=_filing_digest(settings), now=now)
 
     def _chosen(self, names: Sequence[str], states: dict[str, SourceState], *, everything: bool) -> tuple[Source, ...]:
         if names:
@@ -234,6 +239,18 @@ class Hub:
             return keep(failed, now=self.now())
 
     @cached_property
+    def _outside(self) -> Outside:
+        return Outside(
+            fetcher=self.fetcher,
+            parser=self.parser,
+            cleaner=self._cleaner,
+            known=self.store.known,
+            rules=self.settings.rules,
+            site_url=self.settings.site.url,
+            sign=Signers(self.settings.sources).sign,
+        )
+
+    @cached_property
     def _cleaner(self) -> HtmlCleaner:
         return HtmlCleaner()
 
@@ -247,6 +264,12 @@ class Hub:
             (state.next_poll_at for state in self.store.states() if state.name in names and state.next_poll_at),
             default=None,
         )
+
+
+def _filing_digest(settings: Settings) -> str:
+    """Return what decides where stored items are filed: rules, and titles that records may be filed under."""
+    titles = {category.title: category.slug for category in settings.categories}
+    return f"{settings.rules_digest}:{sha256(repr(sorted(titles.items())).encode()).hexdigest()[:16]}"
 
 
 def _nearest(name: str, names: Sequence[str]) -> str:

@@ -1,0 +1,103 @@
+"""What is asked of a source: the first page of its list, the next ones, and the second request of a new item."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit, urlunsplit
+
+from feedhub.model.document import Document, Request, Validators
+from feedhub.model.item import ParsedFeed, ParsedItem
+from feedhub.model.mapping import DetailMap, PageMap
+from feedhub.model.source import Source
+from feedhub.rules.mapping import filled
+
+_PLACEHOLDER: Final = re.compile(r"\{(now_ms|now_s|page|cursor)\}")
+_NEXT_LINK: Final = re.compile(r'<([^<>]{1,2000})>[^,<]{0,500};\s*rel="?(?:[\w-]+ )*next\b', re.IGNORECASE)
+
+
+def first_request(source: Source, validators: Validators, now: datetime) -> Request:
+    """Return the request for a source's document, or for the first page of its list."""
+    values = _clock(now)
+    if source.pages:
+        values |= {"page": str(source.pages.start), "cursor": ""}
+    url = _filled_in(source.url, values)
+    if source.pages and source.pages.param and source.pages.cursor is None:
+        url = _with_parameter(url, source.pages.param, str(source.pages.start))
+    return _request(source, url, values, validators)
+
+
+def next_request(source: Source, document: Document, feed: ParsedFeed, number: int, now: datetime) -> Request | None:
+    """Return the request for page ``number`` (the second is 2), or None when ``document`` was the last one wanted."""
+    pages = source.pages
+    if pages is None or number > pages.max or not feed.items:
+        return None
+    values = _clock(now)
+    if pages.link:
+        url = _linked(document)
+        return _request(source, url, values, Validators()) if url else None
+    turn = feed.cursor if pages.cursor else str(pages.start + (number - 1) * pages.step)
+    if not turn:
+        return None
+    values |= {"page": turn, "cursor": quote(turn, safe="")}
+    url = _filled_in(source.url, values)
+    return _request(source, _turned(url, pages, turn), values, Validators())
+
+
+def detail_request(source: Source, detail: DetailMap, item: ParsedItem, now: datetime) -> Request | None:
+    """Return the second request for an item; None when the item has not what its address needs."""
+    author = item.authors[0].name if item.authors else ""
+    values = {"id": item.guid, "link": item.link, "title": item.title, "author": author}
+    known = {name: value for name, value in values.items() if value}
+    template = _filled_in(detail.url, _clock(now)) if detail.url else None
+    url = filled(template, known, {}, as_url=True) if template else item.link
+    if not url:
+        return None
+    request = _request(source, urljoin(source.url, url), _clock(now), Validators())
+    same_origin = urlsplit(request.url)[:2] == urlsplit(source.url)[:2]
+    # Credentials stay with the origin they were given for (guarantee 4).
+    headers = (*(source.headers if same_origin else ()), *detail.headers)
+    return replace(request, headers=headers, method="GET", body=None)
+
+
+def _request(source: Source, url: str, values: Mapping[str, str], validators: Validators) -> Request:
+    return Request(
+        url=url,
+        validators=validators,
+        headers=tuple((name, _filled_in(value, values)) for name, value in source.headers),
+        proxy=source.proxy,
+        timeout=source.timeout,
+        max_size=source.max_size,
+        user_agent=source.user_agent,
+        method=source.method,
+        body=_filled_in(source.body, values).encode() if source.body is not None else None,
+    )
+
+
+def _clock(now: datetime) -> dict[str, str]:
+    seconds = now.timestamp()
+    return {"now_ms": str(int(seconds * 1000)), "now_s": str(int(seconds))}
+
+
+def _filled_in(text: str, values: Mapping[str, str]) -> str:
+    return _PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), text)
+
+
+def _turned(url: str, pages: PageMap, turn: str) -> str:
+    return _with_parameter(url, pages.param, turn) if pages.param else url
+
+
+def _with_parameter(url: str, name: str, value: str) -> str:
+    parts = urlsplit(url)
+    kept = [(key, old) for key, old in parse_qsl(parts.query, keep_blank_values=True) if key != name]
+    return urlunsplit(parts._replace(query=urlencode([*kept, (name, value)])))
+
+
+def _linked(document: Document) -> str | None:
+    """Return the ``rel=next`` address of the Link header (RFC 8288)."""
+    for name, value in document.headers:
+        match = _NEXT_LINK.search(value) if name.lower() == "link" else None
+        if match:
+            return urljoin(document.url, str(match[1]))
+    return None

@@ -35,7 +35,12 @@ LIBRARIES = {
     "dateutil": {"rules"},
     "feedgen": {"publish"},
     "feedparser": {"sources"},
+    "cssselect": {"rules", "sources"},
+    "jinja2": {"publish"},
+    "jmespath": {"rules"},
     "lxml": {"sources", "config", "publish"},
+    "markdown_it": {"sources"},
+    "markupsafe": {"publish"},  # comes with jinja2
     "nh3": {"sources"},
     "pebble": {"runtime"},
     "pydantic": {"config"},
@@ -46,9 +51,10 @@ LIBRARIES = {
     "requests": {"fetch"},
     "rich": {"cli"},
     "sqlalchemy": {"store"},
+    "trafilatura": {"sources"},
     "typer": {"cli"},
     "urllib3": {"fetch"},
-    "yaml": {"config"},
+    "yaml": {"config", "publish"},
 }
 IMPURE = {"time", "random", "socket", "os", "pathlib", "logging", "threading", "subprocess", "requests", "secrets"}
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -2,13 +2,13 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol
 
 from feedhub.model.document import Document, NotModified, Request
 from feedhub.model.identity import IdentityKey, IngestPlan, KnownKeys
 from feedhub.model.item import Detail, Item, ParsedFeed, ParsedItem, StoredItem
-from feedhub.model.output import Category, CategorySummary, OutputFile, OutputView
+from feedhub.model.output import Category, CategorySummary, OutputFile, OutputView, PostView
 from feedhub.model.report import Explanation, PruneReport, SearchHit, SourceCounts
 from feedhub.model.source import Source, SourceState
 
@@ -250,6 +250,26 @@ class IndexRenderer(Protocol):
         ...
 
 
+class PostFormat(Protocol):
+    """Turns an item of a category into a post. Pure: same view, same bytes."""
+
+    def render(self, view: PostView) -> OutputFile:
+        """Return the post, in the folder for new posts.
+
+        Raises:
+            PublishError: this item cannot become a post.
+        """
+        ...
+
+    def path(self, view: PostView, today: date) -> str:
+        """Return where the post belongs on ``today``: with the posts or in the archive. The name begins with its day.
+
+        Raises:
+            PublishError: this item cannot become a post.
+        """
+        ...
+
+
 class OutputWriter(Protocol):
     """Puts files into the output folder, whole or not at all."""
 
@@ -263,6 +283,14 @@ class OutputWriter(Protocol):
 
     def remove(self, path: str) -> bool:
         """Remove a file that was published before; False if it was not there."""
+        ...
+
+    def move(self, old: str, new: str) -> bool:
+        """Rename a file in one step, in the place of what is at ``new``; False if ``old`` is not there."""
+        ...
+
+    def names(self, folder: str) -> list[str]:
+        """Return the names of the files directly in a folder, sorted, hidden ones left out; [] if there is none."""
         ...
 
     def read(self, path: str) -> bytes | None:

@@ -154,6 +154,15 @@ def test_a_source_that_cannot_be_reached_is_exit_1_for_preview(tmp_path: Path) -
     assert ran.err.count("\n") == 1
 
 
+@pytest.mark.parametrize("command", ["preview", "discover"])
+def test_an_error_names_the_address_and_not_its_password(tmp_path: Path, command: str) -> None:
+    config = write_project(tmp_path, FILE_SOURCE)
+    with serve({}) as server:
+        address = server.url("/gone.xml")
+        ran = run(command, address.replace("//", "//me:hunter2@"), "-c", config)
+    assert (ran.code, ran.err) == (1, f"feedhub: {address}: 404 Not Found\n")
+
+
 def test_verbose_adds_traceback_and_log_and_no_more(tmp_path: Path) -> None:
     config = write_project(tmp_path, FILE_SOURCE)
     quiet = run("preview", "nobody", "-c", config)

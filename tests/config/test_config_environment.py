@@ -64,6 +64,21 @@ sources:
     assert settings.secrets == ("uuuu:pp@pppp", "written-here", "pp@pppp", "tttttt", "kkkk", "uuuu")
 
 
+def test_a_token_in_the_path_of_an_address_is_secret_and_a_host_or_a_route_is_not(sited: Make) -> None:
+    settings = sited("sources: [{name: a, url: '${BASE}/${TOKEN}/${ROUTE}/${FEED}'}]").load(
+        BASE="https://feeds.example.org", TOKEN="12345abcde", ROUTE="news/economy", FEED="new.xml"
+    )
+    assert settings.secrets == ("12345abcde",)
+
+
+@pytest.mark.parametrize("name", ["token", "access_token", "accessToken", "api-key", "KEY", "sig", "sessionid"])
+def test_a_credential_written_into_the_query_of_an_address_is_secret(sited: Make, name: str) -> None:
+    settings = sited(
+        f"sources: [{{name: a, url: 'http://x.org/f?keyword=semiconductors&{name}=abc%2B12345&n=1'}}]"
+    ).load()
+    assert settings.secrets == ("abc%2B12345", "abc+12345")
+
+
 def test_secrets_are_longest_first_so_that_a_part_never_uncovers_the_whole(sited: Make) -> None:
     secrets = (
         sited("sources: [{name: a, url: x, headers: {A: '${A}', B: '${B}'}}]").load(A="abcd", B="abcdefgh").secrets

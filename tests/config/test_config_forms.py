@@ -129,7 +129,7 @@ def test_a_wrong_value_is_told_in_plain_words(sited: Make, section: str, message
     [
         pytest.param("name: 'a b'", "name: expected letters, digits, dots", id="name"),
         pytest.param("name: ../x", "name: expected letters, digits, dots", id="name as path"),
-        pytest.param("kind: json", 'kind: expected feed (there is no other choice so far), found "json"', id="kind"),
+        pytest.param("kind: jsonn", 'kind: expected feed, json or html, found "jsonn"', id="kind"),
         pytest.param("every: often", "every: expected a duration such as 90s, 15m, 2h or 7d, or auto", id="every"),
         pytest.param("schedule: '* * *'", "schedule: expected five fields", id="schedule"),
         pytest.param("every: 5m, schedule: '* * * * *'", "every and schedule exclude each other", id="two ways"),

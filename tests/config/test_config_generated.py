@@ -114,3 +114,17 @@ def test_the_starter_begins_with_the_line_that_editors_look_for() -> None:
 @pytest.mark.parametrize("command", ["feedhub schema", "feedhub check"])
 def test_the_reference_points_to_the_commands(command: str) -> None:
     assert f"`{command}`" in configuration_reference()
+
+
+def test_the_schema_accepts_a_path_a_list_of_paths_and_a_mapping_as_a_field() -> None:
+    title = json_schema()["$defs"]["FieldsSection"]["properties"]["title"]
+    assert [each.get("type", each.get("$ref")) for each in title["anyOf"]] == [
+        "string",
+        "array",
+        "#/$defs/FieldSection",
+        "null",
+    ]
+
+
+def test_an_example_with_backticks_is_readable_in_the_reference() -> None:
+    assert "Example: `` ad == `false` `` |" in configuration_reference()

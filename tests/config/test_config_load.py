@@ -353,12 +353,6 @@ def test_long_values_are_shortened_in_messages(sited: Make) -> None:
     assert problem.endswith(f'found "{"x" * 60}…"')
 
 
-@pytest.mark.parametrize("kind", ["json", "html"])
-def test_keys_of_later_kinds_are_not_accepted_yet(sited: Make, kind: str) -> None:
-    problems = sited(f"sources: [{{name: a, url: x, kind: {kind}, items: list}}]").problems()
-    assert [problem.partition(": ")[2][:17] for problem in problems] == ["sources[0].kind: ", "sources[0].items:"]
-
-
 def test_the_web_section_is_accepted(sited: Make) -> None:
     sited("web: {enabled: true, host: 0.0.0.0, port: 80}").load()
 
@@ -445,7 +439,8 @@ BASE = "categories: {t: {title: X}}\nsources: [{name: a, url: 'http://e.org/f', 
         ("sources.a.headers={A: b}", False, False, False),
         ("sources.a.url=http://u:p@e.org/f", False, False, False),
         ("sources.a.category=[t, u]", False, True, True),
-        ("rules=[{name: r, when: {title: x}, then: {drop: true}}]", False, True, False),
+        ("rules=[{name: r, when: {title: x}, then: {drop: true}}]", True, True, False),
+        ("rules=[{name: r, when: {title: x}, then: {tag: y}}]", False, True, False),
         ("categories.t.title=Y", False, False, True),
         ("categories.t.entries=5", False, False, True),
         ("site.title=Other", False, False, True),

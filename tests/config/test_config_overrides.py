@@ -97,8 +97,8 @@ def test_what_is_overridden_need_not_be_set(sited: Make) -> None:
         ("sources.hn.category[5]=1", "--set: sources.hn.category[5]: sources[0].category is not a list with that many"),
         ("output.entries=many", '--set: output.entries: expected a whole number, found "many"'),
         (
-            "output.jekyll.keep_days=null",
-            "--set: output.jekyll: unknown key; known here: content, dir, entries, formats",
+            "output.jekyl.keep_days=null",
+            '--set: output.jekyl: unknown key; did you mean "jekyll"?',
         ),
         ("ouput.dir=x", '--set: ouput: unknown key; did you mean "output"?'),
         ("sources.far.every=often", "--set: sources[0].every: expected a duration"),

@@ -6,6 +6,7 @@ import yaml
 from feedhub.config.load import load
 from feedhub.config.opml_import import OpmlImport, Subscription, read_opml, sources_yaml
 from feedhub.errors import UsageError
+from feedhub.model.output import Category
 
 
 def opml(body: str, head: str = "") -> OpmlImport:
@@ -79,9 +80,28 @@ def test_one_feed_twice_is_a_repeat_however_it_is_written() -> None:
     ]
 
 
-def test_names_that_cannot_be_files_are_made_so_or_left_out() -> None:
-    found = opml('<outline text="../../etc"><outline xmlUrl="http://x.org/f" category="CON,.x,a\\b"/></outline>')
+def test_names_that_cannot_be_files_are_made_so_or_left_out_and_said() -> None:
+    found = opml('<outline text="../../etc"><outline xmlUrl="http://x.org/f" category="..,.x,a\\b,☂"/></outline>')
     assert found.subscriptions[0].categories == ("etc", "x", "a b")
+    assert [(each.title, each.reason) for each in found.skipped] == [
+        ("..", "cannot name a category: it is empty"),
+        ("☂", "cannot name a category: it has no letter or digit that can be written in ASCII"),
+    ]
+
+
+def test_folders_with_a_reserved_name_are_declared_with_a_slug_of_their_own(tmp_path: Path) -> None:
+    found = opml(
+        '<outline text="Health"><outline text="a" xmlUrl="http://x.org/1"/></outline>'
+        '<outline text="HEALTH"><outline text="b" xmlUrl="http://x.org/2"/></outline>'
+        '<outline text="All"><outline text="c" xmlUrl="http://x.org/3"/></outline>'
+    )
+    known = Category(slug="all-2", title="Everything else")
+    text = sources_yaml(found.subscriptions, (), [known])
+    (tmp_path / "f.yaml").write_text(f"site: {{title: T, url: 'http://x.org'}}\n{text}", encoding="utf-8")
+    settings = load("f.yaml", (), {}, str(tmp_path))
+    assert [source.categories for source in settings.sources] == [("health-2",), ("health-2",), ("all-3",)]
+    assert [category.title for category in settings.categories] == ["Health", "All"]
+    assert "categories" not in yaml.safe_load(sources_yaml(found.subscriptions[:1], (), settings.categories))
 
 
 def test_a_sloppy_file_is_read_as_far_as_it_goes() -> None:

@@ -791,6 +791,8 @@ def test_posts_are_the_memberships_touched_since_a_change(store: Store) -> None:
     assert store.posts_published() == 0
     store.mark_posts_published(first)
     assert store.posts_published() == first
+    store.sync_categories(categories("tech"), "other settings of the outputs", NOW)
+    assert store.posts_published() == 0
 
 
 def test_keys_can_be_looked_up_outside_of_a_transaction(store: Store) -> None:
@@ -802,3 +804,40 @@ def test_keys_can_be_looked_up_outside_of_a_transaction(store: Store) -> None:
         assert stored is not None
         assert stored.title == "Story 1"
         assert transaction.wording("two", store.newest("all", 1)[0].id) is None
+
+
+def test_a_source_that_repeats_an_item_signs_it_as_its_owner_does(store: Store) -> None:
+    put(store, ingest(1))
+    retold = ingest(1, "two", Verdict.DUPLICATE, title="Retold")
+    put(store, retold, source="two")
+    assert known(store, "two", retold.decision.keyed.signature).items.keys() == {"signature:two:Retold"}
+
+
+def test_an_item_keeps_one_signature_per_source_however_often_it_is_edited(store: Store) -> None:
+    put(store, ingest(1, title="a0"))
+    put(store, ingest(1, "two", Verdict.DUPLICATE, title="b0"), source="two")
+    for number in range(1, 4):
+        put(store, ingest(1, verdict=Verdict.CHANGED, title=f"a{number}"))
+    signatures = [key for key in store.explain([item_id(1)])[0].keys if key.startswith("signature:")]
+    assert sorted(signatures) == ["signature:one:a3", "signature:two:b0"]
+
+
+@pytest.mark.parametrize("source", ["one", "two"])
+def test_a_removed_item_is_not_forgotten_while_anybody_offers_it(store: Store, source: str) -> None:
+    old = NOW - 800 * DAY
+    put(store, ingest(1), now=old)
+    limits = {"offered_before": old + DAY, "keep_per_category": None, "forget_before": old, "now": old + 2 * DAY}
+    assert store.prune(**limits).items == 1
+    back = ingest(1, source, Verdict.REMOVED, reoffered=True)
+    put(store, replace(back, item=None), source=source, now=old + 3 * DAY)
+    with store.writing() as transaction:
+        transaction.save_state(SourceState(name=source, last_success_at=NOW))
+    later = {"offered_before": None, "keep_per_category": None, "forget_before": NOW - 700 * DAY, "now": NOW}
+    assert store.prune(**later).keys == 0
+    sighting = known(store, source, url(1)).items[url(1).text].sighting
+    assert sighting is not None
+    assert sighting.offered
+    put(store, ingest(2), source=source, complete=True, now=NOW)
+    assert store.prune(**later).keys == 0
+    assert store.prune(**{**later, "forget_before": NOW + DAY}).keys > 0
+    assert known(store, source, url(1)).items == {}

@@ -1,5 +1,6 @@
 """One poll: what is asked, what is stored, what is remembered."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from feedhub.errors import FetchError, HttpStatusError, ParseError
@@ -8,12 +9,14 @@ from feedhub.model.identity import KeyPattern
 from feedhub.model.item import ParsedFeed, Rejected
 from feedhub.model.report import Outcome
 from feedhub.model.source import Condition, Rule, Source
-from support.library import record
+from support.library import INFO_CODE, record
 from support.world import START, World
 
 A = Source(name="a", url="https://a.example/rss", categories=("economy",), settings_digest="1")
 B = Source(name="b", url="https://b.example/rss", categories=("economy",), settings_digest="1")
 C = Source(name="c", url="https://c.example/rss", categories=("tech",), settings_digest="1")
+NO_ADS = Rule(name="no ads", when=Condition(kind="title", values=("AD",)), drop=True)
+CODE = "202112272227369128"
 STORY = "https://news.example/story?id=7"
 
 
@@ -161,7 +164,19 @@ def test_rejected_records_are_counted_and_explained() -> None:
     odd = Rejected(position=1, reason="its date is a riddle", title="Odd", link="https://a.example/odd", guid="odd")
     world.answer("a", feed=ParsedFeed(title="A", items=(record("One", guid="1"),), rejected=(odd,)))
     assert world.poll("a").rejected == 1
-    assert world.store.explain(["guid:odd"])[0].ledger[0].reason == "its date is a riddle"
+    assert world.store.explain(["guid:a:odd"])[0].ledger[0].reason == "its date is a riddle"
+
+
+def test_every_key_of_a_record_that_became_no_item_leads_to_the_one_reason() -> None:
+    world = World((replace(A, identity=(INFO_CODE,)),), rules=(NO_ADS,))
+    link = f"https://a.example/ad?infoCode={CODE}"
+    odd = Rejected(position=1, reason="over the limit of 1", title="Odd", link="https://a.example/odd", guid="odd")
+    world.answer("a", feed=ParsedFeed(title="A", items=(record("AD", guid="1", link=link),), rejected=(odd,)))
+    world.poll("a")
+    dropped = (f"infoCode:{CODE}", f"url:a.example/ad?infoCode={CODE}", "guid:a:1", link)
+    for ref in (*dropped, "url:a.example/odd", "guid:a:odd", "https://a.example/odd"):
+        (told,) = world.store.explain([ref])
+        assert [entry.kind for entry in told.ledger] == ["dropped" if ref in dropped else "rejected"]
 
 
 def test_dates_missing_or_in_the_future_become_the_first_sight_and_stay() -> None:

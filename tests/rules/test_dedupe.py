@@ -212,6 +212,57 @@ def test_a_pattern_that_gives_every_record_one_value_is_not_believed() -> None:
     assert judgement.warnings[0].startswith('code "example" is shared by 3')
 
 
+@pytest.mark.parametrize(
+    ("link", "guid"), [("https://a.example/live", None), (None, "0"), ("https://a.example/live", "0")]
+)
+def test_a_key_that_comes_to_be_shared_does_not_present_the_item_it_led_to_again(
+    link: str | None, guid: str | None
+) -> None:
+    library = Library()
+    first = record("One", link=link, guid=guid)
+    assert library.verdicts("a", first) == ["new"]
+    assert library.verdicts("a", record("Two", link=link, guid=guid), first) == ["new", "seen"]
+    assert library.verdicts("a", first, record("Two", link=link, guid=guid)) == ["seen", "seen"]
+    assert library.verdicts("a", first) == ["seen"]
+
+
+def test_the_same_words_under_a_link_that_comes_to_be_shared_are_another_item_when_the_guid_is_another() -> None:
+    library = Library()
+    link = "https://a.example/live"
+    library.poll("a", record("Flash", link=link, guid="1"))
+    records = [record("Flash", link=link, guid=guid) for guid in ("2", "3")]
+    assert library.verdicts("a", record("Other", link=link, guid="4"), *records) == ["new"] * 3
+
+
+@pytest.mark.parametrize(("one", "other"), [(None, None), (day(1), day(1)), (day(1), day(2)), (day(2), day(1))])
+def test_two_records_of_one_item_that_change_places_are_no_change(one, other) -> None:  # type: ignore[no-untyped-def]
+    library = Library()
+    records = [record("One", guid="1", text="a", published=one), record("One", guid="1", text="b", published=other)]
+    library.poll("a", *records)
+    for document in (records[::-1], records, records[::-1]):
+        assert sorted(library.verdicts("a", *document)) == ["repeat", "seen"]
+
+
+def test_of_two_records_of_one_item_the_newest_speaks_for_it_wherever_it_stands() -> None:
+    library = Library()
+    draft, final = (record("One", guid="1", text=text, published=day(n)) for n, text in enumerate("ab", start=1))
+    library.poll("a", draft)
+    assert library.verdicts("a", draft, final) == ["repeat", "changed"]
+
+
+def test_a_record_that_shares_a_link_with_a_repeat_is_judged_at_once_as_it_will_be_at_the_next_poll() -> None:
+    library = Library()
+    link = "https://a.example/1"
+    records = [
+        record("One", guid="a"),
+        record("One", guid=CODE),
+        record("Two", guid=CODE, link=link),
+        record("Two", guid="a", link=link),
+    ]
+    assert library.verdicts("a", *records) == ["new", "new", "repeat", "new"]
+    assert library.verdicts("a", *records) == ["seen", "seen", "repeat", "seen"]
+
+
 # --- keys reused between polls -----------------------------------------------------------------------------------
 
 
@@ -327,6 +378,22 @@ def test_a_mass_change_of_guids_and_links_is_recognised_by_headline_and_date() -
     judgement = library.poll("a", fresh, *again)
     assert [decision.verdict.value for decision in judgement.decisions] == ["new"] + ["refreshed"] * 4
     assert library.verdicts("a", fresh, *again) == ["seen"] * 5
+
+
+def test_a_move_is_recognised_although_much_is_new() -> None:
+    library = Library()
+    library.poll(
+        "a", *(record(f"T{n}", guid=f"g{n}", link=f"https://old.example/{n}", published=day(n)) for n in range(1, 9))
+    )
+    again = [record(f"T{n}", guid=f"h{n}", link=f"https://new.example/{n}", published=day(n)) for n in range(5, 14)]
+    assert library.verdicts("a", *again) == ["refreshed"] * 4 + ["new"] * 5
+
+
+def test_two_headlines_that_return_among_many_new_ones_are_no_move() -> None:
+    library = Library()
+    library.poll("a", *(record(f"T{n}", guid=f"g{n}", published=day(n)) for n in range(1, 9)))
+    again = [record(f"T{n}", guid=f"h{n}", published=day(n)) for n in range(7, 13)]
+    assert library.verdicts("a", *again) == ["new"] * 6
 
 
 def test_guids_made_up_at_every_poll_present_nothing_as_new() -> None:

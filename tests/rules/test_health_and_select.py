@@ -1,5 +1,6 @@
 """Health in words, who is due, and what an output shows."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -94,3 +95,16 @@ def test_a_published_time_is_believed_unless_missing_or_in_the_future() -> None:
     assert settled_published(past, NOW) == past
     assert settled_published(None, NOW) == NOW
     assert settled_published(NOW + timedelta(seconds=1), NOW) == NOW
+
+
+def test_the_address_of_a_source_is_shown_only_while_it_is_configured() -> None:
+    feed = output_feed("all", SITE, (), SETTINGS)
+    item = replace(stored(1), source_url="https://a.example/s3cret/rss")
+    for addresses, secrets, shown in (
+        ({"a": "https://a.example/s3cret/rss"}, (), "https://a.example/s3cret/rss"),
+        ({"a": "https://a.example/s3cret/rss"}, ("s3cret",), None),
+        ({"a": "https://a.example/other/rss"}, (), None),
+        ({}, (), None),
+    ):
+        view = output_view(feed, SITE, SETTINGS, [item], EPOCH, addresses, secrets)
+        assert view.items[0].source_url == shown

@@ -1,6 +1,7 @@
 """Every data file gives what the expected file beside it says; a bug report becomes a data file."""
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,13 @@ CASES = sorted(path.name.removesuffix(".expected.json") for path in DATA.glob("*
 
 def read_case(name: str, given: dict[str, Any]) -> dict[str, Any]:
     url = given.get("url", "https://feeds.example/dir/feed.xml")
-    document = Document(url=url, body=(DATA / name).read_bytes(), digest="", charset=given.get("charset"))
+    document = Document(
+        url=url,
+        body=(DATA / name).read_bytes(),
+        digest="",
+        charset=given.get("charset"),
+        fetched_at=datetime.fromisoformat(given["fetched_at"]) if "fetched_at" in given else None,
+    )
     source = Source(
         name="case",
         url=url,

@@ -26,6 +26,7 @@ class Received:
     headers: tuple[tuple[str, str], ...]
     at: float
     client_port: int
+    body: bytes = b""
 
     def header(self, name: str) -> str | None:
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
@@ -83,6 +84,7 @@ class Wire(BaseHTTPRequestHandler):
                 headers=tuple(message.items()),
                 at=time.monotonic(),
                 client_port=self.client_address[1],
+                body=self.rfile.read(int(message.get("Content-Length") or 0)) if self.command == "POST" else b"",
             )
         )
         routes = self.server.routes

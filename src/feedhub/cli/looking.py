@@ -1,10 +1,16 @@
 """Commands that look and change nothing: status, preview, explain, discover, search."""
 
-from typing import Annotated
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Final
 
 import typer
 
 from feedhub.cli.session import ConfigOption, JsonOption, SetOption, VerboseOption, started
+from feedhub.errors import PollError
+
+_USERINFO: Final = re.compile(r"(?<=//)[^/?#]*@")
 
 
 def status(
@@ -39,7 +45,7 @@ def preview(
     session = started(ctx, config, overrides, verbose)
     from feedhub.cli.preview_view import preview_json, print_preview
 
-    with session.hub() as hub:
+    with session.hub() as hub, _telling(target):
         found = hub.preview(target, limit)
     if as_json:
         session.screen.json(preview_json(found))
@@ -92,7 +98,7 @@ def discover(
     session = started(ctx, config, overrides, verbose)
     from feedhub.cli.discover_view import discovered_json, discovered_yaml
 
-    with session.hub() as hub:
+    with session.hub() as hub, _telling(url):
         found = hub.discover(url)
     if as_json:
         session.screen.json(discovered_json(found))
@@ -122,3 +128,12 @@ def search(
         session.screen.json([hit_json(hit) for hit in hits])
     else:
         print_hits(session.screen, hits, hub.settings.site.timezone)
+
+
+@contextmanager
+def _telling(target: str) -> Iterator[None]:
+    """Put what was asked for before what went wrong with it (SPEC §2: an error names the place)."""
+    try:
+        yield
+    except PollError as error:
+        raise PollError(f"{_USERINFO.sub('', target)}: {error}", status=error.status) from error

@@ -6,7 +6,7 @@ from typing import Any, Final
 from feedhub.cli.screen import Screen
 from feedhub.cli.words import count, moment
 from feedhub.model.item import Enclosure, Item, ParsedItem, Rejected
-from feedhub.model.report import Preview
+from feedhub.model.report import Preview, RecordTrace
 from feedhub.rules.text import visible_text
 
 _TEXT_SHOWN: Final = 200
@@ -22,6 +22,7 @@ def print_preview(screen: Screen, preview: Preview, timezone: str) -> None:
         for name, value in _facts(parsed, item, keys, timezone):
             if value:
                 screen.say(f"  {name:<10} {value}")
+    _print_traces(screen, preview.traces)
     for rejected in preview.rejected:
         screen.say()
         screen.say(_rejected_words(rejected), style="yellow")
@@ -31,6 +32,17 @@ def print_preview(screen: Screen, preview: Preview, timezone: str) -> None:
         screen.say(f"note: {note}", style="yellow")
     screen.say()
     screen.say(f"{count(len(preview.items), 'item')} shown, {len(preview.rejected)} rejected; nothing was stored")
+
+
+def _print_traces(screen: Screen, traces: tuple[RecordTrace, ...]) -> None:
+    """Print for every record of a mapped source what each path gave, was empty or failed with."""
+    for trace in traces:
+        screen.say()
+        screen.say(f"record {trace.position + 1}: what each path gave", style="bold")
+        for field in trace.fields:
+            said = {"gave": field.value, "empty": "(empty)", "failed": f"failed: {field.value}"}[field.state]
+            style = "yellow" if field.state == "failed" else ""
+            screen.say(f"  {field.field:<10} {field.path}: {said}", style=style)
 
 
 def _facts(parsed: ParsedItem, item: Item, keys: tuple[str, ...], timezone: str) -> tuple[tuple[str, str], ...]:
@@ -72,12 +84,15 @@ def preview_json(preview: Preview) -> dict[str, Any]:
         ],
         "rejected": [asdict(rejected) for rejected in preview.rejected],
         "notes": list(preview.notes),
+        "records": [asdict(trace) for trace in preview.traces],
     }
 
 
 def _item_json(parsed: ParsedItem, item: Item, keys: tuple[str, ...]) -> dict[str, Any]:
+    facts = asdict(item)
+    del facts["published_at"]
     return {
-        **asdict(item),
+        **facts,
         "published": parsed.published_at.isoformat() if parsed.published_at else None,
         "text": _beginning(item),
         "keys": list(keys),

@@ -54,7 +54,8 @@ def _address(url: str) -> str:
 def _write(new: OpmlImport, settings: Settings, wished_name: str) -> Path:
     folder = Path(settings.files[0]).parent / "sources"
     name = category_slug(wished_name) or "subscriptions"
-    content = sources_yaml(new.subscriptions, [source.name for source in settings.sources]).encode()
+    names = [source.name for source in settings.sources]
+    content = sources_yaml(new.subscriptions, names, settings.categories).encode()
     for number in counted(1):
         path = folder / (f"{name}.yaml" if number == 1 else f"{name}-{number}.yaml")
         if write_new(path, content):

@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 from pydantic import AfterValidator
 
 from feedhub.config.forms import Form, Line
+from feedhub.rules.mapping import check_template
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 _BARE_HOST: Final = re.compile(r"(?:www\.|[a-z0-9-]+(?:\.[a-z0-9-]+)+(?::\d+)?/)", re.IGNORECASE)
@@ -30,7 +31,7 @@ class SourceAddress:
 
 def source_address(text: str, root: str) -> SourceAddress:
     """Return the address of a source that was accepted by ``SourceUrl``; paths are relative to ``root``."""
-    if not _is_web(text):
+    if not is_web(text):
         path = urlsplit(text).path if _scheme(text) == "file" else text
         return SourceAddress(url=Path(absolute(unquote(path) if path != text else path, root)).as_uri())
     parts = urlsplit(text)
@@ -46,7 +47,7 @@ def source_address(text: str, root: str) -> SourceAddress:
 
 def has_credentials(text: str) -> bool:
     """Return whether a web address carries a user name."""
-    return _is_web(text) and urlsplit(text).username is not None
+    return is_web(text) and urlsplit(text).username is not None
 
 
 def url_secrets(text: str) -> tuple[str, ...]:
@@ -72,7 +73,8 @@ def _scheme(text: str) -> str:
     return match[1].lower() if match else ""
 
 
-def _is_web(text: str) -> bool:
+def is_web(text: str) -> bool:
+    """Return whether an accepted address is one of http or https."""
     return _scheme(text) in _WEB
 
 
@@ -83,7 +85,7 @@ def _userinfo(parts: SplitResult) -> str:
 def _web_parts(text: str) -> SplitResult:
     try:
         parts = urlsplit(text)
-        usable = _is_web(text) and bool(parts.hostname) and parts.port != 0
+        usable = is_web(text) and bool(parts.hostname) and parts.port != 0
     except ValueError:
         usable = False
     if not usable or _BLANK.search(text):
@@ -112,8 +114,16 @@ def _site_url(text: str) -> str:
     return text.rstrip("/")
 
 
-def _proxy(text: str) -> str:
+def _web(text: str) -> str:
     _web_parts(text)
+    return text
+
+
+def _template(text: str) -> str:
+    # The address may be a field itself: {link}?print=1
+    if not text.startswith("{"):
+        _web_parts(text)
+    check_template(text)
     return text
 
 
@@ -128,5 +138,6 @@ def _store(text: str) -> str:
 
 SourceUrl = Annotated[Line, AfterValidator(_source_url), Form("address or path")]
 SiteUrl = Annotated[Line, AfterValidator(_site_url), Form("http(s) address")]
-ProxyUrl = Annotated[Line, AfterValidator(_proxy), Form("http(s) address")]
+WebUrl = Annotated[Line, AfterValidator(_web), Form("http(s) address")]
+UrlTemplate = Annotated[Line, AfterValidator(_template), Form("template of an http(s) address")]
 StoreUrl = Annotated[Line, AfterValidator(_store), Form("`sqlite:///PATH`")]

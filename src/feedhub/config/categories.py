@@ -57,7 +57,10 @@ def mentions(files: Sequence[ConfigFile]) -> list[Mention]:
                 value: Value = entry
                 for key in keys:
                     value = value.get(key) if isinstance(value, dict) else None
-                found += _named(value, file, (section, index, *keys))
+                path: Path = (section, index, *keys)
+                if section == "sources" and isinstance(value, dict):
+                    value, path = value.get("also"), (*path, "also")
+                found += _named(value, file, path)
     return found
 
 

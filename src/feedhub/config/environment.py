@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from feedhub.config.yaml_tree import Path, Value
+from feedhub.config.yaml_tree import Path, Quoted, Value
 
 _REFERENCE: Final = re.compile(r"\$\$\{|\$\{(?P<body>[^}]*)\}?")
 _BODY: Final = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>.*))?", re.DOTALL)
@@ -76,4 +76,4 @@ class _Expander:
         expanded = _REFERENCE.sub(filled, text)
         if taken:
             self._taken[path] = tuple(taken)
-        return expanded
+        return Quoted(expanded) if isinstance(text, Quoted) else expanded

@@ -93,13 +93,15 @@ def _positive(seconds: float) -> float:
     return seconds
 
 
-def _parse_whole(value: object) -> int:
+def parse_whole(value: object) -> int:
+    """Return the whole number that is written, with or without a sign."""
     if not isinstance(value, str) or not _WHOLE.fullmatch(value):
         raise ValueError("expected a whole number")
     return int(value)
 
 
-def _parse_flag(value: object) -> bool:
+def parse_flag(value: object) -> bool:
+    """Return true or false; no other word is a flag."""
     # YAML 1.2: yes, no, on and off are words.
     if not isinstance(value, str) or value.lower() not in {"true", "false"}:
         raise ValueError("expected true or false")
@@ -238,10 +240,10 @@ Every = Annotated[
     float | str, PlainValidator(_parse_every), WithJsonSchema(_EVERY_SCHEMA), Form("duration, or `auto`", show_duration)
 ]
 Size = Annotated[int, BeforeValidator(parse_size), WithJsonSchema(_SIZE_SCHEMA), Form("size", show_size)]
-Count = Annotated[int, Field(ge=1, le=1_000_000), BeforeValidator(_parse_whole), Form("whole number from 1")]
-Entries = Annotated[int, Field(ge=1, le=10_000), BeforeValidator(_parse_whole), Form("whole number, 1 to 10,000")]
-Port = Annotated[int, Field(ge=1, le=65_535), BeforeValidator(_parse_whole), Form("whole number, 1 to 65,535")]
-Flag = Annotated[bool, BeforeValidator(_parse_flag), Form("true or false", lambda flag: str(flag).lower())]
+Count = Annotated[int, Field(ge=1, le=1_000_000), BeforeValidator(parse_whole), Form("whole number from 1")]
+Entries = Annotated[int, Field(ge=1, le=10_000), BeforeValidator(parse_whole), Form("whole number, 1 to 10,000")]
+Port = Annotated[int, Field(ge=1, le=65_535), BeforeValidator(parse_whole), Form("whole number, 1 to 65,535")]
+Flag = Annotated[bool, BeforeValidator(parse_flag), Form("true or false", lambda flag: str(flag).lower())]
 Text = Annotated[str, AfterValidator(_no_controls), Form("text")]
 Line = Annotated[str, AfterValidator(_line), Form("text")]
 Names = Annotated[list[Line], BeforeValidator(one_or_many), WithJsonSchema(_NAMES_SCHEMA), Form("text, or a list")]

@@ -10,8 +10,9 @@ from feedhub.config.categories import CategoryTable, category_table, mentions
 from feedhub.config.environment import expand
 from feedhub.config.files import find_config, read_files, root_of
 from feedhub.config.overrides import apply_overrides, parse_overrides
+from feedhub.config.posts import read_posts
 from feedhub.config.schema import Config, IncludedConfig
-from feedhub.config.secrets import hidden_values, query_secrets, without_values, worth_hiding
+from feedhub.config.secrets import address_secrets, hidden_values, without_values, worth_hiding
 from feedhub.config.section import OVERRIDES, ConfigFile, check_section
 from feedhub.config.settle import Checked, settle
 from feedhub.config.yaml_tree import Path
@@ -79,6 +80,8 @@ def _settled(root: str, loaded: Sequence[_Loaded], problems: list[Problem], know
     files = [each.file for each in loaded]
     config, found = check_section(files[0], Config)
     problems += found
+    posts, found = read_posts(config.output.jekyll if config else None, files[0], root)
+    problems += found
     sections: list[IncludedConfig | None] = [config]
     for file in files[1:]:
         section, found = check_section(file, IncludedConfig)
@@ -101,8 +104,8 @@ def _settled(root: str, loaded: Sequence[_Loaded], problems: list[Problem], know
             }
             parts.append(Checked(file=each.file, section=section, unusable=unusable))
             secrets |= hidden_values(each.taken, section.sources, ())
-            secrets |= query_secrets(each.taken, section.sources)
-    return settle(root, config, parts, table, worth_hiding(secrets))
+            secrets |= address_secrets(each.taken, section.sources)
+    return settle(root, config, parts, table, posts=posts, secrets=worth_hiding(secrets))
 
 
 def _categories(files: Sequence[ConfigFile]) -> tuple[CategoryTable, dict[tuple[str, int], Problem], list[Problem]]:

@@ -11,7 +11,8 @@ from lxml import etree
 
 from feedhub.config.environment import escaped
 from feedhub.errors import UsageError
-from feedhub.rules.slugs import category_slug, is_safe_name, unique_slug
+from feedhub.model.output import Category
+from feedhub.rules.slugs import RESERVED, category_slug, is_safe_name, unique_slug
 from feedhub.rules.urls import canonical_url
 
 _LARGEST: Final = 20_000_000
@@ -57,6 +58,7 @@ def read_opml(data: bytes) -> OpmlImport:
     taken: dict[str, Subscription] = {}
     skipped: list[Skipped] = []
     repeats: list[Skipped] = []
+    unnamed: dict[str, str] = {}
     for outline, folders in _outlines(_root(data)):
         url = _attribute(outline, "xmlUrl")
         title = _attribute(outline, "title") or _attribute(outline, "text")
@@ -77,12 +79,21 @@ def read_opml(data: bytes) -> OpmlImport:
             )
             continue
         names = [*folders, *_listed(_attribute(outline, "category"))]
-        taken[key] = Subscription(title=title, url=address, categories=tuple(dict.fromkeys(_safe(names))))
+        taken[key] = Subscription(title=title, url=address, categories=tuple(dict.fromkeys(_usable(names, unnamed))))
+    skipped += [
+        Skipped(title=name, url="", reason=f"cannot name a category: it {why}") for name, why in unnamed.items()
+    ]
     return OpmlImport(subscriptions=tuple(taken.values()), skipped=tuple(skipped), repeats=tuple(repeats))
 
 
-def sources_yaml(subscriptions: Sequence[Subscription], taken_names: Collection[str]) -> str:
-    """Return ``sources:`` in YAML for an included file, with names that are neither repeated nor in ``taken_names``."""
+def sources_yaml(
+    subscriptions: Sequence[Subscription], taken_names: Collection[str], known: Sequence[Category] = ()
+) -> str:
+    """Return ``sources:`` in YAML for an included file, with names that are neither repeated nor in ``taken_names``.
+
+    Before them stand ``categories:`` for names such as "Health", whose own slug is reserved, unless one of
+    ``known`` has that title.
+    """
     names = set(taken_names)
     entries: list[dict[str, Any]] = []
     for subscription in subscriptions:
@@ -95,7 +106,21 @@ def sources_yaml(subscriptions: Sequence[Subscription], taken_names: Collection[
             categories = [escaped(category) for category in subscription.categories]
             entry["category"] = categories[0] if len(categories) == 1 else categories
         entries.append(entry)
-    return yaml.safe_dump({"sources": entries}, allow_unicode=True, sort_keys=False, width=1000)
+    declared = _declared([name for each in subscriptions for name in each.categories], known)
+    document = {**({"categories": declared} if declared else {}), "sources": entries}
+    return yaml.safe_dump(document, allow_unicode=True, sort_keys=False, width=1000)
+
+
+def _declared(names: Sequence[str], known: Sequence[Category]) -> dict[str, dict[str, str]]:
+    """Return the categories that must be declared, because their names alone give no slug that may be used."""
+    titles = {category.title.casefold() for category in known}
+    slugs = RESERVED | {category.slug for category in known}
+    declared: dict[str, dict[str, str]] = {}
+    for name in names:
+        if category_slug(name) in RESERVED and name.casefold() not in titles:
+            titles.add(name.casefold())
+            declared[unique_slug(category_slug(name), slugs | declared.keys())] = {"title": escaped(name)}
+    return declared
 
 
 def _root(data: bytes) -> Any:
@@ -154,8 +179,12 @@ def _listed(category: str) -> list[str]:
     return [name.strip() for path in category.split(",") for name in path.split("/") if name.strip()]
 
 
-def _safe(names: Sequence[str]) -> Iterator[str]:
+def _usable(names: Sequence[str], unnamed: dict[str, str]) -> Iterator[str]:
+    """Yield names of categories, made fit for file names; those that cannot be go to ``unnamed`` with the reason."""
     for name in names:
         cleaned = " ".join(_UNSAFE.sub(" ", name).split()).lstrip(".").strip()
-        if cleaned and is_safe_name(cleaned) is None:
+        reason = is_safe_name(cleaned)
+        if reason is None or category_slug(cleaned) in RESERVED:
             yield cleaned
+        else:
+            unnamed[name] = reason

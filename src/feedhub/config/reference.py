@@ -13,6 +13,12 @@ from feedhub.config.schema_base import Section, all_sections, default_text, plai
 _HEADINGS: Final = {
     "Config": "The whole file",
     "SourceSection": "`sources`",
+    "SourceCategorySection": "`category` of a source",
+    "FieldsSection": "`fields`",
+    "FieldSection": "One field of `fields`",
+    "DetailSection": "`detail`",
+    "PagesSection": "`pages`",
+    "JekyllSection": "`output.jekyll`",
     "ConditionSection": "`when` of a rule",
     "ActionSection": "`then` of a rule",
     "ReplaceSection": "`replace` of `then`",
@@ -60,7 +66,8 @@ def _default(field: FieldInfo) -> str:
 
 
 def _code(value: Any) -> str:
-    return f"`{value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)}`"
+    text = value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
+    return f"`` {text} ``" if "`" in text else f"`{text}`"
 
 
 def _form(annotation: Any, metadata: list[Any]) -> str:

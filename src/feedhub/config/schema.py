@@ -23,6 +23,7 @@ from feedhub.config.forms import (
     Text,
     Timezone,
 )
+from feedhub.config.mapping_forms import InnerFolder, PostName, Whole
 from feedhub.config.schema_base import Section, all_sections, default_text
 from feedhub.config.schema_rules import RuleSection
 from feedhub.config.schema_sources import Identities, SourceSection
@@ -46,6 +47,31 @@ class SiteSection(Section):
     description: Text = Field(default="", description="One sentence about the site.")
 
 
+class JekyllSection(Section):
+    """Jekyll posts, one for each item and category; `{}` writes them with these defaults."""
+
+    nullable: ClassVar[frozenset[str]] = frozenset({"keep_days"})
+    dir: InnerFolder = Field(default="_posts", description="Folder of the posts.")
+    template: Line | None = Field(
+        default=None,
+        description="File with the Jinja2 template of a post. Default: a built-in one.",
+        examples=["templates/post.md"],
+    )
+    filename: PostName = Field(
+        default="{date}-{id}.md", description="Name of a post's file; the date is in the time zone of the site."
+    )
+    keep_days: Whole | None = Field(
+        default=None, description="Older posts are moved into `archive`; `null`: all stay in `dir`."
+    )
+    archive: InnerFolder = Field(default="old_post", description="Folder of older posts.")
+
+    @model_validator(mode="after")
+    def _two_folders(self) -> Self:
+        if self.dir.rstrip("/") == self.archive.rstrip("/"):
+            raise ValueError("dir and archive must be two folders")
+        return self
+
+
 class OutputSection(Section):
     """What is written, and where."""
 
@@ -55,6 +81,7 @@ class OutputSection(Section):
     )
     entries: Entries = Field(default=100, description="Newest N items in a feed.")
     content: Literal["full", "summary", "none"] = Field(default="full", description="How much text a feed carries.")
+    jekyll: JekyllSection | None = Field(default=None, description="Writes posts for Jekyll; without it, none.")
 
 
 class PerHostSection(Section):

@@ -1,13 +1,22 @@
 """What every section of the configuration has in common."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import UnionType
-from typing import Annotated, Any, ClassVar, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, NamedTuple, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetJsonSchemaHandler,
+    ValidationError,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from feedhub.config.forms import Form
+from feedhub.config.yaml_tree import Path
 
 
 class Section(BaseModel):
@@ -32,6 +41,41 @@ class Section(BaseModel):
             for key, value in data.items()
             if value is not None or key in cls.nullable or key not in droppable
         }
+
+
+class Fault(NamedTuple):
+    """Something wrong at ``path`` inside of a section; ``found`` is what stands there."""
+
+    path: Path
+    message: str
+    found: object = None
+
+
+def refuse(faults: Iterable[Fault]) -> None:
+    """Accept a section without faults; for validators, where one ValueError could name the section only.
+
+    Raises:
+        ValidationError: with every fault at its place.
+    """
+    errors = [
+        InitErrorDetails(type=PydanticCustomError("fault", "{said}", {"said": said}), loc=path, input=found)
+        for path, said, found in faults
+    ]
+    if errors:
+        raise ValidationError.from_exception_data("section", errors)
+
+
+class Shorthand:
+    """The JSON Schema of a section for which a text, or a list, may stand alone."""
+
+    def __get_pydantic_json_schema__(self, core_schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """See pydantic."""
+        return {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}, handler(core_schema)]}
+
+
+def meaning(key: str) -> BeforeValidator:
+    """Return what reads a text or list that stands alone as the value of ``key``."""
+    return BeforeValidator(lambda value: {key: value} if isinstance(value, str | list) else value)
 
 
 def plain_form(annotation: Any) -> Any:

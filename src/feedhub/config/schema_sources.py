@@ -4,9 +4,8 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from feedhub.config.addresses import ProxyUrl, SourceUrl, has_credentials
+from feedhub.config.addresses import SourceUrl, WebUrl, has_credentials
 from feedhub.config.forms import (
-    CategoryNames,
     Count,
     Cron,
     Encoding,
@@ -17,13 +16,23 @@ from feedhub.config.forms import (
     HeaderValue,
     Interval,
     KeyName,
+    Line,
     PatternText,
     Size,
     SourceName,
     Timezone,
     one_or_many,
 )
-from feedhub.config.schema_base import Section
+from feedhub.config.kinds import kind_faults
+from feedhub.config.mapping_forms import CookieName, CookieValue, RequestBody
+from feedhub.config.schema_base import Section, refuse
+from feedhub.config.schema_mapping import (
+    CategoryForm,
+    DetailSection,
+    FieldsSection,
+    PagesSection,
+    SourceCategorySection,
+)
 
 KeyField = Literal["id", "link", "title", "summary", "content", "author"]
 KeyFields = Annotated[
@@ -47,6 +56,7 @@ class IdentitySection(Section):
     )
 
 
+PluginName = Annotated[SourceName, Form("name of a plugin")]
 Identities = dict[KeyName, IdentitySection]
 
 
@@ -59,11 +69,15 @@ class SourceSection(Section):
         "an Authorization header.",
         examples=["https://news.ycombinator.com/rss"],
     )
-    kind: Literal["feed"] = Field(
-        default="feed", description="How the source is read: RSS, Atom, RDF, CDF or JSON Feed."
+    kind: Literal["feed", "json", "html"] = Field(
+        default="feed",
+        description="How the source is read: `feed` is RSS, Atom, RDF, CDF or JSON Feed; `json` is an API that answers "
+        "in JSON or JSONP; `html` is a page.",
     )
-    category: CategoryNames = Field(
-        default=[], description="Slugs or titles of the categories that its items go to.", examples=["tech"]
+    category: CategoryForm = Field(
+        default=SourceCategorySection(),
+        description="Slugs or titles of the categories that its items go to, or a category for each value of a field.",
+        examples=["tech"],
     )
     every: Every | None = Field(
         default=None,
@@ -83,7 +97,7 @@ class SourceSection(Section):
     headers: dict[HeaderName, HeaderValue] = Field(
         default={}, description="Extra request headers.", examples=[{"Authorization": "Bearer ${TOKEN}"}]
     )
-    proxy: ProxyUrl | None = Field(
+    proxy: WebUrl | None = Field(
         default=None, description="HTTP proxy to go through.", examples=["http://127.0.0.1:3128"]
     )
     limit: Count | None = Field(default=None, description="Newest N records of a document. Default: 10,000.")
@@ -92,6 +106,34 @@ class SourceSection(Section):
         description="What happens to markup: cleaned by an allow-list, left as it is, or turned into text.",
     )
     identity: Identities = Field(default={}, description="Named keys of this source, added to the global ones.")
+    items: Line | None = Field(
+        default=None,
+        description="Where the records are: JMESPath (default: the document itself), or CSS selector in a page.",
+        examples=["data.list"],
+    )
+    fields: FieldsSection | None = Field(default=None, description="Which part of a record is which field.")
+    where: Line | None = Field(
+        default=None,
+        description="Keeps the records for which this holds: JMESPath, or CSS selector in a page.",
+        examples=["ad == `false`"],
+    )
+    error: Line | None = Field(
+        default=None,
+        description="The poll fails when this holds for the answer: JMESPath, or CSS selector that finds something.",
+        examples=["errno != `0`"],
+    )
+    pages: PagesSection | None = Field(default=None, description="Further pages of the list.")
+    detail: DetailSection | None = Field(default=None, description="A second request for the text of each new item.")
+    method: Literal["GET", "POST"] = Field(default="GET", description="How the list is asked for.")
+    body: RequestBody | None = Field(
+        default=None,
+        description="What is sent with POST; a mapping is sent as JSON, in which quoted values are text.",
+        examples=[{"page": 1, "type": "news"}],
+    )
+    cookies: dict[CookieName, CookieValue] = Field(
+        default={}, description="Sent as one Cookie header.", examples=[{"session": "${SESSION}"}]
+    )
+    sign: PluginName | None = Field(default=None, description="Plugin that signs every request of this source.")
     timeout: Interval | None = Field(default=None, description="Total time of a request. Default: `poll.timeout`.")
     max_size: Size | None = Field(default=None, description="Largest decoded document. Default: `poll.max_size`.")
     user_agent: HeaderValue | None = Field(default=None, description="Default: `poll.user_agent`.")
@@ -110,4 +152,9 @@ class SourceSection(Section):
     def _one_way_of_timing(self) -> Self:
         if self.every is not None and self.schedule is not None:
             raise ValueError("every and schedule exclude each other")
+        return self
+
+    @model_validator(mode="after")
+    def _fits_its_kind(self) -> Self:
+        refuse(kind_faults(self))
         return self

@@ -116,7 +116,10 @@ def _message(detail: ErrorDetails) -> str:
 
 
 def _written_path(value: Value, location: tuple[int | str, ...]) -> Path:
-    """Return a location in the terms of the file: a single value that was taken as a list has no index."""
+    """Return a location in the terms of the file.
+
+    A single value that was taken as a list has no index, and one that was taken as a mapping has no key.
+    """
     path: list[str | int] = []
     current: Value = value
     for part in location:
@@ -124,6 +127,8 @@ def _written_path(value: Value, location: tuple[int | str, ...]) -> Path:
             if not isinstance(current, list):
                 continue
             current = current[part]
+        elif isinstance(current, str | list) and part != "[key]":
+            continue
         else:
             current = current.get(part) if isinstance(current, dict) else None
         path.append(part)

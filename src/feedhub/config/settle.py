@@ -1,16 +1,17 @@
 """From checked files to settings: the parts joined, every default filled in (SPEC §3)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 
 from feedhub.config.addresses import absolute, store_url
 from feedhub.config.categories import CategoryTable
+from feedhub.config.posts import template_path
 from feedhub.config.schema import CategorySection, Config, IncludedConfig, PollSection
 from feedhub.config.schema_rules import ConditionSection, RuleSection
 from feedhub.config.section import ConfigFile
 from feedhub.config.settle_sources import Defaults, digest, settled_source
-from feedhub.model.output import Category, OutputSettings, Retention, Site
+from feedhub.model.output import Category, OutputSettings, PostSettings, Retention, Site
 from feedhub.model.problem import Problem
 from feedhub.model.settings import Settings
 from feedhub.model.source import Condition, PollSettings, Replacement, Rule, Source
@@ -26,20 +27,26 @@ class Checked:
 
 
 def settle(
-    root: str, config: Config, parts: Sequence[Checked], table: CategoryTable, secrets: tuple[str, ...]
+    root: str,
+    config: Config,
+    parts: Sequence[Checked],
+    table: CategoryTable,
+    *,
+    posts: PostSettings | None,
+    secrets: tuple[str, ...],
 ) -> Settings:
     """Return the settings that ``parts`` describe; the first part is the main file, whose values are ``config``."""
     site = Site(**{name: getattr(config.site, name) for name in type(config.site).model_fields})
     poll = _poll(config.poll, site)
     identity = {name: pattern for part in parts for name, pattern in part.section.identity.items()}
     given = Defaults(root=root, site=site, poll=poll, identity=identity, categories=table)
+    rules = tuple(_rule(section, table) for part in parts for section in part.section.rules)
     sources = tuple(
-        settled_source(section, part.file, index, _line(part.unusable.get(index)), given)
+        _read_again_for(rules, settled_source(section, part.file, index, _line(part.unusable.get(index)), given))
         for part in parts
         for index, section in enumerate(part.section.sources)
     )
     categories = _categories(parts, table)
-    rules = tuple(_rule(section, table) for part in parts for section in part.section.rules)
     output = OutputSettings(
         dir=absolute(config.output.dir, root),
         formats=tuple(dict.fromkeys(config.output.formats)),
@@ -48,17 +55,18 @@ def settle(
     )
     return Settings(
         root=root,
-        files=tuple(part.file.path for part in parts),
+        files=tuple(filter(None, [*(part.file.path for part in parts), template_path(config.output.jekyll, root)])),
         site=site,
         store=store_url(config.store, root),
         output=output,
+        posts=posts,
         poll=poll,
         retention=Retention(days=config.retention.days, items=config.retention.items),
         categories=categories,
         sources=sources,
         rules=rules,
         rules_digest=_rules_digest(rules, sources),
-        output_digest=_output_digest(site, output, categories),
+        output_digest=_output_digest(site, output, posts, categories),
         secrets=secrets,
         problems=tuple(problem for part in parts for problem in part.unusable.values()),
     )
@@ -126,11 +134,22 @@ def _condition(section: ConditionSection, table: CategoryTable) -> Condition:
     return parts[0] if len(parts) == 1 else Condition(kind="all", parts=tuple(parts))
 
 
+def _read_again_for(rules: Sequence[Rule], source: Source) -> Source:
+    """Let a document that did not change be read again when what rules drop may have changed."""
+    if not any(rule.drop for rule in rules):
+        return source
+    return replace(source, settings_digest=digest(source.settings_digest, [asdict(rule) for rule in rules]))
+
+
 def _rules_digest(rules: Sequence[Rule], sources: Sequence[Source]) -> str:
     filed = sorted((source.name, source.categories) for source in sources)
-    return digest([asdict(rule) for rule in rules], filed)
+    by_value = sorted((source.name, asdict(source.category_map)) for source in sources if source.category_map)
+    return digest([asdict(rule) for rule in rules], filed, *([by_value] if by_value else []))
 
 
-def _output_digest(site: Site, output: OutputSettings, categories: Sequence[Category]) -> str:
+def _output_digest(
+    site: Site, output: OutputSettings, posts: PostSettings | None, categories: Sequence[Category]
+) -> str:
     shown = [asdict(category) for category in categories]
-    return digest(asdict(site), output.formats, output.entries, output.content, shown)
+    written = [asdict(posts)] if posts else []
+    return digest(asdict(site), output.formats, output.entries, output.content, shown, *written)

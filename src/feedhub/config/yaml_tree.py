@@ -13,6 +13,13 @@ import yaml
 Value: TypeAlias = "str | list[Value] | dict[str, Value] | None"
 Path: TypeAlias = tuple[str | int, ...]
 
+
+class Quoted(str):
+    """Text that was written in quotes or as a block: it stays text where plain words may be numbers (a JSON body)."""
+
+    __slots__ = ()
+
+
 MAX_DEPTH: Final = 60
 """Levels of nesting; the deepest configuration that means something has about ten."""
 
@@ -148,7 +155,7 @@ class _Reader:
             return None
         self._check_tag(event, path)
         text: str = event.value
-        return text
+        return Quoted(text) if event.style else text
 
     def _check_tag(self, event: Any, path: Path) -> None:
         if event.tag not in (None, "!") and event.tag not in _STANDARD_TAGS:

@@ -1,4 +1,4 @@
-"""HTTP: one polite, bounded, conditional GET (SPEC §8, §9)."""
+"""HTTP: one polite, bounded, conditional GET, or a POST (SPEC §8, §9)."""
 
 import base64
 import hashlib
@@ -12,7 +12,7 @@ import requests
 from requests.structures import CaseInsensitiveDict
 from urllib3 import HTTPResponse
 
-from feedhub.errors import FetchError, HttpStatusError
+from feedhub.errors import FetchError, HttpStatusError, RedirectError
 from feedhub.fetch.body import is_challenge, read_body, release
 from feedhub.fetch.decode import ACCEPT_ENCODING
 from feedhub.fetch.dial import Dialer, Lookup
@@ -35,6 +35,7 @@ _MAX_WAIT_FOR_SLOT = 600.0
 _STALE_CONNECTIONS = 2
 _WALL_STATUSES = frozenset({403, 429, 503})
 _WALL_SIZE = 65_536
+_OF_THE_BODY = frozenset({"content-type", "content-encoding", "content-language"})
 _NOT_HANDED_ON = frozenset({"set-cookie", "set-cookie2"})
 
 
@@ -87,7 +88,7 @@ class HttpFetcher:
         response: requests.Response | None = None
         with self._watchdog.watch(left, request.timeout) as exchange, self._dialer.during(exchange):
             try:
-                response = self._send(request, trail.url, exchange)
+                response = self._send(request, trail, exchange)
                 return self._answer(request, trail, response, exchange)
             except FetchError as exc:
                 # A connection that the watchdog shut down looks cut, reset, or complete.
@@ -103,11 +104,14 @@ class HttpFetcher:
                 if response is not None:
                     response.raw.close()
 
-    def _send(self, request: Request, url: str, exchange: Exchange) -> requests.Response:
+    def _send(self, request: Request, trail: Trail, exchange: Exchange) -> requests.Response:
+        url = trail.url
+        is_whole = trail.keeps_method
         prepared = requests.PreparedRequest()
-        prepared.prepare_method("GET")
+        prepared.prepare_method(request.method if is_whole else "GET")
         prepared.prepare_url(url, None)
-        prepared.prepare_headers(_headers(request, url))
+        prepared.prepare_headers(_headers(request, url, is_whole=is_whole))
+        prepared.prepare_body(request.body if is_whole else None, None)
         proxies = self._proxies(request, prepared.url or url)
         for _ in range(_STALE_CONNECTIONS):
             try:
@@ -140,6 +144,10 @@ class HttpFetcher:
         if status in REDIRECT_STATUSES:
             release(response.raw)
             trail.follow(status, response.headers)
+            if request.body and trail.keeps_method and not keeps_credentials(request.url, trail.url):
+                raise RedirectError(
+                    "redirect to another site, which must not get the body of the request", status=status
+                )
             return None
         retry_at = freshness_of(response.headers, self._now()).retry_at
         raise HttpStatusError(_status_text(response, exchange), status=status, retry_at=retry_at)
@@ -160,6 +168,7 @@ class HttpFetcher:
             freshness=freshness_of(headers, self._now()),
             redirects=trail.hops,
             headers=tuple(pair for pair in headers.items() if pair[0].lower() not in _NOT_HANDED_ON),
+            fetched_at=self._now(),
         )
 
     def _not_modified(self, request: Request, trail: Trail, response: requests.Response) -> NotModified:
@@ -174,8 +183,11 @@ class HttpFetcher:
         )
 
 
-def _headers(request: Request, url: str) -> CaseInsensitiveDict[str]:
-    """The header fields for one hop; what is the origin's own is left out when we have left the origin."""
+def _headers(request: Request, url: str, *, is_whole: bool) -> CaseInsensitiveDict[str]:
+    """The header fields for one hop; what is the origin's own is left out when we have left the origin.
+
+    ``is_whole``: the body goes along, if there is one, and with it the fields that describe it.
+    """
     headers = CaseInsensitiveDict(
         {"User-Agent": request.user_agent, "Accept": _ACCEPT, "Accept-Encoding": ACCEPT_ENCODING}
     )
@@ -188,7 +200,7 @@ def _headers(request: Request, url: str) -> CaseInsensitiveDict[str]:
         if parts.username is not None:
             pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
             headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode("ascii")
-        headers.update(request.headers)
+        headers.update(pair for pair in request.headers if is_whole or pair[0].lower() not in _OF_THE_BODY)
     return headers
 
 

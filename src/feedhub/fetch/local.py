@@ -3,6 +3,7 @@
 import hashlib
 import os
 import stat
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -44,7 +45,8 @@ def _path_of(url: str) -> Path:
 
 def _read(path: Path, request: Request) -> Document | NotModified:
     # Asked before opening: to open a device or a pipe can block or have effects.
-    validators = _validators(path.stat(), path)
+    status = path.stat()
+    validators = _validators(status, path)
     if validators == request.validators:
         return NotModified(url=request.url, validators=validators)
     with path.open("rb") as file:
@@ -57,7 +59,13 @@ def _read(path: Path, request: Request) -> Document | NotModified:
         raise FetchError(f"{path} changed while it was read")
     if not body:
         raise FetchError(f"{path} is empty")
-    return Document(url=request.url, body=body, digest=hashlib.sha256(body).hexdigest(), validators=validators)
+    return Document(
+        url=request.url,
+        body=body,
+        digest=hashlib.sha256(body).hexdigest(),
+        validators=validators,
+        fetched_at=datetime.fromtimestamp(status.st_mtime, UTC),
+    )
 
 
 def _validators(status: os.stat_result, path: Path) -> Validators:

@@ -9,6 +9,7 @@ from feedhub.model.document import Redirect
 MAX_REDIRECTS = 5
 REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 
+_SAME_METHOD = frozenset({307, 308})
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _MAX_LOCATION = 8_192
 _PRINTABLE = "".join(chr(code) for code in range(33, 127))
@@ -21,6 +22,11 @@ class Trail:
         self.url = url
         self.hops: tuple[Redirect, ...] = ()
         self._visited = {urldefrag(url).url}
+
+    @property
+    def keeps_method(self) -> bool:
+        """Whether method and body are still the request's: 301, 302 and 303 make a POST a GET (RFC 9110 §15.4)."""
+        return all(hop.status in _SAME_METHOD for hop in self.hops)
 
     def follow(self, status: int, headers: Mapping[str, str]) -> None:
         """Go where ``Location`` says (RFC 9110 §10.2.2).

@@ -165,18 +165,6 @@ class HubStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Preview:
-    """What a source would give if it were polled now; nothing of it is stored."""
-
-    url: str
-    title: str
-    items: tuple[tuple[ParsedItem, Item], ...]
-    rejected: tuple[Rejected, ...]
-    notes: tuple[str, ...]
-    keys: tuple[tuple[str, ...], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FieldTrace:
     """What one path (or template) of a mapped field gave on one record, shortened; or why it failed."""
 
@@ -192,3 +180,19 @@ class RecordTrace:
 
     position: int
     fields: tuple[FieldTrace, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What a source would give if it were polled now; nothing of it is stored.
+
+    ``traces`` say of a mapped source what every path gave on the first records.
+    """
+
+    url: str
+    title: str
+    items: tuple[tuple[ParsedItem, Item], ...]
+    rejected: tuple[Rejected, ...]
+    notes: tuple[str, ...]
+    keys: tuple[tuple[str, ...], ...]
+    traces: tuple[RecordTrace, ...] = ()

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from feedhub.model.output import Category, OutputSettings, Retention, Site
+from feedhub.model.output import Category, OutputSettings, PostSettings, Retention, Site
 from feedhub.model.problem import Problem
 from feedhub.model.source import PollSettings, Rule, Source
 
@@ -13,8 +13,10 @@ class Settings:
 
     ``root`` is the absolute folder that relative paths are relative to (SPEC §3). ``store`` is an SQLAlchemy URL
     with an absolute path. ``categories`` are all that the configuration names, declared or not, in order of mention.
-    ``files`` are the files it was read from, the main one first. ``secrets`` are values that never leave memory.
+    ``files`` are the files it was read from, the main one first, a template last.
+    ``secrets`` are values that never leave memory.
     ``problems`` are those that cost one source each and not the whole configuration.
+    ``posts`` None means that no Jekyll posts are written.
     ``output_digest`` changes when anything changes that every output file depends on.
     """
 
@@ -32,3 +34,4 @@ class Settings:
     output_digest: str = ""
     secrets: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
+    posts: PostSettings | None = None

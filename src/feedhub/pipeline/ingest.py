@@ -6,12 +6,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from feedhub.model.identity import Decision, Filing, Ingest, IngestPlan, LedgerNote, Verdict
+from feedhub.model.identity import Decision, Filing, Ingest, IngestPlan, Verdict
 from feedhub.model.item import Item, ParsedFeed, Rejected
 from feedhub.model.report import Outcome, PollReport
 from feedhub.model.settings import Settings
 from feedhub.model.source import Rule, Source
 from feedhub.pipeline.details import NO_DETAILS, UNSEEN, Details, completed
+from feedhub.pipeline.notes import dropped_notes, rejected_notes
 from feedhub.ports import Cleaner, Transaction
 from feedhub.rules.categorize import brought_categories, file_item
 from feedhub.rules.dedupe import judge
@@ -19,7 +20,6 @@ from feedhub.rules.identity import keyed_document, lookup_keys
 from feedhub.rules.select import settled_published
 
 _REWRITTEN: Final = frozenset({Verdict.NEW, Verdict.CHANGED, Verdict.DUPLICATE, Verdict.REFRESHED})
-_UNSTORED: Final = frozenset({Verdict.UNIDENTIFIED, Verdict.REMOVED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,14 +57,15 @@ def plan_document(
     dropped = [ingest for ingest in prepared if ingest.filing and ingest.filing.dropped_by]
     notes = (
         *judgement.notes,
-        *(_dropped_note(ingest) for ingest in dropped),
-        *(_rejected_note(rejected) for rejected in feed.rejected),
+        *(note for ingest in dropped for note in dropped_notes(ingest)),
+        *(note for rejected in feed.rejected for note in rejected_notes(rejected, source)),
     )
     left_out = {ingest.decision.item_id for ingest in dropped} | desk.waiting.keys()
     plan = IngestPlan(ingests=tuple(_kept(prepared, left_out)), notes=notes, distrusted=judgement.distrusted)
     warnings = (*feed.notes, *judgement.warnings, *_waiting_words(desk.waiting))
     given = [ingest for ingest in prepared if ingest.decision.item_id not in desk.waiting]
-    report = _report(source.name, given, dropped, rejected=len(feed.rejected), warnings=warnings)
+    shown = (*warnings, *_rejected_words(feed.rejected))
+    report = _report(source.name, given, dropped, rejected=len(feed.rejected), warnings=shown)
     return Planned(plan=plan, report=report, warnings=warnings, is_whole=not desk.waiting)
 
 
@@ -119,6 +120,13 @@ class _Desk:
         return replace(item, content=stored.content) if stored and stored.content else item
 
 
+def _rejected_words(rejected: Sequence[Rejected]) -> tuple[str, ...]:
+    if not rejected:
+        return ()
+    count = "1 record left out" if len(rejected) == 1 else f"{len(rejected)} records left out, the first"
+    return (f"{count}: {rejected[0].reason}",)
+
+
 def _waiting_words(waiting: dict[str, str]) -> tuple[str, ...]:
     if not waiting:
         return ()
@@ -131,7 +139,7 @@ def _kept(prepared: Sequence[Ingest], left_out: set[str]) -> list[Ingest]:
     kept = []
     for ingest in prepared:
         verdict = ingest.decision.verdict
-        if verdict in _UNSTORED:
+        if verdict is Verdict.UNIDENTIFIED:
             continue
         if ingest.decision.item_id not in left_out:
             kept.append(ingest)
@@ -154,26 +162,4 @@ def _report(
         rejected=rejected + len(dropped) + verdicts[Verdict.UNIDENTIFIED],
         seen=verdicts[Verdict.SEEN] + verdicts[Verdict.REFRESHED] + verdicts[Verdict.REMOVED],
         warnings=warnings,
-    )
-
-
-def _dropped_note(ingest: Ingest) -> LedgerNote:
-    keys = ingest.decision.keyed.keys
-    parsed = ingest.decision.keyed.item
-    return LedgerNote(
-        kind="dropped",
-        reason=f'rule "{ingest.filing.dropped_by if ingest.filing else ""}"',
-        key=keys[0].text if keys else None,
-        title=parsed.title,
-        link=parsed.link,
-    )
-
-
-def _rejected_note(rejected: Rejected) -> LedgerNote:
-    return LedgerNote(
-        kind="rejected",
-        reason=rejected.reason,
-        key=f"guid:{rejected.guid}" if rejected.guid else None,
-        title=rejected.title,
-        link=rejected.link,
     )

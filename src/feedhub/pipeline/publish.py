@@ -58,7 +58,15 @@ def _publish_output(
 ) -> None:
     feed = output_feed(slug, settings.site, categories, settings.output)
     items = store.newest(slug, feed.entries)
-    view = output_view(feed, settings.site, settings.output, items, store.changed_at(slug), settings.secrets)
+    view = output_view(
+        feed,
+        settings.site,
+        settings.output,
+        items,
+        store.changed_at(slug),
+        addresses={source.name: source.url for source in settings.sources},
+        secrets=settings.secrets,
+    )
     paths = set(press.index.paths(slug))
     for renderer in press.renderers:
         paths.discard(tally.write(slug, partial(renderer.render, view)))

@@ -84,6 +84,37 @@ class FolderWriter:
         with _told(path, "read"):
             return target.read_bytes() if _size(target) is not None else None
 
+    def move(self, old: str, new: str) -> bool:
+        """Rename a file in one step, in the place of what is at ``new``; False if ``old`` is not there.
+
+        Raises:
+            PublishError: no permission, or a path that would leave the folder.
+        """
+        source, target = self._target(old), self._target(new)
+        with _told(old, f"moved to {new}"):
+            if _size(source) is None:
+                return False
+            target.parent.mkdir(parents=True, exist_ok=True)
+            source.replace(target)
+            _sync_folder(target.parent)
+            _sync_folder(source.parent)
+            return True
+
+    def names(self, folder: str) -> list[str]:
+        """Return the names of the files directly in a folder below, sorted, hidden ones left out; [] if there is none.
+
+        Raises:
+            PublishError: no permission, or a path that would leave the folder.
+        """
+        place = self._target(f"{folder}/x").parent
+        with _told(folder, "listed"):
+            try:
+                with os.scandir(place) as entries:
+                    found = [one.name for one in entries if one.is_file(follow_symlinks=False)]
+            except (FileNotFoundError, NotADirectoryError):
+                return []
+        return sorted(name for name in found if not name.startswith("."))
+
     def _target(self, path: str) -> Path:
         """Return where ``path`` lies, and refuse what is not below the folder, symbolic links followed."""
         parts = checked_parts(path)

@@ -4,8 +4,10 @@ The law: missing a duplicate is acceptable, losing a real item is not. So a key 
 nothing else about the record speaks against it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import inf
+from typing import Final
 
 from feedhub.model.identity import (
     Decision,
@@ -16,6 +18,7 @@ from feedhub.model.identity import (
     KnownItem,
     KnownKeys,
     LedgerNote,
+    Sighting,
     Verdict,
 )
 from feedhub.rules.identity import (
@@ -27,6 +30,8 @@ from feedhub.rules.identity import (
 )
 from feedhub.rules.migration import Migration, find_migration
 
+_REMEMBERED: Final = frozenset({Verdict.NEW, Verdict.CHANGED, Verdict.DUPLICATE, Verdict.REFRESHED})
+
 
 def judge(document: KeyedDocument, known: KnownKeys, *, source: str, site_url: str) -> Judgement:
     """Decide about every record of one document of ``source``; the records keep their order."""
@@ -35,7 +40,8 @@ def judge(document: KeyedDocument, known: KnownKeys, *, source: str, site_url: s
     bench = _Bench(source=source, site_url=site_url, known=known.items, migration=find_migration(items, known.items))
     if bench.migration.note:
         bench.notes.append(LedgerNote(kind="migration", reason=bench.migration.note))
-    decisions = tuple(bench.decide(keyed) for keyed in items)
+    decided = {number: bench.decide(items[number]) for number in sorted(range(len(items)), key=bench.turn(items))}
+    decisions = tuple(decided[number] for number in range(len(items)))
     bench.notes.extend(LedgerNote(kind="distrusted", reason=text) for text in document.warnings)
     warnings = document.warnings + ((bench.migration.note,) if bench.migration.note else ())
     return Judgement(decisions=decisions, notes=tuple(bench.notes), distrusted=document.distrusted, warnings=warnings)
@@ -54,9 +60,27 @@ class _Bench:
     known: Mapping[str, KnownItem]
     migration: Migration
     claimed: dict[str, KnownItem] = field(default_factory=dict)
-    renamed: dict[str, KnownItem] = field(default_factory=dict)
+    judged: dict[str, KnownItem] = field(default_factory=dict)
     met: set[str] = field(default_factory=set)
     notes: list[LedgerNote] = field(default_factory=list)
+
+    def turn(self, items: Sequence[KeyedItem]) -> Callable[[int], tuple[float, bool, int]]:
+        """Return the order of deciding, by number of record.
+
+        Of two records of one item the first decided speaks for it. That must not depend on their places in the
+        document, or it would seem edited whenever they change places: the newest does, else what was said before.
+        """
+
+        def key(number: int) -> tuple[float, bool, int]:
+            item = items[number].item
+            said = {known.sighting.text_digest for known in self._known(items[number]) if known.sighting}
+            at = item.published_at.timestamp() if item.published_at else -inf
+            return -at, item.text_digest not in said, number
+
+        return key
+
+    def _known(self, keyed: KeyedItem) -> list[KnownItem]:
+        return [self.known[key.text] for key in keyed.keys if key.text in self.known]
 
     def decide(self, keyed: KeyedItem) -> Decision:
         if not keyed.keys:
@@ -78,13 +102,24 @@ class _Bench:
                 doubted.append(key)
             else:
                 believed.append((key, target))
-        if not believed and keyed.signature in self.migration.signatures:
-            believed.append((keyed.signature, self.known[keyed.signature.text]))
+        if not believed:
+            believed = self._remembered(keyed)
         return believed, doubted
+
+    def _remembered(self, keyed: KeyedItem) -> list[tuple[IdentityKey, KnownItem]]:
+        """Return the item that a record without any believed key still is, by a weaker sign."""
+        if keyed.signature in self.migration.signatures:
+            return [(keyed.signature, self.known[keyed.signature.text])]
+        # A key that discriminated until now led to this item; unchanged, the record is still that item.
+        for key in keyed.distrusted:
+            target = self._target(key)
+            if target and target.id not in self.met and _is_unchanged(keyed, target):
+                return [(key, target)]
+        return []
 
     def _target(self, key: IdentityKey) -> KnownItem | None:
         target = self.claimed.get(key.text) or self.known.get(key.text)
-        return self.renamed.get(target.id, target) if target else None
+        return self.judged.get(target.id, target) if target else None
 
     def _contradicts(self, keyed: KeyedItem, key: IdentityKey, target: KnownItem) -> bool:
         if key.strength is KeyStrength.NAMED:
@@ -112,7 +147,7 @@ class _Bench:
             self._note(keyed, "removed", "taken out by retention earlier, not presented again", target, key)
         elif verdict is Verdict.REPEAT:
             self._note(keyed, "repeat", f"a second record of one item in the document, by {key.name}", target, key)
-        return self._decision(keyed, verdict, target, reoffered=bool(target.sighting and not target.sighting.offered))
+        return self._decision(keyed, verdict, target, reoffered=_is_reoffered(verdict, target))
 
     def _verdict(self, keyed: KeyedItem, target: KnownItem) -> Verdict:
         sighting = target.sighting
@@ -150,8 +185,10 @@ class _Bench:
     ) -> Decision:
         gained = tuple(key for key in keyed.keys if key.text not in self.known and key.text not in self.claimed)
         names = tuple(key for key in gained if key.strength is KeyStrength.NAMED)
-        if names:
-            target = self.renamed[target.id] = replace(target, named=target.named + names)
+        extras = extras_digest(keyed.item)
+        # The rest of the document is judged as the next poll will judge it.
+        sighting = _sighting(keyed, extras) if verdict in _REMEMBERED else target.sighting
+        target = self.judged[target.id] = replace(target, named=target.named + names, sighting=sighting)
         self.claimed.update((key.text, target) for key in gained + moved)
         self.met.add(target.id)
         return Decision(
@@ -161,7 +198,7 @@ class _Bench:
             gained=gained,
             moved=moved,
             text_digest=keyed.item.text_digest,
-            extras_digest=extras_digest(keyed.item),
+            extras_digest=extras,
             reoffered=reoffered,
         )
 
@@ -190,6 +227,17 @@ def url_key(keyed: KeyedItem) -> str | None:
     return next((key.text for key in keyed.keys + keyed.distrusted if key.strength is KeyStrength.URL), None)
 
 
+def _sighting(keyed: KeyedItem, extras: str) -> Sighting:
+    return Sighting(
+        guid=keyed.item.guid,
+        url_key=url_key(keyed),
+        title=keyed.item.title,
+        text_digest=keyed.item.text_digest,
+        extras_digest=extras,
+        offered=True,
+    )
+
+
 def _names_differ(keyed: KeyedItem, target: KnownItem) -> bool:
     """Tell whether record and item carry different values of one named key: then they are two items."""
     theirs = {key.name: set[str]() for key in target.named}
@@ -199,6 +247,25 @@ def _names_differ(keyed: KeyedItem, target: KnownItem) -> bool:
         key.text not in theirs[key.name]
         for key in keyed.keys
         if key.strength is KeyStrength.NAMED and key.name in theirs
+    )
+
+
+def _is_reoffered(verdict: Verdict, target: KnownItem) -> bool:
+    """Tell whether the store does not know yet that the source offers the item; it must not forget one on offer."""
+    if target.sighting is None:
+        return verdict is Verdict.REMOVED
+    return not target.sighting.offered
+
+
+def _is_unchanged(keyed: KeyedItem, target: KnownItem) -> bool:
+    """Tell whether a record says, word for word and under no other key, what its source last said about an item."""
+    said = target.sighting
+    return (
+        said is not None
+        and said.text_digest == keyed.item.text_digest
+        and not _differ(said.guid, keyed.item.guid)
+        and not _differ(said.url_key, url_key(keyed))
+        and not _names_differ(keyed, target)
     )
 
 

@@ -70,5 +70,7 @@ def _re_identified(items: Sequence[KeyedItem], known: Mapping[str, KnownItem]) -
         for keyed in strangers
         if (target := known.get(keyed.signature.text)) and target.id not in recognised
     ]
-    enough = len(found) >= 2 and len(found) * 2 >= len(items) and len(found) * 5 >= len(strangers) * 3
+    most = len(found) >= 2 and len(found) * 2 >= len(items) and len(found) * 5 >= len(strangers) * 3
+    # Three records that agree in headline and second are no coincidence, however much is new beside them.
+    enough = most or (len(found) >= 3 and len(found) * 3 >= len(strangers))
     return frozenset(found) if enough and len(set(found)) == len(found) else frozenset()

@@ -1,8 +1,9 @@
 """What an output shows."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Final
 
 from feedhub.model.item import StoredItem
@@ -32,13 +33,21 @@ def output_view(
     settings: OutputSettings,
     items: Sequence[StoredItem],
     changed_at: datetime,
+    addresses: Mapping[str, str] = MappingProxyType({}),
     secrets: Collection[str] = (),
 ) -> OutputView:
     """Choose the newest entries for an output; ``items`` come newest first.
 
-    Addresses of sources are shown only as far as they hold no credential (guarantee 4).
+    An address of a source is shown only while ``addresses`` (by name) holds it, and as far as it holds no credential
+    (guarantee 4): of one that was changed or removed it is no longer known what in it was secret.
     """
-    shown = tuple(replace(item, source_url=public_url(item.source_url, secrets)) for item in items[: feed.entries])
+    shown = tuple(
+        replace(
+            item,
+            source_url=public_url(item.source_url, secrets) if addresses.get(item.source) == item.source_url else None,
+        )
+        for item in items[: feed.entries]
+    )
     return OutputView(
         site=site,
         feed=feed,

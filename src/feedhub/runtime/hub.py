@@ -28,17 +28,14 @@ from feedhub.pipeline.categorize import refile
 from feedhub.pipeline.details import Outside
 from feedhub.pipeline.poll import Fetched, fetch_source, store_fetched
 from feedhub.pipeline.prune import prune
-from feedhub.pipeline.publish import Press, publish
 from feedhub.ports import Fetcher, Parser, Store
-from feedhub.publish.files import FolderWriter
-from feedhub.publish.index import FeedIndex
-from feedhub.publish.renderers import renderers
 from feedhub.rules.health import is_due, source_status
 from feedhub.runtime.clock import utc_now
 from feedhub.runtime.explain import explained
 from feedhub.runtime.parse_pool import ParsePool
 from feedhub.runtime.plugins import Signers
 from feedhub.runtime.poller import poll_all
+from feedhub.runtime.presses import Presses
 from feedhub.runtime.preview import adhoc_source, discover, preview_source
 from feedhub.runtime.schedule import CronSchedule
 from feedhub.sources.clean import HtmlCleaner
@@ -83,13 +80,8 @@ class Hub:
         return ParsePool()
 
     @cached_property
-    def press(self) -> Press:
-        """Renderers and the output folder."""
-        return Press(
-            renderers=renderers(self.settings.output.formats),
-            index=FeedIndex(self.settings.site, self.settings.output.formats),
-            writer=FolderWriter(self.settings.output.dir),
-        )
+    def _presses(self) -> Presses:
+        return Presses(self.settings)
 
     def poll(
         self,
@@ -123,7 +115,7 @@ class Hub:
             per_host=self.settings.poll.host_concurrent,
             on_report=on_report,
         )
-        published = publish(self.store, self.settings, self.press) if and_publish else None
+        published = self._presses.publish(self.store, self.now()) if and_publish else None
         return PollRun(
             reports=reports,
             published=published,
@@ -142,7 +134,7 @@ class Hub:
         unknown = [slug for slug in slugs if slug not in present]
         if unknown:
             raise UsageError(f'no category "{unknown[0]}"; there are: {", ".join(sorted(present))}')
-        return publish(self.store, self.settings, self.press, slugs=slugs, everything=not slugs)
+        return self._presses.publish(self.store, self.now(), slugs=slugs, everything=not slugs)
 
     def prune(self) -> PruneReport:
         """Apply retention now."""
@@ -173,7 +165,7 @@ class Hub:
         """
         known = next((source for source in self.settings.sources if source.name == target), None)
         source = known or adhoc_source(target, self.settings)
-        return preview_source(source, fetcher=self.fetcher, parser=self.parser, cleaner=self._cleaner, limit=limit)
+        return preview_source(source, outside=self._outside, limit=limit, now=self.now())
 
     def discover(self, url: str) -> tuple[DiscoveredFeed, ...]:
         """Return the feeds a page offers.
@@ -182,7 +174,7 @@ class Hub:
             PollError: the page cannot be fetched.
             UsageError: not an http(s) address.
         """
-        return discover(url, self.settings, fetcher=self.fetcher, parser=self.parser)
+        return discover(url, self.settings, fetcher=self.fetcher, parser=self.parser, now=self.now())
 
     def search(self, query: str, limit: int) -> tuple[SearchHit, ...]:
         """Search stored items."""

@@ -5,25 +5,29 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.context import BaseContext
+from typing import Any, TypeVar
 
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from feedhub.errors import ParseError
 from feedhub.model.document import Document
-from feedhub.model.item import ParsedFeed
+from feedhub.model.item import Detail, ParsedFeed
 from feedhub.model.source import Source
 from feedhub.sources import KINDS
+from feedhub.sources.full_text import read_detail
 from feedhub.sources.readers import read_document
 
-_PRELOADED = ["feedhub.sources.readers"]
+_PRELOADED = ["feedhub.sources.readers", "feedhub.sources.full_text"]
 _MOST_WORKERS = 4
 _ATTEMPTS = 3
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +46,11 @@ class InlineParser:
 
     def parse(self, document: Document, source: Source) -> ParsedFeed:
         """Return the items of ``document``; see ``feedhub.ports.Parser``."""
-        return _raised(_read(document, source, self._kinds))
+        return _raised(_guarded(read_document, document, source, self._kinds))
+
+    def detail(self, document: Document, source: Source) -> Detail:
+        """Return what a second answer says; see ``feedhub.ports.Parser``."""
+        return _raised(_guarded(read_detail, document, source))
 
     def close(self) -> None:
         """Nothing to stop."""
@@ -68,16 +76,23 @@ class ParsePool:
         self._memory = memory
         self._kinds = dict(kinds)
         self._pool: ProcessPool | None = None
-        self._pending: set[ProcessFuture[ParsedFeed | _Refusal]] = set()
+        self._pending: set[ProcessFuture[Any]] = set()
         self._closed = False
         self._lock = threading.Lock()
 
     def parse(self, document: Document, source: Source) -> ParsedFeed:
         """Return the items of ``document``; see ``feedhub.ports.Parser``."""
+        return self._read(read_document, document, source, self._kinds)
+
+    def detail(self, document: Document, source: Source) -> Detail:
+        """Return what a second answer says; see ``feedhub.ports.Parser``."""
+        return self._read(read_detail, document, source)
+
+    def _read(self, read: Callable[..., Answer], *given: object) -> Answer:
         for _ in range(_ATTEMPTS):
             pool = self._running()
             try:
-                return _raised(self._answer(pool, document, source))
+                return _raised(self._answer(pool, read, given))
             except FutureTimeoutError as exc:
                 raise ParseError(f"took longer than {self._timeout:g} s to read") from exc
             except ProcessExpired as exc:
@@ -94,8 +109,8 @@ class ParsePool:
         if pool is not None:
             self._put_away(pool)
 
-    def _answer(self, pool: ProcessPool, document: Document, source: Source) -> ParsedFeed | _Refusal:
-        future = pool.schedule(_read, args=(document, source, self._kinds), timeout=self._timeout)
+    def _answer(self, pool: ProcessPool, read: Callable[..., Answer], given: tuple[object, ...]) -> Answer | _Refusal:
+        future: ProcessFuture[Answer | _Refusal] = pool.schedule(_guarded, args=(read, *given), timeout=self._timeout)
         with self._lock:
             is_running = self._pool is pool
             if is_running:
@@ -154,9 +169,9 @@ def _prepare(memory: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
 
 
-def _read(document: Document, source: Source, kinds: Mapping[str, str]) -> ParsedFeed | _Refusal:
+def _guarded(read: Callable[..., Answer], *given: object) -> Answer | _Refusal:
     try:
-        return read_document(document, source, kinds)
+        return read(*given)
     except ParseError as exc:
         return _Refusal(message=str(exc), offers=exc.offers)
     except MemoryError:
@@ -165,7 +180,7 @@ def _read(document: Document, source: Source, kinds: Mapping[str, str]) -> Parse
         return _Refusal(message=f"cannot be read: {type(exc).__name__}: {str(exc)[:200]}", offers=())
 
 
-def _raised(answer: ParsedFeed | _Refusal) -> ParsedFeed:
+def _raised(answer: Answer | _Refusal) -> Answer:
     if isinstance(answer, _Refusal):
         raise ParseError(answer.message, offers=answer.offers)
     return answer

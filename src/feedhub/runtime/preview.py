@@ -1,43 +1,65 @@
 """Looking at a source or a page without storing anything (SPEC §2, ``preview`` and ``discover``)."""
 
+from datetime import datetime
+from typing import Final
+
 from feedhub.errors import ParseError, UsageError
-from feedhub.model.document import Document, Request
+from feedhub.model.document import Document, Validators
+from feedhub.model.item import ParsedFeed
 from feedhub.model.report import Preview
 from feedhub.model.settings import Settings
 from feedhub.model.source import Source
-from feedhub.ports import Cleaner, Fetcher, Parser
+from feedhub.pipeline.details import Outside, Sign, unsigned
+from feedhub.ports import Fetcher, Parser
 from feedhub.rules.identity import keyed_document
+from feedhub.rules.requests import first_request
 from feedhub.rules.urls import is_web_url
 from feedhub.sources.discover import DiscoveredFeed, discover_feeds
+from feedhub.sources.html_page import trace_html_page
+from feedhub.sources.json_api import traced
+
+_TRACERS: Final = {"json": traced, "html": trace_html_page}
 
 
-def preview_source(source: Source, *, fetcher: Fetcher, parser: Parser, cleaner: Cleaner, limit: int) -> Preview:
+def preview_source(source: Source, *, outside: Outside, limit: int, now: datetime) -> Preview:
     """Fetch and read a source as a poll would, and return its first ``limit`` items; nothing is stored.
+
+    Second requests are not made.
 
     Raises:
         PollError: what a poll of the source would fail with.
     """
-    document = _fetched(source, fetcher)
-    feed = parser.parse(document, source)
+    document = _fetched(source, outside.fetcher, now, outside.sign)
+    traces = _TRACERS[source.kind](document, source, limit) if source.kind in _TRACERS else ()
+    try:
+        feed = outside.parser.parse(document, source)
+    except ParseError as error:
+        if not traces:
+            raise
+        # Every record was left out: what the paths gave is what there is to look at.
+        feed = ParsedFeed(title="", items=(), notes=(str(error),))
     shown = keyed_document(feed.items, source.identity, source.name).items[:limit]
     return Preview(
         url=document.url,
         title=feed.title,
-        items=tuple((keyed.item, cleaner.clean(keyed.item, source)) for keyed in shown),
+        items=tuple((keyed.item, outside.cleaner.clean(keyed.item, source)) for keyed in shown),
         keys=tuple(tuple(key.text for key in keyed.keys) for keyed in shown),
         rejected=feed.rejected,
         notes=feed.notes,
+        traces=traces,
     )
 
 
-def discover(url: str, settings: Settings, *, fetcher: Fetcher, parser: Parser) -> tuple[DiscoveredFeed, ...]:
+def discover(
+    url: str, settings: Settings, *, fetcher: Fetcher, parser: Parser, now: datetime
+) -> tuple[DiscoveredFeed, ...]:
     """Return the feeds that a page offers; the address itself when it is a feed already.
 
     Raises:
         PollError: the page cannot be fetched.
     """
     source = adhoc_source(url, settings)
-    document = _fetched(source, fetcher)
+    document = _fetched(source, fetcher, now)
     try:
         feed = parser.parse(document, source)
     except ParseError:
@@ -63,17 +85,8 @@ def adhoc_source(url: str, settings: Settings) -> Source:
     )
 
 
-def _fetched(source: Source, fetcher: Fetcher) -> Document:
-    answer = fetcher.fetch(
-        Request(
-            url=source.url,
-            headers=source.headers,
-            proxy=source.proxy,
-            timeout=source.timeout,
-            max_size=source.max_size,
-            user_agent=source.user_agent,
-        )
-    )
+def _fetched(source: Source, fetcher: Fetcher, now: datetime, sign: Sign = unsigned) -> Document:
+    answer = fetcher.fetch(sign(first_request(source, Validators(), now), source))
     if not isinstance(answer, Document):
         raise ParseError("answered 304 to a request without validators")
     return answer

@@ -2,4 +2,6 @@
 
 KINDS = {
     "feed": "feedhub.sources.readers:read_feed",
+    "html": "feedhub.sources.html_page:read_html_page",
+    "json": "feedhub.sources.json_api:read_json_api",
 }

@@ -70,6 +70,14 @@ class _Corrections:
 
     _end_id = _end_guid
 
+    def _start_link(self: Any, attributes: dict[str, str]) -> None:
+        is_typed = "type" in attributes
+        super()._start_link(attributes)  # type: ignore[misc]
+        # feedparser takes every link for a page: an attached file that names no type would become text/html.
+        links = dict.get(self._get_context(), "links")
+        if not is_typed and links and links[-1]["rel"] == "enclosure":
+            links[-1].pop("type", None)
+
     def _start_managingeditor(self: Any, attributes: dict[str, str]) -> None:
         self.push("managingeditor", 1)
 

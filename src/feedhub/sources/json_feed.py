@@ -1,7 +1,7 @@
 """Reads JSON Feed 1.0 and 1.1 (jsonfeed.org/version/1.1)."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -20,8 +20,8 @@ Record = Mapping[str, Any]
 _ITEM_KEYS = frozenset({"content_html", "content_text", "title", "summary", "url", "external_url"})
 
 
-def read_json_feed(text: str, url: str, source: Source) -> ParsedFeed:
-    """Return the items of a JSON Feed. ``url`` is the final address of the document.
+def read_json_feed(text: str, url: str, source: Source, now: datetime | None = None) -> ParsedFeed:
+    """Return the items of a JSON Feed. ``url`` is the final address of the document, ``now`` when it came.
 
     Raises:
         ParseError: it is broken JSON, another kind of JSON, or none of its records can be used.
@@ -29,7 +29,8 @@ def read_json_feed(text: str, url: str, source: Source) -> ParsedFeed:
     document = _document(text)
     own_people = _people(document)
     language = records.language_of(document.get("language"))
-    read = partial(_item, url=url, zone=ZoneInfo(source.timezone), people=own_people, language=language)
+    date = partial(_date, zone=ZoneInfo(source.timezone), now=now)
+    read = partial(_item, url=url, date=date, people=own_people, language=language)
     reading = records.read_records(document["items"], read, partial(_described, url=url), source.limit)
     feed = ParsedFeed(
         title=records.title_of(document.get("title")),
@@ -72,7 +73,13 @@ def _kind(value: object) -> str:
 
 
 def _item(
-    position: int, record: object, *, url: str, zone: ZoneInfo, people: tuple[Person, ...], language: str | None
+    position: int,
+    record: object,
+    *,
+    url: str,
+    date: Callable[[object], datetime | None],
+    people: tuple[Person, ...],
+    language: str | None,
 ) -> ParsedItem:
     if not isinstance(record, dict):
         raise records.Unusable(f"not an object but a {_kind(record)}")
@@ -83,7 +90,7 @@ def _item(
             text_digest="",
             guid=records.guid_of(record.get("id")),
             link=http_url(record.get("url"), url) or http_url(record.get("external_url"), url),
-            published_at=_date(record.get("date_published"), zone) or _date(record.get("date_modified"), zone),
+            published_at=date(record.get("date_published")) or date(record.get("date_modified")),
             summary=records.markup(record.get("summary"), "text", url),
             content=_content(record, url),
             authors=_people(record) or people,
@@ -100,10 +107,10 @@ def _content(record: Record, url: str) -> Markup | None:
     return content or records.markup(record.get("content_text"), "text", url)
 
 
-def _date(value: object, zone: ZoneInfo) -> datetime | None:
+def _date(value: object, *, zone: ZoneInfo, now: datetime | None) -> datetime | None:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
-    return parse_date(value, zone=zone)
+    return parse_date(value, zone=zone, now=now)
 
 
 def _people(record: Record) -> tuple[Person, ...]:

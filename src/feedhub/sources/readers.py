@@ -60,7 +60,7 @@ def read_feed(document: Document, source: Source) -> ParsedFeed:
     if shape is Shape.OTHER:
         raise ParseError(f"not a feed: {shape.value}")
     read = read_json_feed if shape is Shape.JSON else read_web_feed
-    feed = read(text, document.url, source)
+    feed = read(text, document.url, source, document.fetched_at)
     return replace(feed, notes=(*decoded.notes, *feed.notes))
 
 

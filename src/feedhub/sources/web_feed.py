@@ -29,8 +29,8 @@ from feedhub.sources.sniff import root_name
 _PERIODS = {"hourly": 3_600, "daily": 86_400, "weekly": 604_800, "monthly": 2_592_000, "yearly": 31_536_000}
 
 
-def read_web_feed(text: str, url: str, source: Source) -> ParsedFeed:
-    """Return the items of a feed in XML. ``url`` is the final address of the document.
+def read_web_feed(text: str, url: str, source: Source, now: datetime | None = None) -> ParsedFeed:
+    """Return the items of a feed in XML. ``url`` is the final address of the document, ``now`` when it came.
 
     Raises:
         ParseError: it is no feed, nothing of it can be read, or none of its records can be used.
@@ -38,7 +38,7 @@ def read_web_feed(text: str, url: str, source: Source) -> ParsedFeed:
     document = read_dialect(text, url)
     if not document.entries and (document.fault or not document.version):
         raise _unreadable(document, text)
-    reader = _EntryReader(document, url, ZoneInfo(source.timezone))
+    reader = _EntryReader(document, url, ZoneInfo(source.timezone), now)
     entries = document.entries
     reading = records.read_records(entries, reader.read, partial(_described, base=url), source.limit)
     feed = ParsedFeed(
@@ -55,11 +55,12 @@ def read_web_feed(text: str, url: str, source: Source) -> ParsedFeed:
 class _EntryReader:
     """Reads the entries of one document."""
 
-    def __init__(self, document: RawFeed, url: str, zone: ZoneInfo) -> None:
+    def __init__(self, document: RawFeed, url: str, zone: ZoneInfo, now: datetime | None) -> None:
         self.is_atom = document.version.startswith("atom")
         self._document = document
         self._url = url
         self._zone = zone
+        self._now = now
         self._feed_people: tuple[Person, ...] = people_in(document.feed)
         self._feed_language = records.language_of(raw(document.feed, "language"))
 
@@ -91,7 +92,7 @@ class _EntryReader:
     def _published_at(self, entry: Entry) -> datetime | None:
         written = [value for key in ("published", "created", "updated") if (value := raw(entry, key))]
         for value in written:
-            found = parse_date(value, zone=self._zone) if isinstance(value, str) else None
+            found = parse_date(value, zone=self._zone, now=self._now) if isinstance(value, str) else None
             if found is not None:
                 return found
         found = next((day for value in written if (day := date_in_words(str(value)[:100]))), None)

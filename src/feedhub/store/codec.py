@@ -15,6 +15,8 @@ from feedhub.model.item import Enclosure, Item, Person
 from feedhub.model.source import SourceState
 
 LONGEST_KEY = 300
+NO_WORDING = Item(title="")
+"""What is kept of the wording of an item that retention removed."""
 
 _PERSON = tuple(field.name for field in fields(Person))
 _ENCLOSURE = tuple(field.name for field in fields(Enclosure))

@@ -1,7 +1,8 @@
 """All that is known about an item or a dropped record: what ``feedhub explain`` prints."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, Select, select
@@ -35,9 +36,17 @@ def explain(connection: Connection, refs: Sequence[str]) -> tuple[Explanation, .
     for row in _rows(connection, _ITEM.where(items.c.id.in_({e.item_id for e in noted if e.item_id} - ids.keys()))):
         found.append((row, row.id))
     explained = [_explain_item(connection, row, ref) for row, ref in found]
-    told = {entry for explanation in explained for entry in explanation.ledger}
-    left = [entry for entry in noted if entry not in told]
+    told = {replace(entry, key=None) for explanation in explained for entry in explanation.ledger}
+    left = [entry for entry in once(noted) if replace(entry, key=None) not in told]
     return (*explained, *_ledger_only(refs, left))
+
+
+def once(entries: Iterable[LedgerEntry]) -> tuple[LedgerEntry, ...]:
+    """Return entries without those that say the same under another key of the record."""
+    found: dict[LedgerEntry, LedgerEntry] = {}
+    for entry in entries:
+        found.setdefault(replace(entry, key=None), entry)
+    return tuple(found.values())
 
 
 def _rows(connection: Connection, statement: Select[Any]) -> list[AnyRow]:
@@ -98,7 +107,7 @@ def _entries(
     for part in chunks(keys):
         found.update(dict.fromkeys(entries_about(connection, keys=part, ids=[item_id], links=links)))
     entries = (entry for entry in found if entry.item_id in {None, item_id})
-    return tuple(sorted(entries, key=lambda entry: entry.at))
+    return once(sorted(entries, key=lambda entry: entry.at))
 
 
 def _sighting(row: AnyRow) -> SightingReport:

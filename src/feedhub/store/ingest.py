@@ -1,6 +1,6 @@
 """Applying the plan of one poll. Everything is gathered first and written in a few statements of many rows."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,14 +9,15 @@ from sqlalchemy import BindParameter, Connection, bindparam, select, update
 
 from feedhub.model.identity import IdentityKey, Ingest, IngestPlan, LedgerNote, Verdict
 from feedhub.rules.dedupe import url_key
-from feedhub.store.codec import encode_item, stored_key
+from feedhub.store.codec import NO_WORDING, encode_item
+from feedhub.store.keys import distrust, gain_keys, key_rows, move_keys, sign
 from feedhub.store.ledger import write_notes
 from feedhub.store.memberships import Filed, file_items, outputs_showing
 from feedhub.store.outputs import ALL, bump, chunks
 from feedhub.store.polls import source_number
 from feedhub.store.search import index_items
 from feedhub.store.sqlite import insert
-from feedhub.store.tables import distrusted_keys, identity_keys, items, sightings
+from feedhub.store.tables import items, sightings
 
 _REWRITTEN = {Verdict.CHANGED, Verdict.REFRESHED, Verdict.DUPLICATE}
 
@@ -41,12 +42,6 @@ _CHANGE = (
     update(sightings).where(*_OWN).values(**_SAID, wording=bindparam("new_wording"), updated_at=bindparam("changed_at"))
 )
 _MARK = update(sightings).where(*_OWN).values(left_at=bindparam("since"))
-_GAIN = insert(identity_keys).on_conflict_do_nothing(index_elements=["text"])
-_new_key = insert(identity_keys)
-_MOVE = _new_key.on_conflict_do_update(
-    index_elements=["text"], set_={name: _new_key.excluded[name] for name in ("item_pk", "strength", "added_at")}
-)
-_DISTRUST = insert(distrusted_keys).on_conflict_do_nothing(index_elements=["source_id", "key"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +70,9 @@ def apply_plan(
         and ingest.decision.item_id in stored
         and not stored[ingest.decision.item_id].removed
     ]
-    _insert_sightings(connection, source_id, fresh, [i for i in again if _is(i, Verdict.DUPLICATE)], stored, now)
+    removed = [i for i in plan.ingests if _is(i, Verdict.REMOVED) and i.decision.item_id in stored]
+    duplicates = [i for i in again if _is(i, Verdict.DUPLICATE) and i.item is not None]
+    _insert_sightings(connection, source_id, [*fresh, *duplicates, *removed], stored, now)
     _update_sightings(connection, source_id, [i for i in again if not _is(i, Verdict.DUPLICATE)], stored, now)
     _write_keys(connection, source_id, plan, fresh, stored, now)
     slugs, touched = _file(connection, source_id, [*fresh, *again], stored, now)
@@ -162,8 +159,7 @@ def _insert_items(connection: Connection, source_id: int, fresh: list[Ingest], n
 def _insert_sightings(
     connection: Connection,
     source_id: int,
-    fresh: list[Ingest],
-    duplicates: list[Ingest],
+    first: list[Ingest],
     stored: dict[str, _Place],
     now: datetime,
 ) -> None:
@@ -174,10 +170,9 @@ def _insert_sightings(
             **_said(ingest),
             "first_seen_at": now,
             "updated_at": stored[ingest.decision.item_id].published_at,
-            "wording": encode_item(ingest.item),
+            "wording": encode_item(ingest.item or NO_WORDING),
         }
-        for ingest in [*fresh, *duplicates]
-        if ingest.item is not None
+        for ingest in first
     ]
     if rows:
         connection.execute(insert(sightings).on_conflict_do_nothing(), rows)
@@ -225,30 +220,21 @@ def _write_keys(
 ) -> None:
     gained: list[dict[str, object]] = []
     moved: list[dict[str, object]] = []
-    signed = {id(ingest) for ingest in fresh}
+    signed: list[tuple[int, IdentityKey]] = []
+    inserted = {id(ingest) for ingest in fresh}
     for ingest in plan.ingests:
         decision = ingest.decision
-        if decision.item_id not in stored or (_is(ingest, Verdict.NEW) and id(ingest) not in signed):
+        if decision.item_id not in stored or (_is(ingest, Verdict.NEW) and id(ingest) not in inserted):
             continue
         pk = stored[decision.item_id].pk
-        gained.extend(_key_rows(decision.gained, pk, now))
-        moved.extend(_key_rows(decision.moved, pk, now))
-        if decision.verdict in {Verdict.NEW, Verdict.CHANGED}:
-            moved.extend(_key_rows([decision.keyed.signature], pk, now))
-    if gained:
-        connection.execute(_GAIN, gained)
-    if moved:
-        connection.execute(_MOVE, moved)
-    if plan.distrusted:
-        connection.execute(
-            _DISTRUST, [{"source_id": source_id, "key": stored_key(key.text)} for key in plan.distrusted]
-        )
-
-
-def _key_rows(keys: Iterable[IdentityKey], pk: int, now: datetime) -> list[dict[str, object]]:
-    return [
-        {"text": stored_key(key.text), "item_pk": pk, "strength": key.strength.value, "added_at": now} for key in keys
-    ]
+        gained.extend(key_rows(decision.gained, pk, now))
+        moved.extend(key_rows(decision.moved, pk, now))
+        if ingest.item is not None:
+            signed.append((pk, decision.keyed.signature))
+    gain_keys(connection, gained)
+    move_keys(connection, moved)
+    sign(connection, signed, now)
+    distrust(connection, source_id, plan.distrusted)
 
 
 def _file(

@@ -1,9 +1,10 @@
 """All that a store in memory knows about a reference."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from feedhub.model.report import Explanation, LedgerEntry, SightingReport
-from feedhub.store.explain import id_prefix
+from feedhub.store.explain import id_prefix, once
 from feedhub.store.memory_data import Data
 
 
@@ -21,10 +22,11 @@ def explain(data: Data, refs: Sequence[str]) -> tuple[Explanation, ...]:
         if entry.item_id in data.items and entry.item_id is not None:
             found.setdefault(entry.item_id, entry.item_id)
     explained = [_explain_item(data, item_id, ref) for item_id, ref in found.items()]
-    told = {entry for explanation in explained for entry in explanation.ledger}
+    told = {replace(entry, key=None) for explanation in explained for entry in explanation.ledger}
     for ref in refs:
-        own = tuple(dict.fromkeys(entry for entry in noted if entry not in told and _is_about(entry, ref)))
-        told.update(own)
+        about = (entry for entry in noted if replace(entry, key=None) not in told and _is_about(entry, ref))
+        own = once(about)
+        told.update(replace(entry, key=None) for entry in own)
         if own:
             explained.append(_ledger_only(ref, own))
     return tuple(explained)
@@ -75,7 +77,7 @@ def _explain_item(data: Data, item_id: str, ref: str) -> Explanation:
             for source, rule in [data.memberships[slug, item_id]]
         ),
         outputs=(),
-        ledger=tuple(sorted(entries, key=lambda entry: entry.at)),
+        ledger=once(sorted(entries, key=lambda entry: entry.at)),
     )
 
 

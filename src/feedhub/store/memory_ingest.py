@@ -16,6 +16,7 @@ from feedhub.model.identity import (
     Verdict,
 )
 from feedhub.rules.dedupe import url_key
+from feedhub.store.codec import NO_WORDING
 from feedhub.store.memory_data import ALL, Data, Seen, Stored
 
 
@@ -46,7 +47,7 @@ def apply_plan(data: Data, source: str, plan: IngestPlan, now: datetime, *, comp
     data.distrusted.update(((source, key.text), None) for key in plan.distrusted)
     touched: set[str] = set()
     shown: set[str] = set()
-    for ingest in plan.ingests:
+    for ingest in sorted(plan.ingests, key=lambda one: one.decision.verdict is Verdict.REPEAT):
         outputs = _apply(data, source, ingest, now)
         touched |= outputs
         shown |= {ingest.decision.item_id} if outputs else set()
@@ -73,12 +74,31 @@ def _apply(data: Data, source: str, ingest: Ingest, now: datetime) -> set[str]:
         return touched
     elif data.items[decision.item_id].removed_at is None:
         touched = _see_again(data, source, ingest, now)
+    elif decision.reoffered:
+        _offer_removed(data, source, ingest, now)
     for key in decision.gained:
         data.keys.setdefault(key.text, (key, decision.item_id))
-    signed = (decision.keyed.signature,) if decision.verdict in {Verdict.NEW, Verdict.CHANGED} else ()
-    for key in (*decision.moved, *signed):
+    for key in decision.moved:
         data.keys[key.text] = (key, decision.item_id)
+    if ingest.item is not None:
+        _sign(data, decision.keyed.signature, decision.item_id)
     return touched
+
+
+def _sign(data: Data, signature: IdentityKey, item_id: str) -> None:
+    beginning = signature.text.rpartition(":")[0] + ":"
+    for text, (key, holder) in list(data.keys.items()):
+        if holder == item_id and key.strength is KeyStrength.SIGNATURE and text.startswith(beginning):
+            del data.keys[text]
+    data.keys[signature.text] = (signature, item_id)
+
+
+def _offer_removed(data: Data, source: str, ingest: Ingest, now: datetime) -> None:
+    """Remember that an item is on offer although it was removed: it must not be forgotten and come back as new."""
+    place = (ingest.decision.item_id, source)
+    published_at = data.items[ingest.decision.item_id].published_at
+    unseen = Seen(said=_said(ingest), wording=NO_WORDING, first_seen_at=now, updated_at=published_at)
+    data.sightings[place] = replace(data.sightings.get(place, unseen), left_at=None)
 
 
 def _note_taken_id(data: Data, source: str, ingest: Ingest, now: datetime) -> None:

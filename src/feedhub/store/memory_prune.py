@@ -3,9 +3,9 @@
 from dataclasses import replace
 from datetime import datetime
 
-from feedhub.model.item import Item
 from feedhub.model.report import PruneReport
 from feedhub.model.source import SourceState
+from feedhub.store.codec import NO_WORDING
 from feedhub.store.memory_data import ALL, Data, Seen
 
 
@@ -28,13 +28,14 @@ def _outdated(data: Data, offered_before: datetime) -> list[str]:
     return [
         item.id
         for item in data.items.values()
-        if item.removed_at is None
-        and all(
-            _last_offered(data, source, seen) < offered_before
-            for (of, source), seen in data.sightings.items()
-            if of == item.id
-        )
+        if item.removed_at is None and not _offered_since(data, item.id, offered_before)
     ]
+
+
+def _offered_since(data: Data, item_id: str, moment: datetime) -> bool:
+    return any(
+        _last_offered(data, source, seen) >= moment for (of, source), seen in data.sightings.items() if of == item_id
+    )
 
 
 def _last_offered(data: Data, source: str, seen: Seen) -> datetime:
@@ -68,11 +69,15 @@ def _remove(data: Data, item_id: str, now: datetime) -> None:
     # What is left tells a later record that reuses one of the keys from this item.
     for place, seen in data.sightings.items():
         if place[0] == item_id:
-            data.sightings[place] = replace(seen, wording=Item(title=""), left_at=seen.left_at or now)
+            data.sightings[place] = replace(seen, wording=NO_WORDING, left_at=seen.left_at or now)
 
 
 def _forget(data: Data, before: datetime) -> int:
-    forgotten = {item.id for item in data.items.values() if item.removed_at and item.removed_at < before}
+    forgotten = {
+        item.id
+        for item in data.items.values()
+        if item.removed_at and item.removed_at < before and not _offered_since(data, item.id, before)
+    }
     texts = [text for text, (_, item_id) in data.keys.items() if item_id in forgotten]
     for text in texts:
         del data.keys[text]

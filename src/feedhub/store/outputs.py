@@ -42,6 +42,7 @@ _BUMP = (
         changed_at=case((categories.c.changed_at < _AT, _AT), else_=categories.c.changed_at),
     )
 )
+POSTS_PUBLISHED = "posts_published"
 _CHANGES = "change_number"
 _STAMP = (
     update(sightings)

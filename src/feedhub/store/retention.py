@@ -2,17 +2,13 @@
 
 from collections.abc import Collection, Iterator
 from datetime import datetime
-from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, case, delete, exists, func, select, update
 
-from feedhub.model.item import Item
-from feedhub.store.codec import encode_item
+from feedhub.store.codec import NO_WORDING, encode_item
 from feedhub.store.outputs import ALL, bump
 from feedhub.store.sqlite import unindex
 from feedhub.store.tables import filings, identity_keys, items, ledger, memberships, sightings, sources
-
-NO_WORDING: Final = encode_item(Item(title=""))
 
 
 def _last_offered() -> ColumnElement[datetime]:
@@ -25,13 +21,16 @@ def _last_offered() -> ColumnElement[datetime]:
 
 def outdated(before: datetime) -> Select[int]:
     """Select the items that nobody has offered since ``before``."""
-    moment = bindparam("before", value=before, type_=items.c.published_at.type)
-    offered_since = (
+    return select(items.c.pk).where(items.c.removed_at.is_(None), ~_offered_since(before))
+
+
+def _offered_since(moment: datetime) -> ColumnElement[bool]:
+    limit = bindparam("moment", value=moment, type_=items.c.published_at.type)
+    return (
         exists()
         .where(sightings.c.item_pk == items.c.pk, sources.c.id == sightings.c.source_id)
-        .where(_last_offered() >= moment)
+        .where(_last_offered() >= limit)
     )
-    return select(items.c.pk).where(items.c.removed_at.is_(None), ~offered_since)
 
 
 def categories_over(connection: Connection, keep: int) -> list[str]:
@@ -87,7 +86,9 @@ def remove(connection: Connection, pks: list[int], now: datetime) -> None:
     for table in (filings, memberships):
         connection.execute(delete(table).where(table.c.item_pk.in_(pks)))
     left = func.coalesce(sightings.c.left_at, bindparam("now", value=now, type_=sightings.c.left_at.type))
-    connection.execute(update(sightings).where(sightings.c.item_pk.in_(pks)).values(wording=NO_WORDING, left_at=left))
+    connection.execute(
+        update(sightings).where(sightings.c.item_pk.in_(pks)).values(wording=encode_item(NO_WORDING), left_at=left)
+    )
     connection.execute(update(items).where(items.c.pk.in_(pks)).values(removed_at=now))
     unindex(connection, pks)
 
@@ -99,8 +100,8 @@ def _holding(connection: Connection, pks: list[int]) -> Iterator[str]:
 
 
 def forgettable(before: datetime) -> Select[int]:
-    """Select removed items whose keys were remembered long enough."""
-    return select(items.c.pk).where(items.c.removed_at < before)
+    """Select removed items whose keys were remembered long enough: nobody has offered them again meanwhile."""
+    return select(items.c.pk).where(items.c.removed_at < before, ~_offered_since(before))
 
 
 def forget(connection: Connection, pks: list[int]) -> int:

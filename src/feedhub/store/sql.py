@@ -24,7 +24,6 @@ from feedhub.store.sqlite import Guard, copy_database, open_engine, use_wal
 from feedhub.store.transaction import SqlTransaction
 
 BUSY_TIMEOUT = 10.0
-_POSTED = "posts_published"
 
 
 def open_store(url: str, *, busy_timeout: float = BUSY_TIMEOUT) -> "SqlStore":
@@ -126,12 +125,12 @@ class SqlStore:
     def posts_published(self) -> int:
         """See the port."""
         with self._read() as connection:
-            return outputs.change_number(connection, _POSTED)
+            return outputs.change_number(connection, outputs.POSTS_PUBLISHED)
 
     def mark_posts_published(self, number: int) -> None:
         """See the port."""
         with self._write() as connection:
-            outputs.put_number(connection, _POSTED, number)
+            outputs.put_number(connection, outputs.POSTS_PUBLISHED, number)
 
     def states(self) -> tuple[SourceState, ...]:
         """See the port."""

@@ -1,0 +1,70 @@
+"""Second requests are read under the same limits as documents."""
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from feedhub.errors import ParseError
+from feedhub.model.document import Document
+from feedhub.model.mapping import DetailMap, FieldMap
+from feedhub.model.source import Source
+from feedhub.runtime.parse_pool import InlineParser, ParsePool
+
+SOURCE = Source(name="s", url="https://f.example/", detail=DetailMap(css="article"))
+DOCUMENT = Document(url="https://f.example/1", body=b"<html><article><p>Text</p></article></html>", digest="")
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[ParsePool]:
+    pool = ParsePool(workers=1, timeout=1.0)
+    yield pool
+    pool.close()
+
+
+def test_the_pool_and_the_inline_parser_agree_on_a_detail(pool: ParsePool) -> None:
+    fields = replace(SOURCE, detail=DetailMap(css="article", fields=(("title", FieldMap(paths=("p",))),)))
+    found = pool.detail(DOCUMENT, fields)
+
+    assert found.content is not None
+    assert found.content.value == "<article><p>Text</p></article>"
+    assert found.item is not None
+    assert found.item.title == "Text"
+    assert found == InlineParser().detail(DOCUMENT, fields)
+
+
+def test_a_detail_that_is_missing_says_so_across_processes(pool: ParsePool) -> None:
+    with pytest.raises(ParseError, match='detail: css "main" matches nothing'):
+        pool.detail(DOCUMENT, replace(SOURCE, detail=DetailMap(css="main")))
+
+
+def test_the_inline_parser_gives_the_same_reason() -> None:
+    with pytest.raises(ParseError, match='detail: css "main" matches nothing'):
+        InlineParser().detail(DOCUMENT, replace(SOURCE, detail=DetailMap(css="main")))
+
+
+def test_a_detail_that_takes_too_long_costs_itself(pool: ParsePool) -> None:
+    slow = replace(DOCUMENT, body=(b"<div>" * 200 + b"deep" + b"</div>" * 200) * 200)
+    started = time.monotonic()
+
+    with pytest.raises(ParseError, match="took longer than 1 s"):
+        pool.detail(slow, replace(SOURCE, detail=DetailMap(css="div div div p")))
+
+    assert time.monotonic() - started < 10
+    assert pool.detail(DOCUMENT, SOURCE).content is not None
+
+
+def test_details_are_read_for_many_threads_at_once(pool: ParsePool) -> None:
+    found: list[bool] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(pool.detail(DOCUMENT, SOURCE).content is not None))
+        for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert found == [True] * 8

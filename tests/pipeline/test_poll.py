@@ -254,3 +254,21 @@ def test_one_info_code_under_two_addresses_is_published_once_for_each_category()
         ["In full"],
         ["In short"],
     )
+
+
+def test_an_address_that_several_records_share_explains_all_of_them() -> None:
+    world = World((A,))
+    world.answer("a", record("One", guid="1", link=STORY), record("Two", guid="2", link=STORY))
+    world.poll("a")
+    assert {found.title for found in world.store.explain(["url:news.example/story?id=7"])} == {"One", "Two"}
+
+
+def test_records_left_out_by_mistake_are_told_in_the_row_and_those_asked_for_are_not() -> None:
+    world = World((A,))
+    asked_for = Rejected(position=1, reason="left out by where: x", title="Ad")
+    faulty = Rejected(position=2, reason="fields.published: nothing at time", title="Odd")
+    world.answer(
+        "a", feed=ParsedFeed(title="A", items=(record("One", guid="1"),), rejected=(asked_for, faulty, faulty))
+    )
+    assert world.poll("a").warnings == ("2 records left out, the first: fields.published: nothing at time",)
+    assert world.state("a").warnings == ()

@@ -21,6 +21,8 @@ from feedhub.rules.select import settled_published
 
 _REWRITTEN: Final = frozenset({Verdict.NEW, Verdict.CHANGED, Verdict.DUPLICATE, Verdict.REFRESHED})
 
+_ASKED_FOR: Final = ("left out by where", "over the limit")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
@@ -121,10 +123,12 @@ class _Desk:
 
 
 def _rejected_words(rejected: Sequence[Rejected]) -> tuple[str, ...]:
-    if not rejected:
+    """Tell of records that were left out although nobody asked for it."""
+    faulty = [record for record in rejected if not record.reason.startswith(_ASKED_FOR)]
+    if not faulty:
         return ()
-    count = "1 record left out" if len(rejected) == 1 else f"{len(rejected)} records left out, the first"
-    return (f"{count}: {rejected[0].reason}",)
+    count = "1 record left out" if len(faulty) == 1 else f"{len(faulty)} records left out, the first"
+    return (f"{count}: {faulty[0].reason}",)
 
 
 def _waiting_words(waiting: dict[str, str]) -> tuple[str, ...]:

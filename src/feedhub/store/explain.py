@@ -56,8 +56,11 @@ def _rows(connection: Connection, statement: Select[Any]) -> list[AnyRow]:
 def _items_named(connection: Connection, refs: Sequence[str]) -> list[tuple[AnyRow, str]]:
     found: dict[str, tuple[AnyRow, str]] = {}
     by_key = _ITEM.join(identity_keys, identity_keys.c.item_pk == items.c.pk)
+    by_address = _ITEM.join(sightings, sightings.c.item_pk == items.c.pk)
     for ref in refs:
         rows = _rows(connection, by_key.where(identity_keys.c.text == stored_key(ref)))
+        # An address that several records share is nobody's key, but still where they were seen.
+        rows += _rows(connection, by_address.where(sightings.c.url_key == ref))
         if prefix := id_prefix(ref):
             # "g" stands behind every hex digit and the dash.
             rows += _rows(connection, _ITEM.where(items.c.id >= prefix, items.c.id < prefix + "g"))

@@ -16,7 +16,9 @@ def explain(data: Data, refs: Sequence[str]) -> tuple[Explanation, ...]:
     for ref in refs:
         prefix = id_prefix(ref)
         for item_id in data.items:
-            if (prefix and item_id.startswith(prefix)) or (ref in data.keys and data.keys[ref][1] == item_id):
+            named = ref in data.keys and data.keys[ref][1] == item_id
+            seen = any(of == item_id and it.said.url_key == ref for (of, _), it in data.sightings.items())
+            if named or seen or (prefix and item_id.startswith(prefix)):
                 found.setdefault(item_id, ref)
     for entry in noted:
         if entry.item_id in data.items and entry.item_id is not None:

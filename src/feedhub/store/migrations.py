@@ -70,6 +70,7 @@ _FIRST: Migration = (
 _SECOND: Migration = (
     "ALTER TABLE sightings ADD COLUMN touched INTEGER DEFAULT '0' NOT NULL",
     "CREATE INDEX sightings_touched ON sightings (touched)",
+    "CREATE INDEX sightings_url_key ON sightings (url_key)",
     "ALTER TABLE categories ADD COLUMN from_records INTEGER DEFAULT '0' NOT NULL",
     "CREATE INDEX categories_title ON categories (title)",
 )

@@ -108,6 +108,7 @@ sightings = Table(
     Column("touched", Integer, nullable=False, server_default="0"),
 )
 Index("sightings_touched", sightings.c.touched)
+Index("sightings_url_key", sightings.c.url_key)
 Index(
     "sightings_offered",
     sightings.c.source_id,

@@ -21,7 +21,7 @@ demo: install
 	$(BIN)/feedhub demo
 
 test: install
-	$(BIN)/pytest -q -n auto --dist loadgroup $(TESTS)
+	$(BIN)/pytest -q -n auto --dist loadfile $(TESTS)
 
 check: lint types coverage
 
@@ -38,7 +38,7 @@ types: install
 
 # Branch coverage: 90 % of everything, all of rules/.
 coverage: install
-	$(BIN)/pytest -q -n auto --dist loadgroup --cov --cov-report= $(TESTS)
+	$(BIN)/pytest -q -n auto --dist loadfile --cov --cov-report= $(TESTS)
 	$(BIN)/coverage report --fail-under=90
 	$(BIN)/coverage report --include='src/feedhub/rules/*' --fail-under=100
 

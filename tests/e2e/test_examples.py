@@ -28,7 +28,6 @@ CONFIGS = sorted(EXAMPLES.rglob("*.yaml"))
 NAMES = [path.stem for path in sorted(EXAMPLES.glob("*.yaml"))]
 
 needs_samples = pytest.mark.skipif(not SAMPLES.is_dir(), reason="the sample answers are not beside the project")
-pytestmark = pytest.mark.xdist_group("examples")
 
 
 BY_KEY = {example.key: example for example in TABLE}

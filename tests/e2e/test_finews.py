@@ -17,7 +17,7 @@ from support.readers import by_newsboat, program
 from support.responders import static, status
 from support.server import LoopbackServer
 
-pytestmark = [needs_finews, pytest.mark.xdist_group("finews")]
+pytestmark = needs_finews
 
 
 def settings_for(server: LoopbackServer, folder: Path, *more: str) -> Settings:

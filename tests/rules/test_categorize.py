@@ -1,10 +1,13 @@
 """Routing: the condition tree, and what a rule does."""
 
+import hashlib
+
 import pytest
 
 from feedhub.model.item import Item, Person
+from feedhub.model.mapping import CategoryMap
 from feedhub.model.source import Condition, Replacement, Rule, Source
-from feedhub.rules.categorize import file_item, holds
+from feedhub.rules.categorize import brought_categories, file_item, holds
 
 SOURCE = Source(name="blog-one", url="https://a.example/rss", categories=("news",))
 ITEM = Item(
@@ -115,3 +118,16 @@ def test_a_replacement_changes_its_field(replacement: Replacement, name: str, va
 def test_a_replacement_in_a_missing_field_does_nothing(name: str) -> None:
     edit = rule("edit", replace=(Replacement(field=name, pattern="x", replacement="y"),))
     assert file_item(Item(title="x"), SOURCE, [edit])[0] == Item(title="x")
+
+
+def test_a_title_in_a_script_without_readings_gets_a_slug_that_is_always_the_same() -> None:
+    asked = Source(name="a", url="https://a.example/", category_map=CategoryMap(field="author", title="{author}"))
+    (brought,) = brought_categories(Item(title="x", authors=(Person(name="Новости"),)), asked)
+    assert brought == ("Новости", "c-" + hashlib.sha256("Новости".encode()).hexdigest()[:8])
+
+
+def test_every_tag_may_be_a_category_and_an_empty_value_is_none() -> None:
+    asked = Source(name="a", url="https://a.example/", category_map=CategoryMap(field="tags", title="On {tags}"))
+    assert brought_categories(ITEM, asked) == (("On Semiconductors", "on-semiconductors"),)
+    assert brought_categories(Item(title="x"), asked) == ()
+    assert brought_categories(ITEM, SOURCE) == ()

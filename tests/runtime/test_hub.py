@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from feedhub.config.load import load
-from feedhub.errors import UsageError
+from feedhub.errors import ParseError, UsageError
 from feedhub.model.report import Outcome
 from feedhub.model.settings import Settings
 from feedhub.model.source import Condition, Rule
@@ -67,3 +67,43 @@ def test_a_preview_stores_nothing(settings: Settings) -> None:
         assert hub.store.item_count() == 0
         with pytest.raises(UsageError, match="neither the name of a source nor an http"):
             hub.preview("nothing", 5)
+
+
+def test_a_signer_that_nobody_offers_costs_its_source_and_is_named(settings: Settings) -> None:
+    source = replace(settings.sources[0], sign="cls")
+    with Hub(replace(settings, sources=(source,))) as hub:
+        (report,) = hub.poll(everything=True).reports
+    assert report.reason == 'sign: no installed package offers the signer "cls"; offered: none'
+
+
+MAPPED = """site: {title: T, url: https://news.example.org}
+sources:
+  - name: api
+    kind: json
+    url: list.json
+    items: data
+    fields: {id: id, title: title, published: {path: at, format: "%Y-%m-%d"}}
+  - name: page
+    kind: html
+    url: list.html
+    items: li
+    fields: {title: a, link: a@href}
+"""
+
+
+def test_a_preview_of_a_mapped_source_tells_what_each_path_gave(tmp_path: Path) -> None:
+    (tmp_path / "feedhub.yaml").write_text(MAPPED)
+    (tmp_path / "list.json").write_text('{"data": [{"id": 1, "title": "One", "at": "tomorrow"}]}')
+    (tmp_path / "list.html").write_text("<ul><li><a href='https://a.example/1'>One</a></li></ul>")
+    with Hub(load(str(tmp_path / "feedhub.yaml"))) as hub:
+        refused = hub.preview("api", 5)
+        assert refused.items == ()
+        states = {field.field: field.state for field in refused.traces[0].fields}
+        assert states == {"id": "gave", "title": "gave", "published": "failed"}
+        assert "does not match" in refused.notes[0]
+        (tmp_path / "list.json").write_text("[]")
+        with pytest.raises(ParseError, match="items"):
+            hub.preview("api", 5)
+        page = hub.preview("page", 5)
+        assert [parsed.title for parsed, _ in page.items] == ["One"]
+        assert {field.field for field in page.traces[0].fields} == {"title", "link"}

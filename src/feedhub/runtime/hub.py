@@ -102,12 +102,13 @@ class Hub:
         states = {state.name: state for state in self.store.states()}
         chosen = self._chosen(names, states, everything=everything)
         on_start(len(chosen))
+        outside = self._outside
         reports = poll_all(
             chosen,
             fetch=lambda source: fetch_source(
                 source,
                 states.get(source.name, SourceState(name=source.name)),
-                outside=self._outside,
+                outside=outside,
                 now=self.now(),
             ),
             keep=self._keep,

@@ -1,10 +1,10 @@
 """What other packages add through entry points."""
 
 from collections.abc import Callable, Iterable
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Final, cast
 
-from feedhub.errors import UsageError
+from feedhub.errors import PollError
 from feedhub.model.document import Request
 from feedhub.model.source import Source
 
@@ -15,21 +15,27 @@ Signer = Callable[[Request, Source], Request]
 
 
 class Signers:
-    """The signers that sources ask for with ``sign: NAME``, loaded from the entry points ``feedhub.signers``.
-
-    Raises:
-        UsageError: no installed package offers a signer of that name.
-    """
+    """The signers that sources ask for with ``sign: NAME``, from the entry points ``feedhub.signers``."""
 
     def __init__(self, sources: Iterable[Source]) -> None:
-        wanted = {source.sign: source.place for source in sources if source.sign}
-        offered = {point.name: point for point in entry_points(group=SIGNERS)} if wanted else {}
-        for name, place in wanted.items():
-            if name not in offered:
-                names = ", ".join(sorted(offered)) or "none"
-                raise UsageError(f'{place}: sign: no installed package offers the signer "{name}"; offered: {names}')
-        self._signers = {name: cast(Signer, offered[name].load()) for name in wanted if name}
+        wanted = {source.sign for source in sources if source.sign}
+        self._offered: dict[str, EntryPoint] = (
+            {point.name: point for point in entry_points(group=SIGNERS)} if wanted else {}
+        )
 
     def sign(self, request: Request, source: Source) -> Request:
-        """Return ``request`` signed as ``source`` asks; unchanged for one that asks for nothing."""
-        return self._signers[source.sign](request, source) if source.sign else request
+        """Return ``request`` signed as ``source`` asks; unchanged for one that asks for nothing.
+
+        Raises:
+            PollError: no installed package offers the signer, or it failed.
+        """
+        if not source.sign:
+            return request
+        point = self._offered.get(source.sign)
+        if point is None:
+            names = ", ".join(sorted(self._offered)) or "none"
+            raise PollError(f'sign: no installed package offers the signer "{source.sign}"; offered: {names}')
+        try:
+            return cast(Signer, point.load())(request, source)
+        except Exception as exc:
+            raise PollError(f'sign: the signer "{source.sign}" failed: {type(exc).__name__}: {exc}') from exc

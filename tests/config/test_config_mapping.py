@@ -107,16 +107,18 @@ def test_every_key_of_a_page_arrives(sited: Make) -> None:
 
 def test_every_key_of_a_field_arrives(sited: Make) -> None:
     field = "{path: [a, b], template: 'x{a}', match: m, strip: s, limit: 9, base: 'http://b.org', kind: markdown}"
-    source = only(sited(one("", fields=f"{{content: {field}, updated: {{path: u, format: [iso, epoch_ms]}}}}")).load())
+    source = only(
+        sited(one("", fields=f"{{content: {field}, published: {{path: u, format: [iso, epoch_ms]}}}}")).load()
+    )
     assert source.records is not None
     assert source.records.field("content") == FieldMap(
         paths=("a", "b"), template="x{a}", match="m", strip="s", limit=9, base="http://b.org", kind="markdown"
     )
-    assert source.records.field("updated") == FieldMap(paths=("u",), formats=("iso", "epoch_ms"))
+    assert source.records.field("published") == FieldMap(paths=("u",), formats=("iso", "epoch_ms"))
 
 
 def test_the_fields_are_those_of_the_model() -> None:
-    assert set(FieldsSection.model_fields) == {*FIELDS, "updated"}
+    assert set(FieldsSection.model_fields) == set(FIELDS)
 
 
 def test_a_feed_may_have_a_second_request_a_category_per_value_and_a_signature(sited: Make) -> None:
@@ -252,7 +254,7 @@ WRONG = [
     ("json", "{title: {path: t, strip: '(?!x)'}}", "", "fields.title.strip: not a usable pattern"),
     ("json", "{title: {path: t, match: '('}}", "", "fields.title.match: not a usable pattern"),
     ("json", "{title: {template: 'a{b'}}", "", "fields.title.template: a brace that is not closed"),
-    ("json", "{title: {path: t, format: iso}}", "", "fields.title.format: only published and updated are dates"),
+    ("json", "{title: {path: t, format: iso}}", "", "fields.title.format: only published is a date"),
     ("json", "{link: {path: t, base: b.org}}", "", "fields.link.base: expected an address"),
     ("json", "{published: {path: t, format: [iso, date]}}", "", "fields.published.format[1]: expected iso, epoch, "),
     (

@@ -26,7 +26,6 @@ FieldName = Literal[
     "summary",
     "content",
     "published",
-    "updated",
     "author",
     "tags",
     "language",
@@ -34,7 +33,7 @@ FieldName = Literal[
     "comments",
     "enclosures",
 ]
-_DATES = ("published", "updated")
+_DATE = "published"
 
 
 class FieldSection(Section):
@@ -91,9 +90,6 @@ class FieldsSection(Section):
     summary: FieldForm | None = Field(default=None, description="A few sentences.")
     content: FieldForm | None = Field(default=None, description="The whole text.")
     published: FieldForm | None = Field(default=None, description="When it was published.")
-    updated: FieldForm | None = Field(
-        default=None, description="When it was changed; `preview` shows it, nothing else uses it yet."
-    )
     author: FieldForm | None = Field(default=None, description="Who wrote it, or the medium.")
     tags: FieldForm | None = Field(default=None, description="Labels: a list, or a text with commas.")
     language: FieldForm | None = Field(default=None, description="Language tag.")
@@ -104,9 +100,9 @@ class FieldsSection(Section):
     @model_validator(mode="after")
     def _only_dates_have_a_format(self) -> Self:
         refuse(
-            Fault((name, "format"), f"only {' and '.join(_DATES)} are dates and have a format")
+            Fault((name, "format"), f"only {_DATE} is a date and has a format")
             for name, field in self.given()
-            if field.format and name not in _DATES
+            if field.format and name != _DATE
         )
         return self
 

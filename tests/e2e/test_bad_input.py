@@ -152,5 +152,5 @@ def test_a_slow_source_does_not_hold_up_the_run_beyond_its_time(tmp_path: Path) 
         )
         started = time.monotonic()
         assert site.run("poll", "--set", "poll.timeout=1s").code == 1
-        assert time.monotonic() - started < 8
+        assert time.monotonic() - started < 20
         assert len(site.feed("good")) == 1

@@ -52,7 +52,7 @@ def test_a_detail_that_takes_too_long_costs_itself(pool: ParsePool) -> None:
     with pytest.raises(ParseError, match="took longer than 1 s"):
         pool.detail(slow, replace(SOURCE, detail=DetailMap(css="div div div p")))
 
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 30
     assert pool.detail(DOCUMENT, SOURCE).content is not None
 
 

@@ -44,7 +44,7 @@ def test_no_host_is_asked_by_more_threads_than_allowed_and_others_do_not_wait() 
         with lock:
             running[host] = running.get(host, 0) + 1
             most[host] = max(most.get(host, 0), running[host])
-        time.sleep(0.01)
+        time.sleep(0.05)
         with lock:
             running[host] -= 1
         return Fetched(source=source)
@@ -52,7 +52,7 @@ def test_no_host_is_asked_by_more_threads_than_allowed_and_others_do_not_wait() 
     started = time.monotonic()
     poll_all(sources(60, hosts=3), fetch=fetch, keep=keep, workers=32, per_host=2)
     assert max(most.values()) == 2
-    assert time.monotonic() - started < 60 * 0.01
+    assert time.monotonic() - started < 60 * 0.05 * 0.7
 
 
 def test_local_files_have_no_host_to_be_gentle_with() -> None:

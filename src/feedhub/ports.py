@@ -1,6 +1,6 @@
 """Ports: what the pipeline asks of the world. The docstrings are the contracts; adapters live one floor up."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from datetime import date, datetime
 from typing import Protocol
@@ -128,10 +128,6 @@ class Store(Protocol):
 
     def states(self) -> tuple[SourceState, ...]:
         """Return all remembered states, by name. Sources that were never polled are missing."""
-        ...
-
-    def forget_next_polls(self, names: Collection[str]) -> None:
-        """Make the named sources due now."""
         ...
 
     def due_outputs(self) -> dict[str, int]:

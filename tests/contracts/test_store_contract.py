@@ -79,15 +79,6 @@ def test_states_are_ordered_by_name_and_leave_out_sources_never_polled(store: St
     assert [state.name for state in store.states()] == ["a", "b"]
 
 
-def test_forgetting_next_polls_makes_only_the_named_sources_due(store: Store) -> None:
-    with store.writing() as transaction:
-        for name in ("a", "b"):
-            transaction.save_state(SourceState(name=name, next_poll_at=NOW))
-    store.forget_next_polls(["b", "unknown"])
-    store.forget_next_polls([])
-    assert [state.next_poll_at for state in store.states()] == [NOW, None]
-
-
 def test_what_a_failing_block_wrote_is_rolled_back(store: Store) -> None:
     put(store, ingest(1))
     with pytest.raises(ZeroDivisionError), store.writing() as transaction:  # noqa: PT012

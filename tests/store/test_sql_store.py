@@ -51,7 +51,6 @@ WRITES: dict[str, Callable[[SqlStore], object]] = {
     "save_state": use_transaction(lambda t: t.save_state(SourceState(name="one"))),
     "rate": use_transaction(lambda t: t.rate("one", NOW)),
     "sync_categories": lambda s: s.sync_categories(categories("new"), "second", NOW),
-    "forget_next_polls": lambda s: s.forget_next_polls(["one"]),
     "mark_published": lambda s: s.mark_published({"all": 9}),
     "refile": lambda s: s.refile("one", [], digest="d", now=NOW),
     "prune": lambda s: s.prune(offered_before=NOW + DAY, keep_per_category=0, forget_before=NOW + DAY, now=NOW),

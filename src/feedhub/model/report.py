@@ -88,20 +88,23 @@ class LedgerEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """All that is known about one reference. ``memberships`` are (category, rule, source) triples."""
+    """All that is known about one reference; without ``item_id``, only the ledger knows it.
+
+    ``memberships`` are (category, rule, source) triples.
+    """
 
     ref: str
-    item_id: str | None
-    owner: str | None
-    title: str
-    published_at: datetime | None
-    updated_at: datetime | None
-    removed_at: datetime | None
-    keys: tuple[str, ...]
-    sightings: tuple[SightingReport, ...]
-    memberships: tuple[tuple[str, str, str], ...]
-    outputs: tuple[str, ...]
     ledger: tuple[LedgerEntry, ...]
+    title: str = ""
+    item_id: str | None = None
+    owner: str | None = None
+    published_at: datetime | None = None
+    updated_at: datetime | None = None
+    removed_at: datetime | None = None
+    keys: tuple[str, ...] = ()
+    sightings: tuple[SightingReport, ...] = ()
+    memberships: tuple[tuple[str, str, str], ...] = ()
+    outputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

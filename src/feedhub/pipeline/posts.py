@@ -1,42 +1,15 @@
 """Jekyll posts: one for each item and category that changed; old ones are moved to the archive, none is deleted."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from feedhub.errors import PublishError
-from feedhub.model.item import StoredItem
-from feedhub.model.output import Category, CategorySummary, OutputFile, PostSettings, PostView
+from feedhub.model.output import Category, OutputFile, PostSettings, PostView
 from feedhub.model.report import PublishReport
 from feedhub.model.settings import Settings
 from feedhub.pipeline.post_names import Owner, PostNames, date_of, day_of
-from feedhub.ports import OutputWriter, PostFormat
-
-
-class PostStore(Protocol):
-    """What posts need of the store."""
-
-    def posts(self, since: int) -> Iterable[tuple[str, StoredItem]]:
-        """Return (category slug, item in its wording there) for what was touched after that change, each pair once."""
-        ...
-
-    def change_number(self) -> int:
-        """Return the number of the newest change."""
-        ...
-
-    def posts_published(self) -> int:
-        """Return the number up to which posts were published; 0 when none were."""
-        ...
-
-    def mark_posts_published(self, number: int) -> None:
-        """Remember that posts were published up to this change."""
-        ...
-
-    def categories(self) -> tuple[CategorySummary, ...]:
-        """Return all categories."""
-        ...
+from feedhub.ports import OutputWriter, PostFormat, Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +22,7 @@ class PostPress:
 
 
 def publish_posts(
-    store: PostStore, settings: Settings, press: PostPress, *, now: datetime, everything: bool = False
+    store: Store, settings: Settings, press: PostPress, *, now: datetime, everything: bool = False
 ) -> PublishReport:
     """Write the posts that changed, or all; move those that are older than ``keep_days`` to the archive, each once.
 

@@ -97,7 +97,6 @@ def _explain_item(connection: Connection, row: AnyRow, ref: str) -> Explanation:
         keys=keys,
         sightings=reports,
         memberships=_memberships(connection, row.pk),
-        outputs=(),
         ledger=_entries(connection, keys, row.id, links),
     )
 
@@ -145,22 +144,5 @@ def _ledger_only(refs: Sequence[str], left: Sequence[LedgerEntry]) -> list[Expla
         own = tuple(entry for entry in rest if names & {entry.key, entry.link, entry.item_id} - {None})
         rest = [entry for entry in rest if entry not in own]
         if own:
-            explained.append(_ledger_explanation(ref, own))
+            explained.append(Explanation(ref=ref, title=own[-1].title, ledger=own))
     return explained
-
-
-def _ledger_explanation(ref: str, entries: tuple[LedgerEntry, ...]) -> Explanation:
-    return Explanation(
-        ref=ref,
-        item_id=None,
-        owner=None,
-        title=entries[-1].title,
-        published_at=None,
-        updated_at=None,
-        removed_at=None,
-        keys=(),
-        sightings=(),
-        memberships=(),
-        outputs=(),
-        ledger=entries,
-    )

@@ -2,7 +2,7 @@
 
 import re
 import threading
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -124,12 +124,6 @@ class MemoryStore:
         """See the port."""
         with self._lock:
             return tuple(state for _, state in sorted(self._data.states.items()))
-
-    def forget_next_polls(self, names: Collection[str]) -> None:
-        """See the port."""
-        with self._lock:
-            for name in self._data.states.keys() & set(names):
-                self._data.states[name] = replace(self._data.states[name], next_poll_at=None)
 
     def due_outputs(self) -> dict[str, int]:
         """See the port."""

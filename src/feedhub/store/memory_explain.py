@@ -30,7 +30,7 @@ def explain(data: Data, refs: Sequence[str]) -> tuple[Explanation, ...]:
         own = once(about)
         told.update(replace(entry, key=None) for entry in own)
         if own:
-            explained.append(_ledger_only(ref, own))
+            explained.append(Explanation(ref=ref, title=own[-1].title, ledger=own))
     return tuple(explained)
 
 
@@ -78,23 +78,5 @@ def _explain_item(data: Data, item_id: str, ref: str) -> Explanation:
             if (slug, item_id) in data.memberships
             for source, rule in [data.memberships[slug, item_id]]
         ),
-        outputs=(),
         ledger=once(sorted(entries, key=lambda entry: entry.at)),
-    )
-
-
-def _ledger_only(ref: str, entries: tuple[LedgerEntry, ...]) -> Explanation:
-    return Explanation(
-        ref=ref,
-        item_id=None,
-        owner=None,
-        title=entries[-1].title,
-        published_at=None,
-        updated_at=None,
-        removed_at=None,
-        keys=(),
-        sightings=(),
-        memberships=(),
-        outputs=(),
-        ledger=entries,
     )

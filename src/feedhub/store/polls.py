@@ -1,6 +1,5 @@
 """Sources and what is remembered about each between polls."""
 
-from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Select, bindparam, func, select, update
@@ -69,13 +68,6 @@ def all_states(connection: Connection) -> tuple[SourceState, ...]:
     """Return every saved state, by name."""
     rows = connection.execute(select(sources).where(sources.c.state.is_not(None)).order_by(sources.c.name))
     return tuple(_state(row) for row in rows)
-
-
-def forget_next_polls(connection: Connection, names: Collection[str]) -> None:
-    """Make the named sources due."""
-    if names:
-        statement = update(sources).where(sources.c.name == bindparam("wanted")).values(next_poll_at=None)
-        connection.execute(statement, [{"wanted": name} for name in names])
 
 
 def new_since(connection: Connection, source: str, since: datetime) -> int:

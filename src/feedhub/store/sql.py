@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -136,11 +136,6 @@ class SqlStore:
         """See the port."""
         with self._read() as connection:
             return polls.all_states(connection)
-
-    def forget_next_polls(self, names: Collection[str]) -> None:
-        """See the port."""
-        with self._write() as connection:
-            polls.forget_next_polls(connection, names)
 
     def due_outputs(self) -> dict[str, int]:
         """See the port."""

@@ -418,3 +418,15 @@ def test_an_unset_variable_in_a_field_is_one_problem(sited: Make) -> None:
     assert sited(one("", fields="{title: '${NOPE}'}")).problems() == [
         "feedhub.yaml:3:66: sources[0].fields.title: the environment variable NOPE is not set"
     ]
+
+
+def test_another_mistake_of_a_source_hides_no_wrong_path(sited: Make) -> None:
+    problems = sited(
+        "sources:\n  - {name: a, kind: json, url: http://e.org, evry: 5m, items: 'x[', fields: {id: 'y['}, limit: 0}\n"
+    ).problems()
+    assert {problem.split(": ")[1] for problem in problems} == {
+        "sources[0].evry",
+        "sources[0].items",
+        "sources[0].fields.id",
+        "sources[0].limit",
+    }

@@ -28,8 +28,6 @@ def kind_faults(source: "SourceSection") -> Iterator[Fault]:
     else:
         yield from _record_faults(source)
         yield from _page_faults(source)
-    if source.detail and source.detail.fields:
-        yield from _path_faults(source.detail.fields, ("detail", "fields"), is_json=True)
     yield from _category_faults(source)
     yield from _request_faults(source)
 
@@ -38,17 +36,24 @@ def _record_faults(source: "SourceSection") -> Iterator[Fault]:
     is_json = source.kind == "json"
     if source.fields is None or not any(source.fields.given()):
         yield Fault(("fields",), "is required: which part of a record is which field, such as {title: …, link: …}")
-    else:
-        yield from _path_faults(source.fields, ("fields",), is_json=is_json)
     if source.items is None and not is_json:
         yield Fault(("items",), "is required: the CSS selector that finds the records of the page")
-    check = compile_path if is_json else check_element_selector
-    for key in ("items", "where", "error"):
-        if (text := getattr(source, key)) is not None:
-            yield from _refused(check, text, (key,))
 
 
-def _path_faults(fields: FieldsSection, where: Path, *, is_json: bool) -> Iterator[Fault]:
+def check_list_path(text: str, kind: str | None) -> None:
+    """Accept a path to, or a condition on, the records of a list; of a kind that is not known, any.
+
+    Raises:
+        ValueError: one readable line saying what is wrong with it.
+    """
+    if kind == "json":
+        compile_path(text)
+    elif kind == "html":
+        check_element_selector(text)
+
+
+def path_faults(fields: FieldsSection, where: Path, *, is_json: bool) -> Iterator[Fault]:
+    """Yield every path of ``fields`` that cannot be used; ``where`` is the way to them."""
     for name, field in fields.given():
         if field.css and is_json:
             yield Fault((*where, name, "css"), "belongs to pages; in a JSON answer write path")

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self, get_args
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
 
 from feedhub.config.addresses import SourceUrl, WebUrl, has_credentials
 from feedhub.config.forms import (
@@ -23,7 +23,7 @@ from feedhub.config.forms import (
     Timezone,
     one_or_many,
 )
-from feedhub.config.kinds import kind_faults
+from feedhub.config.kinds import check_list_path, kind_faults, path_faults
 from feedhub.config.mapping_forms import CookieName, CookieValue, RequestBody
 from feedhub.config.schema_base import Section, refuse
 from feedhub.config.schema_mapping import (
@@ -138,6 +138,28 @@ class SourceSection(Section):
     max_size: Size | None = Field(default=None, description="Largest decoded document. Default: `poll.max_size`.")
     user_agent: HeaderValue | None = Field(default=None, description="Default: `poll.user_agent`.")
     paused: Flag = Field(default=False, description="Keeps the source and its items, but does not poll it.")
+
+    @field_validator("items", "where", "error")
+    @classmethod
+    def _is_a_path(cls, text: str | None, info: ValidationInfo) -> str | None:
+        # Here and not with what fits the kind, so that another fault of the source does not hide it.
+        if text is not None:
+            check_list_path(text, info.data.get("kind"))
+        return text
+
+    @field_validator("fields")
+    @classmethod
+    def _has_paths(cls, fields: FieldsSection | None, info: ValidationInfo) -> FieldsSection | None:
+        if fields is not None and (kind := info.data.get("kind")) in ("json", "html"):
+            refuse(path_faults(fields, (), is_json=kind == "json"))
+        return fields
+
+    @field_validator("detail")
+    @classmethod
+    def _has_json_paths(cls, detail: DetailSection | None) -> DetailSection | None:
+        if detail is not None and detail.fields is not None:
+            refuse(path_faults(detail.fields, ("fields",), is_json=True))
+        return detail
 
     @model_validator(mode="after")
     def _one_authorization(self) -> Self:

@@ -12,7 +12,7 @@ from feedhub.model.identity import IdentityKey, LedgerNote, Verdict
 from feedhub.model.item import Enclosure, Person
 from feedhub.model.output import Category
 from feedhub.model.source import SourceState
-from feedhub.ports import Store
+from feedhub.ports.store import Store
 from feedhub.store.memory import MemoryStore
 from feedhub.store.sql import open_store
 from feedhub.store.tables import EPOCH

@@ -12,7 +12,7 @@ import pytest
 
 from feedhub.errors import PublishError
 from feedhub.model.output import OutputFile
-from feedhub.ports import OutputWriter
+from feedhub.ports.publishing import OutputWriter
 from feedhub.publish.files import FolderWriter
 
 

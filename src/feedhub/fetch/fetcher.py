@@ -8,7 +8,7 @@ from feedhub.fetch.http import HttpFetcher
 from feedhub.fetch.local import LocalFetcher
 from feedhub.model.document import Document, NotModified, Request
 from feedhub.model.source import PollSettings
-from feedhub.ports import Fetcher
+from feedhub.ports.world import Fetcher
 
 
 class AnyFetcher:

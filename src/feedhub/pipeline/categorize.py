@@ -5,7 +5,7 @@ from datetime import datetime
 
 from feedhub.model.item import Item
 from feedhub.model.source import Rule, Source
-from feedhub.ports import Store
+from feedhub.ports.store import Store
 from feedhub.rules.categorize import brought_categories, file_item
 
 

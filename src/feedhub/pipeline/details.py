@@ -10,7 +10,7 @@ from feedhub.model.document import Document, Request
 from feedhub.model.identity import Decision, IdentityKey, KnownKeys, Verdict
 from feedhub.model.item import Detail, ParsedFeed, ParsedItem
 from feedhub.model.source import Rule, Source
-from feedhub.ports import Cleaner, Fetcher, Parser
+from feedhub.ports.world import Cleaner, Fetcher, Parser
 from feedhub.rules.categorize import file_item
 from feedhub.rules.dedupe import judge
 from feedhub.rules.identity import keyed_document, lookup_keys

@@ -13,7 +13,8 @@ from feedhub.model.settings import Settings
 from feedhub.model.source import Rule, Source
 from feedhub.pipeline.details import NO_DETAILS, UNSEEN, Details, completed
 from feedhub.pipeline.notes import dropped_notes, rejected_notes
-from feedhub.ports import Cleaner, Transaction
+from feedhub.ports.store import Transaction
+from feedhub.ports.world import Cleaner
 from feedhub.rules.categorize import brought_categories, file_item
 from feedhub.rules.dedupe import judge
 from feedhub.rules.identity import keyed_document, lookup_keys

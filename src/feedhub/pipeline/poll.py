@@ -13,7 +13,8 @@ from feedhub.model.settings import Settings
 from feedhub.model.source import Source, SourceState
 from feedhub.pipeline.details import NO_DETAILS, Details, Outside
 from feedhub.pipeline.ingest import plan_document
-from feedhub.ports import Cleaner, Store, Transaction
+from feedhub.ports.store import Store, Transaction
+from feedhub.ports.world import Cleaner
 from feedhub.rules.pacing import adaptive_interval, next_poll_at, next_try_at
 from feedhub.rules.requests import first_request, next_request
 

@@ -8,7 +8,7 @@ from datetime import date
 from typing import Final
 
 from feedhub.model.output import OutputFile
-from feedhub.ports import OutputWriter
+from feedhub.ports.publishing import OutputWriter
 
 FOLDER: Final = ".feedhub/posts"
 _DAY_LENGTH: Final = len("2026-11-23")

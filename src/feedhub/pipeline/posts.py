@@ -9,7 +9,8 @@ from feedhub.model.output import Category, OutputFile, PostSettings, PostView
 from feedhub.model.report import PublishReport
 from feedhub.model.settings import Settings
 from feedhub.pipeline.post_names import Owner, PostNames, date_of, day_of
-from feedhub.ports import OutputWriter, PostFormat, Store
+from feedhub.ports.publishing import OutputWriter, PostFormat
+from feedhub.ports.store import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from feedhub.model.report import PruneReport
 from feedhub.model.settings import Settings
-from feedhub.ports import Store
+from feedhub.ports.store import Store
 
 KEYS_REMEMBERED_DAYS: Final = 2 * 365
 

@@ -9,7 +9,8 @@ from feedhub.errors import PublishError
 from feedhub.model.output import Category, OutputFile
 from feedhub.model.report import PublishReport
 from feedhub.model.settings import Settings
-from feedhub.ports import IndexRenderer, OutputWriter, Renderer, Store
+from feedhub.ports.publishing import IndexRenderer, OutputWriter, Renderer
+from feedhub.ports.store import Store
 from feedhub.rules.select import ALL, output_feed, output_view
 
 MANIFEST: Final = "feedhub.json"

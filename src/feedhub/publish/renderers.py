@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from feedhub.model.output import FeedFormat
-from feedhub.ports import Renderer
+from feedhub.ports.publishing import Renderer
 from feedhub.publish.atom_rss import AtomRenderer, RssRenderer
 from feedhub.publish.json_feed import JsonFeedRenderer
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from feedhub.model.identity import KeyPattern
 from feedhub.model.report import Explanation
 from feedhub.model.settings import Settings
-from feedhub.ports import Store
+from feedhub.ports.store import Store
 from feedhub.rules.identity import key_text
 from feedhub.rules.patterns import compile_pattern
 from feedhub.rules.select import ALL, output_feed

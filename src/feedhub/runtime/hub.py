@@ -28,7 +28,8 @@ from feedhub.pipeline.categorize import refile
 from feedhub.pipeline.details import Outside
 from feedhub.pipeline.poll import Fetched, fetch_source, store_fetched
 from feedhub.pipeline.prune import prune
-from feedhub.ports import Fetcher, Parser, Store
+from feedhub.ports.store import Store
+from feedhub.ports.world import Fetcher, Parser
 from feedhub.rules.health import is_due, source_status
 from feedhub.runtime.clock import utc_now
 from feedhub.runtime.explain import explained

@@ -45,11 +45,11 @@ class InlineParser:
         self._kinds = dict(kinds)
 
     def parse(self, document: Document, source: Source) -> ParsedFeed:
-        """Return the items of ``document``; see ``feedhub.ports.Parser``."""
+        """Return the items of ``document``; see ``feedhub.ports.world.Parser``."""
         return _raised(_guarded(read_document, document, source, self._kinds))
 
     def detail(self, document: Document, source: Source) -> Detail:
-        """Return what a second answer says; see ``feedhub.ports.Parser``."""
+        """Return what a second answer says; see ``feedhub.ports.world.Parser``."""
         return _raised(_guarded(read_detail, document, source))
 
     def close(self) -> None:
@@ -81,11 +81,11 @@ class ParsePool:
         self._lock = threading.Lock()
 
     def parse(self, document: Document, source: Source) -> ParsedFeed:
-        """Return the items of ``document``; see ``feedhub.ports.Parser``."""
+        """Return the items of ``document``; see ``feedhub.ports.world.Parser``."""
         return self._read(read_document, document, source, self._kinds)
 
     def detail(self, document: Document, source: Source) -> Detail:
-        """Return what a second answer says; see ``feedhub.ports.Parser``."""
+        """Return what a second answer says; see ``feedhub.ports.world.Parser``."""
         return self._read(read_detail, document, source)
 
     def _read(self, read: Callable[..., Answer], *given: object) -> Answer:

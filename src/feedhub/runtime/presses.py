@@ -8,7 +8,7 @@ from feedhub.model.report import PublishReport
 from feedhub.model.settings import Settings
 from feedhub.pipeline.posts import PostPress, publish_posts
 from feedhub.pipeline.publish import Press, publish
-from feedhub.ports import Store
+from feedhub.ports.store import Store
 from feedhub.publish.files import FolderWriter
 from feedhub.publish.index import FeedIndex
 from feedhub.publish.jekyll import PostRenderer

@@ -10,7 +10,7 @@ from feedhub.model.report import Preview
 from feedhub.model.settings import Settings
 from feedhub.model.source import Source
 from feedhub.pipeline.details import Outside, Sign, unsigned
-from feedhub.ports import Fetcher, Parser
+from feedhub.ports.world import Fetcher, Parser
 from feedhub.rules.identity import keyed_document
 from feedhub.rules.requests import first_request
 from feedhub.rules.urls import is_web_url

@@ -29,7 +29,7 @@ class HtmlCleaner:
     """Implements ``Cleaner``. Holds no state; safe to use from many threads."""
 
     def clean(self, parsed: ParsedItem, source: Source) -> Item:
-        """Return the normalised item; see ``feedhub.ports.Cleaner``. Never raises."""
+        """Return the normalised item; see ``feedhub.ports.world.Cleaner``. Never raises."""
         base = parsed.link or source.url
         return Item(
             title=parsed.title,

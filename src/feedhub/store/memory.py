@@ -27,7 +27,7 @@ _WORD = re.compile(r"[^\W_]+")
 
 
 class MemoryTransaction:
-    """See ``feedhub.ports.Transaction``."""
+    """See ``feedhub.ports.store.Transaction``."""
 
     def __init__(self, data: Data) -> None:
         self._data = data
@@ -68,7 +68,7 @@ class MemoryTransaction:
 
 
 class MemoryStore:
-    """See ``feedhub.ports.Store``."""
+    """See ``feedhub.ports.store.Store``."""
 
     def __init__(self) -> None:
         self._data = Data()

@@ -15,7 +15,7 @@ from feedhub.store.sqlite import Guard
 
 
 class SqlTransaction:
-    """One write transaction; see ``feedhub.ports.Transaction``."""
+    """One write transaction; see ``feedhub.ports.store.Transaction``."""
 
     def __init__(self, connection: Connection, guard: Guard) -> None:
         self._connection = connection

@@ -1,0 +1,187 @@
+"""What is remembered. Every method raises StoreError when the store cannot be used."""
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Protocol
+
+from feedhub.model.identity import IdentityKey, IngestPlan, KnownKeys
+from feedhub.model.item import Item, StoredItem
+from feedhub.model.output import Category, CategorySummary
+from feedhub.model.report import Explanation, PruneReport, SearchHit, SourceCounts
+from feedhub.model.source import SourceState
+
+
+class Transaction(Protocol):
+    """Read and write inside one write transaction of the store: all of it happens or none."""
+
+    def state(self, name: str) -> SourceState:
+        """Return what is remembered about a source; a fresh state if nothing is."""
+        ...
+
+    def known(self, source: str, keys: Sequence[IdentityKey]) -> KnownKeys:
+        """Return what the store knows of ``keys``, with this source's own sightings. No table scan."""
+        ...
+
+    def ingest(self, source: str, plan: IngestPlan, now: datetime, *, complete: bool) -> frozenset[str]:
+        """Apply ``plan`` and return the slugs of the categories whose outputs may differ now.
+
+        With ``complete`` the plan covers the whole document: sightings of this source that it does not mention
+        are marked as no longer offered since ``now``.
+        """
+        ...
+
+    def save_state(self, state: SourceState) -> None:
+        """Remember ``state``."""
+        ...
+
+    def rate(self, source: str, since: datetime) -> int:
+        """Return how many items the source gave for the first time since then."""
+        ...
+
+    def category_slug(self, title: str, wanted: str) -> str:
+        """Return the slug of the category of this title, for ever the same.
+
+        A title met for the first time becomes a category; its slug is ``wanted``, with a suffix if that is taken.
+        """
+        ...
+
+    def wording(self, source: str, item_id: str) -> Item | None:
+        """Return what the source says of an item, as it is stored; None if it never gave it."""
+        ...
+
+
+class PollStore(Protocol):
+    """What polling needs: items, keys, memberships and states."""
+
+    def writing(self) -> AbstractContextManager[Transaction]:
+        """Begin a write transaction; commit at the end of the block, roll back when it raises.
+
+        Writers exclude each other, across processes too; a writer waits up to the busy timeout.
+        """
+        ...
+
+    def known(self, source: str, keys: Sequence[IdentityKey]) -> KnownKeys:
+        """Return what is known of ``keys`` now, outside of a transaction: it may change before the next one."""
+        ...
+
+    def states(self) -> tuple[SourceState, ...]:
+        """Return all remembered states, by name. Sources that were never polled are missing."""
+        ...
+
+    def sync_categories(
+        self, categories: Sequence[Category], output_digest: str, now: datetime, *, from_records: bool = False
+    ) -> None:
+        """Make the stored categories those of the configuration.
+
+        Those that records brought stay; without ``from_records`` (no source brings any) only while they hold items.
+
+        New ones are added (and their outputs due), unmentioned ones removed with their memberships. When
+        ``output_digest`` differs from the stored one, every output becomes due.
+        """
+        ...
+
+    def filed_digest(self, source: str) -> str | None:
+        """Return the digest of the rules by which the source's items were last refiled."""
+        ...
+
+    def refile(
+        self, source: str, filings: Iterable[tuple[str, tuple[tuple[str, str], ...]]], *, digest: str, now: datetime
+    ) -> None:
+        """Replace the filings that come from ``source`` (pairs of item id and (category, rule) pairs) for these items.
+
+        Remembers ``digest``; outputs that changed become due.
+        """
+        ...
+
+    def wordings(self, source: str) -> Iterable[tuple[str, Item]]:
+        """Return (item id, wording) of every sighting of a source; for refiling after a change of rules."""
+        ...
+
+
+class OutputStore(Protocol):
+    """What publishing needs."""
+
+    def due_outputs(self) -> dict[str, int]:
+        """Return slug (``all`` included) → version for every output that changed since it was last published."""
+        ...
+
+    def mark_published(self, versions: dict[str, int]) -> None:
+        """Remember that outputs were published at these versions; later changes stay due."""
+        ...
+
+    def newest(self, slug: str, limit: int) -> tuple[StoredItem, ...]:
+        """Return the newest items of a category in the wording filed there, or of ``all`` in their owner's.
+
+        Order: published, then first seen, both newest first; then document order; then id.
+        """
+        ...
+
+    def categories(self) -> tuple[CategorySummary, ...]:
+        """Return all categories in the order of the configuration."""
+        ...
+
+    def item_count(self) -> int:
+        """Return how many items the store holds, without those retention removed."""
+        ...
+
+    def changed_at(self, slug: str) -> datetime:
+        """Return when the newest change of an output happened; the epoch for one that never had an item."""
+        ...
+
+    def posts(self, since: int) -> Iterable[tuple[str, StoredItem]]:
+        """Return (category slug, item in the wording shown there) of every membership touched after a change number."""
+        ...
+
+    def change_number(self) -> int:
+        """Return the number of the newest change of a wording or a membership; it only grows."""
+        ...
+
+    def posts_published(self) -> int:
+        """Return the change number up to which posts were published; 0 at first."""
+        ...
+
+    def mark_posts_published(self, number: int) -> None:
+        """Remember that posts were published up to a change number."""
+        ...
+
+
+class LookStore(Protocol):
+    """What people ask."""
+
+    def counts(self, since: datetime) -> dict[str, SourceCounts]:
+        """Return per source the number of its items and its daily rate since then."""
+        ...
+
+    def explain(self, refs: Sequence[str]) -> tuple[Explanation, ...]:
+        """Return what is known of any of ``refs``: item ids, first eight digits of one, or key texts."""
+        ...
+
+    def search(self, query: str, limit: int) -> tuple[SearchHit, ...]:
+        """Return items that hold every word of ``query`` (Chinese included), best first."""
+        ...
+
+
+class Upkeep(Protocol):
+    """What keeps the store small and safe."""
+
+    def prune(
+        self, *, offered_before: datetime | None, keep_per_category: int | None, forget_before: datetime, now: datetime
+    ) -> PruneReport:
+        """Remove items that no source has offered since ``offered_before``, and those beyond the newest N.
+
+        Never removes an item still offered. The keys of what was removed stay known until ``forget_before``.
+        """
+        ...
+
+    def backup(self, path: str) -> None:
+        """Write a consistent copy, while others go on writing. Refuses an existing file."""
+        ...
+
+    def close(self) -> None:
+        """Release the store."""
+        ...
+
+
+class Store(PollStore, OutputStore, LookStore, Upkeep, Protocol):
+    """All of it. Safe to call from many threads at once."""

@@ -1,0 +1,63 @@
+"""The side of the store that publishing sees."""
+
+from datetime import datetime
+
+from feedhub.model.item import StoredItem
+from feedhub.model.output import CategorySummary
+from feedhub.store import outputs
+from feedhub.store.sql_base import SqlBase
+
+
+class SqlOutputs(SqlBase):
+    """See ``feedhub.ports.store.OutputStore``."""
+
+    def posts(self, since: int) -> tuple[tuple[str, StoredItem], ...]:
+        """See the port."""
+        with self._read() as connection:
+            return outputs.touched_posts(connection, since)
+
+    def change_number(self) -> int:
+        """See the port."""
+        with self._read() as connection:
+            return outputs.change_number(connection)
+
+    def posts_published(self) -> int:
+        """See the port."""
+        with self._read() as connection:
+            return outputs.change_number(connection, outputs.POSTS_PUBLISHED)
+
+    def mark_posts_published(self, number: int) -> None:
+        """See the port."""
+        with self._write() as connection:
+            outputs.put_number(connection, outputs.POSTS_PUBLISHED, number)
+
+    def due_outputs(self) -> dict[str, int]:
+        """See the port."""
+        with self._read() as connection:
+            return outputs.due_outputs(connection)
+
+    def mark_published(self, versions: dict[str, int]) -> None:
+        """See the port."""
+        if versions:
+            with self._write() as connection:
+                outputs.mark_published(connection, versions)
+
+    def newest(self, slug: str, limit: int) -> tuple[StoredItem, ...]:
+        """See the port."""
+        with self._read() as connection:
+            return outputs.newest(connection, slug, limit)
+
+    def categories(self) -> tuple[CategorySummary, ...]:
+        """See the port."""
+        with self._read() as connection:
+            return outputs.summaries(connection)
+
+    def item_count(self) -> int:
+        """See the port."""
+        with self._read() as connection:
+            return outputs.item_count(connection)
+
+    def changed_at(self, slug: str) -> datetime:
+        """See the port."""
+        with self._read() as connection:
+            return outputs.changed_at(connection, slug)

@@ -49,10 +49,10 @@ soak: install
 bench: install
 	$(BIN)/python benchmarks/poll.py
 
-# Needs uv. The lock names no package host, so that it works with any index.
+# Needs uv; UPGRADE=--upgrade takes newer releases. The lock names no package host, so that it works with any index.
 lock:
-	uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes --no-emit-index-url \
-		--no-header --upgrade pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes --no-emit-index-url $(UPGRADE) \
+		--no-header pyproject.toml -o requirements.lock
 
 # What is generated from the configuration models; a test holds it current.
 schema: install

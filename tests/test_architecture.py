@@ -35,7 +35,7 @@ LIBRARIES = {
     "compression": {"fetch"},  # the standard library from Python 3.14 on
     "dateutil": {"rules"},
     "feedgen": {"publish"},
-    "filelock": {"runtime"},
+    "filelock": {"store"},
     "feedparser": {"sources"},
     "cssselect": {"rules", "sources"},
     "jinja2": {"publish"},

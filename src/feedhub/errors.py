@@ -5,6 +5,7 @@ FeedhubError
 ├── UsageError           a command was given something it cannot work with
 ├── PollError            one source could not be polled; costs one poll
 │   ├── FetchError       no complete answer came
+│   │   ├── UnreachableError      no connection was made at all
 │   │   ├── RefusedAddressError   the address guard said no
 │   │   ├── DeadlineError         the total time was used up
 │   │   ├── TooLargeError         more decoded bytes than allowed
@@ -12,7 +13,8 @@ FeedhubError
 │   │   ├── RedirectError         a loop, too many hops, or an unusable target
 │   │   └── HttpStatusError       an answer other than 200 or 304
 │   └── ParseError       an answer came, but it is not a feed that can be read
-├── StoreError           the store cannot be used (locked, damaged, newer schema, full)
+├── StoreError           the store cannot be used (locked, newer schema, full)
+│   └── DamagedStoreError     nor will it by waiting
 └── PublishError         one output could not be written; the last good one stays
 """
 
@@ -50,6 +52,14 @@ class FetchError(PollError):
     """No complete answer came: name not found, refused, reset, TLS, file missing."""
 
 
+class UnreachableError(FetchError):
+    """No connection was made at all. ``own_network``: the reason lies on our side, as far as the system can tell."""
+
+    def __init__(self, message: str, *, own_network: bool = False) -> None:
+        super().__init__(message)
+        self.own_network = own_network
+
+
 class RefusedAddressError(FetchError):
     """The address is private, has a scheme other than http(s), or is otherwise never asked."""
 
@@ -84,6 +94,10 @@ class ParseError(PollError):
 
 class StoreError(FeedhubError):
     """The store cannot be used: locked, damaged, of a newer schema, or no room on the disk."""
+
+
+class DamagedStoreError(StoreError):
+    """The store's file is damaged or is none: to wait does not help."""
 
 
 class PublishError(FeedhubError):

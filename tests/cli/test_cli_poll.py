@@ -60,7 +60,11 @@ def test_a_category_that_would_leave_the_folder_costs_one_row(folder: Path) -> N
     assert ran.code == 1
     assert [line.split()[:2] for line in rows(ran)] == [["bad", "failed"], ["good", "stored"]]
     assert "../../etc/x" in rows(ran)[0]
-    assert sorted(path.name for path in (folder / "output" / "feeds").glob("*.atom")) == ["all.atom", "news.atom"]
+    assert sorted(path.name for path in (folder / "output" / "feeds").glob("*.atom")) == [
+        "all.atom",
+        "health.atom",
+        "news.atom",
+    ]
     checked = run("check", "--json", "-c", config)
     assert checked.code == 2
     assert checked.json[0]["key"].startswith("sources[0].category")

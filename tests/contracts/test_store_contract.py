@@ -60,7 +60,7 @@ def test_a_state_comes_back_as_it_was_saved(store: Store) -> None:
         failures=3,
         last_error="timed out",
         http_status=503,
-        current_url="https://example.org/feed",
+        configured_url="https://example.org/feed",
         gone=True,
         warnings=("shared link", "b"),
     )
@@ -441,13 +441,13 @@ def test_summaries_tell_items_and_newest_change(store: Store) -> None:
 
 def test_what_a_source_calls_itself_is_shown_and_a_new_name_makes_its_outputs_due(store: Store) -> None:
     state = SourceState(
-        name="one", title="One", link="https://one.example.org/", current_url="https://one.example.org/f"
+        name="one", title="One", link="https://one.example.org/", configured_url="https://one.example.org/f"
     )
     with store.writing() as transaction:
         transaction.ingest("one", plan(ingest(1)), NOW, complete=True)
         transaction.save_state(state)
     item = store.newest("tech", 1)[0]
-    assert (item.source_title, item.source_link, item.source_url) == ("One", state.link, state.current_url)
+    assert (item.source_title, item.source_link, item.source_url) == ("One", state.link, state.configured_url)
     publish(store)
     with store.writing() as transaction:
         transaction.save_state(replace(state, failures=1, last_poll_at=LATER))

@@ -40,7 +40,7 @@ STATES = {
         SOURCE,
         SourceState(name="a", gone=True, failures=1),
         "gone",
-        "the server says that this feed is gone for good; poll it by name to try again",
+        "the server says that this feed is gone for good; its items stay. To try again: feedhub poll a",
         False,
     ),
     "paused": (PAUSED, OK, "paused", "paused in the configuration", False),

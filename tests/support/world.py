@@ -12,7 +12,8 @@ from feedhub.model.report import PollReport
 from feedhub.model.settings import Settings
 from feedhub.model.source import PollSettings, Rule, Source, SourceState
 from feedhub.pipeline.details import Outside
-from feedhub.pipeline.poll import fetch_source, store_fetched
+from feedhub.pipeline.poll import fetch_source
+from feedhub.pipeline.store import Keeping, store_fetched
 from feedhub.store.memory import MemoryStore
 
 START = datetime(2024, 5, 1, 8, tzinfo=UTC)
@@ -156,10 +157,12 @@ class World:
         fetched = fetch_source(source, state, outside=self.outside, now=self.now)
         return store_fetched(
             fetched,
-            settings=self.settings,
-            store=self.store,
-            cleaner=self.cleaner,
-            scheduled=lambda source, now: now + timedelta(days=2) if source.schedule else None,
+            Keeping(
+                settings=self.settings,
+                store=self.store,
+                cleaner=self.cleaner,
+                scheduled=lambda source, now: now + timedelta(days=2) if source.schedule else None,
+            ),
             now=self.now,
         )
 

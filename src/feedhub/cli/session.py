@@ -97,9 +97,15 @@ class Session:
         return Hub(self.settings())
 
 
-def started(ctx: typer.Context, config: str | None, overrides: list[str] | None, verbose: bool) -> Session:
-    """Return the session with the options that stood after the command's name; log until the command ends."""
+def opened(ctx: typer.Context, config: str | None, overrides: list[str] | None, verbose: bool) -> Session:
+    """Return the session with the options that stood after the command's name."""
     session: Session = ctx.ensure_object(Session)
     session.options = session.options.and_then(config, overrides, verbose)
+    return session
+
+
+def started(ctx: typer.Context, config: str | None, overrides: list[str] | None, verbose: bool) -> Session:
+    """Return the same, and log until the command ends."""
+    session = opened(ctx, config, overrides, verbose)
     ctx.with_resource(logging_to(sys.stderr, verbose=session.options.verbose, masked=session.masked))
     return session

@@ -7,22 +7,10 @@ from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-_MINUTE: Final = 60
-_HOUR: Final = 60 * _MINUTE
-_DAY: Final = 24 * _HOUR
+from feedhub.rules.words import span
+
+_DAY: Final = 86_400
 _RELATIVE_DAYS: Final = 14
-
-
-def span(seconds: float) -> str:
-    """Return a length of time in its largest sensible unit: ``40 s``, ``12 min``, ``3 h``, ``5 days``."""
-    seconds = abs(seconds)
-    if seconds < _MINUTE:
-        return f"{seconds:.0f} s"
-    if seconds < 90 * _MINUTE:
-        return f"{seconds / _MINUTE:.0f} min"
-    if seconds < 2 * _DAY:
-        return f"{seconds / _HOUR:.0f} h"
-    return f"{seconds / _DAY:.0f} days"
 
 
 def when(at: datetime | None, now: datetime, timezone: str, *, never: str = "never") -> str:

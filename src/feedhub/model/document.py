@@ -29,6 +29,7 @@ class Request:
     user_agent: str = "feedhub"
     method: str = "GET"
     body: bytes | None = None
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

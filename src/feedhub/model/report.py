@@ -139,9 +139,10 @@ class PollRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceStatus:
-    """One source as ``status`` shows it. ``state``: ok, failing, gone, paused, broken, or new (never polled).
+    """One source as ``status`` shows it. ``state``: ok, failing, stale, gone, paused, broken, or new (never polled).
 
-    ``reason`` says in words why it is not ok. ``next_poll_in`` in seconds, negative when overdue.
+    ``reason`` says in words why it is not ok; ``current_url`` is the address that is asked.
+    ``next_poll_in`` in seconds, negative when overdue.
     """
 
     name: str
@@ -157,6 +158,16 @@ class SourceStatus:
     items_per_day: float
     failures: int
     warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthEvent:
+    """A source died, revived, fell silent or moved. ``kind``: failing, recovered, stale, revived, gone or moved."""
+
+    at: datetime
+    source: str
+    kind: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

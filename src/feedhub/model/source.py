@@ -10,6 +10,15 @@ from feedhub.model.mapping import CategoryMap, DetailMap, PageMap, RecordMap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HostGroup:
+    """Hosts that count as one, by a pattern over their names; ``gap`` in seconds."""
+
+    pattern: str
+    concurrent: int
+    gap: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PollSettings:
     """Pacing and limits. Intervals and ``timeout`` in seconds, ``max_size`` in decoded bytes.
 
@@ -26,6 +35,8 @@ class PollSettings:
     host_gap: float = 1.0
     user_agent: str = "feedhub"
     allow_private: tuple[str, ...] = ()
+    host_groups: tuple[HostGroup, ...] = ()
+    retry_after: Literal["url", "host"] = "url"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +71,7 @@ class Source:
     settings_digest: str = ""
     schedule: str | None = None
     auto: bool = False
+    stale_after: float | None = None
     paused: bool = False
     method: str = "GET"
     body: str | None = None
@@ -74,9 +86,14 @@ class Source:
 class SourceState:
     """What is remembered about a source between polls. Instants are aware UTC.
 
-    ``validators`` and ``body_digest`` belong to the last document that was parsed and stored.
-    ``failures`` counts failed polls since the last success. ``gone`` is set by 410.
-    ``latency`` of the last fetch is not kept; counters are totals since the store was made.
+    ``validators`` and ``body_digest`` belong to the last document that was parsed and stored; ``configured_url`` is
+    the address in the configuration when that was done. ``failures`` counts failed polls since the last success,
+    which began at ``failing_since``. ``gone`` is set by 410.
+
+    ``moved_to`` is the address that is asked instead of the configured one; ``move_target`` is where permanent
+    redirects led on the last ``move_sightings`` polls in a row.
+    ``rhythm`` is how many items came lately, older ones counting less (``rules/rhythm.py``); ``told`` is the last state
+    of health that the health feed told of; ``pacing`` says how the source was scheduled, so that a change is noticed.
     """
 
     name: str
@@ -92,9 +109,27 @@ class SourceState:
     failures: int = 0
     last_error: str | None = None
     http_status: int | None = None
-    current_url: str | None = None
+    configured_url: str | None = None
     gone: bool = False
+    first_success_at: datetime | None = None
+    last_new_at: datetime | None = None
+    failing_since: datetime | None = None
+    rhythm: float = 0.0
+    moved_to: str | None = None
+    move_target: str | None = None
+    move_sightings: int = 0
+    told: str = "ok"
+    pacing: str | None = None
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedPoll:
+    """When a source is due. ``host`` is what its politeness is counted by (``rules/hosts.py``)."""
+
+    name: str
+    host: str
+    at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,8 @@ from typing import Protocol
 from feedhub.model.identity import IdentityKey, IngestPlan, KnownKeys
 from feedhub.model.item import Item, StoredItem
 from feedhub.model.output import Category, CategorySummary
-from feedhub.model.report import Explanation, PruneReport, SearchHit, SourceCounts
-from feedhub.model.source import SourceState
+from feedhub.model.report import Explanation, HealthEvent, PruneReport, SearchHit, SourceCounts
+from feedhub.model.source import PlannedPoll, SourceState
 
 
 class Transaction(Protocol):
@@ -37,6 +37,14 @@ class Transaction(Protocol):
 
     def rate(self, source: str, since: datetime) -> int:
         """Return how many items the source gave for the first time since then."""
+        ...
+
+    def tell(self, events: Sequence[HealthEvent]) -> None:
+        """Add to what the health feed tells; it is due then."""
+        ...
+
+    def hold(self, names: Sequence[str], until: datetime) -> None:
+        """Let these sources not be due before ``until``; those that are due later anyway stay so."""
         ...
 
     def category_slug(self, title: str, wanted: str) -> str:
@@ -67,6 +75,25 @@ class PollStore(Protocol):
 
     def states(self) -> tuple[SourceState, ...]:
         """Return all remembered states, by name. Sources that were never polled are missing."""
+        ...
+
+    def plan_polls(self, plan: Sequence[PlannedPoll]) -> None:
+        """Make these the scheduled sources, due at these times; all others are never due."""
+        ...
+
+    def due(self, now: datetime, *, per_host: int, limit: int) -> tuple[SourceState, ...]:
+        """Return scheduled sources whose time has come, longest overdue first, at most ``per_host`` of one host.
+
+        No cost that grows with sources that are not due.
+        """
+        ...
+
+    def next_due_at(self) -> datetime | None:
+        """Return when the next scheduled source is due; None when none is."""
+        ...
+
+    def shift_due(self, seconds: float) -> None:
+        """Move all due times; for a clock that was set."""
         ...
 
     def sync_categories(
@@ -145,6 +172,22 @@ class OutputStore(Protocol):
         """Remember that posts were published up to a change number."""
         ...
 
+    def health_events(self, limit: int) -> tuple[HealthEvent, ...]:
+        """Return the newest events, newest first."""
+        ...
+
+    def health_number(self) -> int:
+        """Return the number of the newest health event; it only grows, 0 at first."""
+        ...
+
+    def health_published(self) -> int:
+        """Return the number up to which health events were published; 0 at first."""
+        ...
+
+    def mark_health_published(self, number: int) -> None:
+        """Remember that health events were published up to a number."""
+        ...
+
 
 class LookStore(Protocol):
     """What people ask."""
@@ -172,6 +215,20 @@ class Upkeep(Protocol):
 
         Never removes an item still offered. The keys of what was removed stay known until ``forget_before``.
         """
+        ...
+
+    def alone(self, task: str, *, wait: float) -> AbstractContextManager[None]:
+        """Hold the only right to do ``task`` on this store, across processes; wait at most ``wait`` seconds for it.
+
+        A process that dies lets go.
+
+        Raises:
+            StoreError: another process holds it; says which.
+        """
+        ...
+
+    def maintain(self) -> None:
+        """Tidy up: let the database collect its statistics and give back what it does not need."""
         ...
 
     def backup(self, path: str) -> None:

@@ -4,6 +4,7 @@ import uuid
 from urllib.parse import quote
 
 from feedhub.model.output import FeedFormat, Site
+from feedhub.rules.health_feed import HEALTH
 from feedhub.rules.select import ALL
 
 MEDIA_TYPES: dict[FeedFormat, str] = {
@@ -25,7 +26,8 @@ def feed_url(site: Site, slug: str, kind: FeedFormat) -> str:
 
 def page_url(site: Site, slug: str) -> str:
     """Return the public address of the page that shows a feed in a browser."""
-    return f"{site.url.rstrip('/')}/" + ("" if slug == ALL else f"category/{quote(slug)}.html")
+    path = {ALL: "", HEALTH: "sources.html"}.get(slug, f"category/{quote(slug)}.html")
+    return f"{site.url.rstrip('/')}/{path}"
 
 
 def category_scheme(site: Site) -> str:

@@ -1,15 +1,17 @@
-"""When a source is polled next (SPEC §7)."""
+"""When a source is polled next (SPEC §7): after a success, after a failure, and when the plan is made anew."""
 
 import hashlib
 from datetime import datetime, timedelta
 from typing import Final
 
 from feedhub.model.document import Freshness
-from feedhub.model.source import PollSettings
+from feedhub.model.source import PollSettings, Source, SourceState
 
 # Aims at about three polls per expected item, as a reader that looks a little more often than it is rewarded.
 _POLLS_PER_ITEM: Final = 3
 _BACKOFF_DOUBLINGS: Final = 16
+# Never more than two first polls a second, however many sources were added at once.
+_FIRST_POLL_GAP: Final = 0.5
 
 
 def next_poll_at(
@@ -43,6 +45,46 @@ def adaptive_interval(items: int, days: float, settings: PollSettings) -> float:
     """Return the interval in seconds for ``every: auto``, from the number of items in the last ``days``."""
     expected = days * 86_400 / (max(items, 1) * _POLLS_PER_ITEM)
     return _clamped(expected, settings)
+
+
+def usual_interval(source: Source, settings: PollSettings) -> float:
+    """Return the configured interval in seconds."""
+    return source.every or settings.every
+
+
+def pacing_text(source: Source, settings: PollSettings) -> str:
+    """Return what decides about a source's times, to tell whether it changed since they were set."""
+    return source.schedule or ("auto" if source.auto else f"every {usual_interval(source, settings):g}")
+
+
+def first_poll_at(now: datetime, *, position: int, interval: float) -> datetime:
+    """Return when the source that is new at ``position`` among all new ones is polled first.
+
+    In the order of the configuration, spread out, and within one interval.
+    """
+    return now + timedelta(seconds=position * _FIRST_POLL_GAP % max(interval, _FIRST_POLL_GAP))
+
+
+def replanned_at(
+    source: Source, state: SourceState, *, now: datetime, scheduled: datetime | None, settings: PollSettings
+) -> datetime | None:
+    """Return when a source that was polled before is due, after a restart or a change of the configuration.
+
+    Its due time stays, unless the source has another address now (then it is due), or is paced otherwise: then it is
+    due when it would be had it always been so, but never later than it was and not before a failing server's time.
+    ``scheduled`` is the next time its cron expression names.
+    """
+    if state.configured_url is not None and state.configured_url != source.url:
+        return now
+    due = state.next_poll_at
+    if due and state.last_poll_at and state.last_poll_at > now:
+        due = now + (due - state.last_poll_at)  # the clock was set back since
+    if state.gone or due is None or state.pacing in (None, pacing_text(source, settings)) or state.failures:
+        return None if state.gone else (due or now)
+    if scheduled is not None:
+        return scheduled
+    last = state.last_poll_at or now
+    return max(now, min(due, last + timedelta(seconds=usual_interval(source, settings))))
 
 
 def spread(name: str) -> float:

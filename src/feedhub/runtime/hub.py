@@ -5,12 +5,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from difflib import get_close_matches
-from functools import cached_property, partial
-from hashlib import sha256
+from functools import cached_property
 from types import TracebackType
 from typing import Final, Self
 
-from feedhub.errors import PollError, StoreError, UsageError
+from feedhub.errors import UsageError
 from feedhub.fetch.fetcher import build_fetcher
 from feedhub.model.report import (
     Explanation,
@@ -24,21 +23,23 @@ from feedhub.model.report import (
 )
 from feedhub.model.settings import Settings
 from feedhub.model.source import Source, SourceState
-from feedhub.pipeline.categorize import refile
 from feedhub.pipeline.details import Outside
-from feedhub.pipeline.poll import Fetched, fetch_source, store_fetched
+from feedhub.pipeline.poll import Fetched, fetch_source
 from feedhub.pipeline.prune import prune
+from feedhub.pipeline.store import Keeping
 from feedhub.ports.store import Store
 from feedhub.ports.world import Fetcher, Parser
 from feedhub.rules.health import is_due, source_status
 from feedhub.runtime.clock import utc_now
 from feedhub.runtime.explain import explained
+from feedhub.runtime.keeper import Keeper
 from feedhub.runtime.parse_pool import ParsePool
 from feedhub.runtime.plugins import Signers
 from feedhub.runtime.poller import poll_all
 from feedhub.runtime.presses import Presses
 from feedhub.runtime.preview import adhoc_source, discover, preview_source
 from feedhub.runtime.schedule import CronSchedule
+from feedhub.runtime.sync import sync_store
 from feedhub.sources.clean import HtmlCleaner
 from feedhub.sources.discover import DiscoveredFeed
 from feedhub.store.sql import open_store
@@ -46,6 +47,11 @@ from feedhub.store.sql import open_store
 log = logging.getLogger(__name__)
 
 _RATE_DAYS: Final = 14
+# Seconds for which another process may go on publishing before we give up.
+_PUBLISH_PATIENCE: Final = 60.0
+
+
+_SHARED: Final = ("store", "parser")
 
 
 class Hub:
@@ -54,6 +60,20 @@ class Hub:
     def __init__(self, settings: Settings, *, now: Callable[[], datetime] = utc_now) -> None:
         self.settings = settings
         self.now = now
+
+    def renewed(self, settings: Settings) -> "Hub":
+        """Return feedhub on a new configuration, over the same store, workers and limits per host.
+
+        The old one is closed by ``retire``, once its last fetch has ended.
+        """
+        hub = Hub(replace(settings, store=self.settings.store), now=self.now)
+        hub.__dict__.update({part: getattr(self, part) for part in _SHARED})
+        return hub
+
+    def retire(self) -> None:
+        """Close what is not shared with the hub that took over."""
+        if "fetcher" in self.__dict__:
+            self.fetcher.close()
 
     def __enter__(self) -> Self:
         return self
@@ -99,25 +119,19 @@ class Hub:
             UsageError: a name that no source has.
             StoreError: the store cannot be used; what was stored before stays.
         """
-        self._sync()
+        self.sync()
         states = {state.name: state for state in self.store.states()}
         chosen = self._chosen(names, states, everything=everything)
         on_start(len(chosen))
-        outside = self._outside
         reports = poll_all(
             chosen,
-            fetch=lambda source: fetch_source(
-                source,
-                states.get(source.name, SourceState(name=source.name)),
-                outside=outside,
-                now=self.now(),
-            ),
-            keep=self._keep,
+            fetch=lambda source: self.fetch(source, states.get(source.name, SourceState(name=source.name))),
+            keep=self.keeper.keep,
             workers=self.settings.poll.workers,
             per_host=self.settings.poll.host_concurrent,
             on_report=on_report,
         )
-        published = self._presses.publish(self.store, self.now()) if and_publish else None
+        published = self.publish_due() if and_publish else None
         return PollRun(
             reports=reports,
             published=published,
@@ -131,16 +145,29 @@ class Hub:
         Raises:
             UsageError: a category that does not exist.
         """
-        self._sync()
+        self.sync()
         present = {category.slug for category in self.store.categories()} | {"all"}
         unknown = [slug for slug in slugs if slug not in present]
         if unknown:
             raise UsageError(f'no category "{unknown[0]}"; there are: {", ".join(sorted(present))}')
-        return self._presses.publish(self.store, self.now(), slugs=slugs, everything=not slugs)
+        with self.store.alone("publish", wait=_PUBLISH_PATIENCE):
+            return self._presses.publish(self.store, self.now(), slugs=slugs, everything=not slugs)
+
+    def publish_due(self) -> PublishReport:
+        """Write the outputs that changed since they were published."""
+        with self.store.alone("publish", wait=_PUBLISH_PATIENCE):
+            return self._presses.publish(self.store, self.now())
+
+    def fetch(self, source: Source, state: SourceState) -> Fetched:
+        """Fetch and read one source; stores nothing. Safe to call from many threads."""
+        held_until = self.keeper.held_until(source)
+        if held_until:
+            return Fetched(source=source, held_until=held_until)
+        return fetch_source(source, state, outside=self._outside, now=self.now())
 
     def prune(self) -> PruneReport:
         """Apply retention now."""
-        self._sync()
+        self.sync()
         return prune(self.store, self.settings, self.now())
 
     def status(self) -> HubStatus:
@@ -197,12 +224,9 @@ class Hub:
         """Write a consistent copy of the store while others go on writing."""
         self.store.backup(path)
 
-    def _sync(self) -> None:
-        now = self.now()
-        settings = self.settings
-        from_records = any(source.category_map for source in settings.sources)
-        self.store.sync_categories(settings.categories, settings.output_digest, now, from_records=from_records)
-        refile(self.store, settings.sources, settings.rules, digest=_filing_digest(settings), now=now)
+    def sync(self) -> None:
+        """Bring the store in line with the configuration: categories, and where stored items are filed."""
+        sync_store(self.store, self.settings, self.now())
 
     def _chosen(self, names: Sequence[str], states: dict[str, SourceState], *, everything: bool) -> tuple[Source, ...]:
         if names:
@@ -214,23 +238,6 @@ class Hub:
             for source in self.settings.sources
             if (everything and not source.paused) or is_due(source, states.get(source.name), now)
         )
-
-    def _keep(self, fetched: Fetched) -> PollReport:
-        keep = partial(
-            store_fetched,
-            settings=self.settings,
-            store=self.store,
-            cleaner=self._cleaner,
-            scheduled=self._scheduled,
-        )
-        try:
-            return keep(fetched, now=self.now())
-        except StoreError:
-            raise
-        except Exception as error:  # one source must never cost another its poll
-            log.debug("storing %s failed unexpectedly", fetched.source.name, exc_info=True)
-            failed = replace(fetched, error=PollError(f"unexpected {type(error).__name__}: {error}"))
-            return keep(failed, now=self.now())
 
     @cached_property
     def _outside(self) -> Outside:
@@ -245,12 +252,19 @@ class Hub:
         )
 
     @cached_property
-    def _cleaner(self) -> HtmlCleaner:
-        return HtmlCleaner()
+    def keeper(self) -> Keeper:
+        """Stores what was fetched."""
+        keeping = Keeping(settings=self.settings, store=self.store, cleaner=self._cleaner, scheduled=self.scheduled)
+        return Keeper(keeping, now=self.now)
 
     @cached_property
-    def _scheduled(self) -> CronSchedule:
+    def scheduled(self) -> CronSchedule:
+        """When a source's cron expression is due."""
         return CronSchedule(self.settings.site.timezone)
+
+    @cached_property
+    def _cleaner(self) -> HtmlCleaner:
+        return HtmlCleaner()
 
     def _next_due_at(self) -> datetime | None:
         names = {source.name for source in self.settings.sources if not source.paused}
@@ -258,12 +272,6 @@ class Hub:
             (state.next_poll_at for state in self.store.states() if state.name in names and state.next_poll_at),
             default=None,
         )
-
-
-def _filing_digest(settings: Settings) -> str:
-    """Return what decides where stored items are filed: rules, and titles that records may be filed under."""
-    titles = {category.title: category.slug for category in settings.categories}
-    return f"{settings.rules_digest}:{sha256(repr(sorted(titles.items())).encode()).hexdigest()[:16]}"
 
 
 def _nearest(name: str, names: Sequence[str]) -> str:

@@ -1,13 +1,16 @@
 """Where log lines go: one line an event, to stderr, without secrets and without control characters."""
 
+import json
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from contextlib import contextmanager
-from typing import Final, TextIO
+from typing import Any, Final, TextIO
 from urllib.parse import quote
 
 MASK: Final = "***"
+
+EventDict = MutableMapping[str, Any]
 
 # Line breaks would make two events of one; escape sequences would be obeyed by the terminal that shows them
 # (C0, DEL, C1), and direction overrides would show a text that is not there.
@@ -56,6 +59,60 @@ class _LineFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         return self._masked(printable(super().format(record)))
+
+
+@contextmanager
+def logging_events(stream: TextIO, *, verbose: bool, as_json: bool, masked: Callable[[str], str]) -> Iterator[None]:
+    """Send the daemon's events to ``stream`` for the block, a line each: time, level, event and its facts.
+
+    With ``as_json`` every line is one JSON object. Without ``verbose``, polls that brought nothing are left out.
+    """
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(_event_formatter(as_json, masked))
+    ours = logging.getLogger("feedhub")
+    before = ours.level, ours.propagate
+    ours.addHandler(handler)
+    ours.propagate = False
+    ours.setLevel(logging.DEBUG if verbose else logging.INFO)
+    try:
+        yield
+    finally:
+        ours.setLevel(before[0])
+        ours.propagate = before[1]
+        ours.removeHandler(handler)
+
+
+def _event_formatter(as_json: bool, masked: Callable[[str], str]) -> logging.Formatter:
+    import structlog
+
+    def hidden(_logger: object, _name: str, event: EventDict) -> EventDict:
+        return {key: masked(value) if isinstance(value, str) else value for key, value in event.items()}
+
+    def as_text(_logger: object, _name: str, event: EventDict) -> str:
+        first = " ".join(str(event.pop(key)) for key in ("timestamp", "level", "event"))
+        facts = (f"{key}={_quoted(str(value))}" for key, value in event.items())
+        return one_line(" ".join((first, *facts)))
+
+    def as_object(_logger: object, _name: str, event: EventDict) -> str:
+        return json.dumps(event, ensure_ascii=False, default=str)
+
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[
+            structlog.stdlib.add_log_level,
+            structlog.stdlib.ExtraAdder(),
+            structlog.processors.TimeStamper(fmt="%Y-%m-%dT%H:%M:%SZ", utc=True),
+            structlog.processors.format_exc_info,
+        ],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            hidden,
+            as_object if as_json else as_text,
+        ],
+    )
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False) if not text or re.search(r'[\s"=]', text) else text
 
 
 @contextmanager

@@ -1,14 +1,15 @@
 """Everything that writes into the output folder, behind one method."""
 
-from collections.abc import Collection
-from dataclasses import replace
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from feedhub.model.report import PublishReport
 from feedhub.model.settings import Settings
+from feedhub.pipeline.health import publish_health
 from feedhub.pipeline.posts import PostPress, publish_posts
 from feedhub.pipeline.publish import Press, publish
 from feedhub.ports.store import Store
+from feedhub.publish.atom_rss import AtomRenderer
 from feedhub.publish.files import FolderWriter
 from feedhub.publish.index import FeedIndex
 from feedhub.publish.jekyll import PostRenderer
@@ -40,13 +41,21 @@ class Presses:
     ) -> PublishReport:
         """Write what changed, or the named outputs (posts belong to none), or all."""
         report = publish(store, self._settings, self._feeds, slugs=slugs, everything=everything)
-        if self._posts is None or slugs:
+        if slugs:
             return report
-        posts = publish_posts(store, self._settings, self._posts, now=now, everything=everything)
-        return replace(
+        parts = [
             report,
-            written=report.written + posts.written,
-            unchanged=report.unchanged + posts.unchanged,
-            removed=report.removed + posts.removed,
-            failed=report.failed + posts.failed,
-        )
+            publish_health(store, self._settings, AtomRenderer(), self._feeds.writer, everything=everything),
+        ]
+        if self._posts is not None:
+            parts.append(publish_posts(store, self._settings, self._posts, now=now, everything=everything))
+        return _in_all(parts)
+
+
+def _in_all(parts: Sequence[PublishReport]) -> PublishReport:
+    return PublishReport(
+        written=tuple(path for part in parts for path in part.written),
+        unchanged=sum(part.unchanged for part in parts),
+        removed=tuple(path for part in parts for path in part.removed),
+        failed=tuple(failure for part in parts for failure in part.failed),
+    )

@@ -23,12 +23,14 @@ _ENCLOSURE = tuple(field.name for field in fields(Enclosure))
 _PLAIN = tuple(
     field.name for field in fields(Item) if field.name not in {"authors", "tags", "enclosures", "published_at"}
 )
-_STATE_IN_COLUMNS = {"name", "title", "link", "current_url", "last_poll_at", "last_success_at", "next_poll_at"}
+_STATE_IN_COLUMNS = {"name", "title", "link", "configured_url", "last_poll_at", "last_success_at", "next_poll_at"}
 _STATE = tuple(
     field.name
     for field in fields(SourceState)
-    if field.name not in _STATE_IN_COLUMNS and field.name not in {"validators", "warnings"}
+    if field.name not in _STATE_IN_COLUMNS and not field.name.endswith("_at")
+    if field.name not in {"validators", "warnings", "failing_since"}
 )
+_STATE_INSTANTS = ("first_success_at", "last_new_at", "failing_since")
 
 
 def stored_key(text: str) -> str:
@@ -68,6 +70,7 @@ def decode_item(text: str) -> Item:
 def encode_state(state: SourceState) -> str:
     """Return what of ``state`` has no column of its own, as JSON."""
     data: dict[str, Any] = _present(state, _STATE)
+    data |= {name: at.isoformat() for name in _STATE_INSTANTS if (at := getattr(state, name))}
     data["validators"] = _present(state.validators, ("etag", "last_modified"))
     data["warnings"] = state.warnings
     return _dump(data)
@@ -78,6 +81,7 @@ def decode_state(text: str, **columns: Any) -> SourceState:
     data: dict[str, Any] = json.loads(text)
     return SourceState(
         **_known(data, _STATE),
+        **_instants(data),
         **columns,
         validators=Validators(**_known(data.get("validators", {}), ("etag", "last_modified"))),
         warnings=tuple(data.get("warnings", ())),
@@ -91,6 +95,10 @@ def fact_digest(*parts: str | None) -> str:
 
 def _present(value: object, names: tuple[str, ...]) -> dict[str, Any]:
     return {name: found for name in names if (found := getattr(value, name)) is not None}
+
+
+def _instants(data: dict[str, Any]) -> dict[str, Any]:
+    return {name: datetime.fromisoformat(data[name]) for name in _STATE_INSTANTS if name in data}
 
 
 def _known(data: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """The store in memory: the reference for the port, for tests and for trying things out. Slow and simple on purpose."""
 
 import re
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,7 +10,7 @@ from feedhub.errors import StoreError
 from feedhub.model.identity import IdentityKey, IngestPlan, KnownKeys
 from feedhub.model.item import Item, StoredItem
 from feedhub.model.output import Category, CategorySummary
-from feedhub.model.report import Explanation, PruneReport, SearchHit, SourceCounts
+from feedhub.model.report import Explanation, HealthEvent, PruneReport, SearchHit, SourceCounts
 from feedhub.model.source import SourceState
 from feedhub.rules.search_terms import query_terms, search_terms
 from feedhub.store.memory_categories import sync_categories
@@ -19,6 +18,7 @@ from feedhub.store.memory_data import ALL, Data
 from feedhub.store.memory_explain import explain
 from feedhub.store.memory_ingest import apply_plan, known_keys
 from feedhub.store.memory_prune import prune
+from feedhub.store.memory_schedule import MemorySchedule
 from feedhub.store.polls import days_between
 from feedhub.store.search import snippet, visible_text
 from feedhub.store.tables import EPOCH
@@ -49,13 +49,25 @@ class MemoryTransaction:
         before = self._data.states.get(state.name, SourceState(name=state.name))
         self._data.sources.setdefault(state.name)
         self._data.states[state.name] = state
-        if (before.title, before.link, before.current_url) != (state.title, state.link, state.current_url):
+        self._data.saved.setdefault(state.name)
+        if (before.title, before.link, before.configured_url) != (state.title, state.link, state.configured_url):
             holding = {slug for (slug, _), (source, _) in self._data.memberships.items() if source == state.name}
             self._data.bump({ALL, *holding}, ())
 
     def rate(self, source: str, since: datetime) -> int:
         """See the port."""
         return sum(seen.first_seen_at >= since for (_, name), seen in self._data.sightings.items() if name == source)
+
+    def tell(self, events: Sequence[HealthEvent]) -> None:
+        """See the port."""
+        self._data.events = [*self._data.events, *events]
+
+    def hold(self, names: Sequence[str], until: datetime) -> None:
+        """See the port."""
+        for name in set(names) & self._data.states.keys():
+            state = self._data.states[name]
+            if state.next_poll_at is not None and state.next_poll_at < until:
+                self._data.states[name] = replace(state, next_poll_at=until)
 
     def category_slug(self, title: str, wanted: str) -> str:
         """See the port."""
@@ -67,12 +79,11 @@ class MemoryTransaction:
         return seen.wording if seen else None
 
 
-class MemoryStore:
+class MemoryStore(MemorySchedule):
     """See ``feedhub.ports.store.Store``."""
 
     def __init__(self) -> None:
-        self._data = Data()
-        self._lock = threading.RLock()
+        super().__init__()
 
     @contextmanager
     def writing(self) -> Iterator[MemoryTransaction]:
@@ -123,7 +134,7 @@ class MemoryStore:
     def states(self) -> tuple[SourceState, ...]:
         """See the port."""
         with self._lock:
-            return tuple(state for _, state in sorted(self._data.states.items()))
+            return tuple(self._data.states[name] for name in sorted(self._data.saved))
 
     def due_outputs(self) -> dict[str, int]:
         """See the port."""
@@ -244,6 +255,9 @@ class MemoryStore:
         """See the port."""
         with self._lock:
             return prune(self._data, offered_before, keep_per_category, forget_before, now)
+
+    def maintain(self) -> None:
+        """Nothing to tidy up."""
 
     def backup(self, path: str) -> None:
         """Nothing to copy.

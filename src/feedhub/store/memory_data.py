@@ -8,7 +8,7 @@ from datetime import datetime
 from feedhub.model.identity import IdentityKey, LedgerNote, Sighting
 from feedhub.model.item import Item, StoredItem
 from feedhub.model.output import Category
-from feedhub.model.report import LedgerEntry
+from feedhub.model.report import HealthEvent, LedgerEntry
 from feedhub.model.source import SourceState
 from feedhub.rules.slugs import unique_slug
 from feedhub.store.tables import EPOCH
@@ -58,6 +58,10 @@ class Data:
 
     sources: dict[str, None] = field(default_factory=dict)
     states: dict[str, SourceState] = field(default_factory=dict)
+    saved: dict[str, None] = field(default_factory=dict)
+    planned: dict[str, str] = field(default_factory=dict)
+    events: list[HealthEvent] = field(default_factory=list)
+    told: int = 0
     filed_digests: dict[str, str] = field(default_factory=dict)
     items: dict[str, Stored] = field(default_factory=dict)
     keys: dict[str, tuple[IdentityKey, str]] = field(default_factory=dict)
@@ -159,7 +163,7 @@ class Data:
             updated_at=seen.updated_at,
             source_title=state.title,
             source_link=state.link,
-            source_url=state.current_url,
+            source_url=state.configured_url,
             categories=tuple(output.category.title for slug, output in self.ordered_outputs() if slug in holding),
         )
 

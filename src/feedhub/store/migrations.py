@@ -75,7 +75,17 @@ _SECOND: Migration = (
     "CREATE INDEX categories_title ON categories (title)",
 )
 
-MIGRATIONS: tuple[Migration, ...] = (_FIRST, _SECOND)
+# Due times are asked for by the daemon, host by host; what happened to sources is told in a feed.
+_THIRD: Migration = (
+    "ALTER TABLE sources ADD COLUMN host TEXT DEFAULT '' NOT NULL",
+    "ALTER TABLE sources ADD COLUMN scheduled INTEGER DEFAULT '0' NOT NULL",
+    "CREATE INDEX sources_due ON sources (next_poll_at) WHERE scheduled = 1",
+    """CREATE TABLE health_events (
+        id INTEGER NOT NULL, at BIGINT NOT NULL, source TEXT NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL,
+        PRIMARY KEY (id))""",
+)
+
+MIGRATIONS: tuple[Migration, ...] = (_FIRST, _SECOND, _THIRD)
 
 _RECORDS = "CREATE TABLE schema_migrations (version INTEGER NOT NULL, applied_at TEXT NOT NULL, PRIMARY KEY (version))"
 # The database's clock: this is a note for people, nothing is decided by it.

@@ -40,7 +40,7 @@ def number_if_any(connection: Connection, name: str) -> int:
 def load_state(connection: Connection, name: str) -> SourceState:
     """Return the state of a source; a fresh one when it was never saved."""
     row = connection.execute(_BY_NAME, {"wanted": name}).one_or_none()
-    return SourceState(name=name) if row is None or row.state is None else _state(row)
+    return SourceState(name=name) if row is None else state_of(row)
 
 
 def save_state(connection: Connection, state: SourceState) -> None:
@@ -52,14 +52,14 @@ def save_state(connection: Connection, state: SourceState) -> None:
         {
             "title": state.title,
             "link": state.link,
-            "url": state.current_url,
+            "url": state.configured_url,
             "last_poll_at": state.last_poll_at,
             "last_success_at": state.last_success_at,
             "next_poll_at": state.next_poll_at,
             "state": encode_state(state),
         },
     )
-    if before and (before.title, before.link, before.url) != (state.title, state.link, state.current_url):
+    if before and (before.title, before.link, before.url) != (state.title, state.link, state.configured_url):
         slugs = connection.execute(_SHOWN_IN, {"source_id": number}).scalars()
         bump(connection, {ALL, *slugs}, ())
 
@@ -67,7 +67,7 @@ def save_state(connection: Connection, state: SourceState) -> None:
 def all_states(connection: Connection) -> tuple[SourceState, ...]:
     """Return every saved state, by name."""
     rows = connection.execute(select(sources).where(sources.c.state.is_not(None)).order_by(sources.c.name))
-    return tuple(_state(row) for row in rows)
+    return tuple(state_of(row) for row in rows)
 
 
 def new_since(connection: Connection, source: str, since: datetime) -> int:
@@ -106,13 +106,16 @@ def save_filed_digest(connection: Connection, number: int, digest: str) -> None:
     connection.execute(update(sources).where(sources.c.id == number).values(filed_digest=digest))
 
 
-def _state(row: AnyRow) -> SourceState:
+def state_of(row: AnyRow) -> SourceState:
+    """Return the state in a row of the table; that of a source which was only planned has nothing but its time."""
+    if row.state is None:
+        return SourceState(name=row.name, next_poll_at=row.next_poll_at)
     return decode_state(
         row.state,
         name=row.name,
         title=row.title,
         link=row.link,
-        current_url=row.url,
+        configured_url=row.url,
         last_poll_at=row.last_poll_at,
         last_success_at=row.last_success_at,
         next_poll_at=row.next_poll_at,

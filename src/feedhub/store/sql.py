@@ -12,8 +12,8 @@ from feedhub.model.identity import IdentityKey, KnownKeys
 from feedhub.model.item import Item
 from feedhub.model.output import Category
 from feedhub.model.report import Explanation, SearchHit, SourceCounts
-from feedhub.model.source import SourceState
-from feedhub.store import explain, known, outputs, polls, search
+from feedhub.model.source import PlannedPoll, SourceState
+from feedhub.store import explain, known, outputs, polls, schedule, search
 from feedhub.store.categories import sync_categories
 from feedhub.store.memberships import refile, some_wordings
 from feedhub.store.sql_outputs import SqlOutputs
@@ -66,6 +66,26 @@ class SqlStore(SqlOutputs, SqlUpkeep):
         """See the port."""
         with self._read() as connection:
             return known.known_keys(connection, polls.number_if_any(connection, source), keys)
+
+    def plan_polls(self, plan: Sequence[PlannedPoll]) -> None:
+        """See the port."""
+        with self._write() as connection:
+            schedule.plan_polls(connection, plan)
+
+    def due(self, now: datetime, *, per_host: int, limit: int) -> tuple[SourceState, ...]:
+        """See the port."""
+        with self._read() as connection:
+            return schedule.due(connection, now, per_host, limit)
+
+    def next_due_at(self) -> datetime | None:
+        """See the port."""
+        with self._read() as connection:
+            return schedule.next_due_at(connection)
+
+    def shift_due(self, seconds: float) -> None:
+        """See the port."""
+        with self._write() as connection:
+            schedule.shift(connection, seconds)
 
     def sync_categories(
         self, categories: Sequence[Category], output_digest: str, now: datetime, *, from_records: bool = False

@@ -4,7 +4,8 @@ from datetime import datetime
 
 from feedhub.model.item import StoredItem
 from feedhub.model.output import CategorySummary
-from feedhub.store import outputs
+from feedhub.model.report import HealthEvent
+from feedhub.store import health, outputs
 from feedhub.store.sql_base import SqlBase
 
 
@@ -61,3 +62,23 @@ class SqlOutputs(SqlBase):
         """See the port."""
         with self._read() as connection:
             return outputs.changed_at(connection, slug)
+
+    def health_events(self, limit: int) -> tuple[HealthEvent, ...]:
+        """See the port."""
+        with self._read() as connection:
+            return health.newest_events(connection, limit)
+
+    def health_number(self) -> int:
+        """See the port."""
+        with self._read() as connection:
+            return health.newest_number(connection)
+
+    def health_published(self) -> int:
+        """See the port."""
+        with self._read() as connection:
+            return outputs.change_number(connection, health.PUBLISHED)
+
+    def mark_health_published(self, number: int) -> None:
+        """See the port."""
+        with self._write() as connection:
+            outputs.put_number(connection, health.PUBLISHED, number)

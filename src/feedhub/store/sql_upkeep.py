@@ -1,14 +1,16 @@
 """The side of the store that keeps it small and safe."""
 
 import os
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 
 from feedhub.errors import StoreError
 from feedhub.model.report import PruneReport
 from feedhub.store import retention
+from feedhub.store.exclusive import alone
 from feedhub.store.sql_base import SqlBase
-from feedhub.store.sqlite import Guard, copy_database
+from feedhub.store.sqlite import Guard, copy_database, tidy_up
 
 
 class SqlUpkeep(SqlBase):
@@ -54,6 +56,15 @@ class SqlUpkeep(SqlBase):
                     retention.remove(connection, homeless, now)
                     removed += len(homeless)
         return removed
+
+    def alone(self, task: str, *, wait: float) -> AbstractContextManager[None]:
+        """See the port."""
+        return alone(self._place, task, wait)
+
+    def maintain(self) -> None:
+        """See the port."""
+        with self._guard:
+            tidy_up(self._engine)
 
     def backup(self, path: str) -> None:
         """See the port."""

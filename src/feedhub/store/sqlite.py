@@ -12,7 +12,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.dialects.sqlite import insert as insert_
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from feedhub.errors import StoreError
+from feedhub.errors import DamagedStoreError, StoreError
 
 # PostgreSQL's insert of the same shape has the same ON CONFLICT methods.
 insert = insert_
@@ -37,6 +37,8 @@ _WORDS = (
     ("no such table", "is damaged or was changed by another program"),
 )
 
+_DAMAGE = ("is not a database", "malformed", "no such table")
+
 
 class Guard:
     """Turns database errors (and those of kinds ``also``) inside its block into a StoreError in plain words."""
@@ -53,7 +55,8 @@ class Guard:
     ) -> None:
         if isinstance(error, self._kinds):
             cause = error.orig if isinstance(error, DBAPIError) else error
-            raise StoreError(f"store {self._place} {_in_words(cause)}") from error
+            kind = DamagedStoreError if any(sign in str(cause) for sign in _DAMAGE) else StoreError
+            raise kind(f"store {self._place} {_in_words(cause)}") from error
 
 
 def _in_words(cause: BaseException | None) -> str:
@@ -90,6 +93,16 @@ def use_wal(engine: Engine) -> None:
     raw = engine.raw_connection()
     try:
         raw.cursor().execute("PRAGMA journal_mode = WAL")
+    finally:
+        raw.close()
+
+
+def tidy_up(engine: Engine) -> None:
+    """Refresh what the planner knows of the tables, and shorten the write-ahead log that grew meanwhile."""
+    raw = engine.raw_connection()
+    try:
+        raw.cursor().execute("PRAGMA optimize")
+        raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     finally:
         raw.close()
 

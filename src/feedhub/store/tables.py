@@ -45,6 +45,14 @@ sources = Table(
     Column("next_poll_at", Instant),
     Column("state", Text),  # JSON of the rest of SourceState; NULL: never polled
     Column("filed_digest", Text),
+    Column("host", Text, nullable=False, server_default=""),
+    Column("scheduled", Integer, nullable=False, server_default="0"),
+)
+Index(
+    "sources_due",
+    sources.c.next_poll_at,
+    sqlite_where=sources.c.scheduled == 1,
+    postgresql_where=sources.c.scheduled == 1,
 )
 
 items = Table(
@@ -183,6 +191,16 @@ Index("ledger_key", ledger.c.key)
 Index("ledger_item", ledger.c.item_id)
 Index("ledger_link", ledger.c.link)
 Index("ledger_at", ledger.c.at)
+
+health_events = Table(
+    "health_events",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("text", Text, nullable=False),
+)
 
 meta = Table("meta", metadata, Column("key", Text, primary_key=True), Column("value", Text, nullable=False))
 

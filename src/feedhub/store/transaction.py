@@ -7,8 +7,9 @@ from sqlalchemy import Connection
 
 from feedhub.model.identity import IdentityKey, IngestPlan, KnownKeys
 from feedhub.model.item import Item
+from feedhub.model.report import HealthEvent
 from feedhub.model.source import SourceState
-from feedhub.store import known, polls
+from feedhub.store import health, known, polls, schedule
 from feedhub.store.categories import slug_of_title
 from feedhub.store.ingest import apply_plan
 from feedhub.store.sqlite import Guard
@@ -45,6 +46,16 @@ class SqlTransaction:
         """See the port."""
         with self._guard:
             return polls.new_since(self._connection, source, since)
+
+    def tell(self, events: Sequence[HealthEvent]) -> None:
+        """See the port."""
+        with self._guard:
+            health.add_events(self._connection, events)
+
+    def hold(self, names: Sequence[str], until: datetime) -> None:
+        """See the port."""
+        with self._guard:
+            schedule.hold(self._connection, names, until)
 
     def category_slug(self, title: str, wanted: str) -> str:
         """See the port."""

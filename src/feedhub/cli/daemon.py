@@ -1,0 +1,37 @@
+"""``feedhub run``: the daemon."""
+
+import sys
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from feedhub.cli.session import ConfigOption, SetOption, VerboseOption, opened
+
+
+class LogForm(StrEnum):
+    """How log lines look."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def run(
+    ctx: typer.Context,
+    log: Annotated[LogForm, typer.Option("--log", help="Form of the log on stderr.")] = LogForm.TEXT,
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Poll on schedule and publish what changed, until told to stop.
+
+    SIGTERM or Ctrl-C ends it. A saved configuration is taken up at once if it is valid. One daemon per store."""
+    session = opened(ctx, config, overrides, verbose)
+    from feedhub.runtime.daemon import Daemon
+    from feedhub.runtime.logs import logging_events
+
+    with (
+        logging_events(sys.stderr, verbose=session.options.verbose, as_json=log is LogForm.JSON, masked=session.masked),
+        session.hub() as hub,
+    ):
+        Daemon(hub, reload=session.settings).run()

@@ -1,0 +1,250 @@
+"""The daemon: one thread that decides, stores and publishes; everything else brings it events (SPEC §7)."""
+
+import logging
+import queue
+from collections.abc import Callable
+from time import monotonic
+from typing import Final
+
+from feedhub.errors import ConfigError, StoreError
+from feedhub.model.report import Outcome, PublishReport
+from feedhub.model.settings import Settings
+from feedhub.runtime.clock import ClockWatch
+from feedhub.runtime.engine import Engine, Finished, UnderWay
+from feedhub.runtime.events import Observer, Reload, Stop, Tick, log_poll, signals_as_events
+from feedhub.runtime.hub import Hub
+from feedhub.runtime.patience import Patience
+from feedhub.runtime.publisher import Publisher
+from feedhub.runtime.scheduler import Scheduler
+from feedhub.runtime.sync import plan
+from feedhub.runtime.systemd import Notifier
+from feedhub.runtime.watch import ConfigWatch
+
+log = logging.getLogger(__name__)
+
+# Seconds. Together with publishing, stopping stays well below the thirty that SPEC §7 allows.
+_GRACE: Final = 10.0
+_LOOK: Final = 1.0
+_BETWEEN_STARTS: Final = 0.05
+_PROBE: Final = 15.0
+
+
+class Daemon:
+    """Polls on schedule until it is told to stop.
+
+    ``reload`` reads the configuration again and raises ConfigError when it cannot be used.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        *,
+        reload: Callable[[], Settings],
+        notifier: Notifier | None = None,
+        observers: tuple[Observer, ...] = (),
+    ) -> None:
+        self._inbox: queue.SimpleQueue[Tick | Finished | Reload | Stop] = queue.SimpleQueue()
+        self._read_config = reload
+        self._notifier = notifier or Notifier()
+        self._observers = observers
+        self._under_way = UnderWay()
+        self._engine = Engine(hub, self._inbox.put, self._under_way)
+        self._publisher = Publisher(hub.publish_due, self._published)
+        self._clock = ClockWatch(hub.now, monotonic)
+        self._watch = ConfigWatch(lambda: self._inbox.put(Reload("a file was saved")))
+        self._retired: list[Engine] = []
+        self._is_tick_pending = False
+        self._is_more_due = False
+        self._next_start = 0.0
+        self._patience = Patience()
+        self._reload_due: str | None = None
+        self._stop_at: float | None = None
+
+    def run(self) -> None:
+        """Work until SIGTERM or SIGINT, or ``stop``; what is under way then is finished within 30 seconds.
+
+        Raises:
+            StoreError: the store is held by another daemon, cannot be opened, or is damaged.
+        """
+        hub = self._engine.hub
+        with hub.store.alone("run", wait=1.0), signals_as_events(self._inbox.put):
+            self._take_up(hub)
+            scheduler = Scheduler(tick=self._tick, keep_house=self._keep_house, timezone=hub.settings.site.timezone)
+            scheduler.start()
+            try:
+                self._notifier.ready()
+                log.info("started", extra={"sources": len(hub.settings.sources), "store": hub.settings.store})
+                while not self._is_over():
+                    self._handle(self._next_event())
+                    self._look_around(scheduler)
+            finally:
+                self._watch.close()
+                scheduler.close()
+                self._end()
+
+    def stop(self, reason: str = "asked to") -> None:
+        """End soon. Safe to call from any thread."""
+        self._inbox.put(Stop(reason))
+
+    def reload(self, reason: str = "asked to") -> None:
+        """Read the configuration again soon. Safe to call from any thread."""
+        self._inbox.put(Reload(reason))
+
+    # What happens, one event after the other.
+
+    def _next_event(self) -> "Tick | Finished | Reload | Stop | None":
+        wait = self._publisher.wait(_LOOK)
+        if self._stop_at is not None:
+            wait = max(0.0, min(wait, self._stop_at - monotonic()))
+        try:
+            return self._inbox.get(timeout=wait)
+        except queue.Empty:
+            return None
+
+    def _handle(self, event: "Tick | Finished | Reload | Stop | None") -> None:
+        match event:
+            case Finished():
+                self._finish(event)
+            case Tick():
+                self._is_tick_pending = False
+                self._is_more_due = True
+            case Reload():
+                self._reload(event.reason)
+            case Stop():
+                self._begin_to_stop(event.reason)
+
+    def _look_around(self, scheduler: Scheduler) -> None:
+        """What is to be done after every event, and at least every second."""
+        self._notifier.alive()
+        jump = self._clock.jump()
+        if jump:
+            self._set_by(jump, scheduler)
+        if not self._patience.is_over:
+            return
+        if self._reload_due:
+            self._reload(self._reload_due)
+        with self._patience.outliving():
+            if self._is_more_due and monotonic() >= self._next_start:
+                self._start_due()
+            if self._inbox.empty():
+                self._publisher.run()
+
+    def _start_due(self) -> None:
+        if self._stop_at is not None:
+            return
+        is_offline = self._engine.hub.keeper.is_offline
+        # While our own network is down one source is tried now and then; the others wait.
+        most = int(not self._under_way.names) if is_offline else self._engine.room
+        self._next_start = monotonic() + (_PROBE if is_offline and most else _BETWEEN_STARTS)
+        self._is_more_due = self._engine.start_due(most)
+
+    def _finish(self, finished: Finished) -> None:
+        finished.engine.take_back(finished)
+        fetched = finished.fetched
+        is_cut = self._stop_at is not None and monotonic() >= self._stop_at
+        if self._engine.is_current(fetched.source) and not is_cut:
+            with self._patience.outliving():
+                report = self._engine.hub.keeper.keep(fetched)
+                log_poll(report)
+                if report.outcome is not Outcome.SKIPPED:
+                    self._publisher.mark()
+                for observer in self._observers:
+                    observer.polled(report)
+        for engine in [engine for engine in self._retired if not engine.own]:
+            self._retired.remove(engine)
+            engine.close()
+            engine.hub.retire()
+
+    def _reload(self, reason: str) -> None:
+        self._reload_due = None
+        try:
+            settings = self._read_config()
+        except ConfigError as error:
+            log.error("the configuration is not valid, the old one stays", extra={"problems": len(error.problems)})
+            for problem in error.problems:
+                log.error("%s", problem)
+            return
+        before = self._engine
+        if settings == before.hub.settings:
+            return
+        self._notifier.reloading()
+        if settings.store != before.hub.settings.store:
+            log.warning("another store is used only after a restart")
+        hub = before.hub.renewed(settings)
+        self._reload_due = reason  # until it has succeeded: the store may be out of use just now
+        with self._patience.outliving():
+            self._take_up(hub)
+            hub.keeper.resume(before.hub.keeper)
+            self._engine = Engine(hub, self._inbox.put, self._under_way)
+            self._publisher.publish = hub.publish_due
+            self._retired.append(before)
+            self._is_more_due = True
+            self._reload_due = None
+            log.info("reloaded", extra={"why": reason, "sources": len(settings.sources)})
+        self._notifier.ready()
+
+    def _take_up(self, hub: Hub) -> None:
+        """Bring the store in line with a configuration, and follow its files."""
+        hub.sync()
+        plan(hub.store, hub.settings, hub.scheduled, hub.now())
+        for problem in hub.settings.problems:
+            log.warning("%s", problem)
+        self._watch.follow(hub.settings.files)
+        self._publisher.mark()
+        for observer in self._observers:
+            observer.reloaded(hub)
+
+    def _published(self, report: PublishReport) -> None:
+        for observer in self._observers:
+            observer.published(report)
+
+    def _set_by(self, jump: float, scheduler: Scheduler) -> None:
+        """The clock was set: due times move back with it; what was missed is made up once."""
+        log.warning("the clock was set, or the machine slept", extra={"by": f"{jump:+.0f}s"})
+        with self._patience.outliving():
+            if jump < 0:
+                self._engine.hub.store.shift_due(jump)
+        scheduler.wind()
+        self._is_more_due = True
+
+    # The end.
+
+    def _begin_to_stop(self, reason: str) -> None:
+        is_again = self._stop_at is not None
+        self._stop_at = monotonic() if is_again else monotonic() + _GRACE
+        if not is_again:
+            log.info("stopping", extra={"why": reason, "under_way": len(self._under_way.names)})
+            self._notifier.stopping()
+
+    def _is_over(self) -> bool:
+        return self._stop_at is not None and (not self._under_way.names or monotonic() >= self._stop_at)
+
+    def _end(self) -> None:
+        """Cut what is still under way (it stays due), and publish what was stored."""
+        for engine in (self._engine, *self._retired):
+            engine.close()
+            engine.hub.retire()
+        try:
+            self._publisher.run(now=True)
+        except StoreError as error:
+            log.error("not everything was published", extra={"reason": str(error)})
+        for observer in self._observers:
+            observer.close()
+        log.info("stopped")
+
+    # Called from threads of the scheduler.
+
+    def _tick(self) -> None:
+        if not self._is_tick_pending:
+            self._is_tick_pending = True
+            self._inbox.put(Tick())
+
+    def _keep_house(self) -> None:
+        try:
+            report = self._engine.hub.prune()
+            self._engine.hub.store.maintain()
+        except StoreError as error:
+            log.error("housekeeping failed", extra={"reason": str(error)})
+            return
+        log.info("housekeeping", extra={"removed": report.items, "keys": report.keys, "ledger": report.ledger})
+        self._publisher.mark()

@@ -1,0 +1,48 @@
+"""Telling systemd how the daemon is (sd_notify(3)); does nothing where nobody listens."""
+
+import os
+import socket
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+
+
+class Notifier:
+    """Sends states to the socket in ``$NOTIFY_SOCKET``. A sign of life is due every ``watchdog`` seconds."""
+
+    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+        address = environ.get("NOTIFY_SOCKET", "")
+        self._address = f"\0{address[1:]}" if address.startswith("@") else address
+        interval = environ.get("WATCHDOG_USEC", "")
+        is_meant = environ.get("WATCHDOG_PID") in (None, str(os.getpid()))
+        self.watchdog = int(interval) / 2_000_000 if interval.isdigit() and is_meant else None
+        self._alive_at = float("-inf")
+
+    def ready(self) -> None:
+        """The daemon is up."""
+        self._send("READY=1")
+
+    def reloading(self) -> None:
+        """The configuration is being read again; ``ready`` follows."""
+        self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+
+    def stopping(self) -> None:
+        """The daemon is on its way down."""
+        self._send("STOPPING=1")
+
+    def status(self, text: str) -> None:
+        """Say in a line what is going on; ``systemctl status`` shows it."""
+        self._send(f"STATUS={text}")
+
+    def alive(self) -> None:
+        """Give a sign of life if one is due."""
+        if self.watchdog is not None and time.monotonic() - self._alive_at >= self.watchdog:
+            self._alive_at = time.monotonic()
+            self._send("WATCHDOG=1")
+
+    def _send(self, text: str) -> None:
+        if not self._address:
+            return
+        # Not worth dying for: systemd itself notices when it hears nothing.
+        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+            channel.sendto(text.encode(), self._address)

@@ -12,7 +12,7 @@ import requests
 from requests.structures import CaseInsensitiveDict
 from urllib3 import HTTPResponse
 
-from feedhub.errors import FetchError, HttpStatusError, RedirectError
+from feedhub.errors import FetchError, HttpStatusError, RedirectError, UnreachableError
 from feedhub.fetch.body import is_challenge, read_body, release
 from feedhub.fetch.decode import ACCEPT_ENCODING
 from feedhub.fetch.dial import Dialer, Lookup
@@ -92,7 +92,7 @@ class HttpFetcher:
                 return self._answer(request, trail, response, exchange)
             except FetchError as exc:
                 # A connection that the watchdog shut down looks cut, reset, or complete.
-                if exchange.expired:
+                if exchange.expired and not isinstance(exc, UnreachableError):
                     raise exchange.too_late() from exc
                 raise
             except FOREIGN as exc:

@@ -59,6 +59,11 @@ class Exchange:
             self.reused = reused
             self._sockets.append(socket.fromfd(sock.fileno(), sock.family, sock.type))
 
+    def forget(self) -> None:
+        """Let go of sockets that came to nothing; a duplicate would keep their attempt going."""
+        with self._lock:
+            self._close_sockets()
+
     def expire(self) -> None:
         """End the exchange unless it is over; called by the watchdog."""
         with self._lock:
@@ -73,6 +78,11 @@ class Exchange:
     def is_over(self) -> bool:
         return not self._open
 
+    @property
+    def is_used_up(self) -> bool:
+        """Whether the time is over; an exchange may also have ``expired`` because the fetcher was closed."""
+        return time.monotonic() >= self.deadline
+
     def __enter__(self) -> "Exchange":
         return self
 
@@ -81,9 +91,12 @@ class Exchange:
     ) -> None:
         with self._lock:
             self._open = False
-            for sock in self._sockets:
-                sock.close()
-            self._sockets.clear()
+            self._close_sockets()
+
+    def _close_sockets(self) -> None:
+        for sock in self._sockets:
+            sock.close()
+        self._sockets.clear()
 
 
 class Watchdog:

@@ -10,10 +10,21 @@ from feedhub.model.mapping import CategoryMap, DetailMap, PageMap, RecordMap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HostGroup:
+    """Hosts that count as one: their names match ``pattern``, a glob. ``gap`` in seconds between two requests."""
+
+    pattern: str
+    concurrent: int
+    gap: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PollSettings:
     """Pacing and limits. Intervals and ``timeout`` in seconds, ``max_size`` in decoded bytes.
 
     ``allow_private`` lists hosts, networks and host:port pairs that may be reached although private.
+    Of ``host_groups`` the first that matches counts. ``retry_after`` says whom a server's wish to be left alone for
+    a while keeps away: the address that was asked, or everything on its host.
     """
 
     every: float = 900.0
@@ -24,6 +35,8 @@ class PollSettings:
     max_size: int = 10_000_000
     host_concurrent: int = 2
     host_gap: float = 1.0
+    host_groups: tuple[HostGroup, ...] = ()
+    retry_after: Literal["url", "host"] = "url"
     user_agent: str = "feedhub"
     allow_private: tuple[str, ...] = ()
 

@@ -31,6 +31,7 @@ from feedhub.pipeline.prune import prune
 from feedhub.ports.store import Store
 from feedhub.ports.world import Fetcher, Parser
 from feedhub.rules.health import is_due, source_status
+from feedhub.rules.hosts import host_key, host_pace
 from feedhub.runtime.clock import utc_now
 from feedhub.runtime.explain import explained
 from feedhub.runtime.parse_pool import ParsePool
@@ -114,7 +115,8 @@ class Hub:
             ),
             keep=self._keep,
             workers=self.settings.poll.workers,
-            per_host=self.settings.poll.host_concurrent,
+            host_of=lambda source: host_key(source.url, self.settings.poll),
+            limit_of=lambda host: host_pace(host, self.settings.poll)[0],
             on_report=on_report,
         )
         published = self._presses.publish(self.store, self.now()) if and_publish else None

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from urllib.parse import unquote, urlsplit
 
 import requests
@@ -25,6 +26,7 @@ from feedhub.fetch.watchdog import Exchange, Watchdog
 from feedhub.fetch.words import FOREIGN, in_words, status_words
 from feedhub.model.document import Document, NotModified, Request, Validators
 from feedhub.model.source import PollSettings
+from feedhub.rules.hosts import group_key, host_name, host_pace
 
 _ACCEPT = (
     "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml;q=0.9, "
@@ -43,8 +45,8 @@ class HttpFetcher:
     """``Fetcher`` for http and https.
 
     ``now`` gives the current instant in aware UTC. ``ca_bundle`` is a file of certificates to trust instead of
-    those that requests brings, ``lookup`` resolves names instead of the operating system. Waiting for the host's
-    slot does not count against a request's time.
+    those that requests brings, ``lookup`` resolves names instead of the operating system. ``throttle`` is taken over
+    from an earlier fetcher. Waiting for the host's slot does not count against a request's time.
     """
 
     def __init__(
@@ -54,13 +56,18 @@ class HttpFetcher:
         now: Callable[[], datetime],
         ca_bundle: str | None = None,
         lookup: Lookup | None = None,
+        throttle: Throttle | None = None,
     ) -> None:
         self._now = now
         self._guard = AddressGuard(settings.allow_private)
         self._dialer = Dialer(self._guard, lookup)
-        self._adapter = DialedAdapter(self._dialer, connections_per_host=settings.host_concurrent, ca_bundle=ca_bundle)
-        self._throttle = Throttle(settings.host_concurrent, settings.host_gap)
+        most = max(settings.host_concurrent, *(group.concurrent for group in settings.host_groups), 1)
+        self._adapter = DialedAdapter(self._dialer, connections_per_host=most, ca_bundle=ca_bundle)
+        pace, group = partial(host_pace, settings=settings), partial(group_key, settings=settings)
+        self.throttle = throttle or Throttle(pace, group)
+        self.throttle.reconfigure(pace, group)
         self._watchdog = Watchdog()
+        self._is_closed = False
 
     def fetch(self, request: Request) -> Document | NotModified:
         """See ``Fetcher.fetch``."""
@@ -69,8 +76,7 @@ class HttpFetcher:
         left = request.timeout
         while True:
             self._guard.check_url(trail.url)
-            host = urlsplit(trail.url).hostname or ""
-            with self._throttle.slot(host, _MAX_WAIT_FOR_SLOT):
+            with self.throttle.slot(host_name(trail.url), _MAX_WAIT_FOR_SLOT, lambda: self._is_closed):
                 started = time.monotonic()
                 answer = self._exchange(request, trail, left)
             if answer is not None:
@@ -79,7 +85,9 @@ class HttpFetcher:
 
     def close(self) -> None:
         """End fetches under way and close all connections."""
+        self._is_closed = True
         self._watchdog.close()
+        self.throttle.wake()
         self._adapter.close()
 
     def _exchange(self, request: Request, trail: Trail, left: float) -> Document | NotModified | None:

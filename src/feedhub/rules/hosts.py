@@ -3,7 +3,7 @@
 from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
-from feedhub.model.source import HostGroup, PollSettings
+from feedhub.model.source import PollSettings
 from feedhub.rules.urls import ascii_host
 
 
@@ -12,15 +12,26 @@ def host_key(url: str, settings: PollSettings) -> str:
 
     The host is in lower case, in ASCII, without port and trailing dot; "" for what has no host, such as a file.
     """
+    return group_key(host_name(url), settings)
+
+
+def host_name(url: str) -> str:
+    """Return the host of an address as it is counted, "" for what has none."""
     try:
         parts = urlsplit(url)
-        host = parts.hostname or ""
+        return "" if parts.scheme == "file" else ascii_host(parts.hostname or "")
     except ValueError:
         return ""
-    if parts.scheme == "file" or not host:
-        return ""
-    group = _group_of(host, settings)
-    return group.pattern if group else ascii_host(host)
+
+
+def group_key(host: str, settings: PollSettings) -> str:
+    """Return ``host_key`` of any address on a host that ``host_name`` gave."""
+    names = (host, _in_letters(host))
+    for group in settings.host_groups if host else ():
+        # Patterns may be written in either form of an international name.
+        if any(fnmatchcase(name, group.pattern.lower()) for name in names):
+            return group.pattern
+    return host
 
 
 def host_pace(key: str, settings: PollSettings) -> tuple[int, float]:
@@ -29,16 +40,6 @@ def host_pace(key: str, settings: PollSettings) -> tuple[int, float]:
         if group.pattern == key:
             return group.concurrent, group.gap
     return settings.host_concurrent, settings.host_gap
-
-
-def _group_of(host: str, settings: PollSettings) -> HostGroup | None:
-    """Patterns may be written in either form of an international name."""
-    name = ascii_host(host)
-    names = (name, _in_letters(name))
-    for group in settings.host_groups:
-        if any(fnmatchcase(name, group.pattern.lower()) for name in names):
-            return group
-    return None
 
 
 def _in_letters(name: str) -> str:

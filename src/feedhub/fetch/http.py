@@ -20,7 +20,7 @@ from feedhub.fetch.dial import Dialer, Lookup
 from feedhub.fetch.freshness import charset_of, freshness_of, validators_of
 from feedhub.fetch.guard import AddressGuard
 from feedhub.fetch.redirects import REDIRECT_STATUSES, Trail, keeps_credentials, without_userinfo
-from feedhub.fetch.throttle import Throttle
+from feedhub.fetch.throttle import Slot, Throttle
 from feedhub.fetch.transport import DialedAdapter
 from feedhub.fetch.watchdog import Exchange, Watchdog
 from feedhub.fetch.words import FOREIGN, in_words, status_words
@@ -39,6 +39,10 @@ _WALL_STATUSES = frozenset({403, 429, 503})
 _WALL_SIZE = 65_536
 _OF_THE_BODY = frozenset({"content-type", "content-encoding", "content-language"})
 _NOT_HANDED_ON = frozenset({"set-cookie", "set-cookie2"})
+
+
+class _StaleConnectionError(Exception):
+    """A kept connection turned out to be closed: the request is to be sent again."""
 
 
 class HttpFetcher:
@@ -73,12 +77,16 @@ class HttpFetcher:
         """See ``Fetcher.fetch``."""
         self._guard.check_url(request.url)
         trail = Trail(without_userinfo(request.url))
-        left = request.timeout
+        left, stale = request.timeout, 0
         while True:
             self._guard.check_url(trail.url)
-            with self.throttle.slot(host_name(trail.url), _MAX_WAIT_FOR_SLOT, lambda: self._is_closed):
+            with self.throttle.slot(host_name(trail.url), _MAX_WAIT_FOR_SLOT, lambda: self._is_closed) as slot:
                 started = time.monotonic()
-                answer = self._exchange(request, trail, left)
+                try:
+                    answer = self._exchange(request, trail, left, slot, is_last_try=stale == _STALE_CONNECTIONS)
+                except _StaleConnectionError:
+                    # Asked again as any other request is: with a slot of its own.
+                    stale, answer = stale + 1, None
             if answer is not None:
                 return answer
             left -= time.monotonic() - started
@@ -90,11 +98,13 @@ class HttpFetcher:
         self.throttle.wake()
         self._adapter.close()
 
-    def _exchange(self, request: Request, trail: Trail, left: float) -> Document | NotModified | None:
+    def _exchange(
+        self, request: Request, trail: Trail, left: float, slot: Slot, *, is_last_try: bool
+    ) -> Document | NotModified | None:
         """Ask once. None: the answer was a redirect, and ``trail`` went there."""
         host = urlsplit(trail.url).hostname or ""
         response: requests.Response | None = None
-        with self._watchdog.watch(left, request.timeout) as exchange, self._dialer.during(exchange):
+        with self._watchdog.watch(left, request.timeout, slot.sent) as exchange, self._dialer.during(exchange):
             try:
                 response = self._send(request, trail, exchange)
                 return self._answer(request, trail, response, exchange)
@@ -107,6 +117,9 @@ class HttpFetcher:
                 if exchange.expired:
                     raise exchange.too_late() from exc
                 is_reading = response is not None
+                # A kept connection that the server closed meanwhile says nothing about the source.
+                if exchange.reused and not (is_reading or is_last_try) and isinstance(exc, requests.ConnectionError):
+                    raise _StaleConnectionError from exc
                 raise in_words(exc, host, is_reading=is_reading, too_late=exchange.too_late()) from exc
             finally:
                 if response is not None:
@@ -121,13 +134,6 @@ class HttpFetcher:
         prepared.prepare_headers(_headers(request, url, is_whole=is_whole))
         prepared.prepare_body(request.body if is_whole else None, None)
         proxies = self._proxies(request, prepared.url or url)
-        for _ in range(_STALE_CONNECTIONS):
-            try:
-                return self._adapter.send(prepared, stream=True, timeout=exchange.remaining(), proxies=proxies)
-            except requests.ConnectionError:
-                # A kept connection that the server closed meanwhile says nothing about the source.
-                if not exchange.reused or exchange.expired:
-                    raise
         return self._adapter.send(prepared, stream=True, timeout=exchange.remaining(), proxies=proxies)
 
     def _proxies(self, request: Request, url: str) -> dict[str, str] | None:

@@ -9,6 +9,7 @@ import itertools
 import socket
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 
@@ -18,14 +19,16 @@ from feedhub.errors import DeadlineError
 class Exchange:
     """One request and its answer, under a deadline on the monotonic clock. A context manager.
 
+    ``when_sent`` is called when the request has gone out, or as much of it as could be written.
     ``expired`` must be asked after the exchange: a connection that was shut down looks like a complete answer
     (requests returns status 200 with a cut header).
     """
 
-    __slots__ = ("_lock", "_open", "_sockets", "deadline", "expired", "reused", "total")
+    __slots__ = ("_lock", "_open", "_sockets", "deadline", "expired", "reused", "total", "when_sent")
 
-    def __init__(self, timeout: float, total: float) -> None:
+    def __init__(self, timeout: float, total: float, when_sent: Callable[[], None]) -> None:
         self.total = total
+        self.when_sent = when_sent
         self.deadline = time.monotonic() + timeout
         self.expired = False
         self.reused = False
@@ -109,9 +112,9 @@ class Watchdog:
         self._thread: threading.Thread | None = None
         self._closed = False
 
-    def watch(self, timeout: float, total: float) -> Exchange:
+    def watch(self, timeout: float, total: float, when_sent: Callable[[], None] = lambda: None) -> Exchange:
         """Begin an exchange that is ended ``timeout`` seconds from now, what is left of ``total``."""
-        exchange = Exchange(timeout, total)
+        exchange = Exchange(timeout, total, when_sent)
         with self._changed:
             if self._closed:
                 exchange.expire()

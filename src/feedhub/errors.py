@@ -5,8 +5,8 @@ FeedhubError
 ├── UsageError           a command was given something it cannot work with
 ├── PollError            one source could not be polled; costs one poll
 │   ├── FetchError       no complete answer came
-│   │   ├── UnreachableError      no connection was made at all
 │   │   ├── RefusedAddressError   the address guard said no
+│   │   ├── UnreachableError      no connection was made at all
 │   │   ├── DeadlineError         the total time was used up
 │   │   ├── TooLargeError         more decoded bytes than allowed
 │   │   ├── TruncatedError        the transfer ended early
@@ -49,19 +49,23 @@ class PollError(FeedhubError):
 
 
 class FetchError(PollError):
-    """No complete answer came: name not found, refused, reset, TLS, file missing."""
-
-
-class UnreachableError(FetchError):
-    """No connection was made at all. ``own_network``: the reason lies on our side, as far as the system can tell."""
-
-    def __init__(self, message: str, *, own_network: bool = False) -> None:
-        super().__init__(message)
-        self.own_network = own_network
+    """No complete answer came: unreachable, reset, TLS, file missing."""
 
 
 class RefusedAddressError(FetchError):
     """The address is private, has a scheme other than http(s), or is otherwise never asked."""
+
+
+class UnreachableError(FetchError):
+    """No connection was made: the name cannot be resolved, nothing listens there, no route, no answer to the call.
+
+    ``own_network``: what failed lies on our side as far as can be told (no route, no name service), so it says
+    nothing about the source.
+    """
+
+    def __init__(self, message: str, *, own_network: bool = False) -> None:
+        super().__init__(message)
+        self.own_network = own_network
 
 
 class DeadlineError(FetchError):

@@ -73,6 +73,19 @@ def test_sizes_are_shown_as_they_are_written(text: str) -> None:
         pytest.param("web: {enabled: yes}", 'web.enabled: expected true or false, found "yes"', id="yes is a word"),
         pytest.param("web: {port: 99999}", "web.port: expected 65535 or less", id="port"),
         pytest.param("poll: {every: 0}", "poll.every: expected a duration of at least 1s", id="zero interval"),
+        pytest.param(
+            "poll: {per_host: {groups: [{hosts: 'http://*.example'}]}}",
+            "poll.per_host.groups[0].hosts: expected a host name without scheme",
+            id="group of addresses",
+        ),
+        pytest.param(
+            "poll: {per_host: {groups: [{hosts: '*.a'}, {hosts: b.a}, {hosts: '*.A.'}]}}",
+            "poll.per_host.groups[2].hosts: is the pattern of groups[0] already",
+            id="group twice",
+        ),
+        pytest.param(
+            "poll: {per_host: {retry_after: site}}", "poll.per_host.retry_after: expected url or host", id="retry after"
+        ),
         pytest.param("poll: {min: 2d, max: 1d}", "poll: min must not be more than max", id="min over max"),
         pytest.param(
             'poll: {user_agent: "a\\nb"}', "poll.user_agent: must be printable ASCII on one line", id="header injection"

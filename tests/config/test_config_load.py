@@ -10,7 +10,7 @@ from feedhub.config.load import load
 from feedhub.errors import ConfigError
 from feedhub.model.identity import KeyPattern
 from feedhub.model.output import Category, Retention
-from feedhub.model.source import Condition, Replacement, Source
+from feedhub.model.source import Condition, HostGroup, Replacement, Source
 
 Make = Callable[[str], Any]
 
@@ -19,6 +19,19 @@ WAY_OUT = "declare it under `categories:` with a slug and this title"
 
 def source(settings: Any, name: str) -> Source:
     return next(each for each in settings.sources if each.name == name)
+
+
+def test_groups_of_hosts_take_what_they_do_not_say_from_per_host(sited: Make) -> None:
+    plain = sited("poll: {per_host: {groups: [{hosts: '*.Tumblr.com'}]}}").load().poll
+    assert plain.host_groups == (HostGroup(pattern="*.tumblr.com", concurrent=2, gap=1),)
+    assert plain.retry_after == "url"
+    groups = "[{hosts: '*.tumblr.com', concurrent: 1, gap: 5s}, {hosts: cdn.example., gap: 0s}]"
+    settings = sited(f"poll: {{per_host: {{concurrent: 4, gap: 3s, retry_after: host, groups: {groups}}}}}").load().poll
+    assert settings.host_groups == (
+        HostGroup(pattern="*.tumblr.com", concurrent=1, gap=5),
+        HostGroup(pattern="cdn.example", concurrent=4, gap=0),
+    )
+    assert settings.retry_after == "host"
 
 
 def test_the_smallest_configuration_has_every_default(sited: Make) -> None:

@@ -1,10 +1,11 @@
 """The guard where connections are made, proxies, and what a failed connection is called."""
 
 import socket
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
-from feedhub.errors import DeadlineError, FetchError, RefusedAddressError
+from feedhub.errors import DeadlineError, FetchError, RefusedAddressError, UnreachableError
 from feedhub.fetch import dial
 from feedhub.fetch.dial import Endpoint, UnknownNameError
 from feedhub.fetch.http import HttpFetcher
@@ -98,8 +99,20 @@ def test_an_address_that_does_not_answer_leaves_time_for_the_next(server: Loopba
 
 def test_a_connection_that_is_never_accepted_ends_at_the_deadline() -> None:
     port = unused_port()
-    with _DeafListener("127.0.0.2", port), http_fetcher() as fetcher, pytest.raises(DeadlineError):
+    with _DeafListener("127.0.0.2", port), http_fetcher() as fetcher, pytest.raises(UnreachableError) as caught:
         fetcher.fetch(ask(f"http://127.0.0.2:{port}/", timeout=0.2))
+    assert str(caught.value) == f"no answer from 127.0.0.2:{port} within 0.2 s"
+    assert not caught.value.own_network
+
+
+def test_closing_ends_a_call_that_nobody_answers() -> None:
+    port = unused_port()
+    with _DeafListener("127.0.0.2", port), http_fetcher() as fetcher, ThreadPoolExecutor(1) as pool:
+        call = pool.submit(fetcher.fetch, ask(f"http://127.0.0.2:{port}/", timeout=60))
+        # However far the call has come by now.
+        assert not wait([call], timeout=0.1).done
+        fetcher.close()
+        assert isinstance(call.exception(timeout=10), DeadlineError)
 
 
 class _DeafListener:
@@ -122,9 +135,30 @@ class _DeafListener:
 
 def test_a_refused_connection_names_the_address(fetcher: HttpFetcher) -> None:
     port = unused_port()
-    with pytest.raises(FetchError) as caught:
+    with pytest.raises(UnreachableError) as caught:
         fetcher.fetch(ask(f"http://127.0.0.1:{port}/feed?token=secret"))
     assert str(caught.value) == f"connection refused by 127.0.0.1:{port}"
+    with pytest.raises(UnreachableError) as caught:
+        fetcher.fetch(ask(f"http://localhost:{port}/feed?token=secret"))
+    assert str(caught.value) == f"connection refused by localhost (127.0.0.1:{port})"
+    assert not caught.value.own_network
+
+
+def test_an_address_without_a_way_there_points_to_our_own_network() -> None:
+    # The kernel opens no TCP connection to a multicast address, wherever the machine stands.
+    allowed = ("224.0.0.0/4", "127.0.0.0/8")
+    names = hosts({"far.example": ["224.0.0.1"], "half.example": ["127.0.0.1", "224.0.0.1"]})
+    port = unused_port()
+    with http_fetcher(allow=allowed, lookup=names) as fetcher:
+        with pytest.raises(UnreachableError) as caught:
+            fetcher.fetch(ask("http://far.example/"))
+        assert str(caught.value) == "no way to far.example (224.0.0.1:80): network is unreachable"
+        assert caught.value.own_network
+        # Another address was really called, so it is the host that does not answer.
+        with pytest.raises(UnreachableError) as caught:
+            fetcher.fetch(ask(f"http://half.example:{port}/"))
+        assert str(caught.value) == f"connection refused by half.example (127.0.0.1:{port})"
+        assert not caught.value.own_network
 
 
 def test_ipv6_is_spoken() -> None:
@@ -143,21 +177,21 @@ def test_ipv6_is_spoken() -> None:
 def test_an_unknown_name_is_told() -> None:
     with (
         http_fetcher(lookup=hosts({})) as fetcher,
-        pytest.raises(FetchError, match=r"^name not found: nosuch\.example$"),
+        pytest.raises(UnreachableError, match=r"^host name not found: nosuch\.example$"),
     ):
         fetcher.fetch(ask("http://nosuch.example/feed"))
 
 
 def test_a_name_without_addresses_is_told() -> None:
-    with http_fetcher(allow=(), lookup=hosts({"void.example": []})) as fetcher, pytest.raises(FetchError):
+    with http_fetcher(allow=(), lookup=hosts({"void.example": []})) as fetcher, pytest.raises(UnreachableError):
         fetcher.fetch(ask("http://void.example/feed"))
 
 
 def test_the_system_knows_localhost_and_tells_what_is_no_name() -> None:
     assert {each.ip for each in dial.system_lookup("localhost", 80)} <= {"127.0.0.1", "::1"}
-    with pytest.raises(UnknownNameError, match=r"^name cannot be resolved: x{64}\.example$"):
+    with pytest.raises(UnknownNameError, match=r"^not a possible host name: x{64}\.example$"):
         dial.system_lookup("x" * 64 + ".example", 80)
-    with pytest.raises(UnknownNameError, match=r"^name not found: ::1%no-such-interface$"):
+    with pytest.raises(UnknownNameError, match=r"^host name not found: ::1%no-such-interface$"):
         dial.system_lookup("::1%no-such-interface", 80)
 
 
@@ -213,9 +247,10 @@ def test_a_proxy_of_another_kind_is_refused(fetcher: HttpFetcher, proxy: str) ->
 
 def test_a_dead_proxy_is_named_without_its_password(fetcher: HttpFetcher) -> None:
     port = unused_port()
-    with pytest.raises(FetchError) as caught:
-        fetcher.fetch(ask("http://127.0.0.1/", proxy=f"http://user:pass@127.0.0.1:{port}"))
-    assert str(caught.value) == f"connection refused by 127.0.0.1:{port}"
+    for url in ("http://127.0.0.1/", "https://127.0.0.1/"):
+        with pytest.raises(UnreachableError) as caught:
+            fetcher.fetch(ask(url, proxy=f"http://user:pass@127.0.0.1:{port}"))
+        assert str(caught.value) == f"cannot reach the proxy: connection refused by 127.0.0.1:{port}"
 
 
 def test_a_socket_that_comes_after_the_deadline_is_not_used() -> None:

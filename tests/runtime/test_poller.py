@@ -2,14 +2,18 @@
 
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 
 from feedhub.errors import FetchError, StoreError
 from feedhub.model.report import Outcome, PollReport
-from feedhub.model.source import Source
+from feedhub.model.source import HostGroup, PollSettings, Source
 from feedhub.pipeline.poll import Fetched
-from feedhub.runtime.poller import poll_all
+from feedhub.rules.hosts import host_key, host_pace
+from feedhub.runtime.poller import Fetch, Keep, poll_all
+
+TWO_AT_A_TIME = PollSettings(host_concurrent=2)
 
 
 def sources(count: int, hosts: int = 1000) -> list[Source]:
@@ -21,6 +25,26 @@ def keep(fetched: Fetched) -> PollReport:
     return PollReport(source=fetched.source.name, outcome=outcome, reason=str(fetched.error or ""))
 
 
+def poll(
+    wanted: list[Source],
+    fetch: Fetch,
+    *,
+    keep: Keep = keep,
+    workers: int = 2,
+    settings: PollSettings = TWO_AT_A_TIME,
+    on_report: Callable[[PollReport], None] = lambda _: None,
+) -> tuple[PollReport, ...]:
+    return poll_all(
+        wanted,
+        fetch=fetch,
+        keep=keep,
+        workers=workers,
+        host_of=lambda source: host_key(source.url, settings),
+        limit_of=lambda host: host_pace(host, settings)[0],
+        on_report=on_report,
+    )
+
+
 def test_results_are_stored_in_the_order_of_the_sources_however_fast_they_come() -> None:
     def fetch(source: Source) -> Fetched:
         time.sleep(0.03 if int(source.name[1:]) % 3 == 0 else 0)
@@ -28,31 +52,46 @@ def test_results_are_stored_in_the_order_of_the_sources_however_fast_they_come()
 
     stored: list[str] = []
     wanted = sources(40)
-    reports = poll_all(
-        wanted, fetch=fetch, keep=keep, workers=8, per_host=2, on_report=lambda report: stored.append(report.source)
-    )
+    reports = poll(wanted, fetch, workers=8, on_report=lambda report: stored.append(report.source))
     assert stored == [report.source for report in reports] == [source.name for source in wanted]
 
 
-def test_no_host_is_asked_by_more_threads_than_allowed_and_others_do_not_wait() -> None:
-    lock = threading.Lock()
-    running: dict[str, int] = {}
-    most: dict[str, int] = {}
+class Counting:
+    """Fetches nothing, and counts how many do so at once on what ``host`` names."""
 
-    def fetch(source: Source) -> Fetched:
-        host = source.url.split("/")[2]
-        with lock:
-            running[host] = running.get(host, 0) + 1
-            most[host] = max(most.get(host, 0), running[host])
-        time.sleep(0.05)
-        with lock:
-            running[host] -= 1
+    def __init__(self, host: Callable[[Source], str], seconds: float) -> None:
+        self.most: dict[str, int] = {}
+        self._host = host
+        self._seconds = seconds
+        self._running: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, source: Source) -> Fetched:
+        host = self._host(source)
+        with self._lock:
+            self._running[host] = self._running.get(host, 0) + 1
+            self.most[host] = max(self.most.get(host, 0), self._running[host])
+        time.sleep(self._seconds)
+        with self._lock:
+            self._running[host] -= 1
         return Fetched(source=source)
 
+
+def test_no_host_is_asked_by_more_threads_than_allowed_and_others_do_not_wait() -> None:
+    fetch = Counting(lambda source: source.url.split("/")[2], 0.05)
     started = time.monotonic()
-    poll_all(sources(60, hosts=3), fetch=fetch, keep=keep, workers=32, per_host=2)
-    assert max(most.values()) == 2
+    poll(sources(60, hosts=3), fetch, workers=32)
+    assert max(fetch.most.values()) == 2
     assert time.monotonic() - started < 60 * 0.05 * 0.7
+
+
+def test_hosts_of_a_group_share_its_limit() -> None:
+    group = HostGroup(pattern="h?.example", concurrent=3, gap=0)
+    fetch = Counting(lambda source: "group" if len(source.url.split("/")[2]) == len("h1.example") else "others", 0.01)
+    settings = PollSettings(host_concurrent=1, host_groups=(group,))
+    poll(sources(40, hosts=20), fetch, workers=32, settings=settings)
+    assert fetch.most["group"] == 3
+    assert fetch.most["others"] > 3
 
 
 def test_local_files_have_no_host_to_be_gentle_with() -> None:
@@ -63,7 +102,7 @@ def test_local_files_have_no_host_to_be_gentle_with() -> None:
         return Fetched(source=source)
 
     files = [Source(name=f"f{n}", url=f"file:///{n}.xml") for n in range(4)]
-    assert len(poll_all(files, fetch=fetch, keep=keep, workers=4, per_host=1)) == 4
+    assert len(poll(files, fetch, workers=4, settings=PollSettings(host_concurrent=1))) == 4
 
 
 @pytest.mark.parametrize("error", [FetchError("connection refused"), RuntimeError("a bug")], ids=["known", "unknown"])
@@ -73,7 +112,7 @@ def test_one_failure_costs_one_source(error: Exception) -> None:
             raise error
         return Fetched(source=source)
 
-    reports = poll_all(sources(3), fetch=fetch, keep=keep, workers=2, per_host=2)
+    reports = poll(sources(3), fetch)
     assert [report.outcome for report in reports] == [Outcome.STORED, Outcome.FAILED, Outcome.STORED]
     assert str(error) in reports[1].reason
 
@@ -83,7 +122,7 @@ def test_a_store_that_cannot_be_used_ends_the_run() -> None:
         raise StoreError("no room on the disk")
 
     with pytest.raises(StoreError, match="no room"):
-        poll_all(sources(500), fetch=lambda source: Fetched(source=source), keep=refuse, workers=2, per_host=2)
+        poll(sources(500), lambda source: Fetched(source=source), keep=refuse)
 
 
 def test_fetching_does_not_run_ahead_without_bound() -> None:
@@ -100,5 +139,5 @@ def test_fetching_does_not_run_ahead_without_bound() -> None:
         time.sleep(0.0005)
         return keep(fetched)
 
-    poll_all(sources(700), fetch=fetch, keep=slowly, workers=16, per_host=2)
+    poll(sources(700), fetch, keep=slowly, workers=16)
     assert max(ahead) <= 257

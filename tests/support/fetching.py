@@ -43,7 +43,7 @@ def hosts(names: dict[str, list[str]]) -> Lookup:
 
     def lookup(name: str, port: int) -> list[Endpoint]:
         if name not in names:
-            raise UnknownNameError(f"name not found: {name}")
+            raise UnknownNameError(f"host name not found: {name}")
         return [endpoint for ip in names[name] for endpoint in system_lookup(ip, port)]
 
     return lookup

@@ -203,12 +203,12 @@ def _is_host(text: str) -> bool:
     return True
 
 
-_DURATION_FORMS: Final = [
+DURATION_FORMS: Final = [
     {"type": "string", "pattern": r"^\d{1,9}(\.\d{1,3})?[smhd]?$"},
     {"type": "number", "minimum": 0},
 ]
 _DURATION_SCHEMA: Final = {
-    "anyOf": _DURATION_FORMS,
+    "anyOf": DURATION_FORMS,
     "examples": ["90s", "15m", "2h", "7d"],
 }
 _SIZE_SCHEMA: Final = {
@@ -218,7 +218,7 @@ _SIZE_SCHEMA: Final = {
     ],
     "examples": ["500KB", "10MB", "2MiB"],
 }
-_EVERY_SCHEMA: Final = {"anyOf": [{"const": "auto"}, *_DURATION_FORMS], "examples": ["5m", "auto"]}
+_EVERY_SCHEMA: Final = {"anyOf": [{"const": "auto"}, *DURATION_FORMS], "examples": ["5m", "auto"]}
 _NAMES_SCHEMA: Final = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 
 

@@ -23,6 +23,7 @@ _HEADINGS: Final = {
     "ActionSection": "`then` of a rule",
     "ReplaceSection": "`replace` of `then`",
     "PerHostSection": "`poll.per_host`",
+    "HostGroupSection": "`poll.per_host.groups`",
     "CategorySection": "`categories`",
     "IdentitySection": "`identity`",
     "RuleSection": "`rules`",

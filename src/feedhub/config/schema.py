@@ -24,7 +24,8 @@ from feedhub.config.forms import (
     Timezone,
 )
 from feedhub.config.mapping_forms import InnerFolder, PostName, Whole
-from feedhub.config.schema_base import Section, all_sections, default_text
+from feedhub.config.poll_forms import HostGlob
+from feedhub.config.schema_base import Fault, Section, all_sections, default_text, refuse
 from feedhub.config.schema_rules import RuleSection
 from feedhub.config.schema_sources import Identities, SourceSection
 
@@ -84,11 +85,42 @@ class OutputSection(Section):
     jekyll: JekyllSection | None = Field(default=None, description="Writes posts for Jekyll; without it, none.")
 
 
+class HostGroupSection(Section):
+    """Hosts that count as one host together."""
+
+    hosts: HostGlob = Field(
+        description="Which hosts: a name in which `*` stands for anything. The first group that matches counts.",
+        examples=["*.tumblr.com"],
+    )
+    concurrent: Count | None = Field(default=None, description="Requests at a time. Default: as for one host.")
+    gap: Duration | None = Field(default=None, description="Time between two requests. Default: as for one host.")
+
+
 class PerHostSection(Section):
     """Politeness towards one host."""
 
     concurrent: Count = Field(default=2, description="Requests at a time.")
-    gap: Duration = Field(default=1.0, description="Time between the starts of two requests.")
+    gap: Duration = Field(default=1.0, description="Time between two requests, from one being sent to the next.")
+    groups: list[HostGroupSection] = Field(
+        default=[],
+        description="Hosts that belong to one service and count as one host.",
+        examples=[[{"hosts": "*.tumblr.com", "concurrent": 1, "gap": "5s"}]],
+    )
+    retry_after: Literal["url", "host"] = Field(
+        default="url",
+        description="What is left alone when a server answers 429 or 503 with `Retry-After`: the address that was "
+        "asked, or every source on its host.",
+    )
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        places = {each.hosts: at for at, each in reversed(list(enumerate(self.groups)))}
+        refuse(
+            Fault(("groups", at, "hosts"), f"is the pattern of groups[{places[each.hosts]}] already")
+            for at, each in enumerate(self.groups)
+            if places[each.hosts] != at
+        )
+        return self
 
 
 class PollSection(Section):

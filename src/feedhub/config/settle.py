@@ -7,14 +7,21 @@ from importlib.metadata import version
 from feedhub.config.addresses import absolute, store_url
 from feedhub.config.categories import CategoryTable
 from feedhub.config.posts import template_path
-from feedhub.config.schema import CategorySection, Config, IncludedConfig, PollSection
+from feedhub.config.schema import (
+    CategorySection,
+    Config,
+    HostGroupSection,
+    IncludedConfig,
+    PerHostSection,
+    PollSection,
+)
 from feedhub.config.schema_rules import ConditionSection, RuleSection
 from feedhub.config.section import ConfigFile
 from feedhub.config.settle_sources import Defaults, digest, settled_source
 from feedhub.model.output import Category, OutputSettings, PostSettings, Retention, Site
 from feedhub.model.problem import Problem
 from feedhub.model.settings import Settings
-from feedhub.model.source import Condition, PollSettings, Replacement, Rule, Source
+from feedhub.model.source import Condition, HostGroup, PollSettings, Replacement, Rule, Source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +93,18 @@ def _poll(section: PollSection, site: Site) -> PollSettings:
         max_size=section.max_size,
         host_concurrent=section.per_host.concurrent,
         host_gap=section.per_host.gap,
+        host_groups=tuple(_host_group(each, section.per_host) for each in section.per_host.groups),
+        retry_after=section.per_host.retry_after,
         user_agent=section.user_agent or f"feedhub/{version('feedhub')} (+{site.url})",
         allow_private=tuple(section.allow_private),
+    )
+
+
+def _host_group(group: HostGroupSection, given: PerHostSection) -> HostGroup:
+    return HostGroup(
+        pattern=group.hosts,
+        concurrent=given.concurrent if group.concurrent is None else group.concurrent,
+        gap=given.gap if group.gap is None else group.gap,
     )
 
 

@@ -10,16 +10,19 @@ import queue
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import cast
 
-from feedhub.errors import FetchError, RefusedAddressError
+from feedhub.errors import FetchError, RefusedAddressError, UnreachableError
 from feedhub.fetch.guard import AddressGuard
 from feedhub.fetch.watchdog import Exchange
 
 _FAMILIES = (socket.AF_INET, socket.AF_INET6)
+_OWN_NETWORK = frozenset({errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTUNREACH, errno.EHOSTDOWN, errno.EADDRNOTAVAIL})
+# How often a thread that waits for the resolver looks whether its fetch was ended.
+_GLANCE = 0.25
 
 SocketOptions = Sequence[tuple[int, int, int | bytes]]
 
@@ -36,7 +39,7 @@ class Endpoint:
         return self.address[0]
 
 
-class UnknownNameError(FetchError):
+class UnknownNameError(UnreachableError):
     """The name cannot be resolved here."""
 
 
@@ -71,19 +74,17 @@ class Dialer:
 
         Raises:
             RefusedAddressError: the guard allows none of the addresses.
-            FetchError: the name is unknown, or nothing answers.
+            UnreachableError: the name is unknown, or nothing answers.
         """
-        exchange = self.exchange
-        endpoints = self._resolve(host, port)
-        if not is_trusted:
-            endpoints = self._allowed(host, port, endpoints)
-        sock = _connect(endpoints, port, options, exchange)
         try:
-            exchange.attach(sock)
-        except BaseException:
-            sock.close()
+            endpoints = self._resolve(host, port)
+            if not is_trusted:
+                endpoints = self._allowed(host, port, endpoints)
+            return _connect(endpoints, host, port, options, self.exchange)
+        except UnreachableError as exc:
+            if is_trusted:
+                raise UnreachableError(f"cannot reach the proxy: {exc}", own_network=exc.own_network) from exc
             raise
-        return sock
 
     def check_target(self, host: str, port: int) -> None:
         """Check what a proxy is going to be asked for, as far as the name is known here.
@@ -108,6 +109,7 @@ class Dialer:
         name = host.removeprefix("[").removesuffix("]")
         if _is_address(name):
             return system_lookup(name, port)
+        exchange = self.exchange
         answers: queue.SimpleQueue[list[Endpoint] | FetchError] = queue.SimpleQueue()
 
         def work() -> None:
@@ -117,18 +119,19 @@ class Dialer:
                 answers.put(exc)
 
         threading.Thread(target=work, name="feedhub-fetch-resolve", daemon=True).start()
-        try:
-            answer = answers.get(timeout=self.exchange.remaining())
-        except queue.Empty:
-            raise self.exchange.too_late() from None
-        if isinstance(answer, FetchError):
-            raise answer
-        return answer
+        while not exchange.is_used_up:
+            with suppress(queue.Empty):
+                answer = answers.get(timeout=min(exchange.remaining(), _GLANCE))
+                if isinstance(answer, FetchError):
+                    raise answer
+                return answer
+        # A name server that says nothing is one that we do not get to.
+        raise UnreachableError(_no_name_server(name), own_network=True)
 
     def _allowed(self, host: str, port: int, endpoints: list[Endpoint]) -> list[Endpoint]:
         refusals = {each.ip: self._guard.refusal(host, port, each.ip) for each in endpoints}
         allowed = [each for each in endpoints if refusals[each.ip] is None]
-        if not allowed:
+        if endpoints and not allowed:
             listed = ", ".join(f"{ip} ({kind})" for ip, kind in refusals.items())
             raise RefusedAddressError(f"refused to ask {host}:{port} at {listed}; poll.allow_private would allow it")
         return allowed
@@ -144,10 +147,14 @@ def system_lookup(name: str, port: int) -> list[Endpoint]:
         found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
     except socket.gaierror as exc:
         # The resolver itself has trouble: the own network may be down, the name may be good.
-        words = "name cannot be resolved at the moment" if exc.errno == socket.EAI_AGAIN else "name not found"
-        raise UnknownNameError(f"{words}: {name}") from exc
-    except (UnicodeError, OSError) as exc:
-        raise UnknownNameError(f"name cannot be resolved: {name}") from exc
+        if exc.errno == socket.EAI_AGAIN:
+            raise UnknownNameError(_no_name_server(name), own_network=True) from exc
+        raise UnknownNameError(f"host name not found: {name}") from exc
+    except UnicodeError as exc:
+        raise UnknownNameError(f"not a possible host name: {name}") from exc
+    except OSError as exc:
+        is_own = exc.errno in _OWN_NETWORK
+        raise UnknownNameError(f"host name cannot be looked up: {name}", own_network=is_own) from exc
     return [
         Endpoint(family=family, address=cast("tuple[str, int]", address))
         for family, _, _, _, address in found
@@ -163,33 +170,55 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _connect(endpoints: list[Endpoint], port: int, options: SocketOptions, exchange: Exchange) -> socket.socket:
+def _no_name_server(name: str) -> str:
+    return f"host name cannot be looked up at the moment: {name} (no name server answers; is this machine online?)"
+
+
+def _connect(
+    endpoints: list[Endpoint], host: str, port: int, options: SocketOptions, exchange: Exchange
+) -> socket.socket:
     """Try one address after the other; each gets its share of the time, so that a dead one cannot take all."""
-    failure: FetchError | None = None
+    failures: list[UnreachableError] = []
     for index, endpoint in enumerate(endpoints):
+        if exchange.is_used_up:
+            break
         share = exchange.remaining() / (len(endpoints) - index)
         sock = socket.socket(endpoint.family, socket.SOCK_STREAM)
         try:
+            # Known to the watchdog before it is connected, so that closing does not wait for a host that is silent.
+            exchange.attach(sock)
             for option in options:
                 sock.setsockopt(*option)
             sock.settimeout(share)
             sock.connect(endpoint.address)
         except OSError as exc:
             sock.close()
-            failure = FetchError(_why_not_connected(exc, endpoint.ip, port))
-            failure.__cause__ = exc
+            exchange.forget()
+            if exchange.expired and not exchange.is_used_up:
+                raise exchange.too_late() from exc
+            failures.append(_not_connected(exc, endpoint.ip, host, port, exchange))
+            failures[-1].__cause__ = exc
+        except BaseException:
+            sock.close()
+            raise
         else:
             return sock
-    exchange.remaining()
-    raise failure or FetchError("the name has no address")
+    # Addresses of a family that this machine does not speak say nothing as long as another one was really called.
+    raise next((each for each in failures if not each.own_network), None) or (
+        failures[-1] if failures else UnreachableError(f"the name {host} has no address")
+    )
 
 
-def _why_not_connected(error: OSError, ip: str, port: int) -> str:
+def _not_connected(error: OSError, ip: str, host: str, port: int, exchange: Exchange) -> UnreachableError:
     place = f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
-    if isinstance(error, TimeoutError):
-        return f"no answer from {place}"
+    if host.strip("[]") != ip:
+        place = f"{host} ({place})"
+    # The watchdog may have been quicker than the socket's own timeout.
+    if isinstance(error, TimeoutError) or exchange.is_used_up:
+        return UnreachableError(f"no answer from {place} within {exchange.total:g} s")
     if error.errno == errno.ECONNREFUSED:
-        return f"connection refused by {place}"
-    if error.errno:
-        return f"cannot connect to {place}: {os.strerror(error.errno).lower()}"
-    return f"cannot connect to {place}"
+        return UnreachableError(f"connection refused by {place}")
+    if error.errno in _OWN_NETWORK:
+        return UnreachableError(f"no way to {place}: {os.strerror(error.errno).lower()}", own_network=True)
+    why = f": {os.strerror(error.errno).lower()}" if error.errno else ""
+    return UnreachableError(f"cannot connect to {place}{why}")

@@ -6,25 +6,27 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from urllib.parse import unquote, urlsplit
 
 import requests
 from requests.structures import CaseInsensitiveDict
 from urllib3 import HTTPResponse
 
-from feedhub.errors import FetchError, HttpStatusError, RedirectError
+from feedhub.errors import FetchError, HttpStatusError, RedirectError, UnreachableError
 from feedhub.fetch.body import is_challenge, read_body, release
 from feedhub.fetch.decode import ACCEPT_ENCODING
 from feedhub.fetch.dial import Dialer, Lookup
 from feedhub.fetch.freshness import charset_of, freshness_of, validators_of
 from feedhub.fetch.guard import AddressGuard
 from feedhub.fetch.redirects import REDIRECT_STATUSES, Trail, keeps_credentials, without_userinfo
-from feedhub.fetch.throttle import Throttle
+from feedhub.fetch.throttle import Slot, Throttle
 from feedhub.fetch.transport import DialedAdapter
 from feedhub.fetch.watchdog import Exchange, Watchdog
 from feedhub.fetch.words import FOREIGN, in_words, status_words
 from feedhub.model.document import Document, NotModified, Request, Validators
 from feedhub.model.source import PollSettings
+from feedhub.rules.hosts import group_key, host_name, host_pace
 
 _ACCEPT = (
     "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml;q=0.9, "
@@ -39,12 +41,16 @@ _OF_THE_BODY = frozenset({"content-type", "content-encoding", "content-language"
 _NOT_HANDED_ON = frozenset({"set-cookie", "set-cookie2"})
 
 
+class _StaleConnectionError(Exception):
+    """A kept connection turned out to be closed: the request is to be sent again."""
+
+
 class HttpFetcher:
     """``Fetcher`` for http and https.
 
     ``now`` gives the current instant in aware UTC. ``ca_bundle`` is a file of certificates to trust instead of
-    those that requests brings, ``lookup`` resolves names instead of the operating system. Waiting for the host's
-    slot does not count against a request's time.
+    those that requests brings, ``lookup`` resolves names instead of the operating system. ``throttle`` is taken over
+    from an earlier fetcher. Waiting for the host's slot does not count against a request's time.
     """
 
     def __init__(
@@ -54,51 +60,66 @@ class HttpFetcher:
         now: Callable[[], datetime],
         ca_bundle: str | None = None,
         lookup: Lookup | None = None,
+        throttle: Throttle | None = None,
     ) -> None:
         self._now = now
         self._guard = AddressGuard(settings.allow_private)
         self._dialer = Dialer(self._guard, lookup)
-        self._adapter = DialedAdapter(self._dialer, connections_per_host=settings.host_concurrent, ca_bundle=ca_bundle)
-        self._throttle = Throttle(settings.host_concurrent, settings.host_gap)
+        most = max(settings.host_concurrent, *(group.concurrent for group in settings.host_groups), 1)
+        self._adapter = DialedAdapter(self._dialer, connections_per_host=most, ca_bundle=ca_bundle)
+        pace, group = partial(host_pace, settings=settings), partial(group_key, settings=settings)
+        self.throttle = throttle or Throttle(pace, group)
+        self.throttle.reconfigure(pace, group)
         self._watchdog = Watchdog()
+        self._is_closed = False
 
     def fetch(self, request: Request) -> Document | NotModified:
         """See ``Fetcher.fetch``."""
         self._guard.check_url(request.url)
         trail = Trail(without_userinfo(request.url))
-        left = request.timeout
+        left, stale = request.timeout, 0
         while True:
             self._guard.check_url(trail.url)
-            host = urlsplit(trail.url).hostname or ""
-            with self._throttle.slot(host, _MAX_WAIT_FOR_SLOT):
+            with self.throttle.slot(host_name(trail.url), _MAX_WAIT_FOR_SLOT, lambda: self._is_closed) as slot:
                 started = time.monotonic()
-                answer = self._exchange(request, trail, left)
+                try:
+                    answer = self._exchange(request, trail, left, slot, is_last_try=stale == _STALE_CONNECTIONS)
+                except _StaleConnectionError:
+                    # Asked again as any other request is: with a slot of its own.
+                    stale, answer = stale + 1, None
             if answer is not None:
                 return answer
             left -= time.monotonic() - started
 
     def close(self) -> None:
         """End fetches under way and close all connections."""
+        self._is_closed = True
         self._watchdog.close()
+        self.throttle.wake()
         self._adapter.close()
 
-    def _exchange(self, request: Request, trail: Trail, left: float) -> Document | NotModified | None:
+    def _exchange(
+        self, request: Request, trail: Trail, left: float, slot: Slot, *, is_last_try: bool
+    ) -> Document | NotModified | None:
         """Ask once. None: the answer was a redirect, and ``trail`` went there."""
         host = urlsplit(trail.url).hostname or ""
         response: requests.Response | None = None
-        with self._watchdog.watch(left, request.timeout) as exchange, self._dialer.during(exchange):
+        with self._watchdog.watch(left, request.timeout, slot.sent) as exchange, self._dialer.during(exchange):
             try:
                 response = self._send(request, trail, exchange)
                 return self._answer(request, trail, response, exchange)
             except FetchError as exc:
                 # A connection that the watchdog shut down looks cut, reset, or complete.
-                if exchange.expired:
+                if exchange.expired and not isinstance(exc, UnreachableError):
                     raise exchange.too_late() from exc
                 raise
             except FOREIGN as exc:
                 if exchange.expired:
                     raise exchange.too_late() from exc
                 is_reading = response is not None
+                # A kept connection that the server closed meanwhile says nothing about the source.
+                if exchange.reused and not (is_reading or is_last_try) and isinstance(exc, requests.ConnectionError):
+                    raise _StaleConnectionError from exc
                 raise in_words(exc, host, is_reading=is_reading, too_late=exchange.too_late()) from exc
             finally:
                 if response is not None:
@@ -113,13 +134,6 @@ class HttpFetcher:
         prepared.prepare_headers(_headers(request, url, is_whole=is_whole))
         prepared.prepare_body(request.body if is_whole else None, None)
         proxies = self._proxies(request, prepared.url or url)
-        for _ in range(_STALE_CONNECTIONS):
-            try:
-                return self._adapter.send(prepared, stream=True, timeout=exchange.remaining(), proxies=proxies)
-            except requests.ConnectionError:
-                # A kept connection that the server closed meanwhile says nothing about the source.
-                if not exchange.reused or exchange.expired:
-                    raise
         return self._adapter.send(prepared, stream=True, timeout=exchange.remaining(), proxies=proxies)
 
     def _proxies(self, request: Request, url: str) -> dict[str, str] | None:

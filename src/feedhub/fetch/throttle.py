@@ -1,105 +1,194 @@
-"""Politeness: how many requests run at once on one host, and how far apart they start (SPEC §8)."""
+"""Politeness: how many requests run at once on one host, and how far apart they are sent (SPEC §8)."""
 
+import itertools
 import threading
 import time
-from collections import deque
+from bisect import insort
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import inf
 
-from feedhub.errors import DeadlineError
+from feedhub.errors import DeadlineError, FetchError
+
+Pace = Callable[[str], tuple[int, float]]
+"""For what a limit is counted by: how many requests at once, and how many seconds from one to the next."""
+
+Grouping = Callable[[str], str]
+"""For a host: what its limit is counted by."""
 
 
 @dataclass(slots=True)
-class _Host:
-    """What is known about one host while it is in use. ``queue`` keeps callers in the order of their coming."""
+class _Use:
+    """What goes on: requests under way, those of them that were not sent yet, and when the last one was sent."""
 
-    changed: threading.Condition
     running: int = 0
-    next_start: float = 0.0
-    queue: deque[object] = field(default_factory=deque)
+    starting: int = 0
+    sent_at: float = -inf
+
+    def add(self, other: "_Use") -> None:
+        self.running += other.running
+        self.starting += other.starting
+        self.sent_at = max(self.sent_at, other.sent_at)
+
+
+@dataclass(slots=True)
+class _Lane:
+    """The limit of one host or group while it is in use. ``queue`` holds tickets in the order of their coming."""
+
+    concurrent: int
+    gap: float
+    changed: threading.Condition
+    use: _Use = field(default_factory=_Use)
+    queue: list[int] = field(default_factory=list)
+
+    def is_free_at(self, now: float) -> bool:
+        # While a request is on its way out, nobody knows yet from when its gap counts.
+        is_clear = not self.gap or not self.use.starting
+        return is_clear and self.use.running < self.concurrent and now >= self.free_at
+
+    @property
+    def free_at(self) -> float:
+        return self.use.sent_at + self.gap
+
+
+class Slot:
+    """The place of one request. ``sent`` is to be called when the request has gone out."""
+
+    def __init__(self, sent: Callable[[], None]) -> None:
+        self.sent = sent
 
 
 class Throttle:
     """Gives out slots per host; safe for many threads, first come first served.
 
-    ``gap`` is in seconds between two starts. ``clock`` is monotonic; ``condition`` makes what callers wait on,
-    over the lock that it is given.
+    The gap counts from a request being sent to the next one being begun; a request that was never sent counts from
+    when it had its slot. ``clock`` is monotonic; ``condition`` makes what callers wait on, over the lock that it is
+    given.
     """
 
     def __init__(
         self,
-        concurrent: int,
-        gap: float,
+        pace: Pace,
+        group: Grouping = str,
         *,
         clock: Callable[[], float] = time.monotonic,
         condition: Callable[[threading.RLock], threading.Condition] = threading.Condition,
     ) -> None:
-        self._concurrent = max(1, concurrent)
-        self._gap = max(0.0, gap)
+        self._pace = pace
+        self._group = group
         self._clock = clock
         self._condition = condition
         self._lock = threading.RLock()
-        self._hosts: dict[str, _Host] = {}
+        self._tickets = itertools.count()
+        self._hosts: dict[str, _Use] = {}
+        self._lanes: dict[str, _Lane] = {}
         self._next_sweep = 0.0
 
+    def reconfigure(self, pace: Pace, group: Grouping | None = None) -> None:
+        """Go on under other limits. What is under way and what was sent is still counted; who waits keeps his turn."""
+        with self._lock:
+            self._pace = pace
+            self._group = group or self._group
+            old, self._lanes = self._lanes, {}
+            for host, use in self._hosts.items():
+                self._lane(host).use.add(use)
+            for lane in old.values():
+                lane.changed.notify_all()
+
+    def wake(self) -> None:
+        """Let everybody who waits look whether he is still wanted."""
+        with self._lock:
+            for lane in self._lanes.values():
+                lane.changed.notify_all()
+
     @contextmanager
-    def slot(self, host: str, patience: float) -> Iterator[None]:
+    def slot(self, host: str, patience: float, is_over: Callable[[], bool] = lambda: False) -> Iterator[Slot]:
         """Hold a slot on ``host`` for the block; wait for it at most ``patience`` seconds.
 
         Raises:
             DeadlineError: no slot became free in that time.
+            FetchError: ``is_over`` became true while waiting (see ``wake``).
         """
-        self._acquire(host, patience)
+        began = self._acquire(host, patience, is_over)
+        is_sent = False
+
+        def sent() -> None:
+            nonlocal is_sent
+            if not is_sent:
+                is_sent = True
+                self._change(host, _Use(starting=-1, sent_at=self._clock()))
+
         try:
-            yield
+            yield Slot(sent)
         finally:
-            self._release(host)
+            change = _Use(running=-1)
+            if not is_sent:
+                change = _Use(running=-1, starting=-1, sent_at=began)
+            self._change(host, change)
 
     @property
     def hosts(self) -> int:
         """How many hosts are remembered."""
         return len(self._hosts)
 
-    def _acquire(self, host: str, patience: float) -> None:
+    def _acquire(self, host: str, patience: float, is_over: Callable[[], bool]) -> float:
         give_up_at = self._clock() + patience
-        ticket = object()
         with self._lock:
-            state = self._state(host)
-            state.queue.append(ticket)
+            self._sweep()
+            ticket = next(self._tickets)
+            lane = self._join(host, ticket)
             try:
-                self._wait_for_turn(host, state, ticket, give_up_at)
-                state.running += 1
-                state.next_start = self._clock() + self._gap
+                while not (lane.queue[0] == ticket and lane.is_free_at(self._clock())):
+                    self._wait(lane, ticket, host, give_up_at)
+                    if is_over():
+                        raise FetchError("ended before the host was asked")
+                    if self._lanes.get(self._group(host)) is not lane:
+                        lane.queue.remove(ticket)
+                        lane = self._join(host, ticket)
+                self._change(host, _Use(running=1, starting=1))
             finally:
-                state.queue.remove(ticket)
-                state.changed.notify_all()
+                lane.queue.remove(ticket)
+                lane.changed.notify_all()
+            return self._clock()
 
-    def _wait_for_turn(self, host: str, state: _Host, ticket: object, give_up_at: float) -> None:
-        while True:
-            now = self._clock()
-            is_free = state.queue[0] is ticket and state.running < self._concurrent
-            if is_free and now >= state.next_start:
-                return
-            if now >= give_up_at:
-                raise DeadlineError(f"{host} was busy with other requests for too long")
-            wait = give_up_at - now
-            state.changed.wait(min(wait, state.next_start - now) if is_free else wait)
-
-    def _release(self, host: str) -> None:
-        with self._lock:
-            state = self._hosts[host]
-            state.running -= 1
-            state.changed.notify_all()
-
-    def _state(self, host: str) -> _Host:
-        """Return the state of ``host``; forget idle hosts now and then, so that memory does not grow."""
+    def _wait(self, lane: _Lane, ticket: int, host: str, give_up_at: float) -> None:
         now = self._clock()
-        if now >= self._next_sweep:
-            self._next_sweep = now + max(self._gap, 1.0)
-            for name, state in list(self._hosts.items()):
-                if not state.running and not state.queue and now >= state.next_start:
-                    del self._hosts[name]
-        if host not in self._hosts:
-            self._hosts[host] = _Host(self._condition(self._lock))
-        return self._hosts[host]
+        if now >= give_up_at:
+            raise DeadlineError(f"{host} was busy with other requests for too long")
+        wait = give_up_at - now
+        if lane.queue[0] == ticket and now < lane.free_at:
+            wait = min(wait, lane.free_at - now)
+        lane.changed.wait(wait)
+
+    def _join(self, host: str, ticket: int) -> _Lane:
+        lane = self._lane(host)
+        insort(lane.queue, ticket)
+        return lane
+
+    def _change(self, host: str, change: _Use) -> None:
+        with self._lock:
+            self._hosts.setdefault(host, _Use()).add(change)
+            lane = self._lane(host)
+            lane.use.add(change)
+            lane.changed.notify_all()
+
+    def _lane(self, host: str) -> _Lane:
+        key = self._group(host)
+        if key not in self._lanes:
+            concurrent, gap = self._pace(key)
+            self._lanes[key] = _Lane(max(1, concurrent), max(0.0, gap), self._condition(self._lock))
+        return self._lanes[key]
+
+    def _sweep(self) -> None:
+        """Forget idle hosts now and then, so that memory does not grow."""
+        now = self._clock()
+        if now < self._next_sweep:
+            return
+        self._next_sweep = now + 1.0
+        for host, use in list(self._hosts.items()):
+            if not use.running and now >= use.sent_at + self._lane(host).gap:
+                del self._hosts[host]
+        for key, lane in list(self._lanes.items()):
+            if not lane.use.running and not lane.queue and now >= lane.free_at:
+                del self._lanes[key]

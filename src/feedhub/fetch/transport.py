@@ -42,7 +42,12 @@ class DialedConnection(HTTPConnection):
         if self.sock is not None and self._watched_in is not exchange:
             exchange.attach(self.sock, reused=True)
             self._watched_in = exchange
-        super().request(*args, **kwargs)
+        try:
+            super().request(*args, **kwargs)
+        finally:
+            # A request that broke off may have arrived all the same, unless there was no connection for it.
+            if self.sock is not None:
+                exchange.when_sent()
 
 
 class DialedTlsConnection(DialedConnection, HTTPSConnection):

@@ -9,6 +9,7 @@ import itertools
 import socket
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 
@@ -18,14 +19,16 @@ from feedhub.errors import DeadlineError
 class Exchange:
     """One request and its answer, under a deadline on the monotonic clock. A context manager.
 
+    ``when_sent`` is called when the request has gone out, or as much of it as could be written.
     ``expired`` must be asked after the exchange: a connection that was shut down looks like a complete answer
     (requests returns status 200 with a cut header).
     """
 
-    __slots__ = ("_lock", "_open", "_sockets", "deadline", "expired", "reused", "total")
+    __slots__ = ("_lock", "_open", "_sockets", "deadline", "expired", "reused", "total", "when_sent")
 
-    def __init__(self, timeout: float, total: float) -> None:
+    def __init__(self, timeout: float, total: float, when_sent: Callable[[], None]) -> None:
         self.total = total
+        self.when_sent = when_sent
         self.deadline = time.monotonic() + timeout
         self.expired = False
         self.reused = False
@@ -59,6 +62,11 @@ class Exchange:
             self.reused = reused
             self._sockets.append(socket.fromfd(sock.fileno(), sock.family, sock.type))
 
+    def forget(self) -> None:
+        """Let go of sockets that came to nothing; a duplicate would keep their attempt going."""
+        with self._lock:
+            self._close_sockets()
+
     def expire(self) -> None:
         """End the exchange unless it is over; called by the watchdog."""
         with self._lock:
@@ -73,6 +81,11 @@ class Exchange:
     def is_over(self) -> bool:
         return not self._open
 
+    @property
+    def is_used_up(self) -> bool:
+        """Whether the time is over; an exchange may also have ``expired`` because the fetcher was closed."""
+        return time.monotonic() >= self.deadline
+
     def __enter__(self) -> "Exchange":
         return self
 
@@ -81,9 +94,12 @@ class Exchange:
     ) -> None:
         with self._lock:
             self._open = False
-            for sock in self._sockets:
-                sock.close()
-            self._sockets.clear()
+            self._close_sockets()
+
+    def _close_sockets(self) -> None:
+        for sock in self._sockets:
+            sock.close()
+        self._sockets.clear()
 
 
 class Watchdog:
@@ -96,9 +112,9 @@ class Watchdog:
         self._thread: threading.Thread | None = None
         self._closed = False
 
-    def watch(self, timeout: float, total: float) -> Exchange:
+    def watch(self, timeout: float, total: float, when_sent: Callable[[], None] = lambda: None) -> Exchange:
         """Begin an exchange that is ended ``timeout`` seconds from now, what is left of ``total``."""
-        exchange = Exchange(timeout, total)
+        exchange = Exchange(timeout, total, when_sent)
         with self._changed:
             if self._closed:
                 exchange.expire()

@@ -11,7 +11,7 @@ from feedhub.model.mapping import CategoryMap, DetailMap, PageMap, RecordMap
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostGroup:
-    """Hosts that count as one, by a pattern over their names; ``gap`` in seconds."""
+    """Hosts that count as one: their names match ``pattern``, a glob. ``gap`` in seconds between two requests."""
 
     pattern: str
     concurrent: int
@@ -23,6 +23,8 @@ class PollSettings:
     """Pacing and limits. Intervals and ``timeout`` in seconds, ``max_size`` in decoded bytes.
 
     ``allow_private`` lists hosts, networks and host:port pairs that may be reached although private.
+    Of ``host_groups`` the first that matches counts. ``retry_after`` says whom a server's wish to be left alone for
+    a while keeps away: the address that was asked, or everything on its host.
     """
 
     every: float = 900.0
@@ -33,10 +35,10 @@ class PollSettings:
     max_size: int = 10_000_000
     host_concurrent: int = 2
     host_gap: float = 1.0
-    user_agent: str = "feedhub"
-    allow_private: tuple[str, ...] = ()
     host_groups: tuple[HostGroup, ...] = ()
     retry_after: Literal["url", "host"] = "url"
+    user_agent: str = "feedhub"
+    allow_private: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,7 +40,7 @@ def canonical_url(url: str) -> str | None:
     except ValueError:
         return None
     scheme = parts.scheme.lower()
-    host = _ascii_host(parts.hostname or "")
+    host = ascii_host(parts.hostname or "")
     if scheme not in _DEFAULT_PORTS or not host:
         return None
     query = "&".join(sorted(_kept_parameters(parts.query)))
@@ -88,7 +88,8 @@ def _is_tracker(parameter: str) -> bool:
     return name in TRACKING_NAMES or name.startswith(TRACKING_PREFIXES)
 
 
-def _ascii_host(host: str) -> str:
+def ascii_host(host: str) -> str:
+    """Return a host name in lower case, without trailing dot, international letters in their ASCII form."""
     host = host.rstrip(".").lower()
     if host.isascii():
         return host

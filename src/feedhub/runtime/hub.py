@@ -10,7 +10,8 @@ from types import TracebackType
 from typing import Final, Self
 
 from feedhub.errors import UsageError
-from feedhub.fetch.fetcher import build_fetcher
+from feedhub.fetch.fetcher import AnyFetcher, build_fetcher
+from feedhub.fetch.throttle import Throttle
 from feedhub.model.report import (
     Explanation,
     HubStatus,
@@ -28,8 +29,9 @@ from feedhub.pipeline.poll import Fetched, fetch_source
 from feedhub.pipeline.prune import prune
 from feedhub.pipeline.store import Keeping
 from feedhub.ports.store import Store
-from feedhub.ports.world import Fetcher, Parser
+from feedhub.ports.world import Parser
 from feedhub.rules.health import is_due, source_status
+from feedhub.rules.hosts import host_key, host_pace
 from feedhub.runtime.clock import utc_now
 from feedhub.runtime.explain import explained
 from feedhub.runtime.keeper import Keeper
@@ -60,6 +62,7 @@ class Hub:
     def __init__(self, settings: Settings, *, now: Callable[[], datetime] = utc_now) -> None:
         self.settings = settings
         self.now = now
+        self._throttle: Throttle | None = None
 
     def renewed(self, settings: Settings) -> "Hub":
         """Return feedhub on a new configuration, over the same store, workers and limits per host.
@@ -67,6 +70,7 @@ class Hub:
         The old one is closed by ``retire``, once its last fetch has ended.
         """
         hub = Hub(replace(settings, store=self.settings.store), now=self.now)
+        hub._throttle = self.fetcher.throttle
         hub.__dict__.update({part: getattr(self, part) for part in _SHARED})
         return hub
 
@@ -91,9 +95,9 @@ class Hub:
         return open_store(self.settings.store)
 
     @cached_property
-    def fetcher(self) -> Fetcher:
+    def fetcher(self) -> AnyFetcher:
         """The one fetcher: connections and host limits are shared by all sources."""
-        return build_fetcher(self.settings.poll, now=self.now)
+        return build_fetcher(self.settings.poll, now=self.now, throttle=self._throttle)
 
     @cached_property
     def parser(self) -> Parser:
@@ -128,7 +132,8 @@ class Hub:
             fetch=lambda source: self.fetch(source, states.get(source.name, SourceState(name=source.name))),
             keep=self.keeper.keep,
             workers=self.settings.poll.workers,
-            per_host=self.settings.poll.host_concurrent,
+            host_of=lambda source: host_key(source.url, self.settings.poll),
+            limit_of=lambda host: host_pace(host, self.settings.poll)[0],
             on_report=on_report,
         )
         published = self.publish_due() if and_publish else None

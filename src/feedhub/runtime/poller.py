@@ -13,7 +13,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Final
-from urllib.parse import urlsplit
 
 from feedhub.errors import FeedhubError, PollError
 from feedhub.model.report import PollReport
@@ -36,17 +35,20 @@ def poll_all(
     fetch: Fetch,
     keep: Keep,
     workers: int,
-    per_host: int,
+    host_of: Callable[[Source], str],
+    limit_of: Callable[[str], int],
     on_report: Callable[[PollReport], None] = lambda _: None,
 ) -> tuple[PollReport, ...]:
     """Poll every source once and return the reports in the order of ``sources``.
+
+    ``host_of`` names what a source's limit is counted by, "" for no limit; ``limit_of`` says how many of it at a time.
 
     Raises:
         StoreError: from ``keep``; polls under way are abandoned, what was stored stays.
     """
     reports = []
     executor = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="poll")
-    run = _Run(sources=sources, fetch=fetch, executor=executor, per_host=per_host)
+    run = _Run(sources=sources, fetch=fetch, executor=executor, host_of=host_of, limit_of=limit_of)
     try:
         for fetched in run.in_order():
             report = keep(fetched)
@@ -60,12 +62,13 @@ def poll_all(
 
 @dataclass(slots=True)
 class _Run:
-    """One batch. Hosts have lanes, so that many sources of one slow host never hold more than ``per_host`` threads."""
+    """One batch. Hosts have lanes, so that many sources of one slow host never hold more threads than its limit."""
 
     sources: Sequence[Source]
     fetch: Fetch
     executor: ThreadPoolExecutor
-    per_host: int
+    host_of: Callable[[Source], str]
+    limit_of: Callable[[str], int]
     admitted: int = 0
     lanes: dict[str, deque[int]] = field(default_factory=dict)
     busy: dict[str, int] = field(default_factory=dict)
@@ -85,7 +88,7 @@ class _Run:
 
     def _start_more(self, position: int) -> None:
         while self.admitted < min(position + _LOOKAHEAD, len(self.sources)):
-            self.lanes.setdefault(_host(self.sources[self.admitted]), deque()).append(self.admitted)
+            self.lanes.setdefault(self.host_of(self.sources[self.admitted]), deque()).append(self.admitted)
             self.admitted += 1
         for host in list(self.lanes):
             lane = self.lanes[host]
@@ -95,7 +98,7 @@ class _Run:
                 del self.lanes[host]
 
     def _has_room(self, host: str) -> bool:
-        return not host or self.busy.get(host, 0) < self.per_host
+        return not host or self.busy.get(host, 0) < self.limit_of(host)
 
     def _start(self, index: int, host: str) -> None:
         self.busy[host] = self.busy.get(host, 0) + 1
@@ -112,7 +115,3 @@ class _Run:
             log.debug("poll of %s failed unexpectedly", source.name, exc_info=True)
             fetched = Fetched(source=source, error=PollError(f"unexpected {type(error).__name__}: {error}"))
         return replace(fetched, seconds=perf_counter() - started)
-
-
-def _host(source: Source) -> str:
-    return urlsplit(source.url).hostname or ""

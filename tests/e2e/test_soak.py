@@ -1,0 +1,39 @@
+"""The daemon among 300 sources of mixed temper, killed and stopped at random (twenty minutes: ``make soak``)."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from support.soak import CONCURRENT, Soak
+
+SECONDS = float(os.environ.get("FEEDHUB_SOAK_SECONDS", "120"))
+IS_LONG = SECONDS >= 900
+
+
+@pytest.mark.soak
+def test_nothing_is_lost_doubled_torn_or_impolite(tmp_path: Path) -> None:
+    soak = Soak(folder=tmp_path, every=10.0)
+    kills = 10 if IS_LONG else 3
+    # The last part is left alone, to see whether memory stays as it is.
+    disturbed = SECONDS * (0.6 if IS_LONG else 0.5)
+    soak.run(seconds=disturbed, kills=kills, terms=kills, quiet=SECONDS - disturbed)
+    figures = soak.figures
+    read = json.loads(figures["read"])
+    early = [megabytes for age, megabytes in soak.memory if 60 < age < 300] or [soak.memory[-1][1]]
+    late = [megabytes for age, megabytes in soak.memory if age >= 300]
+    figures["memory"] = {"after the start": max(early), "after five minutes": [min(late), max(late)] if late else None}
+    print(json.dumps(figures, indent=1))
+    assert (figures["lost"], figures["twice"], figures["shown twice"], figures["not shown"]) == ([], [], [], 0)
+    assert read["torn"] == []
+    assert read["rounds"] > 10
+    assert figures["most at once"] <= CONCURRENT
+    assert figures["gaps too small"] == 0
+    assert figures["Retry-After broken"] == 0
+    assert figures["unconditional repeats"] == 0
+    assert figures["asked although gone"] == 0
+    assert figures["exit"] == 0
+    assert figures["slowest end"] < 30
+    if late:
+        assert max(late) < 1.1 * max(early)

@@ -34,7 +34,6 @@ _ACCEPT = (
 )
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _MAX_WAIT_FOR_SLOT = 600.0
-_STALE_CONNECTIONS = 2
 _WALL_STATUSES = frozenset({403, 429, 503})
 _WALL_SIZE = 65_536
 _OF_THE_BODY = frozenset({"content-type", "content-encoding", "content-language"})
@@ -42,7 +41,7 @@ _NOT_HANDED_ON = frozenset({"set-cookie", "set-cookie2"})
 
 
 class _StaleConnectionError(Exception):
-    """A kept connection turned out to be closed: the request is to be sent again."""
+    """A kept connection turned out to be closed: the request is to be sent again, over a new one."""
 
 
 class HttpFetcher:
@@ -77,16 +76,17 @@ class HttpFetcher:
         """See ``Fetcher.fetch``."""
         self._guard.check_url(request.url)
         trail = Trail(without_userinfo(request.url))
-        left, stale = request.timeout, 0
+        left, is_repeat = request.timeout, False
         while True:
             self._guard.check_url(trail.url)
             with self.throttle.slot(host_name(trail.url), _MAX_WAIT_FOR_SLOT, lambda: self._is_closed) as slot:
                 started = time.monotonic()
                 try:
-                    answer = self._exchange(request, trail, left, slot, is_last_try=stale == _STALE_CONNECTIONS)
+                    answer = self._exchange(request, trail, left, slot, is_repeat=is_repeat)
+                    is_repeat = False
                 except _StaleConnectionError:
                     # Asked again as any other request is: with a slot of its own.
-                    stale, answer = stale + 1, None
+                    is_repeat, answer = True, None
             if answer is not None:
                 return answer
             left -= time.monotonic() - started
@@ -99,13 +99,14 @@ class HttpFetcher:
         self._adapter.close()
 
     def _exchange(
-        self, request: Request, trail: Trail, left: float, slot: Slot, *, is_last_try: bool
+        self, request: Request, trail: Trail, left: float, slot: Slot, *, is_repeat: bool
     ) -> Document | NotModified | None:
         """Ask once. None: the answer was a redirect, and ``trail`` went there."""
         host = urlsplit(trail.url).hostname or ""
         response: requests.Response | None = None
         with self._watchdog.watch(left, request.timeout, slot.sent) as exchange, self._dialer.during(exchange):
             try:
+                exchange.wants_new = is_repeat
                 response = self._send(request, trail, exchange)
                 return self._answer(request, trail, response, exchange)
             except FetchError as exc:
@@ -118,7 +119,7 @@ class HttpFetcher:
                     raise exchange.too_late() from exc
                 is_reading = response is not None
                 # A kept connection that the server closed meanwhile says nothing about the source.
-                if exchange.reused and not (is_reading or is_last_try) and isinstance(exc, requests.ConnectionError):
+                if exchange.reused and not is_reading and isinstance(exc, requests.ConnectionError):
                     raise _StaleConnectionError from exc
                 raise in_words(exc, host, is_reading=is_reading, too_late=exchange.too_late()) from exc
             finally:

@@ -132,6 +132,12 @@ class Throttle:
         """How many hosts are remembered."""
         return len(self._hosts)
 
+    @property
+    def waiting(self) -> int:
+        """How many callers wait for a slot."""
+        with self._lock:
+            return sum(len(lane.queue) for lane in self._lanes.values())
+
     def _acquire(self, host: str, patience: float, is_over: Callable[[], bool]) -> float:
         give_up_at = self._clock() + patience
         with self._lock:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -164,6 +165,21 @@ def test_https_through_a_proxy_is_checked_end_to_end(tls_server: TlsServer) -> N
         assert [(each.method, each.path) for each in proxy.log] == [("CONNECT", f"news.example:{origin.port}")]
         assert proxy.log[0].header("Proxy-Authorization") == "Basic dTpw"
         assert origin.log[0].header("Proxy-Authorization") is None
+
+
+def test_a_source_that_moved_to_https_on_its_host_keeps_its_credentials(tls_server: TlsServer) -> None:
+    server, bundle = tls_server()
+    # The tunnel leads from the usual port, which only that step may use, to ours.
+    names = hosts({"news.example": ["127.0.0.1"]})
+    with (
+        serve({"*": tunnel("127.0.0.1", server.port)}) as proxy,
+        http_fetcher(ca_bundle=bundle, lookup=names) as fetcher,
+    ):
+        request = ask("https://news.example/feed", headers=(("X-Key", "k"),), proxy=proxy.url(""))
+        fetcher.fetch(replace(request, origin="http://user:pass@news.example/old"))
+        fetcher.fetch(replace(request, origin="http://user:pass@other.example/old"))
+    assert [each.header("X-Key") for each in server.log] == ["k", None]
+    assert [each.header("Authorization") for each in server.log] == ["Basic dXNlcjpwYXNz", None]
 
 
 def test_a_body_cut_off_inside_tls_is_truncated(tls_server: TlsServer) -> None:

@@ -180,6 +180,16 @@ def test_a_link_header_names_the_next_page() -> None:
     assert world.poll("a").new == 2
 
 
+def test_what_was_given_for_the_source_is_not_meant_for_where_its_next_page_is() -> None:
+    world = World((replace(paged(link=True, max=5), headers=(("X-Key", "k"),)),))
+    page(world, "", "A", headers=(("Link", '<https://elsewhere.example/2>; rel="next"'),))
+    world.fetcher.answers["https://elsewhere.example/2"] = Answer(error=FetchError("connection reset"))
+    world.poll("a")
+    first, second = world.fetcher.requests
+    assert (first.origin, second.origin) == (LIST, LIST)
+    assert second.url == "https://elsewhere.example/2"
+
+
 def test_a_page_that_fails_costs_itself_and_is_told() -> None:
     world = World((paged(param="p", max=3),))
     page(world, "?p=1", "A")

@@ -79,6 +79,7 @@ class HttpFetcher:
         left, is_repeat = request.timeout, False
         while True:
             self._guard.check_url(trail.url)
+            _check_body_may_go(request, trail)
             with self.throttle.slot(host_name(trail.url), _MAX_WAIT_FOR_SLOT, lambda: self._is_closed) as slot:
                 started = time.monotonic()
                 try:
@@ -159,10 +160,6 @@ class HttpFetcher:
         if status in REDIRECT_STATUSES:
             release(response.raw)
             trail.follow(status, response.headers)
-            if request.body and trail.keeps_method and not keeps_credentials(request.url, trail.url):
-                raise RedirectError(
-                    "redirect to another site, which must not get the body of the request", status=status
-                )
             return None
         retry_at = freshness_of(response.headers, self._now()).retry_at
         raise HttpStatusError(_status_text(response, exchange), status=status, retry_at=retry_at)
@@ -198,6 +195,12 @@ class HttpFetcher:
         )
 
 
+def _check_body_may_go(request: Request, trail: Trail) -> None:
+    if request.body and trail.keeps_method and not keeps_credentials(request.origin or request.url, trail.url):
+        status = trail.hops[-1].status if trail.hops else None
+        raise RedirectError("redirect to another site, which must not get the body of the request", status=status)
+
+
 def _headers(request: Request, url: str, *, is_whole: bool) -> CaseInsensitiveDict[str]:
     """The header fields for one hop; what is the origin's own is left out when we have left the origin.
 
@@ -210,8 +213,9 @@ def _headers(request: Request, url: str, *, is_whole: bool) -> CaseInsensitiveDi
         headers["If-None-Match"] = request.validators.etag
     if request.validators.last_modified is not None:
         headers["If-Modified-Since"] = request.validators.last_modified
-    if keeps_credentials(request.url, url):
-        parts = urlsplit(request.url)
+    origin = request.origin or request.url
+    if keeps_credentials(origin, url):
+        parts = urlsplit(origin)
         if parts.username is not None:
             pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
             headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode("ascii")

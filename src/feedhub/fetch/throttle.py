@@ -34,7 +34,7 @@ class _Use:
 
 @dataclass(slots=True)
 class _Lane:
-    """The limit of one host or group while it is in use. ``queue`` holds who waits, with his host, in the order of coming."""
+    """The limit of one host or group while it is in use. ``queue`` holds who waits, and for which host, in order."""
 
     concurrent: int
     gap: float

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import ssl
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,10 +12,12 @@ from urllib.parse import unquote, urlsplit
 
 import requests
 from requests.structures import CaseInsensitiveDict
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3 import HTTPResponse
 
 from feedhub.errors import FetchError, HttpStatusError, RedirectError, UnreachableError
-from feedhub.fetch.body import is_challenge, read_body, release
+from feedhub.fetch.body import read_body, release
+from feedhub.fetch.certificate import certificate_dates, words_about_time
 from feedhub.fetch.decode import ACCEPT_ENCODING
 from feedhub.fetch.dial import Dialer, Lookup
 from feedhub.fetch.freshness import charset_of, freshness_of, validators_of
@@ -23,10 +26,11 @@ from feedhub.fetch.redirects import REDIRECT_STATUSES, Trail, keeps_credentials,
 from feedhub.fetch.throttle import Slot, Throttle
 from feedhub.fetch.transport import DialedAdapter
 from feedhub.fetch.watchdog import Exchange, Watchdog
-from feedhub.fetch.words import FOREIGN, in_words, status_words
+from feedhub.fetch.words import FOREIGN, in_words, status_meaning, status_words
 from feedhub.model.document import Document, NotModified, Request, Validators
 from feedhub.model.source import PollSettings
 from feedhub.rules.hosts import group_key, host_name, host_pace
+from feedhub.rules.walls import is_challenge
 
 _ACCEPT = (
     "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml;q=0.9, "
@@ -62,6 +66,7 @@ class HttpFetcher:
         throttle: Throttle | None = None,
     ) -> None:
         self._now = now
+        self._ca_bundle = ca_bundle or DEFAULT_CA_BUNDLE_PATH
         self._guard = AddressGuard(settings.allow_private)
         self._dialer = Dialer(self._guard, lookup)
         most = max(settings.host_concurrent, *(group.concurrent for group in settings.host_groups), 1)
@@ -122,7 +127,9 @@ class HttpFetcher:
                 # A kept connection that the server closed meanwhile says nothing about the source.
                 if exchange.reused and not is_reading and isinstance(exc, requests.ConnectionError):
                     raise _StaleConnectionError from exc
-                raise in_words(exc, host, is_reading=is_reading, too_late=exchange.too_late()) from exc
+                about_time = partial(self._about_time, request, trail.url)
+                late = exchange.too_late()
+                raise in_words(exc, host, is_reading=is_reading, too_late=late, about_time=about_time) from exc
             finally:
                 if response is not None:
                     response.raw.close()
@@ -137,6 +144,11 @@ class HttpFetcher:
         prepared.prepare_body(request.body if is_whole else None, None)
         proxies = self._proxies(request, prepared.url or url)
         return self._adapter.send(prepared, stream=True, timeout=exchange.remaining(), proxies=proxies)
+
+    def _about_time(self, request: Request, url: str, error: ssl.SSLCertVerificationError) -> str:
+        # Through a proxy there is no second look: the way there is not ours.
+        ask = partial(certificate_dates, self._dialer, url, self._ca_bundle)
+        return words_about_time(error, dict if request.proxy else ask, self._now())
 
     def _proxies(self, request: Request, url: str) -> dict[str, str] | None:
         if not request.proxy:
@@ -153,6 +165,8 @@ class HttpFetcher:
         status = response.status_code
         exchange.remaining()
         if status == 200:
+            if _says_challenge(response.raw):
+                raise FetchError("challenge page instead of a feed", status=200)
             return self._document(request, trail, response, exchange)
         if status == 304 and request.validators != Validators():
             release(response.raw)
@@ -230,13 +244,17 @@ def _status_text(response: requests.Response, exchange: Exchange) -> str:
     words = status_words(status)
     if status in _WALL_STATUSES and _is_wall(response.raw, exchange):
         return f"{words}: challenge page instead of a feed"
-    return words
+    return words + status_meaning(status)
+
+
+def _says_challenge(raw: HTTPResponse) -> bool:
+    return bool(raw.headers.get("cf-mitigated") == "challenge")
 
 
 def _is_wall(raw: HTTPResponse, exchange: Exchange) -> bool:
-    if raw.headers.get("cf-mitigated") == "challenge":
+    if _says_challenge(raw):
         return True
     # The status is what counts: whatever goes wrong with the page does not matter any more.
     with suppress(FetchError, *FOREIGN):
-        return is_challenge(read_body(raw, exchange, _WALL_SIZE))
+        return is_challenge(read_body(raw, exchange, _WALL_SIZE).decode("latin-1"))
     return False

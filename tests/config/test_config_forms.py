@@ -143,6 +143,14 @@ def test_a_wrong_value_is_told_in_plain_words(sited: Make, section: str, message
         pytest.param("name: 'a b'", "name: expected letters, digits, dots", id="name"),
         pytest.param("name: ../x", "name: expected letters, digits, dots", id="name as path"),
         pytest.param("kind: jsonn", 'kind: expected feed, json or html, found "jsonn"', id="kind"),
+        pytest.param(
+            "stale_after: seldom",
+            'stale_after: expected a duration such as 90s, 15m, 2h or 7d, or never, found "seldom"',
+            id="stale after",
+        ),
+        pytest.param(
+            "stale_after: 0s", "stale_after: expected a duration of at least 1s, or never", id="stale at once"
+        ),
         pytest.param("every: often", "every: expected a duration such as 90s, 15m, 2h or 7d, or auto", id="every"),
         pytest.param("schedule: '* * *'", "schedule: expected five fields", id="schedule"),
         pytest.param("every: 5m, schedule: '* * * * *'", "every and schedule exclude each other", id="two ways"),

@@ -1,4 +1,5 @@
 import dataclasses
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,15 @@ WAY_OUT = "declare it under `categories:` with a slug and this title"
 
 def source(settings: Any, name: str) -> Source:
     return next(each for each in settings.sources if each.name == name)
+
+
+def test_a_source_may_say_when_its_silence_matters(sited: Make) -> None:
+    sources = (
+        "[{name: a, url: x, stale_after: 12d}, {name: b, url: y, stale_after: never}, "
+        "{name: c, url: z}, {name: d, url: w, stale_after: 90}]"
+    )
+    settings = sited(f"sources: {sources}").load()
+    assert [each.stale_after for each in settings.sources] == [12 * 86_400, math.inf, None, 90]
 
 
 def test_groups_of_hosts_take_what_they_do_not_say_from_per_host(sited: Make) -> None:

@@ -235,7 +235,7 @@ def test_a_tunnel_that_is_refused_is_told(server: LoopbackServer, code: int, wor
     server.routes["*"] = status(code)
     with http_fetcher(lookup=hosts({"a.example": ["8.8.8.8"]})) as fetcher, pytest.raises(FetchError) as caught:
         fetcher.fetch(ask("https://a.example/", proxy=server.url("")))
-    assert str(caught.value) == f"the proxy refused the tunnel: {words}"
+    assert str(caught.value) == f"the proxy refused to connect: {words}"
     assert [each.method for each in server.log] == ["CONNECT"]
 
 

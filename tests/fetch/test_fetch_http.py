@@ -78,14 +78,14 @@ def test_304_to_an_unconditional_request_is_an_error(server: LoopbackServer, fet
     [
         (204, "204 No Content"),
         (206, "206 Partial Content"),
-        (400, "400 Bad Request"),
-        (401, "401 Unauthorized"),
-        (403, "403 Forbidden"),
-        (404, "404 Not Found"),
-        (410, "410 Gone"),
-        (429, "429 Too Many Requests"),
-        (500, "500 Internal Server Error"),
-        (503, "503 Service Unavailable"),
+        (400, "400 Bad Request (the server does not understand the request)"),
+        (401, "401 Unauthorized (a user name, password or token is needed)"),
+        (403, "403 Forbidden (the server does not let us in)"),
+        (404, "404 Not Found (there is nothing at this address)"),
+        (410, "410 Gone (removed for good)"),
+        (429, "429 Too Many Requests (the server was asked too often)"),
+        (500, "500 Internal Server Error (an error on the server's side)"),
+        (503, "503 Service Unavailable (the server is overloaded or under maintenance)"),
         (599, "599 (unknown status)"),
     ],
 )
@@ -120,16 +120,23 @@ def test_a_bot_wall_that_says_so_in_a_header_is_named(server: LoopbackServer, fe
         fetcher.fetch(ask(server.url("/feed")))
 
 
+def test_a_bot_wall_that_calls_itself_a_success_is_named(server: LoopbackServer, fetcher: HttpFetcher) -> None:
+    server.routes["/feed"] = status(200, b"<html>", headers=(("cf-mitigated", "challenge"),))
+    with pytest.raises(FetchError, match=r"^challenge page instead of a feed$") as caught:
+        fetcher.fetch(ask(server.url("/feed")))
+    assert caught.value.status == 200
+
+
 def test_a_plain_403_page_is_no_bot_wall(server: LoopbackServer, fetcher: HttpFetcher) -> None:
     server.routes["/feed"] = status(403, b"<html><title>403 Forbidden</title></html>")
     with pytest.raises(HttpStatusError) as caught:
         fetcher.fetch(ask(server.url("/feed")))
-    assert str(caught.value) == "403 Forbidden"
+    assert str(caught.value) == "403 Forbidden (the server does not let us in)"
 
 
 def test_a_wall_page_that_cannot_be_read_leaves_the_status(server: LoopbackServer, fetcher: HttpFetcher) -> None:
     server.routes["/feed"] = status(403, b"not gzip at all", headers=(("Content-Encoding", "gzip"),))
-    with pytest.raises(HttpStatusError, match=r"^403 Forbidden$"):
+    with pytest.raises(HttpStatusError, match=r"^403 Forbidden \(the server does not let us in\)$"):
         fetcher.fetch(ask(server.url("/feed")))
 
 

@@ -1,15 +1,10 @@
 """Politeness as the server sees it: when requests arrive, and how many are open at once."""
 
-import socket
-import struct
-import sys
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-
-import pytest
 
 from feedhub.fetch.fetcher import build_fetcher
 from feedhub.fetch.http import HttpFetcher
@@ -19,11 +14,8 @@ from support.fetching import LOOPBACK, NOW, ask, hosts, http_fetcher
 from support.responders import redirect, static
 from support.server import LoopbackServer, Responder, Wire
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the kernel's clock of a connection is Linux's")
-
 GAP = 0.2
 TOLERANCE = 0.005
-_LAST_DATA_RECEIVED = 52
 
 
 class Watch:
@@ -38,9 +30,8 @@ class Watch:
 
     def around(self, responder: Responder) -> Responder:
         def respond(wire: Wire) -> None:
-            arrival = _arrival(wire.connection)
             with self._lock:
-                self.arrivals.append(arrival)
+                self.arrivals.append(wire.arrived)
                 self._running += 1
                 self.most = max(self.most, self._running)
             try:
@@ -56,15 +47,6 @@ class Watch:
     def smallest_gap(self) -> float:
         ordered = sorted(self.arrivals)
         return min(later - earlier for earlier, later in pairwise(ordered))
-
-
-def _arrival(sock: socket.socket) -> float:
-    """When the request came in, by the kernel: this thread may have been waiting for its turn ever since."""
-    while True:
-        before = time.monotonic()
-        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
-        if time.monotonic() - before < 0.001:
-            return before - struct.unpack_from("I", info, _LAST_DATA_RECEIVED)[0] / 1000
 
 
 def drops_kept_connections(server: LoopbackServer) -> Responder:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from feedhub.errors import RedirectError
@@ -71,6 +73,15 @@ def test_a_body_is_not_carried_to_another_site(server: LoopbackServer, fetcher: 
         with pytest.raises(RedirectError, match="another site"):
             fetcher.fetch(post(server.url("/old")))
         assert other.log == []
+
+
+def test_a_body_is_not_sent_to_another_site_where_the_source_moved(
+    server: LoopbackServer, fetcher: HttpFetcher
+) -> None:
+    server.routes["/api"] = static(b"[]")
+    with pytest.raises(RedirectError, match="another site"):
+        fetcher.fetch(replace(post(server.url("/api")), origin="http://old.example/api"))
+    assert server.log == []
 
 
 def test_a_post_asks_conditionally_only_when_told_to(server: LoopbackServer, fetcher: HttpFetcher) -> None:

@@ -133,6 +133,25 @@ def test_credentials_stay_with_their_origin(server: LoopbackServer, fetcher: Htt
         assert server.log[2].path == "/back"
 
 
+def test_credentials_stay_with_the_origin_of_a_source_that_moved(server: LoopbackServer, fetcher: HttpFetcher) -> None:
+    server.routes["/feed"] = static()
+    secrets = (("X-Key", "k"), ("Cookie", "id=1"))
+    origin = "http://user:pass@old.example/feed"
+    fetcher.fetch(ask(server.url("/feed"), headers=secrets, origin=origin, user_agent="me"))
+    fetcher.fetch(ask(server.url("/feed").replace("//", "//user:pass@"), headers=secrets, origin=origin))
+    for received in server.log:
+        assert [received.header(name) for name in ("Authorization", "X-Key", "Cookie")] == [None, None, None]
+    assert server.log[0].header("User-Agent") == "me"
+
+
+def test_a_source_that_moved_on_its_own_site_keeps_its_credentials(server: LoopbackServer) -> None:
+    server.routes["/new"] = static()
+    with http_fetcher() as fetcher:
+        origin = server.url("/old").replace("//", "//user:pass@")
+        fetcher.fetch(ask(server.url("/new"), headers=(("X-Key", "k"),), origin=origin))
+    assert (server.log[0].header("Authorization"), server.log[0].header("X-Key")) == ("Basic dXNlcjpwYXNz", "k")
+
+
 def test_another_name_of_the_same_machine_is_another_origin(server: LoopbackServer) -> None:
     server.routes["/old"] = redirect(server.url("/feed", host="b.example"))
     server.routes["/feed"] = static()

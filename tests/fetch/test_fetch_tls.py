@@ -6,13 +6,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from feedhub.errors import DeadlineError, FetchError, TruncatedError
+from feedhub.fetch.certificate import words_about_time
+from feedhub.fetch.dial import Endpoint
 from feedhub.model.document import Document
-from support.fetching import ask, hosts, http_fetcher
+from support.fetching import NOW, ask, hosts, http_fetcher
 from support.responders import short, slow_headers, static, tunnel, verbatim
 from support.server import LoopbackServer, serve
 
@@ -98,12 +102,12 @@ def test_a_certificate_for_another_name_is_told(tls_server: TlsServer) -> None:
         for host in ("news.example", "127.0.0.1"):
             with pytest.raises(FetchError) as caught:
                 fetcher.fetch(ask(server.url("/feed", host=host)))
-            assert str(caught.value) == f"certificate not valid for {host}"
+            assert str(caught.value) == f"certificate of another site, not of {host}"
 
 
 @pytest.mark.parametrize(
     ("year", "words"),
-    [(2020, "certificate expired"), (2049, "certificate not valid yet")],
+    [(2020, "certificate expired 2153 days ago"), (2049, "certificate not valid before 2049-01-01 00:00 UTC")],
     ids=["expired", "too early"],
 )
 def test_a_certificate_of_another_time_is_told(tls_server: TlsServer, year: int, words: str) -> None:
@@ -113,11 +117,68 @@ def test_a_certificate_of_another_time_is_told(tls_server: TlsServer, year: int,
     assert str(caught.value) == f"{words} (127.0.0.1)"
 
 
+def test_an_expired_certificate_is_looked_at_again_without_asking_anything(tls_server: TlsServer) -> None:
+    server, bundle = tls_server("DNS:news.example", year=2020)
+    asked: list[str] = []
+    known = hosts({"news.example": ["127.0.0.1"]})
+
+    def lookup(name: str, port: int) -> list[Endpoint]:
+        asked.append(name)
+        return known(name if len(asked) != 4 else "gone.example", port)
+
+    with http_fetcher(ca_bundle=bundle, lookup=lookup) as fetcher:
+        for words in ("certificate expired 2153 days ago (news.example)", "certificate expired (news.example)"):
+            with pytest.raises(FetchError) as caught:
+                fetcher.fetch(ask(server.url("/feed", host="news.example")))
+            assert str(caught.value) == words
+    # The second look of the second fetch found no host any more.
+    assert asked == ["news.example"] * 4
+    assert server.log == []
+
+
+def test_the_second_look_ends_with_the_time_of_the_request(tls_server: TlsServer) -> None:
+    server, bundle = tls_server("DNS:news.example", year=2020)
+    is_over = threading.Event()
+    known = hosts({"news.example": ["127.0.0.1"]})
+    asked: list[str] = []
+
+    def lookup(name: str, port: int) -> list[Endpoint]:
+        asked.append(name)
+        if len(asked) == 2:
+            is_over.wait(20)
+        return known(name, port)
+
+    started = time.monotonic()
+    with http_fetcher(ca_bundle=bundle, lookup=lookup) as fetcher, pytest.raises(FetchError) as caught:
+        fetcher.fetch(ask(server.url("/feed", host="news.example"), timeout=1.0))
+    is_over.set()
+    assert str(caught.value) == "certificate expired (news.example)"
+    assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize(
+    ("age", "words"),
+    [
+        (timedelta(days=3, hours=20), "certificate expired 3 days ago"),
+        (timedelta(days=1), "certificate expired 1 day ago"),
+        (timedelta(hours=23), "certificate expired 23 hours ago"),
+        (timedelta(minutes=2), "certificate expired 2 minutes ago"),
+        (timedelta(seconds=5), "certificate expired just now"),
+        # Then it is one of those that vouch for it.
+        (-timedelta(days=9), "certificate expired"),
+    ],
+)
+def test_how_long_ago_is_told_in_the_largest_unit(age: timedelta, words: str) -> None:
+    error = ssl.SSLCertVerificationError()
+    error.verify_code = 10
+    assert words_about_time(error, lambda: {"notAfter": NOW - age}, NOW) == words
+
+
 def test_https_to_a_port_that_speaks_http_is_told(server: LoopbackServer) -> None:
     server.routes["*"] = verbatim(b"HTTP/1.1 400 Bad Request\r\n\r\n")
     with http_fetcher() as fetcher, pytest.raises(FetchError) as caught:
         fetcher.fetch(ask(f"https://127.0.0.1:{server.port}/feed"))
-    assert str(caught.value) == "no TLS with 127.0.0.1"
+    assert str(caught.value) == "no secure connection (https) with 127.0.0.1 came about"
 
 
 def test_the_time_limit_holds_when_headers_drip_inside_tls(tls_server: TlsServer) -> None:
@@ -164,6 +225,21 @@ def test_https_through_a_proxy_is_checked_end_to_end(tls_server: TlsServer) -> N
         assert [(each.method, each.path) for each in proxy.log] == [("CONNECT", f"news.example:{origin.port}")]
         assert proxy.log[0].header("Proxy-Authorization") == "Basic dTpw"
         assert origin.log[0].header("Proxy-Authorization") is None
+
+
+def test_a_source_that_moved_to_https_on_its_host_keeps_its_credentials(tls_server: TlsServer) -> None:
+    server, bundle = tls_server()
+    # The tunnel leads from the usual port, which only that step may use, to ours.
+    names = hosts({"news.example": ["127.0.0.1"]})
+    with (
+        serve({"*": tunnel("127.0.0.1", server.port)}) as proxy,
+        http_fetcher(ca_bundle=bundle, lookup=names) as fetcher,
+    ):
+        request = ask("https://news.example/feed", headers=(("X-Key", "k"),), proxy=proxy.url(""))
+        fetcher.fetch(replace(request, origin="http://user:pass@news.example/old"))
+        fetcher.fetch(replace(request, origin="http://user:pass@other.example/old"))
+    assert [each.header("X-Key") for each in server.log] == ["k", None]
+    assert [each.header("Authorization") for each in server.log] == ["Basic dXNlcjpwYXNz", None]
 
 
 def test_a_body_cut_off_inside_tls_is_truncated(tls_server: TlsServer) -> None:

@@ -1,8 +1,11 @@
 """Second requests, further pages, and categories that records bring."""
 
 from dataclasses import replace
+from datetime import datetime
 
-from feedhub.errors import FetchError, HttpStatusError, ParseError
+import pytest
+
+from feedhub.errors import FetchError, HttpStatusError, ParseError, PollError, UnreachableError
 from feedhub.model.document import Request
 from feedhub.model.item import Detail, Markup, ParsedFeed, ParsedItem, Person
 from feedhub.model.mapping import CategoryMap, DetailMap, FieldMap, PageMap
@@ -49,6 +52,45 @@ def test_the_second_request_is_made_for_new_items_only_and_once_for_ever() -> No
     text(world, "2", "more")
     world.poll("a")
     assert asked(world) == ["https://a.example/text?id=1", "https://a.example/text?id=2"]
+
+
+@pytest.mark.parametrize(
+    ("error", "until"),
+    [
+        (HttpStatusError("429 Too Many Requests", status=429, retry_at=day(2)), day(2)),
+        (HttpStatusError("503 Service Unavailable", status=503, retry_at=day(3)), day(3)),
+        (HttpStatusError("429 Too Many Requests", status=429), None),
+        (UnreachableError("connection refused by a.example"), None),
+    ],
+    ids=["429", "503", "429 without a time", "not reachable"],
+)
+def test_a_host_that_wants_to_be_left_alone_is_not_asked_for_the_rest(error: PollError, until: datetime | None) -> None:
+    elsewhere = "https://b.example/4"
+    source = replace(LISTED, detail=DetailMap(path="t"))
+    world = detail_world(source)
+    answers = world.fetcher.answers
+    for number in (1, 2, 3):
+        answers[f"https://a.example/{number}"] = Answer(body=b"whole")
+    answers["https://a.example/2"] = Answer(error=error)
+    answers[elsewhere] = Answer(body=b"whole")
+    links = [*(f"https://a.example/{number}" for number in (1, 2, 3)), elsewhere]
+    records = tuple(record(link, guid=link, link=link, position=at) for at, link in enumerate(links))
+    details = world.outside.details(source, ParsedFeed(title="", items=records), day(1))
+    assert [request.url for request in world.fetcher.requests] == [links[0], links[1], elsewhere]
+    assert set(details.found) == {0, 3}
+    assert details.waiting == {1: str(error), 2: str(error)}
+    assert details.retry_at == until
+
+
+def test_another_failure_costs_its_own_page_only() -> None:
+    source = replace(LISTED, detail=DetailMap(path="t"))
+    world = detail_world(source)
+    links = [f"https://a.example/{number}" for number in (1, 2)]
+    world.fetcher.answers[links[0]] = Answer(error=HttpStatusError("404 Not Found", status=404))
+    world.fetcher.answers[links[1]] = Answer(body=b"whole")
+    records = tuple(record(link, guid=link, link=link, position=at) for at, link in enumerate(links))
+    details = world.outside.details(source, ParsedFeed(title="", items=records), day(1))
+    assert (set(details.found), set(details.waiting), details.retry_at) == ({1}, {0}, None)
 
 
 def test_an_item_whose_second_request_fails_waits_and_is_published_whole_at_the_next_poll() -> None:
@@ -178,6 +220,16 @@ def test_a_link_header_names_the_next_page() -> None:
     )
     page(world, "?q=2", "B")
     assert world.poll("a").new == 2
+
+
+def test_what_was_given_for_the_source_is_not_meant_for_where_its_next_page_is() -> None:
+    world = World((replace(paged(link=True, max=5), headers=(("X-Key", "k"),)),))
+    page(world, "", "A", headers=(("Link", '<https://elsewhere.example/2>; rel="next"'),))
+    world.fetcher.answers["https://elsewhere.example/2"] = Answer(error=FetchError("connection reset"))
+    world.poll("a")
+    first, second = world.fetcher.requests
+    assert (first.origin, second.origin) == (LIST, LIST)
+    assert second.url == "https://elsewhere.example/2"
 
 
 def test_a_page_that_fails_costs_itself_and_is_told() -> None:

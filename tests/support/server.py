@@ -4,8 +4,10 @@
 replaced while it runs; ``server.log`` holds every request. The responders are in ``support.responders``.
 """
 
+import io
 import socket
 import ssl
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +17,9 @@ from email.message import Message
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+# Linux's number; elsewhere the time of reading has to do.
+_SO_TIMESTAMPNS = 35
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +37,26 @@ class Received:
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
 
 
+class _Stamped(io.RawIOBase):
+    """Reads a socket, and keeps when the kernel got what was read last (``time.time``)."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self.at = 0.0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        count, told, _, _ = self._sock.recvmsg_into([buffer], 64)
+        self.at = time.time()
+        for level, kind, data in told:
+            if (level, kind) == (socket.SOL_SOCKET, _SO_TIMESTAMPNS):
+                seconds, nanoseconds = struct.unpack("qq", data)
+                self.at = seconds + nanoseconds / 1e9
+        return count
+
+
 class Wire(BaseHTTPRequestHandler):
     """What a responder writes to. ``stop`` is set when the server is closing: wait on it instead of sleeping."""
 
@@ -39,6 +64,19 @@ class Wire(BaseHTTPRequestHandler):
     # Nagle and delayed acknowledgements would cost 40 ms per request.
     disable_nagle_algorithm = True
     server: "_Server"
+
+    @property
+    def arrived(self) -> float:
+        """When the request came in, by the kernel: this thread may have been waiting for its turn ever since."""
+        return self._stamped.at
+
+    def setup(self) -> None:
+        super().setup()
+        # TLS reads in its own way.
+        if not isinstance(self.connection, ssl.SSLSocket):
+            self._stamped = _Stamped(self.connection)
+            self.rfile.close()
+            self.rfile = io.BufferedReader(self._stamped)
 
     @property
     def stop(self) -> threading.Event:
@@ -126,6 +164,8 @@ class _Server(ThreadingHTTPServer):
         if ":" in address[0]:
             self.address_family = socket.AF_INET6
         super().__init__(address, Wire)
+        with suppress(OSError):
+            self.socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
 
     def get_request(self) -> tuple[socket.socket, Any]:
         sock, address = super().get_request()

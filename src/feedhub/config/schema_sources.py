@@ -25,6 +25,7 @@ from feedhub.config.forms import (
 )
 from feedhub.config.kinds import check_list_path, kind_faults, path_faults
 from feedhub.config.mapping_forms import CookieName, CookieValue, RequestBody
+from feedhub.config.poll_forms import Silence
 from feedhub.config.schema_base import Section, refuse
 from feedhub.config.schema_mapping import (
     CategoryForm,
@@ -137,6 +138,12 @@ class SourceSection(Section):
     timeout: Interval | None = Field(default=None, description="Total time of a request. Default: `poll.timeout`.")
     max_size: Size | None = Field(default=None, description="Largest decoded document. Default: `poll.max_size`.")
     user_agent: HeaderValue | None = Field(default=None, description="Default: `poll.user_agent`.")
+    stale_after: Silence | None = Field(
+        default=None,
+        description="Time without a new item after which the source is reported as stale; `never` for one that may be "
+        "silent for as long as it likes. Default: by its own rhythm.",
+        examples=["12d"],
+    )
     paused: Flag = Field(default=False, description="Keeps the source and its items, but does not poll it.")
 
     @field_validator("items", "where", "error")

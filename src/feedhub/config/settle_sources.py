@@ -60,6 +60,7 @@ def settled_source(section: SourceSection, file: ConfigFile, index: int, broken:
         pages=page_map(section.pages),
         category_map=category_map(section.category),
         sign=section.sign,
+        stale_after=section.stale_after,
     )
     return replace(source, settings_digest=_settings_digest(source))
 

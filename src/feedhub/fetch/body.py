@@ -1,7 +1,5 @@
 """Reading a body: decoded, counted, complete."""
 
-import re
-
 from urllib3 import HTTPResponse
 
 from feedhub.errors import TooLargeError, TruncatedError
@@ -9,15 +7,6 @@ from feedhub.fetch.decode import PIECE, decoder_for
 from feedhub.fetch.watchdog import Exchange
 
 _SHORT = 16_384
-
-# Pages that stand between a program and a feed, by what is fixed in their source.
-_CHALLENGE = re.compile(
-    rb"cf-chl|challenge-platform|just a moment\.\.\.|attention required!|ddos-guard|_incapsula_|px-captcha"
-    rb"|captcha|datadome|sucuri website firewall|checking your browser|enable javascript and cookies"
-    rb"|verify (that )?you are (a )?human|are you a robot|unusual traffic|awswaf|access denied",
-    re.IGNORECASE,
-)
-_HTML = re.compile(rb"\s*(<!doctype html|<html|<head|<!--)", re.IGNORECASE)
 
 
 def read_body(raw: HTTPResponse, exchange: Exchange, max_size: int) -> bytes:
@@ -58,11 +47,6 @@ def release(raw: HTTPResponse) -> None:
         while raw.read1(_SHORT, decode_content=False):
             pass
     raw.close()
-
-
-def is_challenge(body: bytes) -> bool:
-    """Whether a page looks like a wall against programs."""
-    return bool(_HTML.match(body) and _CHALLENGE.search(body))
 
 
 def _too_large(max_size: int) -> TooLargeError:

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import ssl
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,10 +12,12 @@ from urllib.parse import unquote, urlsplit
 
 import requests
 from requests.structures import CaseInsensitiveDict
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3 import HTTPResponse
 
 from feedhub.errors import FetchError, HttpStatusError, RedirectError, UnreachableError
-from feedhub.fetch.body import is_challenge, read_body, release
+from feedhub.fetch.body import read_body, release
+from feedhub.fetch.certificate import certificate_dates, words_about_time
 from feedhub.fetch.decode import ACCEPT_ENCODING
 from feedhub.fetch.dial import Dialer, Lookup
 from feedhub.fetch.freshness import charset_of, freshness_of, validators_of
@@ -23,10 +26,11 @@ from feedhub.fetch.redirects import REDIRECT_STATUSES, Trail, keeps_credentials,
 from feedhub.fetch.throttle import Slot, Throttle
 from feedhub.fetch.transport import DialedAdapter
 from feedhub.fetch.watchdog import Exchange, Watchdog
-from feedhub.fetch.words import FOREIGN, in_words, status_words
+from feedhub.fetch.words import FOREIGN, in_words, status_meaning, status_words
 from feedhub.model.document import Document, NotModified, Request, Validators
 from feedhub.model.source import PollSettings
 from feedhub.rules.hosts import group_key, host_name, host_pace
+from feedhub.rules.walls import is_challenge
 
 _ACCEPT = (
     "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml;q=0.9, "
@@ -34,7 +38,6 @@ _ACCEPT = (
 )
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _MAX_WAIT_FOR_SLOT = 600.0
-_STALE_CONNECTIONS = 2
 _WALL_STATUSES = frozenset({403, 429, 503})
 _WALL_SIZE = 65_536
 _OF_THE_BODY = frozenset({"content-type", "content-encoding", "content-language"})
@@ -42,7 +45,7 @@ _NOT_HANDED_ON = frozenset({"set-cookie", "set-cookie2"})
 
 
 class _StaleConnectionError(Exception):
-    """A kept connection turned out to be closed: the request is to be sent again."""
+    """A kept connection turned out to be closed: the request is to be sent again, over a new one."""
 
 
 class HttpFetcher:
@@ -63,6 +66,7 @@ class HttpFetcher:
         throttle: Throttle | None = None,
     ) -> None:
         self._now = now
+        self._ca_bundle = ca_bundle or DEFAULT_CA_BUNDLE_PATH
         self._guard = AddressGuard(settings.allow_private)
         self._dialer = Dialer(self._guard, lookup)
         most = max(settings.host_concurrent, *(group.concurrent for group in settings.host_groups), 1)
@@ -77,16 +81,18 @@ class HttpFetcher:
         """See ``Fetcher.fetch``."""
         self._guard.check_url(request.url)
         trail = Trail(without_userinfo(request.url))
-        left, stale = request.timeout, 0
+        left, is_repeat = request.timeout, False
         while True:
             self._guard.check_url(trail.url)
+            _check_body_may_go(request, trail)
             with self.throttle.slot(host_name(trail.url), _MAX_WAIT_FOR_SLOT, lambda: self._is_closed) as slot:
                 started = time.monotonic()
                 try:
-                    answer = self._exchange(request, trail, left, slot, is_last_try=stale == _STALE_CONNECTIONS)
+                    answer = self._exchange(request, trail, left, slot, is_repeat=is_repeat)
+                    is_repeat = False
                 except _StaleConnectionError:
                     # Asked again as any other request is: with a slot of its own.
-                    stale, answer = stale + 1, None
+                    is_repeat, answer = True, None
             if answer is not None:
                 return answer
             left -= time.monotonic() - started
@@ -99,13 +105,14 @@ class HttpFetcher:
         self._adapter.close()
 
     def _exchange(
-        self, request: Request, trail: Trail, left: float, slot: Slot, *, is_last_try: bool
+        self, request: Request, trail: Trail, left: float, slot: Slot, *, is_repeat: bool
     ) -> Document | NotModified | None:
         """Ask once. None: the answer was a redirect, and ``trail`` went there."""
         host = urlsplit(trail.url).hostname or ""
         response: requests.Response | None = None
         with self._watchdog.watch(left, request.timeout, slot.sent) as exchange, self._dialer.during(exchange):
             try:
+                exchange.wants_new = is_repeat
                 response = self._send(request, trail, exchange)
                 return self._answer(request, trail, response, exchange)
             except FetchError as exc:
@@ -118,9 +125,11 @@ class HttpFetcher:
                     raise exchange.too_late() from exc
                 is_reading = response is not None
                 # A kept connection that the server closed meanwhile says nothing about the source.
-                if exchange.reused and not (is_reading or is_last_try) and isinstance(exc, requests.ConnectionError):
+                if exchange.reused and not is_reading and isinstance(exc, requests.ConnectionError):
                     raise _StaleConnectionError from exc
-                raise in_words(exc, host, is_reading=is_reading, too_late=exchange.too_late()) from exc
+                about_time = partial(self._about_time, request, trail.url)
+                late = exchange.too_late()
+                raise in_words(exc, host, is_reading=is_reading, too_late=late, about_time=about_time) from exc
             finally:
                 if response is not None:
                     response.raw.close()
@@ -135,6 +144,11 @@ class HttpFetcher:
         prepared.prepare_body(request.body if is_whole else None, None)
         proxies = self._proxies(request, prepared.url or url)
         return self._adapter.send(prepared, stream=True, timeout=exchange.remaining(), proxies=proxies)
+
+    def _about_time(self, request: Request, url: str, error: ssl.SSLCertVerificationError) -> str:
+        # Through a proxy there is no second look: the way there is not ours.
+        ask = partial(certificate_dates, self._dialer, url, self._ca_bundle)
+        return words_about_time(error, dict if request.proxy else ask, self._now())
 
     def _proxies(self, request: Request, url: str) -> dict[str, str] | None:
         if not request.proxy:
@@ -151,6 +165,8 @@ class HttpFetcher:
         status = response.status_code
         exchange.remaining()
         if status == 200:
+            if _says_challenge(response.raw):
+                raise FetchError("challenge page instead of a feed", status=200)
             return self._document(request, trail, response, exchange)
         if status == 304 and request.validators != Validators():
             release(response.raw)
@@ -158,10 +174,6 @@ class HttpFetcher:
         if status in REDIRECT_STATUSES:
             release(response.raw)
             trail.follow(status, response.headers)
-            if request.body and trail.keeps_method and not keeps_credentials(request.url, trail.url):
-                raise RedirectError(
-                    "redirect to another site, which must not get the body of the request", status=status
-                )
             return None
         retry_at = freshness_of(response.headers, self._now()).retry_at
         raise HttpStatusError(_status_text(response, exchange), status=status, retry_at=retry_at)
@@ -197,6 +209,12 @@ class HttpFetcher:
         )
 
 
+def _check_body_may_go(request: Request, trail: Trail) -> None:
+    if request.body and trail.keeps_method and not keeps_credentials(request.origin or request.url, trail.url):
+        status = trail.hops[-1].status if trail.hops else None
+        raise RedirectError("redirect to another site, which must not get the body of the request", status=status)
+
+
 def _headers(request: Request, url: str, *, is_whole: bool) -> CaseInsensitiveDict[str]:
     """The header fields for one hop; what is the origin's own is left out when we have left the origin.
 
@@ -209,8 +227,9 @@ def _headers(request: Request, url: str, *, is_whole: bool) -> CaseInsensitiveDi
         headers["If-None-Match"] = request.validators.etag
     if request.validators.last_modified is not None:
         headers["If-Modified-Since"] = request.validators.last_modified
-    if keeps_credentials(request.url, url):
-        parts = urlsplit(request.url)
+    origin = request.origin or request.url
+    if keeps_credentials(origin, url):
+        parts = urlsplit(origin)
         if parts.username is not None:
             pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
             headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode("ascii")
@@ -225,13 +244,17 @@ def _status_text(response: requests.Response, exchange: Exchange) -> str:
     words = status_words(status)
     if status in _WALL_STATUSES and _is_wall(response.raw, exchange):
         return f"{words}: challenge page instead of a feed"
-    return words
+    return words + status_meaning(status)
+
+
+def _says_challenge(raw: HTTPResponse) -> bool:
+    return bool(raw.headers.get("cf-mitigated") == "challenge")
 
 
 def _is_wall(raw: HTTPResponse, exchange: Exchange) -> bool:
-    if raw.headers.get("cf-mitigated") == "challenge":
+    if _says_challenge(raw):
         return True
     # The status is what counts: whatever goes wrong with the page does not matter any more.
     with suppress(FetchError, *FOREIGN):
-        return is_challenge(read_body(raw, exchange, _WALL_SIZE))
+        return is_challenge(read_body(raw, exchange, _WALL_SIZE).decode("latin-1"))
     return False

@@ -34,13 +34,13 @@ class _Use:
 
 @dataclass(slots=True)
 class _Lane:
-    """The limit of one host or group while it is in use. ``queue`` holds tickets in the order of their coming."""
+    """The limit of one host or group while it is in use. ``queue`` holds who waits, and for which host, in order."""
 
     concurrent: int
     gap: float
     changed: threading.Condition
     use: _Use = field(default_factory=_Use)
-    queue: list[int] = field(default_factory=list)
+    queue: list[tuple[int, str]] = field(default_factory=list)
 
     def is_free_at(self, now: float) -> bool:
         # While a request is on its way out, nobody knows yet from when its gap counts.
@@ -94,6 +94,8 @@ class Throttle:
             for host, use in self._hosts.items():
                 self._lane(host).use.add(use)
             for lane in old.values():
+                for ticket in lane.queue:
+                    insort(self._lane(ticket[1]).queue, ticket)
                 lane.changed.notify_all()
 
     def wake(self) -> None:
@@ -132,39 +134,43 @@ class Throttle:
         """How many hosts are remembered."""
         return len(self._hosts)
 
+    @property
+    def waiting(self) -> int:
+        """How many callers wait for a slot."""
+        with self._lock:
+            return sum(len(lane.queue) for lane in self._lanes.values())
+
     def _acquire(self, host: str, patience: float, is_over: Callable[[], bool]) -> float:
         give_up_at = self._clock() + patience
         with self._lock:
             self._sweep()
-            ticket = next(self._tickets)
-            lane = self._join(host, ticket)
+            ticket = (next(self._tickets), host)
+            insort(self._lane(host).queue, ticket)
             try:
-                while not (lane.queue[0] == ticket and lane.is_free_at(self._clock())):
-                    self._wait(lane, ticket, host, give_up_at)
+                # The lane may be another one after each wait (see ``reconfigure``).
+                while not self._is_turn_of(ticket):
+                    self._wait(ticket, give_up_at)
                     if is_over():
                         raise FetchError("ended before the host was asked")
-                    if self._lanes.get(self._group(host)) is not lane:
-                        lane.queue.remove(ticket)
-                        lane = self._join(host, ticket)
                 self._change(host, _Use(running=1, starting=1))
             finally:
+                lane = self._lane(host)
                 lane.queue.remove(ticket)
                 lane.changed.notify_all()
             return self._clock()
 
-    def _wait(self, lane: _Lane, ticket: int, host: str, give_up_at: float) -> None:
-        now = self._clock()
+    def _is_turn_of(self, ticket: tuple[int, str]) -> bool:
+        lane = self._lane(ticket[1])
+        return lane.queue[0] == ticket and lane.is_free_at(self._clock())
+
+    def _wait(self, ticket: tuple[int, str], give_up_at: float) -> None:
+        now, lane = self._clock(), self._lane(ticket[1])
         if now >= give_up_at:
-            raise DeadlineError(f"{host} was busy with other requests for too long")
+            raise DeadlineError(f"too many other requests to {ticket[1]} were waiting before this one")
         wait = give_up_at - now
         if lane.queue[0] == ticket and now < lane.free_at:
             wait = min(wait, lane.free_at - now)
         lane.changed.wait(wait)
-
-    def _join(self, host: str, ticket: int) -> _Lane:
-        lane = self._lane(host)
-        insort(lane.queue, ticket)
-        return lane
 
     def _change(self, host: str, change: _Use) -> None:
         with self._lock:

@@ -36,6 +36,11 @@ class DialedConnection(HTTPConnection):
         options = self.socket_options or ()
         return self._dialer.dial(self._dns_host, self.port, options, is_trusted=self.proxy is not None)
 
+    @property
+    def is_connected(self) -> bool:
+        # What the pool asks before it gives out a kept connection; one that is not connected is opened anew.
+        return not self._dialer.exchange.wants_new and super().is_connected
+
     def request(self, *args: Any, **kwargs: Any) -> None:
         # Open already: kept from an earlier exchange, or just opened, as TLS and tunnels do before the request.
         exchange = self._dialer.exchange

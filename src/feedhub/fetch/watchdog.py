@@ -19,16 +19,18 @@ from feedhub.errors import DeadlineError
 class Exchange:
     """One request and its answer, under a deadline on the monotonic clock. A context manager.
 
-    ``when_sent`` is called when the request has gone out, or as much of it as could be written.
+    ``when_sent`` is called when the request has gone out, or as much of it as could be written. ``wants_new``: no
+    kept connection will do.
     ``expired`` must be asked after the exchange: a connection that was shut down looks like a complete answer
     (requests returns status 200 with a cut header).
     """
 
-    __slots__ = ("_lock", "_open", "_sockets", "deadline", "expired", "reused", "total", "when_sent")
+    __slots__ = ("_lock", "_open", "_sockets", "deadline", "expired", "reused", "total", "wants_new", "when_sent")
 
     def __init__(self, timeout: float, total: float, when_sent: Callable[[], None]) -> None:
         self.total = total
         self.when_sent = when_sent
+        self.wants_new = False
         self.deadline = time.monotonic() + timeout
         self.expired = False
         self.reused = False

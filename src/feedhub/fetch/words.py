@@ -3,7 +3,7 @@
 import http.client
 import re
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 
 import requests
@@ -14,9 +14,9 @@ from feedhub.errors import DeadlineError, FetchError, TruncatedError
 
 FOREIGN = (requests.RequestException, HTTPError, http.client.HTTPException, OSError, ValueError)
 
+AboutTime = Callable[[ssl.SSLCertVerificationError], str]
+
 _CERTIFICATE_FAULTS = {
-    9: "certificate not valid yet",
-    10: "certificate expired",
     18: "certificate not trusted: signed by itself",
     19: "certificate not trusted: unknown authority",
     20: "certificate not trusted: unknown authority",
@@ -24,15 +24,34 @@ _CERTIFICATE_FAULTS = {
     23: "certificate revoked",
 }
 _NAME_MISMATCHES = frozenset({62, 64})
+# What a person makes of a status; the phrases of the standard are not meant for everybody.
+_MEANINGS = {
+    400: "the server does not understand the request",
+    401: "a user name, password or token is needed",
+    403: "the server does not let us in",
+    404: "there is nothing at this address",
+    406: "the server has no form of it that we can read",
+    410: "removed for good",
+    429: "the server was asked too often",
+    500: "an error on the server's side",
+    502: "an error on the server's side",
+    503: "the server is overloaded or under maintenance",
+    504: "an error on the server's side",
+}
 _TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")
 
 
-def in_words(error: BaseException, host: str, *, is_reading: bool, too_late: DeadlineError) -> FetchError:
-    """Return our error for a foreign one. ``is_reading``: the header had come, the body was under way."""
+def in_words(
+    error: BaseException, host: str, *, is_reading: bool, too_late: DeadlineError, about_time: AboutTime
+) -> FetchError:
+    """Return our error for a foreign one. ``is_reading``: the header had come, the body was under way.
+
+    ``about_time`` says what is wrong with the time of a certificate, if that is it.
+    """
     causes = list(_causes(error))
     return (
         _timeout(causes, too_late)
-        or _tls_fault(causes, host, is_reading=is_reading)
+        or _tls_fault(causes, host, about_time, is_reading=is_reading)
         or _proxy_fault(causes)
         or _broken_transfer(causes, host, is_reading=is_reading)
         or _anything_else(causes, host)
@@ -45,6 +64,12 @@ def status_words(status: int) -> str:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
         return f"{status} (unknown status)"
+
+
+def status_meaning(status: int) -> str:
+    """Return what a person should make of a status, in brackets; "" where its phrase says it."""
+    meaning = _MEANINGS.get(status)
+    return f" ({meaning})" if meaning else ""
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -65,49 +90,54 @@ def _timeout(causes: list[BaseException], too_late: DeadlineError) -> FetchError
     return too_late if any(isinstance(each, TimeoutError | requests.Timeout) for each in causes) else None
 
 
-def _tls_fault(causes: list[BaseException], host: str, *, is_reading: bool) -> FetchError | None:
+def _tls_fault(causes: list[BaseException], host: str, about_time: AboutTime, *, is_reading: bool) -> FetchError | None:
     for each in causes:
         if isinstance(each, ssl.SSLCertVerificationError):
             if each.verify_code in _NAME_MISMATCHES:
-                return FetchError(f"certificate not valid for {host}")
-            return FetchError(_CERTIFICATE_FAULTS.get(each.verify_code, "certificate not valid") + f" ({host})")
+                return FetchError(f"certificate of another site, not of {host}")
+            fault = about_time(each) or _CERTIFICATE_FAULTS.get(each.verify_code, "certificate not valid")
+            return FetchError(f"{fault} ({host})")
     if any(isinstance(each, ssl.SSLError) for each in causes):
-        return TruncatedError("TLS broke off in the body") if is_reading else FetchError(f"no TLS with {host}")
+        return _broken_off() if is_reading else FetchError(f"no secure connection (https) with {host} came about")
     return None
+
+
+def _broken_off() -> TruncatedError:
+    return TruncatedError("the connection broke off in the middle of the document")
 
 
 def _proxy_fault(causes: list[BaseException]) -> FetchError | None:
     for each in causes:
         found = _TUNNEL.search(str(each)) if isinstance(each, OSError) else None
         if found:
-            return FetchError(f"the proxy refused the tunnel: {status_words(int(found[1]))}")
+            return FetchError(f"the proxy refused to connect: {status_words(int(found[1]))}")
     return None
 
 
 def _broken_transfer(causes: list[BaseException], host: str, *, is_reading: bool) -> FetchError | None:
     if is_reading:
         if any(isinstance(each, http.client.IncompleteRead | ConnectionError) for each in causes):
-            return TruncatedError("the transfer ended before its announced end")
+            return _broken_off()
         return None
     for each in causes:
         match each:
             case http.client.RemoteDisconnected():
                 return FetchError(f"{host} closed the connection without an answer")
             case ConnectionError():
-                return FetchError(f"connection reset by {host}")
+                return FetchError(f"{host} broke off the connection")
             case http.client.BadStatusLine():
-                return FetchError(f"{host} does not speak HTTP on this port")
+                return FetchError(f"what answers at {host} is no web server")
             case http.client.LineTooLong():
-                return FetchError("a header line is too long")
+                return FetchError("the header of the answer is too large")
     return None
 
 
 def _anything_else(causes: list[BaseException], host: str) -> FetchError:
     if any(isinstance(each, ImpossibleLength) for each in causes):
-        return FetchError("the answer announces two different lengths")
+        return FetchError("the answer contradicts itself about its length")
     if any(isinstance(each, ValueError) for each in causes):
         # InvalidURL, InvalidHeader and UnicodeError are all ValueErrors; nothing was sent.
         return FetchError("the address or a configured header cannot be sent")
     if any(type(each) is http.client.HTTPException for each in causes):
-        return FetchError("more header lines than allowed")
+        return FetchError("the header of the answer is too large")
     return FetchError(f"no usable answer from {host}")

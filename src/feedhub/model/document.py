@@ -16,8 +16,9 @@ class Validators:
 class Request:
     """What to fetch. ``timeout`` is the total in seconds, ``max_size`` counts decoded bytes.
 
-    ``url`` is ``http(s)://…`` or ``file:///…``. ``headers`` and ``proxy`` belong to the origin of ``url`` and are
-    not sent to another one.
+    ``url`` is ``http(s)://…`` or ``file:///…``. ``headers``, ``body`` and a user in the address were given for
+    ``origin``, the configured address, and are sent to no other site; "" means ``url`` itself, a source that moved has
+    another one. ``proxy`` is the way out for all of them.
     """
 
     url: str

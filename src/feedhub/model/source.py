@@ -51,6 +51,8 @@ class Source:
     ``settings_digest`` changes when anything changes that decides what a document of this source means:
     a document is then read again although it did not change. ``schedule`` is a cron expression of five fields whose
     days of the week are names; ``auto`` follows the rhythm of the source; a ``paused`` source is not polled.
+    ``stale_after`` is how long, in seconds, it may bring nothing new before somebody should look: infinite is never,
+    None goes by its own rhythm.
     """
 
     name: str
@@ -82,6 +84,7 @@ class Source:
     pages: PageMap | None = None
     category_map: CategoryMap | None = None
     sign: str | None = None
+    stale_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

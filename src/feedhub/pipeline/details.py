@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from feedhub.errors import ParseError, PollError
+from feedhub.errors import ParseError, PollError, UnreachableError
 from feedhub.model.document import Document, Request
 from feedhub.model.identity import Decision, IdentityKey, KnownKeys, Verdict
 from feedhub.model.item import Detail, ParsedFeed, ParsedItem
@@ -13,6 +13,7 @@ from feedhub.model.source import Rule, Source
 from feedhub.ports.world import Cleaner, Fetcher, Parser
 from feedhub.rules.categorize import file_item
 from feedhub.rules.dedupe import judge
+from feedhub.rules.hosts import host_name
 from feedhub.rules.identity import keyed_document, lookup_keys
 from feedhub.rules.requests import detail_request
 
@@ -34,13 +35,18 @@ UNSEEN: Final = frozenset({Verdict.NEW, Verdict.DUPLICATE})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Details:
-    """What second requests gave, by position in the document; ``waiting`` says why an item must wait."""
+    """What second requests gave, by position in the document; ``waiting`` says why an item must wait.
+
+    ``retry_at`` (aware UTC) is the latest time before which a server does not want to be asked again.
+    """
 
     found: Mapping[int, Detail] = field(default_factory=dict)
     waiting: Mapping[int, str] = field(default_factory=dict)
+    retry_at: datetime | None = None
 
 
 NO_DETAILS: Final = Details()
+_TOO_MANY: Final = 429
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,21 +62,34 @@ class Outside:
     sign: Sign = unsigned
 
     def details(self, source: Source, feed: ParsedFeed, now: datetime) -> Details:
-        """Fetch the details of every record that the source has not given before."""
+        """Fetch the details of every record that the source has not given before.
+
+        A host that asks for time, or that cannot be reached, is not asked again for the rest of the document.
+        """
         document = keyed_document(feed.items, source.identity, source.name)
         known = self.known(source.name, lookup_keys(document.items))
         judgement = judge(document, known, source=source.name, site_url=self.site_url)
         found: dict[int, Detail] = {}
         waiting: dict[int, str] = {}
+        closed: dict[str, str] = {}
+        retry_at: datetime | None = None
         for decision in judgement.decisions:
             item = decision.keyed.item
             if not self._is_wanted(decision, source):
                 continue
+            request = detail_request(source, source.detail, item, now) if source.detail else None
+            host = host_name(request.url) if request else ""
+            if host in closed:
+                waiting[item.position] = closed[host]
+                continue
             try:
-                found[item.position] = self._detail(source, item, now)
+                found[item.position] = self._detail(source, request)
             except PollError as error:
                 waiting[item.position] = str(error)
-        return Details(found=found, waiting=waiting)
+                if host and _closes_host(error):
+                    closed[host] = str(error)
+                retry_at = max(filter(None, (retry_at, error.retry_at)), default=None)
+        return Details(found=found, waiting=waiting, retry_at=retry_at)
 
     def _is_wanted(self, decision: Decision, source: Source) -> bool:
         if decision.verdict not in UNSEEN:
@@ -78,14 +97,18 @@ class Outside:
         item = self.cleaner.clean(decision.keyed.item, source)
         return file_item(item, source, self.rules)[1].dropped_by is None
 
-    def _detail(self, source: Source, item: ParsedItem, now: datetime) -> Detail:
-        request = detail_request(source, source.detail, item, now) if source.detail else None
+    def _detail(self, source: Source, request: Request | None) -> Detail:
         if request is None:
             raise ParseError("detail: the record has no link or field to ask with")
         answer = self.fetcher.fetch(self.sign(request, source))
         if not isinstance(answer, Document):
             raise ParseError("detail: answered 304 to a request without validators")
         return self.parser.detail(answer, source)
+
+
+def _closes_host(error: PollError) -> bool:
+    """Tell whether a failure is the host's and not the page's."""
+    return bool(error.retry_at) or error.status == _TOO_MANY or isinstance(error, UnreachableError)
 
 
 def completed(item: ParsedItem, details: Details) -> ParsedItem:

@@ -58,12 +58,14 @@ def detail_request(source: Source, detail: DetailMap, item: ParsedItem, now: dat
     same_origin = urlsplit(request.url)[:2] == urlsplit(source.url)[:2]
     # Credentials stay with the origin they were given for (guarantee 4).
     headers = (*(source.headers if same_origin else ()), *detail.headers)
-    return replace(request, headers=headers, method="GET", body=None)
+    return replace(request, headers=headers, method="GET", body=None, origin="")
 
 
 def _request(source: Source, url: str, values: Mapping[str, str], validators: Validators) -> Request:
     return Request(
         url=url,
+        # The address of a further page is named by the answer, and may lead to another site.
+        origin=source.url,
         validators=validators,
         headers=tuple((name, _filled_in(value, values)) for name, value in source.headers),
         proxy=source.proxy,

@@ -10,12 +10,13 @@ from feedhub.model.source import Source
 from feedhub.rules.json_paths import compile_path, in_words
 from feedhub.rules.mapped_values import is_present, text_of
 from feedhub.rules.text import clean_text, visible_text
+from feedhub.rules.walls import is_challenge
 from feedhub.sources.article import article_markup
 from feedhub.sources.json_api import read_json
 from feedhub.sources.mapped_element import ElementReader
 from feedhub.sources.mapped_record import Place, RecordReader
 from feedhub.sources.records import LONGEST_TEXT, Unusable
-from feedhub.sources.selectors import Page, elements, outer_markup, read_page
+from feedhub.sources.selectors import CHALLENGE, Page, elements, outer_markup, read_page
 
 _SEEN_WITHOUT_TEXT = ("<img", "<video", "<audio", "<iframe", "<table", "<svg", "<embed", "<object")
 
@@ -53,6 +54,8 @@ def _from_page(document: Document, source: Source, detail: DetailMap) -> Detail:
 def _chosen(page: Page, css: str) -> tuple[str, str]:
     chosen = elements(page.root, css)
     if not chosen:
+        if is_challenge(page.text):
+            raise ParseError(CHALLENGE)
         raise ParseError(f'css "{css}" matches nothing')
     return outer_markup(chosen), f'css "{css}"'
 
@@ -60,7 +63,7 @@ def _chosen(page: Page, css: str) -> tuple[str, str]:
 def _article(page: Page) -> tuple[str, str]:
     found = article_markup(page)
     if found is None:
-        raise ParseError("no article was found in the page")
+        raise ParseError(CHALLENGE if is_challenge(page.text) else "no article was found in the page")
     return found, "the article"
 
 

@@ -15,11 +15,12 @@ from feedhub.model.source import Source
 from feedhub.rules.mapped_values import shown
 from feedhub.rules.selectors import check_element_selector, check_selector
 from feedhub.rules.text import plain, visible_text
+from feedhub.rules.walls import is_challenge
 from feedhub.sources import records
 from feedhub.sources.addresses import http_url
 from feedhub.sources.mapped_element import ElementReader
 from feedhub.sources.mapped_record import Place
-from feedhub.sources.selectors import Page, elements, holds, inner_markup, read_page
+from feedhub.sources.selectors import CHALLENGE, Page, elements, holds, inner_markup, read_page
 
 
 def read_html_page(document: Document, source: Source) -> ParsedFeed:
@@ -103,6 +104,8 @@ def _list_of(page: Page, mapping: RecordMap) -> list[HtmlElement]:
         raise ParseError(f"the page tells of an error{f': {shown(words)}' if words else ''} ({mapping.error})")
     found = elements(page.root, mapping.items or "")
     if not found:
+        if is_challenge(page.text):
+            raise ParseError(CHALLENGE)
         raise ParseError(f'items: "{mapping.items}" matches nothing in the page')
     return found
 

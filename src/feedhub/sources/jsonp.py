@@ -3,6 +3,7 @@
 import re
 
 from feedhub.errors import ParseError
+from feedhub.rules.walls import is_challenge
 
 _BLANK = " \t\r\n\ufeff\u00a0\u2028\u2029"
 # Comments, and what keeps an answer from being run as a script: `)]}',`, `while(1);`, `for(;;);`.
@@ -44,6 +45,8 @@ def unwrapped(text: str) -> str:
         raise ParseError("the wrapper is empty" if is_wrapped else "the document is empty")
     if _VALUE.match(inner) is None:
         excerpt = " ".join(inner[: _EXCERPT * 2].split())[:_EXCERPT]
+        if is_challenge(text):
+            raise ParseError("challenge page instead of JSON")
         what = "a web page instead of JSON" if inner[0] == "<" else "no JSON"
         raise ParseError(f"{'not JSON inside of the wrapper' if is_wrapped else what}: it begins with {excerpt!r}")
     return inner

@@ -9,6 +9,7 @@ from feedhub.errors import ParseError
 from feedhub.model.document import Document
 from feedhub.model.item import ParsedFeed
 from feedhub.model.source import Source
+from feedhub.rules.walls import is_challenge
 from feedhub.sources import KINDS
 from feedhub.sources.charset import decode
 from feedhub.sources.discover import feeds_in_page
@@ -66,5 +67,7 @@ def read_feed(document: Document, source: Source) -> ParsedFeed:
 
 def _web_page(text: str, url: str) -> ParseError:
     offers = tuple(feed.url for feed in feeds_in_page(text, url))
+    if not offers and is_challenge(text):
+        return ParseError("challenge page instead of a feed")
     told = f"it offers: {', '.join(offers[:_MOST_OFFERS])}" if offers else "it offers no feed"
     return ParseError(f"a web page instead of a feed; {told}", offers=offers)

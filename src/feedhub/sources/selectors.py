@@ -15,10 +15,12 @@ from feedhub.model.document import Document
 from feedhub.model.source import Source
 from feedhub.rules.selectors import condition_selector, element_selector, field_selector
 from feedhub.rules.text import plain, visible_text
+from feedhub.rules.walls import is_surely_challenge
 from feedhub.sources.addresses import http_url
 from feedhub.sources.charset import decode
 from feedhub.sources.sniff import Shape, shape_of, unpacked
 
+CHALLENGE = "challenge page instead of the page that was asked for"
 _UNSEEN = ("script", "style", "template")
 
 
@@ -44,13 +46,15 @@ def read_page(document: Document, source: Source) -> Page:
     """Return a document as a page; broken markup is repaired as browsers do, more or less.
 
     Raises:
-        ParseError: it is empty, or no page at all.
+        ParseError: it is empty, a challenge, or no page at all.
     """
     body = unpacked(document.body, source.max_size)
     decoded = decode(body, override=source.encoding, http_charset=document.charset)
     shape = shape_of(decoded.text)
     if shape in (Shape.EMPTY, Shape.JSON):
         raise ParseError("the document is empty" if shape is Shape.EMPTY else "JSON instead of a web page")
+    if is_surely_challenge(decoded.text):
+        raise ParseError(CHALLENGE)
     parser = lxml.html.HTMLParser(encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True)
     try:
         root = lxml.html.document_fromstring(decoded.text.encode(), parser=parser)

@@ -1,0 +1,43 @@
+"""Pages that stand between a program and what it asked for: challenges, captchas, blocks."""
+
+import re
+from typing import Final
+
+from feedhub.rules.text import visible_text
+
+_BEGINS_AS_PAGE: Final = re.compile(
+    r"[\s\ufeff]*<(?:!doctype\s+html|html|head|body|title|meta|script|!--)", re.IGNORECASE
+)
+_HINTS: Final = re.compile(
+    r"cf-chl|challenge-platform|just a moment\.\.\.|attention required!|ddos-guard|_incapsula_|px-captcha"
+    r"|captcha|datadome|sucuri website firewall|checking your browser|enable javascript and cookies"
+    r"|verify (?:that )?you are (?:a )?human|are you a robot|unusual traffic|awswaf|access denied",
+    re.IGNORECASE,
+)
+# What only a challenge has: its title, or the script that makes it one. The script that watches over ordinary pages
+# of the same services lies elsewhere.
+_PROOFS: Final = re.compile(
+    r"<title>\s*(?:just a moment\.\.\.|attention required! \| cloudflare|ddos-guard|checking your browser"
+    r"|access denied\s*</title>|security check|are you a robot\?|human verification|robot check"
+    r"|please wait\.\.\. \| cloudflare|vercel security checkpoint)"
+    r"|_cf_chl_opt|/cdn-cgi/challenge-platform/h/|captcha-delivery\.com|id=[\"']px-captcha[\"']|window\.awswafcookiedomainlist"
+    r"|/_incapsula_resource\?swudnsai",
+    re.IGNORECASE,
+)
+_HEAD: Final = 65_536
+_FEW_WORDS: Final = 2_000
+
+
+def is_challenge(text: str) -> bool:
+    """Tell whether a page that is not what was asked for looks like a wall against programs."""
+    return bool(_HINTS.search(text[:_HEAD]) or _PROOFS.search(text[:_HEAD])) and _is_short_page(text)
+
+
+def is_surely_challenge(text: str) -> bool:
+    """Tell whether a page is a wall, whatever was asked for: an ordinary page with a captcha in its form is none."""
+    return bool(_PROOFS.search(text[:_HEAD])) and _is_short_page(text)
+
+
+def _is_short_page(text: str) -> bool:
+    """A wall has little to say; a page that merely mentions one has more."""
+    return bool(_BEGINS_AS_PAGE.match(text)) and len(visible_text(text[: 4 * _HEAD]).strip()) < _FEW_WORDS

@@ -1,5 +1,6 @@
 """When a source is polled next."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,8 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feedhub.model.document import Freshness
-from feedhub.model.source import PollSettings
-from feedhub.rules.pacing import adaptive_interval, next_poll_at, next_try_at, spread
+from feedhub.model.source import PollSettings, Source, SourceState
+from feedhub.rules.pacing import (
+    adaptive_interval,
+    first_poll_at,
+    next_poll_at,
+    next_try_at,
+    pacing_text,
+    replanned_at,
+    spread,
+)
 
 NOW = datetime(2024, 1, 1, 12, tzinfo=UTC)
 SETTINGS = PollSettings(every=900, min=60, max=86_400)
@@ -65,3 +74,75 @@ def test_a_busy_source_is_asked_more_often(items: int, seconds: float) -> None:
 def test_the_spread_of_a_name_is_always_the_same_and_below_one() -> None:
     assert spread("a") == spread("a")
     assert 0 <= spread("a") < 1
+
+
+SOURCE = Source(name="a", url="https://a.example/rss")
+HOUR = timedelta(hours=1)
+POLLED = SourceState(
+    name="a",
+    configured_url=SOURCE.url,
+    last_poll_at=NOW - HOUR,
+    next_poll_at=NOW + HOUR,
+    pacing=pacing_text(SOURCE, SETTINGS),
+)
+
+
+def replanned(
+    source: Source = SOURCE, state: SourceState = POLLED, scheduled: datetime | None = None
+) -> datetime | None:
+    return replanned_at(source, state, now=NOW, scheduled=scheduled, settings=SETTINGS)
+
+
+REPLANNED = {
+    "unchanged": (SOURCE, POLLED, NOW + HOUR),
+    "of an older feedhub": (SOURCE, replace(POLLED, pacing=None), NOW + HOUR),
+    "overdue": (SOURCE, replace(POLLED, next_poll_at=NOW - HOUR), NOW - HOUR),
+    "another address": (replace(SOURCE, url="https://b.example/rss"), POLLED, NOW),
+    "another address of one that is gone": (replace(SOURCE, url="https://b.example"), replace(POLLED, gone=True), NOW),
+    "gone": (SOURCE, replace(POLLED, gone=True, next_poll_at=None), None),
+    "without a time": (SOURCE, replace(POLLED, next_poll_at=None), NOW),
+    "polled more often now": (replace(SOURCE, every=4000.0), POLLED, NOW - HOUR + timedelta(seconds=4000)),
+    "polled much more often now": (replace(SOURCE, every=60.0), POLLED, NOW),
+    "polled less often now": (replace(SOURCE, every=86_400.0), POLLED, NOW + HOUR),
+    "polled more often, but failing": (replace(SOURCE, every=60.0), replace(POLLED, failures=1), NOW + HOUR),
+    "more often, last time unknown": (
+        replace(SOURCE, every=60.0),
+        replace(POLLED, last_poll_at=None),
+        NOW + timedelta(seconds=60),
+    ),
+    "the clock was set back since": (
+        SOURCE,
+        replace(POLLED, last_poll_at=NOW + 9 * HOUR, next_poll_at=NOW + 10 * HOUR),
+        NOW + HOUR,
+    ),
+}
+
+
+@pytest.mark.parametrize(("source", "state", "due"), REPLANNED.values(), ids=REPLANNED)
+def test_a_plan_made_anew_keeps_due_times_unless_there_is_a_reason(
+    source: Source, state: SourceState, due: datetime | None
+) -> None:
+    assert replanned(source, state) == due
+
+
+def test_a_new_cron_expression_is_followed_at_once() -> None:
+    assert replanned(replace(SOURCE, schedule="0 * * * mon"), scheduled=NOW + 3 * HOUR) == NOW + 3 * HOUR
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        (SOURCE, "every 900"),
+        (replace(SOURCE, auto=True), "auto"),
+        (replace(SOURCE, schedule="5 4 * * sun"), "5 4 * * sun"),
+    ],
+)
+def test_the_pacing_of_a_source_can_be_compared(source: Source, text: str) -> None:
+    assert pacing_text(source, SETTINGS) == text
+
+
+def test_first_polls_come_one_after_the_other_within_one_interval() -> None:
+    times = [(first_poll_at(NOW, position=number, interval=900) - NOW).total_seconds() for number in range(4000)]
+    assert times[:3] == [0, 0.5, 1]
+    assert max(times) < 900
+    assert max(times.count(time) for time in set(times)) == 3

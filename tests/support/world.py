@@ -12,7 +12,7 @@ from feedhub.model.report import PollReport
 from feedhub.model.settings import Settings
 from feedhub.model.source import PollSettings, Rule, Source, SourceState
 from feedhub.pipeline.details import Outside
-from feedhub.pipeline.poll import fetch_source
+from feedhub.pipeline.poll import Fetched, fetch_source
 from feedhub.pipeline.store import Keeping, store_fetched
 from feedhub.store.memory import MemoryStore
 
@@ -154,7 +154,10 @@ class World:
         source = next(source for source in self.sources if source.name == name)
         with self.store.writing() as transaction:
             state = transaction.state(name)
-        fetched = fetch_source(source, state, outside=self.outside, now=self.now)
+        return self.keep(fetch_source(source, state, outside=self.outside, now=self.now))
+
+    def keep(self, fetched: Fetched, *, is_ours: bool = False) -> PollReport:
+        """Store what was fetched."""
         return store_fetched(
             fetched,
             Keeping(
@@ -164,6 +167,7 @@ class World:
                 scheduled=lambda source, now: now + timedelta(days=2) if source.schedule else None,
             ),
             now=self.now,
+            is_ours=is_ours,
         )
 
     @property

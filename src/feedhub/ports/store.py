@@ -181,7 +181,7 @@ class OutputStore(Protocol):
         ...
 
     def health_published(self) -> int:
-        """Return the number up to which health events were published; 0 at first."""
+        """Return the number up to which health events were published; less than any number when all are due."""
         ...
 
     def mark_health_published(self, number: int) -> None:

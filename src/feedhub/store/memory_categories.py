@@ -16,6 +16,7 @@ def sync_categories(data: Data, categories: Sequence[Category], output_digest: s
     if data.output_digest != output_digest or not same:
         data.bump(data.outputs.keys(), ())
         data.posted = 0
+        data.told = -1
     for slug in (stored.keys() - wanted.keys()) | _left_over(data, wanted, from_records=from_records):
         data.drop_category(slug)
     for slug, category in wanted.items():

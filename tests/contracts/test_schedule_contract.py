@@ -1,0 +1,154 @@
+"""One suite for every store: due times, health events, exclusive rights."""
+
+import threading
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from feedhub.errors import StoreError
+from feedhub.model.report import HealthEvent
+from feedhub.model.source import PlannedPoll, SourceState
+from feedhub.ports.store import Store
+from feedhub.store.memory import MemoryStore
+from feedhub.store.sql import open_store
+from support.builders import HOUR, NOW, categories
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture(params=["sql", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path):
+    made: Store = open_store(f"sqlite:///{tmp_path}/var/feedhub.db") if request.param == "sql" else MemoryStore()
+    yield made
+    made.close()
+
+
+def planned(name: str, minutes: float | None, host: str = "") -> PlannedPoll:
+    return PlannedPoll(name=name, host=host or name, at=None if minutes is None else NOW + minutes * MINUTE)
+
+
+def due(store: Store, *, per_host: int = 9, limit: int = 9) -> list[str]:
+    return [state.name for state in store.due(NOW, per_host=per_host, limit=limit)]
+
+
+def save(store: Store, state: SourceState) -> None:
+    with store.writing() as transaction:
+        transaction.save_state(state)
+
+
+def test_due_sources_come_longest_overdue_first(store: Store) -> None:
+    store.plan_polls(
+        [planned("later", 1), planned("b", -1), planned("a", -2), planned("now", 0), planned("never", None)]
+    )
+    assert due(store) == ["a", "b", "now"]
+    assert due(store, limit=2) == ["a", "b"]
+    assert store.next_due_at() == NOW - 2 * MINUTE
+
+
+def test_a_host_with_many_due_sources_does_not_hide_the_others(store: Store) -> None:
+    store.plan_polls(
+        [*(planned(f"s{number}", number - 100, "slow.example") for number in range(50)), planned("quick", -1)]
+    )
+    assert due(store, per_host=2, limit=3) == ["s0", "s1", "quick"]
+
+
+def test_what_is_not_in_the_plan_is_never_due(store: Store) -> None:
+    store.plan_polls([planned("a", -1), planned("b", -1)])
+    store.plan_polls([planned("b", -1)])
+    save(store, SourceState(name="c", next_poll_at=NOW - HOUR))
+    assert due(store) == ["b"]
+    store.plan_polls([])
+    assert due(store) == []
+    assert store.next_due_at() is None
+
+
+def test_a_poll_moves_its_own_due_time_and_a_plan_keeps_what_is_remembered(store: Store) -> None:
+    store.plan_polls([planned("a", -1)])
+    (state,) = store.due(NOW, per_host=1, limit=1)
+    assert state == SourceState(name="a", next_poll_at=NOW - MINUTE)
+    assert store.states() == ()
+    save(store, replace(state, title="A", last_poll_at=NOW, next_poll_at=NOW + HOUR))
+    assert due(store) == []
+    store.plan_polls([planned("a", -5)])
+    (state,) = store.due(NOW, per_host=1, limit=1)
+    assert (state.title, state.next_poll_at) == ("A", NOW - 5 * MINUTE)
+
+
+def test_a_source_that_is_gone_is_not_due(store: Store) -> None:
+    store.plan_polls([planned("a", -1)])
+    save(store, SourceState(name="a", gone=True, next_poll_at=None))
+    assert due(store) == []
+
+
+def test_a_host_is_held_until_a_time_and_no_shorter(store: Store) -> None:
+    store.plan_polls([planned("a", -1), planned("b", 120), planned("c", -1)])
+    with store.writing() as transaction:
+        transaction.hold(["a", "b", "nobody"], NOW + HOUR)
+    assert due(store) == ["c"]
+    times = {state.name: state.next_poll_at for state in store.due(NOW + 3 * HOUR, per_host=9, limit=9)}
+    assert times == {"a": NOW + HOUR, "b": NOW + 2 * HOUR, "c": NOW - MINUTE}
+
+
+def test_due_times_move_with_the_clock(store: Store) -> None:
+    store.plan_polls([planned("a", 60), planned("b", None)])
+    store.shift_due(-3600.5)
+    assert due(store) == ["a"]
+    assert store.next_due_at() == NOW - timedelta(seconds=0.5)
+
+
+def test_events_are_told_newest_first_and_counted(store: Store) -> None:
+    assert (store.health_number(), store.health_published(), store.health_events(5)) == (0, 0, ())
+    events = [
+        HealthEvent(at=NOW + number * MINUTE, source="a", kind="failing", text=str(number)) for number in range(3)
+    ]
+    for event in events:
+        with store.writing() as transaction:
+            transaction.tell([event])
+    assert store.health_events(2) == (events[2], events[1])
+    number = store.health_number()
+    store.mark_health_published(number)
+    assert store.health_published() == number
+    store.sync_categories(categories("tech"), "other settings of the outputs", NOW)
+    assert store.health_published() < 0
+
+
+def test_what_is_told_in_a_transaction_that_fails_was_not_told(store: Store) -> None:
+    with suppress(RuntimeError), store.writing() as transaction:
+        transaction.tell([HealthEvent(at=NOW, source="a", kind="gone", text="")])
+        raise RuntimeError
+    assert store.health_events(5) == ()
+
+
+def test_one_at_a_time_has_a_right_and_gives_it_back(store: Store) -> None:
+    with store.alone("run", wait=0), store.alone("publish", wait=0):
+        refused: list[StoreError] = []
+
+        def try_it() -> None:
+            try:
+                with store.alone("run", wait=0):
+                    pass
+            except StoreError as error:
+                refused.append(error)
+
+        thread = threading.Thread(target=try_it)
+        thread.start()
+        thread.join()
+        assert "`feedhub run`" in str(refused[0])
+    with store.alone("run", wait=0):
+        pass
+
+
+def test_a_right_is_given_back_by_a_block_that_fails(store: Store) -> None:
+    with pytest.raises(RuntimeError), store.alone("run", wait=0):
+        raise RuntimeError
+    with store.alone("run", wait=0):
+        pass
+
+
+def test_tidying_up_changes_nothing(store: Store) -> None:
+    store.plan_polls([planned("a", -1)])
+    store.maintain()
+    assert due(store) == ["a"]

@@ -1,0 +1,128 @@
+"""What is told of a source's health, and in which words."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from feedhub.model.output import Site
+from feedhub.model.report import HealthEvent
+from feedhub.model.source import Source, SourceState
+from feedhub.rules.health import health, is_due, told_of
+from feedhub.rules.health_feed import health_view
+
+NOW = datetime(2024, 1, 1, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+SOURCE = Source(name="a", url="https://a.example/rss", stale_after=4 * 86_400.0)
+OK = SourceState(
+    name="a",
+    configured_url=SOURCE.url,
+    last_poll_at=NOW,
+    first_success_at=NOW - 60 * DAY,
+    last_new_at=NOW,
+    last_success_at=NOW,
+)
+SICK = replace(OK, failures=3, failing_since=NOW - 3 * DAY, last_error="404 Not Found")
+GONE = replace(SICK, gone=True, http_status=410)
+SILENT = replace(OK, last_new_at=NOW - 12 * DAY, rhythm=80.0)
+
+STORIES = {
+    "well": (OK, OK, None, None),
+    "failed once": (OK, replace(SICK, failures=1), None, None),
+    "failed again": (OK, SICK, "failing", "failed 3 times in a row, for 3 days: 404 Not Found"),
+    "still failing": (replace(SICK, told="failing"), replace(SICK, told="failing", failures=9), None, None),
+    "recovered": (replace(SICK, told="failing"), replace(OK, told="failing"), "recovered", "works again after 3 days"),
+    "recovered, nobody knows since when": (
+        replace(SICK, told="failing", failing_since=None),
+        replace(OK, told="failing"),
+        "recovered",
+        "works again",
+    ),
+    "recovered before it was told": (replace(SICK, failures=2), OK, None, None),
+    "silent": (OK, SILENT, "stale", "no new item for 12 days, usually 6 a day"),
+    "brings items again": (
+        replace(SILENT, told="stale"),
+        replace(OK, told="stale"),
+        "revived",
+        "brings items again after 12 days",
+    ),
+    "brings items again for the first time": (
+        replace(OK, told="stale", first_success_at=None, last_new_at=None),
+        replace(OK, told="stale"),
+        "revived",
+        "brings items again",
+    ),
+    "gone": (
+        OK,
+        GONE,
+        "gone",
+        "the server says that this feed is gone for good; its items stay. To try again: feedhub poll a",
+    ),
+    "back from the dead": (
+        replace(GONE, told="gone"),
+        replace(OK, told="gone"),
+        "recovered",
+        "works again after 3 days",
+    ),
+    "moved": (
+        OK,
+        replace(OK, moved_to="https://b.example/"),
+        "moved",
+        "moved for good to https://b.example/; put that address into the configuration",
+    ),
+    "moved back": (
+        replace(OK, moved_to="https://b.example/"),
+        OK,
+        "moved",
+        "https://b.example/ does not work any more; the configured address is asked again",
+    ),
+}
+
+
+@pytest.mark.parametrize(("before", "after", "kind", "text"), STORIES.values(), ids=STORIES)
+def test_what_does_not_pass_is_told_once(
+    before: SourceState, after: SourceState, kind: str | None, text: str | None
+) -> None:
+    state, events = told_of(before, after, SOURCE, NOW)
+    assert [(event.kind, event.text) for event in events] == ([(kind, text)] if kind else [])
+    assert told_of(state, state, SOURCE, NOW)[1] == ()
+
+
+def test_a_source_that_dies_and_moves_back_says_both() -> None:
+    before = replace(OK, moved_to="https://b.example/")
+    assert [event.kind for event in told_of(before, SICK, SOURCE, NOW)[1]] == ["moved", "failing"]
+
+
+def test_silence_without_a_known_rhythm_is_told_without_one() -> None:
+    assert health(SOURCE, replace(SILENT, rhythm=0.0), NOW) == ("stale", "no new item for 12 days")
+
+
+def test_warnings_and_our_own_troubles_stand_beside_what_is_well() -> None:
+    assert health(SOURCE, replace(OK, warnings=("odd guid",), last_error="no network"), NOW) == (
+        "ok",
+        "no network; odd guid",
+    )
+    assert health(SOURCE, replace(SILENT, warnings=("odd guid",)), NOW)[1].endswith("a day; odd guid")
+
+
+def test_what_was_gone_at_another_address_is_not_gone_at_this_one() -> None:
+    elsewhere = replace(SOURCE, url="https://b.example/rss")
+    assert not is_due(SOURCE, GONE, NOW)
+    assert is_due(elsewhere, replace(GONE, next_poll_at=None), NOW)
+
+
+def test_the_health_feed_is_text_however_a_source_is_called_or_fails() -> None:
+    event = HealthEvent(at=NOW, source="a<b>", kind="failing", text="<script>alert(1)</script>")
+    view = health_view(Site(title="Site", url="https://site.example"), [event])
+    (item,) = view.items
+    assert (item.item.title, item.item.content) == ("a<b> fails", "<p>&lt;script&gt;alert(1)&lt;/script&gt;</p>")
+    assert item.item.link == "https://site.example/sources.html"
+    assert view.updated_at == NOW
+
+
+def test_the_same_event_has_the_same_id_and_another_another() -> None:
+    site = Site(title="Site", url="https://site.example")
+    events = [HealthEvent(at=NOW, source="a", kind=kind, text="") for kind in ("failing", "failing", "odd")]
+    ids = [item.id for item in health_view(site, events).items]
+    assert ids[0] == ids[1] != ids[2]
+    assert health_view(site, []).updated_at.year == 1970

@@ -160,7 +160,7 @@ def test_an_error_names_the_address_and_not_its_password(tmp_path: Path, command
     with serve({}) as server:
         address = server.url("/gone.xml")
         ran = run(command, address.replace("//", "//me:hunter2@"), "-c", config)
-    assert (ran.code, ran.err) == (1, f"feedhub: {address}: 404 Not Found\n")
+    assert (ran.code, ran.err) == (1, f"feedhub: {address}: 404 Not Found (there is nothing at this address)\n")
 
 
 def test_verbose_adds_traceback_and_log_and_no_more(tmp_path: Path) -> None:

@@ -84,7 +84,6 @@ class Source:
     pages: PageMap | None = None
     category_map: CategoryMap | None = None
     sign: str | None = None
-    stale_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,10 +28,11 @@ def run(
     SIGTERM or Ctrl-C ends it. A saved configuration is taken up at once if it is valid. One daemon per store."""
     session = opened(ctx, config, overrides, verbose)
     from feedhub.runtime.daemon import Daemon
+    from feedhub.runtime.events import signals_as_events
     from feedhub.runtime.logs import logging_events
 
-    with (
-        logging_events(sys.stderr, verbose=session.options.verbose, as_json=log is LogForm.JSON, masked=session.masked),
-        session.hub() as hub,
-    ):
-        Daemon(hub, reload=session.settings).run()
+    form = {"verbose": session.options.verbose, "as_json": log is LogForm.JSON}
+    with logging_events(sys.stderr, masked=session.masked, **form), session.hub() as hub:
+        daemon = Daemon(hub, reload=session.settings)
+        with signals_as_events(daemon.post):
+            daemon.run()

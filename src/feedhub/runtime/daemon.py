@@ -11,7 +11,7 @@ from feedhub.model.report import Outcome, PublishReport
 from feedhub.model.settings import Settings
 from feedhub.runtime.clock import ClockWatch
 from feedhub.runtime.engine import Engine, Finished, UnderWay
-from feedhub.runtime.events import Observer, Reload, Stop, Tick, log_poll, signals_as_events
+from feedhub.runtime.events import Observer, Reload, Stop, Tick, log_poll
 from feedhub.runtime.hub import Hub
 from feedhub.runtime.patience import Patience
 from feedhub.runtime.publisher import Publisher
@@ -61,13 +61,13 @@ class Daemon:
         self._stop_at: float | None = None
 
     def run(self) -> None:
-        """Work until SIGTERM or SIGINT, or ``stop``; what is under way then is finished within 30 seconds.
+        """Work until a ``Stop`` is posted; what is under way then is finished within 30 seconds.
 
         Raises:
             StoreError: the store is held by another daemon, cannot be opened, or is damaged.
         """
         hub = self._engine.hub
-        with hub.store.alone("run", wait=1.0), signals_as_events(self._inbox.put):
+        with hub.store.alone("run", wait=1.0):
             self._take_up(hub)
             scheduler = Scheduler(tick=self._tick, keep_house=self._keep_house, timezone=hub.settings.site.timezone)
             scheduler.start()
@@ -82,13 +82,9 @@ class Daemon:
                 scheduler.close()
                 self._end()
 
-    def stop(self, reason: str = "asked to") -> None:
-        """End soon. Safe to call from any thread."""
-        self._inbox.put(Stop(reason))
-
-    def reload(self, reason: str = "asked to") -> None:
-        """Read the configuration again soon. Safe to call from any thread."""
-        self._inbox.put(Reload(reason))
+    def post(self, event: Reload | Stop) -> None:
+        """Let something happen soon. Safe to call from any thread and from signal handlers."""
+        self._inbox.put(event)
 
     # What happens, one event after the other.
 

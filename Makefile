@@ -38,16 +38,18 @@ types: install
 
 # Branch coverage: 90 % of everything, all of rules/.
 coverage: install
-	$(BIN)/pytest -q -n auto --dist loadfile --cov --cov-report= $(TESTS)
+	$(BIN)/pytest -q -n auto --dist loadfile -m "not soak and not browser" --cov --cov-report= $(TESTS)
 	$(BIN)/coverage report --fail-under=90
 	$(BIN)/coverage report --include='src/feedhub/rules/*' --fail-under=100
 
-# The long forms of what the suite does briefly: all captured feeds, twenty kills.
+# The long forms of what the suite does briefly: all captured feeds, and twenty minutes of the daemon, killed twenty times.
 soak: install
 	FEEDHUB_SOAK=1 $(BIN)/pytest -q tests/e2e/test_captured_feeds.py
+	FEEDHUB_SOAK_SECONDS=1200 $(BIN)/pytest -q -s tests/e2e/test_soak.py
 
 bench: install
 	$(BIN)/python benchmarks/poll.py
+	$(BIN)/python benchmarks/idle.py
 
 # Needs uv; UPGRADE=--upgrade takes newer releases. The lock names no package host, so that it works with any index.
 lock:

@@ -26,14 +26,14 @@ STATES = {
         SOURCE,
         SourceState(name="a", failures=1, last_error="404 Not Found", next_poll_at=NOW + timedelta(1)),
         "failing",
-        "failed once: 404 Not Found",
+        "404 Not Found (failed once)",
         False,
     ),
     "failed often": (
         SOURCE,
         SourceState(name="a", failures=3, last_error="x", next_poll_at=NOW),
         "failing",
-        "failed 3 times in a row: x",
+        "x (failed 3 times in a row)",
         True,
     ),
     "gone": (

@@ -8,7 +8,15 @@ from feedhub.cli.screen import Row, Screen
 from feedhub.cli.words import count, due, when
 from feedhub.model.report import HubStatus, SourceStatus
 
-_STYLES: Final = {"ok": "green", "failing": "red", "broken": "red", "gone": "yellow", "paused": "dim", "new": "dim"}
+_STYLES: Final = {
+    "ok": "green",
+    "failing": "red",
+    "stale": "yellow",
+    "broken": "red",
+    "gone": "yellow",
+    "paused": "dim",
+    "new": "dim",
+}
 
 
 def print_status(screen: Screen, status: HubStatus, now: datetime, timezone: str) -> None:
@@ -53,7 +61,7 @@ def _source_row(source: SourceStatus, now: datetime, timezone: str) -> Row:
             when(source.last_success, now, timezone),
             due(source.next_poll_in),
         ),
-        note="; ".join(part for part in (source.reason, moved and f"now at {moved}") if part),
+        note="; ".join(part for part in (source.reason, moved and f"moved for good, now polled at {moved}") if part),
         style=_STYLES.get(source.state, ""),
     )
 

@@ -65,7 +65,7 @@ def health(source: Source, state: SourceState, now: datetime) -> tuple[str, str]
             f"the server says that this feed is gone for good; its items stay. To try again: feedhub poll {source.name}"
         )
     if state.failures:
-        return "failing", f"{_attempts(state, now)}: {state.last_error}"
+        return "failing", f"{state.last_error} ({_attempts(state, now)})"
     if state.last_poll_at is None:
         return "new", "not polled yet"
     silence = silent_for(source, state, now)

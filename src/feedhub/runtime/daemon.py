@@ -138,7 +138,8 @@ class Daemon:
         finished.engine.take_back(finished)
         fetched = finished.fetched
         is_cut = self._stop_at is not None and monotonic() >= self._stop_at
-        if self._engine.is_current(fetched.source) and not is_cut:
+        # While the store is out of use nothing waits for it: what is dropped here is still due.
+        if self._engine.is_current(fetched.source) and not is_cut and self._patience.is_over:
             with self._patience.outliving():
                 report = self._engine.hub.keeper.keep(fetched)
                 log_poll(report)

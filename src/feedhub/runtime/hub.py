@@ -50,7 +50,7 @@ log = logging.getLogger(__name__)
 
 _RATE_DAYS: Final = 14
 # Seconds for which another process may go on publishing before we give up.
-_PUBLISH_PATIENCE: Final = 60.0
+_PUBLISH_PATIENCE: Final = 10.0
 
 
 _SHARED: Final = ("store", "parser")

@@ -48,7 +48,7 @@ def take(browser: Browser, address: str, target: Path, size: tuple[int, int], sc
     page.goto(address)
     page.screenshot(path=str(target), full_page="--full" in sys.argv)
     context.close()
-    print(target)  # noqa: T201
+    print(target)
 
 
 def main() -> None:

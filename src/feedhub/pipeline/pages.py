@@ -111,7 +111,7 @@ def write_site_pages(
 def write_sources(store: Store, settings: Settings, pages: PageFormat, tally: Tally, health: Mapping[str, str]) -> None:
     """Write the page of the sources. Nothing in it moves with the clock or with a poll that brought nothing."""
     lines = tuple(_source_lines(store, settings, health))
-    tally.write(SITE, partial(pages.sources, lines))
+    tally.renew(SITE, partial(pages.sources, lines))
 
 
 def _source_lines(store: Store, settings: Settings, health: Mapping[str, str]) -> Iterator[SourceLine]:

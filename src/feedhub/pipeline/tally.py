@@ -40,6 +40,12 @@ class Tally:
             return ""
         return file.path
 
+    def renew(self, output: str, rendered: Callable[[], OutputFile]) -> None:
+        """Write a file that is made at every publish; it counts only when it differs."""
+        unchanged = self.unchanged
+        self.write(output, rendered)
+        self.unchanged = unchanged
+
     def write_made(self, files: Iterable[OutputFile]) -> None:
         """Write files that are rendered already, each an output of its own."""
         for file in files:

@@ -226,7 +226,8 @@ class HtmlSite:
             {
                 "title": safe_line(line.title) or safe_line(line.name),
                 "link": safe_url(line.link),
-                "feed": safe_url(line.url),
+                "feed": feed,
+                "feed_name": host_of(feed) if feed else "",
                 "categories": [{"title": safe_line(title), "path": page_path(slug)} for slug, title in line.slugs],
                 "state": line.state,
                 "state_text": words.state(line.state),
@@ -236,6 +237,7 @@ class HtmlSite:
                 "newest_clock": words.clock(line.newest_at) if line.newest_at else None,
             }
             for line in lines
+            for feed in [safe_url(line.url)]
         ]
         return self._page("sources.html", SOURCES_PATH, frame, {"rows": rows})
 

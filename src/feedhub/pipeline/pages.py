@@ -127,6 +127,6 @@ def _source_lines(store: Store, settings: Settings, health: Mapping[str, str]) -
             link=state.link,
             url=public_url(source.url, settings.secrets),
             newest_at=newest.get(source.name),
-            failing_since=state.last_success_at if state.failures else None,
+            failing_since=state.failing_since if state.failures else None,
             slugs=tuple((slug, titles.get(slug, slug)) for slug in source.categories),
         )

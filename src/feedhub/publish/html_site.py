@@ -51,6 +51,7 @@ from feedhub.publish.page_cards import (
 from feedhub.publish.page_template import PageTemplates
 from feedhub.publish.page_words import Words
 from feedhub.publish.safe import language_tag, safe_line, safe_url
+from feedhub.rules.health_feed import HEALTH
 from feedhub.rules.select import ALL
 
 _PLAYERS: Final = (
@@ -220,7 +221,7 @@ class HtmlSite:
             description=words.texts["about_sources"],
             root="",
             canonical=public(self._site, SOURCES_PATH),
-            feeds=self._feeds(ALL, self._site.title)[:1],
+            feeds=(self._feed(HEALTH, words.texts["health_feed"], "atom"),),
         )
         rows = [
             {
@@ -268,15 +269,15 @@ class HtmlSite:
         return OutputFile(path=path, body=body)
 
     def _feeds(self, slug: str, name: str) -> tuple[Feed, ...]:
-        return tuple(
-            Feed(
-                name=_NAMES[kind],
-                title=safe_line(name) or slug,
-                path=feed_path(slug, kind),
-                url=feed_url(self._site, slug, kind),
-                media_type=MEDIA_TYPES[kind],
-            )
-            for kind in self._formats
+        return tuple(self._feed(slug, name, kind) for kind in self._formats)
+
+    def _feed(self, slug: str, name: str, kind: FeedFormat) -> Feed:
+        return Feed(
+            name=_NAMES[kind],
+            title=safe_line(name) or slug,
+            path=feed_path(slug, kind),
+            url=feed_url(self._site, slug, kind),
+            media_type=MEDIA_TYPES[kind],
         )
 
     def _instant(self, entry: Entry) -> dict[str, str]:

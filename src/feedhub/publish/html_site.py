@@ -4,7 +4,7 @@ but the pictures and players of the articles themselves."""
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Final
 from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
@@ -294,9 +294,12 @@ class HtmlSite:
 
 
 def _of(view: OutputView, items: Sequence[StoredItem]) -> OutputView:
-    return OutputView(
-        site=view.site, feed=view.feed, items=tuple(items), updated_at=view.updated_at, content=view.content
-    )
+    """Return a view of other items, without their texts, which the lists of the front page do not show.
+
+    Only where an item has no title are they needed, for the beginning of its text.
+    """
+    content = "none" if all(safe_line(item.item.title) for item in items) else view.content
+    return replace(view, items=tuple(items), content=content)
 
 
 def _site_values(site: Site) -> dict[str, str]:

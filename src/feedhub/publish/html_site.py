@@ -2,14 +2,11 @@
 but the pictures and players of the articles themselves."""
 
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Final
 from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
-
-from markupsafe import Markup
 
 from feedhub.model.item import StoredItem
 from feedhub.model.output import (
@@ -48,50 +45,15 @@ from feedhub.publish.page_cards import (
     text_of,
     title_of,
 )
+from feedhub.publish.page_content import content_of
+from feedhub.publish.page_frame import PAGE_POLICY, Feed, Page
 from feedhub.publish.page_template import PageTemplates
 from feedhub.publish.page_words import Words
 from feedhub.publish.safe import language_tag, safe_line, safe_url
 from feedhub.rules.health_feed import HEALTH
 from feedhub.rules.select import ALL
 
-_PLAYERS: Final = (
-    "https://www.youtube.com https://youtube.com https://www.youtube-nocookie.com https://youtube-nocookie.com "
-    "https://player.vimeo.com https://player.bilibili.com https://open.spotify.com https://w.soundcloud.com"
-)
-PAGE_POLICY: Final = (
-    "default-src 'none'; style-src 'self'; img-src 'self' http: https: data:; media-src http: https:; "
-    f"frame-src {_PLAYERS}; base-uri 'none'; form-action 'self'"
-)
-"""What pages may load: nothing that runs. Players are those that the sanitiser lets through."""
-
 _NAMES: Final[dict[FeedFormat, str]] = {"atom": "Atom", "rss": "RSS", "json": "JSON Feed"}
-_PICTURE: Final = re.compile(r"<img(?![^>]*\salt=)(?=[\s>])", re.IGNORECASE)
-_FRAME: Final = re.compile(r"<iframe(?![^>]*\stitle=)(?=[\s>])", re.IGNORECASE)
-_OUTER_HEADING: Final = re.compile(r"<(/?)h1(?=[\s>])", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Feed:
-    """A feed of ours on a page: ``path`` from the root of the site, ``url`` to be copied."""
-
-    name: str
-    title: str
-    path: str
-    url: str
-    media_type: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """What the frame of every page is made of. ``root`` leads from the page to the root of the site."""
-
-    title: str
-    description: str
-    root: str
-    canonical: str
-    kind: str = "website"
-    image: str | None = None
-    feeds: tuple[Feed, ...] = ()
 
 
 class HtmlSite:
@@ -140,7 +102,7 @@ class HtmlSite:
             "authors": [person.name for person in entry.authors if person.name != source_name(entry)],
             "link": entry.link,
             "host": host_of(entry.link) if entry.link else "",
-            "content": _content(entry),
+            "content": content_of(entry),
             "image": entry.image if entry.image and entry.image not in (entry.content or "") else None,
             "enclosures": entry.enclosures,
             "comments": entry.comments,
@@ -314,18 +276,3 @@ def _site_values(site: Site) -> dict[str, str]:
 
 def _root(path: str) -> str:
     return "../" * path.count("/")
-
-
-def _content(entry: Entry) -> Markup | None:
-    """Return the sanitised text of an item, its headings below the page's, its pictures and frames with a name."""
-    text = entry.content or entry.summary
-    if not text:
-        return None
-    text = _OUTER_HEADING.sub(r"<\1h2", text)
-    text = _PICTURE.sub('<img alt=""', text)
-    return Markup(_FRAME.sub(lambda match: f'{match[0]} title="{_player(text, match.end())}"', text))  # noqa: S704
-
-
-def _player(text: str, start: int) -> str:
-    found = re.match(r'[^>]*\ssrc="https://([a-z0-9.-]+)', text[start : start + 500])
-    return found[1] if found else "player"

@@ -69,7 +69,6 @@ def main() -> None:
             take(browser, f"{site}/category/caijing.html", images / "category-phone.png", PHONE, "light")
             take(browser, item, images / "item-phone-dark.png", PHONE, "dark")
             take(browser, item, images / "item-light.png", WIDE, "light")
-            take(browser, f"{site}/sources.html", images / "sources-light.png", WIDE, "light")
             browser.close()
 
 

@@ -277,6 +277,20 @@ def test_a_template_that_fails_costs_its_page_and_is_not_tried_for_ever(world: W
     assert len(published(world, tmp_path, templates=failing).written) == 0
 
 
+@pytest.mark.parametrize("name", ["base.html", "category.html", "item.html", "404.html"])
+def test_a_theme_that_cannot_be_read_costs_pages_and_no_feed(world: World, tmp_path: Path, name: str) -> None:
+    before = (tmp_path / "index.html").read_bytes()
+    world.answer("a", record("News", guid="n", link="https://a.example/n", published=world.now))
+    world.poll("a")
+    report = published(world, tmp_path, templates=((name, "{% if %}"),))
+    assert report.failed
+    assert all(f"template {name} line 1: " in reason for _, reason in report.failed)
+    assert {output for output, _ in report.failed} <= {"pages", "pages of items"}
+    assert "News" in (tmp_path / "feeds/economy.atom").read_text()
+    assert world.store.due_outputs() == {}
+    assert (name == "base.html") == ((tmp_path / "index.html").read_bytes() == before)
+
+
 def test_a_folder_in_the_way_of_a_page_is_told_and_tried_again(world: World, tmp_path: Path) -> None:
     (tmp_path / "sources.html").unlink()
     (tmp_path / "sources.html").mkdir()

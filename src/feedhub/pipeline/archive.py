@@ -93,7 +93,7 @@ def _write_part(part: Part, own: Sequence[Mark], press: ArchivePress) -> bool:
     paths = set(press.index.paths(press.slug, part))
     written = [press.tally.write(press.slug, partial(renderer.render, view)) for renderer in press.renderers]
     if press.pages is not None:
-        written.append(press.tally.write(press.slug, partial(press.pages.output, view, ())))
+        written.append(press.tally.write(press.slug, partial(press.pages.output, view, ()), part="pages"))
     press.tally.remove(sorted(paths.difference(written)))
     return all(written)
 

@@ -98,7 +98,10 @@ def write_site_pages(
     store: Store, settings: Settings, pages: PageFormat, tally: Tally, archive: Sequence[Part]
 ) -> None:
     """Write the front page, and the files that depend on nothing but the configuration."""
-    tally.write_made(pages.fixed())
+    try:
+        tally.write_made(pages.fixed())
+    except PublishError as error:
+        tally.broken.setdefault(SITE, str(error))
     feed = output_feed(ALL, settings.site, (), settings.output)
     items = store.newest(ALL, _LATEST)
     latest = output_view(feed, settings.site, settings.output, items, store.changed_at(ALL))

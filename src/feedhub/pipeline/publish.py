@@ -11,7 +11,15 @@ from feedhub.model.output import Category
 from feedhub.model.report import PublishReport
 from feedhub.model.settings import Settings
 from feedhub.pipeline.archive import ArchivePress, publish_archive, remove_archive, remove_pages
-from feedhub.pipeline.pages import ItemPages, has_look, keep_look, remove_all_pages, write_site_pages, write_sources
+from feedhub.pipeline.pages import (
+    SITE,
+    ItemPages,
+    has_look,
+    keep_look,
+    remove_all_pages,
+    write_site_pages,
+    write_sources,
+)
 from feedhub.pipeline.shelf import Shelf
 from feedhub.pipeline.tally import Tally
 from feedhub.ports.publishing import IndexRenderer, OutputWriter, PageFormat, Renderer
@@ -101,7 +109,7 @@ class _Run:
         for renderer in press.renderers:
             paths.discard(tally.write(slug, partial(renderer.render, view)))
         if press.pages is not None and slug != ALL:
-            tally.write(slug, partial(press.pages.output, view, archive.shelf.links()))
+            tally.write(slug, partial(press.pages.output, view, archive.shelf.links()), part=SITE)
         if slug not in tally.broken:
             tally.remove(sorted(paths))
 

@@ -22,12 +22,15 @@ class Tally:
     is_incomplete: bool = False
     """A file could not be written: it is to be tried again. What cannot be rendered will fail again as it is."""
 
-    def write(self, output: str, rendered: Callable[[], OutputFile]) -> str:
-        """Write one file and return its path, or "" when it could not be made."""
+    def write(self, output: str, rendered: Callable[[], OutputFile], *, part: str | None = None) -> str:
+        """Write one file and return its path, or "" when it could not be made.
+
+        What cannot be rendered is the fault of ``part``, if that is named, and not of the whole output.
+        """
         try:
             file = rendered()
         except PublishError as error:
-            self.broken.setdefault(output, str(error))
+            self.broken.setdefault(part or output, str(error))
             return ""
         try:
             if self.writer.write(file):

@@ -1,5 +1,7 @@
-"""Pages for people, beside the feeds (SPEC §6): static HTML that needs no script and asks no other host for anything
-but the pictures and players of the articles themselves."""
+"""Pages for people, beside the feeds (SPEC §6): static HTML that needs no script.
+
+It asks no other host for anything but the pictures and players of the articles themselves.
+"""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -60,7 +62,6 @@ class HtmlSite:
     """Renders the pages of one site. Safe to call from many threads at once."""
 
     def __init__(self, site: Site, output: OutputSettings) -> None:
-        """Raises PublishError when a template cannot be used."""
         self._site = site
         self._formats = tuple(kind for kind in MEDIA_TYPES if kind in output.formats)
         self._zone = ZoneInfo(site.timezone)

@@ -6,23 +6,20 @@ Every value is text and escaped, but for the sanitised content of an item. A val
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
-from typing import Final
 
-from jinja2 import ChoiceLoader, DictLoader, PrefixLoader, StrictUndefined, TemplateError, TemplateSyntaxError
+from jinja2 import ChoiceLoader, DictLoader, PrefixLoader, StrictUndefined, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from feedhub.errors import PublishError
 
-PAGES: Final = ("index.html", "category.html", "item.html", "sources.html", "404.html")
-PLAIN: Final = ("style.css", "icon.svg")
-"""Files that are copied as they are."""
-
 
 class PageTemplates:
-    """The templates of one site. One of its owner's may extend ours: ``{% extends "feedhub/base.html" %}``."""
+    """The templates of one site. One of its owner's may extend ours: ``{% extends "feedhub/base.html" %}``.
+
+    One that cannot be used fails when it is rendered: it costs its pages, and no feed.
+    """
 
     def __init__(self, overrides: Sequence[tuple[str, str]]) -> None:
-        """Raises PublishError, with name and line, when a page has no usable template."""
         ours = built_in()
         self.texts: Mapping[str, str] = {**ours, **dict(overrides)}
         environment = ImmutableSandboxedEnvironment(
@@ -38,20 +35,18 @@ class PageTemplates:
         # Same input, same bytes: nothing random may be asked for.
         environment.filters.pop("random")
         environment.globals.pop("lipsum")
-        try:
-            for name in sorted(self.texts):
-                if name.endswith(".html"):
-                    environment.get_template(name)
-            self._pages = {name: environment.get_template(name) for name in PAGES}
-        except TemplateSyntaxError as exc:
-            raise PublishError(f"template {exc.name} line {exc.lineno}: {exc.message}") from exc
-        except TemplateError as exc:
-            raise PublishError(f"templates: {exc}") from exc
+        self._environment = environment
 
     def render(self, name: str, values: Mapping[str, object]) -> bytes:
-        """Return a page; raises PublishError when the template fails on these values."""
+        """Return a page.
+
+        Raises:
+            PublishError: with the name and the line, when a template cannot be used, or fails on these values.
+        """
         try:
-            return self._pages[name].render(values).encode("utf-8", "replace")
+            return self._environment.get_template(name).render(values).encode("utf-8", "replace")
+        except TemplateSyntaxError as exc:
+            raise PublishError(f"template {exc.name} line {exc.lineno}: {exc.message}") from exc
         except Exception as exc:  # a template can raise whatever Python can
             raise PublishError(f"template {name}{_line_of(exc)}: {str(exc) or type(exc).__name__}") from exc
 

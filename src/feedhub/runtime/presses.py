@@ -23,7 +23,7 @@ class Presses:
     """The feeds, their index and pages, and Jekyll posts where they are configured.
 
     Raises:
-        PublishError: a template of the pages or posts cannot be used.
+        PublishError: the template of the posts cannot be used.
     """
 
     def __init__(self, settings: Settings) -> None:

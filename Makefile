@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?=
 
-.PHONY: install demo test check format lint types coverage soak bench lock schema docs clean
+.PHONY: install demo test check format lint types coverage soak bench npm screenshots lock schema docs clean
 
 install: $(VENV)/.installed
 
@@ -46,6 +46,14 @@ coverage: install
 soak: install
 	FEEDHUB_SOAK=1 $(BIN)/pytest -q tests/e2e/test_captured_feeds.py
 	FEEDHUB_SOAK_SECONDS=1200 $(BIN)/pytest -q -s tests/e2e/test_soak.py
+
+# What tests use from the npm registry: a reader, and what checks accessibility. Without it those tests are skipped.
+npm:
+	npm install --silent --no-audit --no-fund --no-save --prefix .npm axe-core@4.14.1 rss-parser@3.13.0
+
+# The pictures of the README, from the demo. Needs chromium and fonts-noto-cjk.
+screenshots: install
+	$(BIN)/python scripts/screenshots.py
 
 bench: install
 	$(BIN)/python benchmarks/poll.py

@@ -18,7 +18,7 @@ def test_the_demo_shows_two_rounds_and_names_feeds_that_exist(tmp_path: Path) ->
     ran = run("demo", "--dir", tmp_path / "try")
     assert (ran.code, ran.err) == (0, "")
     first, second = ran.out.split("Second round")
-    assert "5 stored, 1 failed; 8 new, 0 changed, 3 duplicate, 1 rejected" in first
+    assert "5 stored, 1 failed; 13 new, 0 changed, 3 duplicate, 1 rejected" in first
     assert second.count("not modified    0") == 5
     assert "published: nothing changed" in second
     assert "north-gate fails on purpose" in second
@@ -31,7 +31,7 @@ def test_the_demo_shows_two_rounds_and_names_feeds_that_exist(tmp_path: Path) ->
         assert path.is_absolute()
         assert ET.parse(path).getroot().find("{http://www.w3.org/2005/Atom}entry") is not None
     combined = json.loads((tmp_path / "try" / "output" / "feeds" / "all.json").read_text(encoding="utf-8"))
-    assert len(combined["items"]) == 8
+    assert len(combined["items"]) == 13
     assert sum("seven-day rate" in one["title"] or "七天期利率" in one["title"] for one in combined["items"]) == 1
     assert any("镕溪" in one["title"] for one in combined["items"])
 

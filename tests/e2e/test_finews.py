@@ -100,7 +100,7 @@ def test_a_second_poll_asks_for_no_text_and_writes_nothing(rebuilt: Rebuilt) -> 
 def test_the_feeds_of_a_medium_are_valid_and_carry_its_name(rebuilt: Rebuilt) -> None:
     feeds = rebuilt.output / "feeds"
     assert json.loads((feeds / "jiemianxinwen.json").read_text("utf-8"))["title"] == "界面新闻"
-    complaints = {path.name: check_feed(path.name, path.read_bytes()) for path in feeds.iterdir()}
+    complaints = {path.name: check_feed(path.name, path.read_bytes()) for path in feeds.rglob("*.*")}
     assert {name: found for name, found in complaints.items() if found} == {}
 
 

@@ -1,13 +1,16 @@
 """Programs that people read feeds with, given what is rendered."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from feedhub.model.output import FeedFormat, OutputView
+from feedhub.model.output import FeedFormat, OutputView, Part
 from feedhub.publish.files import FolderWriter
 from feedhub.publish.renderers import renderers
 from feedhub.publish.safe import safe_url
+from support.feed_checks import check_feed
+from support.npm import by_rss_parser
 from support.output_views import rich_view, wordy_view
 from support.readers import by_newsboat, by_sfeed, program
 
@@ -28,6 +31,20 @@ def readable_view() -> OutputView:
     return OutputView(site=given.site, feed=given.feed, items=titled, updated_at=given.updated_at)
 
 
+def archive_view() -> OutputView:
+    """Return a part of an archive between two others, whose feed names a hub."""
+    months = {"part": "2026-10", "older": "2026-09", "newer": "2026-11"}
+    return replace(
+        wordy_view(100, words=3),
+        hub="https://hub.example/",
+        **{key: Part(month=month) for key, month in months.items()},
+    )
+
+
+VIEWS = [readable_view(), wordy_view(100, words=3), archive_view()]
+NAMES = ["rich", "hundred", "archive"]
+
+
 def links_differ(view: OutputView, seen: list[tuple[str, str, str]]) -> list[str]:
     """Return the ids of the items that have a link and are not shown with it."""
     links = {guid: link for guid, _, link in seen}
@@ -35,7 +52,7 @@ def links_differ(view: OutputView, seen: list[tuple[str, str, str]]) -> list[str
 
 
 @pytest.mark.parametrize("kind", XML_FORMATS)
-@pytest.mark.parametrize("view", [readable_view(), wordy_view(100, words=3)], ids=["rich", "hundred"])
+@pytest.mark.parametrize("view", VIEWS, ids=NAMES)
 def test_newsboat_lists_the_same_items(tmp_path: Path, view: OutputView, kind: FeedFormat) -> None:
     program("newsboat")
     seen = by_newsboat(published(tmp_path / "output", view, kind).as_uri(), tmp_path / "home")
@@ -44,10 +61,25 @@ def test_newsboat_lists_the_same_items(tmp_path: Path, view: OutputView, kind: F
 
 
 @pytest.mark.parametrize("kind", XML_FORMATS)
-@pytest.mark.parametrize("view", [readable_view(), wordy_view(100, words=3)], ids=["rich", "hundred"])
+@pytest.mark.parametrize("view", VIEWS, ids=NAMES)
 def test_sfeed_lists_the_same_items(tmp_path: Path, view: OutputView, kind: FeedFormat) -> None:
     program("sfeed")
     seen = by_sfeed(published(tmp_path / "output", view, kind).read_bytes())
     assert [(guid, title) for guid, title, _ in seen] == [(item.id, item.item.title) for item in view.items]
     # For an entry without a link sfeed takes that of its source.
     assert links_differ(view, seen) == []
+
+
+@pytest.mark.parametrize("kind", XML_FORMATS)
+@pytest.mark.parametrize("view", VIEWS, ids=NAMES)
+def test_rss_parser_lists_the_same_items(tmp_path: Path, view: OutputView, kind: FeedFormat) -> None:
+    seen = by_rss_parser(published(tmp_path / "output", view, kind).read_bytes())
+    assert seen == [(item.id, item.item.title) for item in view.items]
+
+
+@pytest.mark.parametrize("kind", ["atom", "rss", "json"])
+def test_archives_and_hubs_pass_the_checkers(tmp_path: Path, kind: FeedFormat) -> None:
+    for view in (archive_view(), replace(archive_view(), part=None, newer=None)):
+        path = published(tmp_path, view, kind)
+        assert check_feed(path.name, path.read_bytes()) == []
+    assert path.relative_to(tmp_path).as_posix() == f"feeds/tech.{kind}"

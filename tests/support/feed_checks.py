@@ -17,6 +17,7 @@ from support.json_feed_checks import check_json_feed
 
 __all__ = ["check_atom", "check_feed", "check_json_feed", "check_rss"]
 
+HISTORY = "{http://purl.org/syndication/history/1.0}"
 ATOM = "{http://www.w3.org/2005/Atom}"
 _ATOM_GRAMMAR = Path(__file__).parent.parent / "publish" / "atom.rng"
 _XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
@@ -59,6 +60,7 @@ def check_atom(body: bytes) -> list[str]:
     complaints += _atom_links(root, "feed")
     if not _atom_links_of(root, "self"):
         complaints.append("feed: no link rel=self")
+    complaints += _place_in_archive(root, "feed")
     entries = root.findall(f"{ATOM}entry")
     complaints += repeated("entry id", (entry.findtext(f"{ATOM}id") for entry in entries))
     has_author = root.find(f"{ATOM}author") is not None
@@ -84,6 +86,21 @@ def check_rss(body: bytes) -> list[str]:
     for position, item in enumerate(items):
         complaints += [f"item {position}: {complaint}" for complaint in _rss_item(item)]
     return complaints
+
+
+def _place_in_archive(feed: Any, place: str) -> Iterator[str]:
+    """RFC 5005 §4: a document of an archive says so, leads to the feed, and is not the feed."""
+    links = {link.get("rel"): link.get("href") for link in feed.findall(f"{ATOM}link")}
+    if feed.find(f"{HISTORY}archive") is None:
+        yield from (
+            f"{place}: link rel={rel} outside of an archive" for rel in ("current", "next-archive") if rel in links
+        )
+    elif "current" not in links:
+        yield f"{place}: an archive without link rel=current"
+    if len({links.get(rel) for rel in ("self", "current", "prev-archive", "next-archive") if rel in links}) != len(
+        links.keys() & {"self", "current", "prev-archive", "next-archive"}
+    ):
+        yield f"{place}: two relations with one address: {links}"
 
 
 @cache
@@ -147,13 +164,16 @@ def _rss_channel(channel: Any) -> Iterator[str]:
     own = [link for link in channel.findall(f"{ATOM}link") if link.get("rel") == "self"]
     if len(own) != 1 or own[0].get("type") != "application/rss+xml":
         yield "channel: not one atom:link rel=self of type application/rss+xml"
-    for link in own:
+    for link in channel.findall(f"{ATOM}link"):
         yield from address(link.get("href") or "", "channel: atom:link")
     tags = [child.tag for child in channel]
+    extensions = (f"{ATOM}link", f"{HISTORY}archive")
     yield from (
-        f"channel: unknown element {tag}" for tag in tags if not _CHANNEL.fullmatch(tag) and tag != f"{ATOM}link"
+        f"channel: unknown element {tag}" for tag in tags if not _CHANNEL.fullmatch(tag) and tag not in extensions
     )
-    yield from repeated("channel: element", (tag for tag in tags if tag not in ("item", "category")))
+    yield from repeated("channel: element", (tag for tag in tags if tag not in ("item", "category", f"{ATOM}link")))
+    yield from repeated("channel: atom:link", (link.get("rel") for link in channel.findall(f"{ATOM}link")))
+    yield from _place_in_archive(channel, "channel")
 
 
 def _rss_item(item: Any) -> Iterator[str]:

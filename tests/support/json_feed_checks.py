@@ -13,6 +13,8 @@ _JSON_FEED: dict[str, type | tuple[type, ...]] = {
     "title": str,
     "home_page_url": str,
     "feed_url": str,
+    "next_url": str,
+    "hubs": list,
     "description": str,
     "language": str,
     "authors": list,

@@ -15,6 +15,7 @@ from feedhub.config.schema import Config, IncludedConfig
 from feedhub.config.secrets import address_secrets, hidden_values, without_values, worth_hiding
 from feedhub.config.section import OVERRIDES, ConfigFile, check_section
 from feedhub.config.settle import Checked, settle
+from feedhub.config.themes import read_theme
 from feedhub.config.yaml_tree import Path
 from feedhub.errors import ConfigError
 from feedhub.model.problem import Problem
@@ -82,6 +83,8 @@ def _settled(root: str, loaded: Sequence[_Loaded], problems: list[Problem], know
     problems += found
     posts, found = read_posts(config.output.jekyll if config else None, files[0], root)
     problems += found
+    templates, found = read_theme(config.output.templates if config else None, files[0], root)
+    problems += found
     sections: list[IncludedConfig | None] = [config]
     for file in files[1:]:
         section, found = check_section(file, IncludedConfig)
@@ -105,7 +108,7 @@ def _settled(root: str, loaded: Sequence[_Loaded], problems: list[Problem], know
             parts.append(Checked(file=each.file, section=section, unusable=unusable))
             secrets |= hidden_values(each.taken, section.sources, ())
             secrets |= address_secrets(each.taken, section.sources)
-    return settle(root, config, parts, table, posts=posts, secrets=worth_hiding(secrets))
+    return settle(root, config, parts, table, posts=posts, templates=templates, secrets=worth_hiding(secrets))
 
 
 def _categories(files: Sequence[ConfigFile]) -> tuple[CategoryTable, dict[tuple[str, int], Problem], list[Problem]]:

@@ -25,7 +25,7 @@ def read_posts(section: JekyllSection | None, file: ConfigFile, root: str) -> tu
     problems = []
     if path is not None:
         try:
-            text = _text_of(path)
+            text = text_of(path)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             place = ("output", "jekyll", "template")
@@ -40,7 +40,8 @@ def read_posts(section: JekyllSection | None, file: ConfigFile, root: str) -> tu
     return posts, problems
 
 
-def _text_of(path: str) -> str:
+def text_of(path: str) -> str:
+    """Return the text of a template; raises OSError, or ValueError that says why it cannot be one."""
     if FilePath(path).stat().st_size > _LARGEST:
         raise ValueError(f"it is larger than {_LARGEST // 10**6} MB")
     try:

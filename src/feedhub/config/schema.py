@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
-from feedhub.config.addresses import SiteUrl, StoreUrl
+from feedhub.config.addresses import SiteUrl, StoreUrl, WebUrl
 from feedhub.config.forms import (
     CategorySlug,
     Count,
@@ -82,6 +82,12 @@ class OutputSection(Section):
     )
     entries: Entries = Field(default=100, description="Newest N items in a feed.")
     content: Literal["full", "summary", "none"] = Field(default="full", description="How much text a feed carries.")
+    pages: Flag = Field(default=True, description="Whether web pages are written beside the feeds.")
+    templates: Line | None = Field(
+        default=None,
+        description="Folder with templates and a `style.css` of your own, which replace ours of the same name.",
+        examples=["theme"],
+    )
     jekyll: JekyllSection | None = Field(default=None, description="Writes posts for Jekyll; without it, none.")
 
 
@@ -157,6 +163,16 @@ class RetentionSection(Section):
     items: Count | None = Field(default=5000, description="Newest N items of a category; `null`: all.")
 
 
+class WebSubSection(Section):
+    """Readers are told of changes by a WebSub hub."""
+
+    hub: WebUrl | None = Field(
+        default=None,
+        description="Address of the hub; every feed names it, so that readers can subscribe there.",
+        examples=["https://hub.example.org/"],
+    )
+
+
 class WebSection(Section):
     """The web server (accepted already; a later release has it)."""
 
@@ -202,6 +218,7 @@ class Config(IncludedConfig):
     )
     retention: RetentionSection = Field(default=RetentionSection(), description="How long items are kept.")
     web: WebSection = Field(default=WebSection(), description="The web server.")
+    websub: WebSubSection = Field(default=WebSubSection(), description="Pushing changes to readers.")
 
 
 def json_schema() -> dict[str, Any]:

@@ -18,6 +18,7 @@ from feedhub.config.schema import (
 from feedhub.config.schema_rules import ConditionSection, RuleSection
 from feedhub.config.section import ConfigFile
 from feedhub.config.settle_sources import Defaults, digest, settled_source
+from feedhub.config.themes import theme_paths
 from feedhub.model.output import Category, OutputSettings, PostSettings, Retention, Site
 from feedhub.model.problem import Problem
 from feedhub.model.settings import Settings
@@ -40,6 +41,7 @@ def settle(
     table: CategoryTable,
     *,
     posts: PostSettings | None,
+    templates: tuple[tuple[str, str], ...],
     secrets: tuple[str, ...],
 ) -> Settings:
     """Return the settings that ``parts`` describe; the first part is the main file, whose values are ``config``."""
@@ -54,15 +56,14 @@ def settle(
         for index, section in enumerate(part.section.sources)
     )
     categories = _categories(parts, table)
-    output = OutputSettings(
-        dir=absolute(config.output.dir, root),
-        formats=tuple(dict.fromkeys(config.output.formats)),
-        entries=config.output.entries,
-        content=config.output.content,
-    )
+    output = _output(config, root, templates)
     return Settings(
         root=root,
-        files=tuple(filter(None, [*(part.file.path for part in parts), template_path(config.output.jekyll, root)])),
+        files=(
+            *(part.file.path for part in parts),
+            *theme_paths(config.output.templates, root, templates),
+            *filter(None, [template_path(config.output.jekyll, root)]),
+        ),
         site=site,
         store=store_url(config.store, root),
         output=output,
@@ -81,6 +82,18 @@ def settle(
 
 def _line(problem: Problem | None) -> str | None:
     return str(problem) if problem else None
+
+
+def _output(config: Config, root: str, templates: tuple[tuple[str, str], ...]) -> OutputSettings:
+    return OutputSettings(
+        dir=absolute(config.output.dir, root),
+        formats=tuple(dict.fromkeys(config.output.formats)),
+        entries=config.output.entries,
+        content=config.output.content,
+        pages=config.output.pages,
+        templates=templates,
+        hub=config.websub.hub,
+    )
 
 
 def _poll(section: PollSection, site: Site) -> PollSettings:
@@ -169,4 +182,5 @@ def _output_digest(
 ) -> str:
     shown = [asdict(category) for category in categories]
     written = [asdict(posts)] if posts else []
-    return digest(asdict(site), output.formats, output.entries, output.content, shown, *written)
+    settings = {name: value for name, value in asdict(output).items() if name != "dir"}
+    return digest(asdict(site), settings, shown, *written)

@@ -124,7 +124,8 @@ class StoredItem:
 
     ``id`` is a ``urn:uuid:`` (SPEC §4). Instants are aware UTC. ``source`` names the source whose wording
     this is; ``source_title`` and ``source_link`` are what that source's document calls itself.
-    ``categories`` are the titles of every category that holds the item.
+    ``categories`` are the titles of every category that holds the item. ``is_twin`` tells that an item stored earlier
+    has an id with the same first eight digits, so that this one needs all of its own to be told from it.
     """
 
     id: str
@@ -136,3 +137,4 @@ class StoredItem:
     source_link: str | None = None
     source_url: str | None = None
     categories: tuple[str, ...] = ()
+    is_twin: bool = False

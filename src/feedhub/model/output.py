@@ -33,12 +33,18 @@ class Category:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputSettings:
-    """``dir`` is an absolute path. ``entries`` is the newest N in a feed."""
+    """``dir`` is an absolute path. ``entries`` is the newest N in a feed. ``hub`` is the address of a WebSub hub.
+
+    ``templates`` are (name, text) of the files that replace our own, such as ``item.html`` and ``style.css``.
+    """
 
     dir: str
     formats: tuple[FeedFormat, ...] = ("atom", "rss", "json")
     entries: int = 100
     content: Literal["full", "summary", "none"] = "full"
+    pages: bool = True
+    templates: tuple[tuple[str, str], ...] = ()
+    hub: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +66,29 @@ class OutputFeed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One document of an output's archive: a month of the site's time zone, ``YYYY-MM``, or a part of one.
+
+    ``number`` counts from the oldest items of the month, so that a new item moves none of the older parts.
+    """
+
+    month: str
+    number: int = 1
+
+    @property
+    def name(self) -> str:
+        """The name of its files: ``2026-11``, ``2026-11-2``."""
+        return self.month if self.number == 1 else f"{self.month}-{self.number}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OutputView:
-    """The items chosen for one output feed, newest first. ``updated_at`` is that of its newest change."""
+    """The items chosen for one output feed, newest first. ``updated_at`` is that of its newest change.
+
+    ``part`` is None for the feed that is subscribed to, else the document of the archive that this is. ``older`` and
+    ``newer`` are its neighbours there (RFC 5005 §4). ``hub`` is the address of a WebSub hub.
+    ``has_pages`` tells whether pages are published beside the feeds.
+    """
 
     site: Site
     feed: OutputFeed
@@ -69,6 +96,11 @@ class OutputView:
     updated_at: datetime
     content: Literal["full", "summary", "none"] = "full"
     formats: tuple[FeedFormat, ...] = ("atom", "rss", "json")
+    part: Part | None = None
+    older: Part | None = None
+    newer: Part | None = None
+    hub: str | None = None
+    has_pages: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,3 +144,77 @@ class PostView:
     site: Site
     item: StoredItem
     category: Category
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Another source that reported an item, and where. ``source`` is its name, ``title`` what it calls itself."""
+
+    source: str
+    title: str
+    link: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageItem:
+    """An item as its page shows it, in the wording of its owner.
+
+    ``slugs`` belong to ``item.categories``, in the same order. ``also`` are the other sources, first seen first.
+    Of a ``removed`` item only the id and the published time mean anything.
+    """
+
+    item: StoredItem
+    slugs: tuple[str, ...] = ()
+    also: tuple[Report, ...] = ()
+    removed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """An item of an output, without what it says; ``touched`` is the change number of its newest change."""
+
+    id: str
+    published_at: datetime
+    touched: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemView:
+    """The page of one item; ``view`` holds nothing but that item."""
+
+    view: OutputView
+    page: PageItem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CategoryView:
+    """A category on the front page: its newest items, newest first, and how many it holds."""
+
+    summary: CategorySummary
+    items: tuple[StoredItem, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrontView:
+    """The front page: the newest items of all, the newest of every category, the parts of the combined archive."""
+
+    latest: OutputView
+    categories: tuple[CategoryView, ...]
+    archive: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceLine:
+    """A source as the sources page names it. ``newest_at`` is when it last gave an item that was new.
+
+    ``state`` is a word of ``SourceStatus``; ``link`` its own page; ``slugs`` where it is filed.
+    """
+
+    name: str
+    title: str
+    state: str
+    link: str | None = None
+    url: str | None = None
+    newest_at: datetime | None = None
+    failing_since: datetime | None = None
+    slugs: tuple[tuple[str, str], ...] = ()

@@ -1,15 +1,28 @@
 """Publishing: from stored items to files, only for outputs that changed."""
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import Final
+from zoneinfo import ZoneInfo
 
-from feedhub.errors import PublishError
-from feedhub.model.output import Category, OutputFile
+from feedhub.model.output import Category
 from feedhub.model.report import PublishReport
 from feedhub.model.settings import Settings
-from feedhub.ports.publishing import IndexRenderer, OutputWriter, Renderer
+from feedhub.pipeline.archive import ArchivePress, publish_archive, remove_archive, remove_pages
+from feedhub.pipeline.pages import (
+    SITE,
+    ItemPages,
+    has_look,
+    keep_look,
+    remove_all_pages,
+    write_site_pages,
+    write_sources,
+)
+from feedhub.pipeline.shelf import Shelf
+from feedhub.pipeline.tally import Tally
+from feedhub.ports.publishing import IndexRenderer, OutputWriter, PageFormat, Renderer
 from feedhub.ports.store import Store
 from feedhub.rules.select import ALL, output_feed, output_view
 
@@ -18,22 +31,35 @@ MANIFEST: Final = "feedhub.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Press:
-    """What publishing needs beside the store: one renderer per format, the index, and the folder."""
+    """What publishing needs beside the store: one renderer per format, the index, the folder, and the pages.
+
+    Pages are written when ``pages`` is given. Without it, ``layout`` says where those lie that were written before.
+    """
 
     renderers: Sequence[Renderer]
     index: IndexRenderer
     writer: OutputWriter
+    pages: PageFormat | None = None
+    layout: PageFormat | None = None
 
 
 def publish(
-    store: Store, settings: Settings, press: Press, *, slugs: Collection[str] = (), everything: bool = False
+    store: Store,
+    settings: Settings,
+    press: Press,
+    *,
+    slugs: Collection[str] = (),
+    everything: bool = False,
+    health: Mapping[str, str] = MappingProxyType({}),
 ) -> PublishReport:
     """Write the outputs that changed, or those named, or all; remove those of removed categories.
 
-    An output that cannot be written is reported, keeps its last good file and stays due.
+    An output that cannot be written is reported, keeps its last good file and stays due. What is linked to is written
+    before what links to it, and removed after. ``health`` is the state of each source, by name, for its page.
     """
-    tally = _Tally(press.writer)
+    tally = Tally(press.writer)
     manifest = press.writer.read(MANIFEST)
+    number, published = store.change_number(), store.pages_published()
     summaries = store.categories()
     present = [ALL, *(category.slug for category in summaries)]
     # Those that records brought are in the store only.
@@ -41,81 +67,97 @@ def publish(
     listed = press.index.listed(manifest) if manifest else ()
     departed = [slug for slug in listed if slug not in present]
     due = store.due_outputs()
-    chosen = slugs or (present if everything or manifest is None else due)
+    renewed = everything or manifest is None or not has_look(press.pages, press.writer)
+    chosen = slugs or (present if renewed else due)
     wanted = [slug for slug in present if slug in chosen]
+    item_pages = ItemPages(store, settings, press.pages, tally)
+    touched = item_pages.write(-1 if renewed else published)
+    run = _Run(store=store, settings=settings, press=press, tally=tally, categories=categories, touched=touched)
     for slug in wanted:
-        _publish_output(slug, store, settings, categories, press, tally)
+        run.publish_output(slug)
     if wanted or departed:
-        _publish_index(store, press, tally)
+        run.publish_index()
+    if press.pages is not None:
+        write_sources(store, settings, press.pages, tally, health)
     # Only after the manifest has stopped naming them: who reads the manifest never meets a missing file.
     for slug in departed:
-        tally.remove(press.index.paths(slug))
+        run.remove_output(slug)
+    item_pages.remove_gone()
     store.mark_published({slug: due[slug] for slug in wanted if slug in due and slug not in tally.broken})
+    if not slugs and not tally.is_incomplete:
+        run.finish(present, number if number != published else None)
     return tally.report()
 
 
-def _publish_output(
-    slug: str, store: Store, settings: Settings, categories: Sequence[Category], press: Press, tally: "_Tally"
-) -> None:
-    feed = output_feed(slug, settings.site, categories, settings.output)
-    items = store.newest(slug, feed.entries)
-    view = output_view(
-        feed,
-        settings.site,
-        settings.output,
-        items,
-        store.changed_at(slug),
-        addresses={source.name: source.url for source in settings.sources},
-        secrets=settings.secrets,
-    )
-    paths = set(press.index.paths(slug))
-    for renderer in press.renderers:
-        paths.discard(tally.write(slug, partial(renderer.render, view)))
-    if slug not in tally.broken:
-        tally.remove(sorted(paths))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    """One publish. ``touched`` are the months whose archives may have changed, None for all."""
 
+    store: Store
+    settings: Settings
+    press: Press
+    tally: Tally
+    categories: Sequence[Category]
+    touched: set[str] | None
 
-def _publish_index(store: Store, press: Press, tally: "_Tally") -> None:
-    categories = store.categories()
-    files = press.index.render(categories, items=store.item_count(), changed_at=store.changed_at(ALL))
-    for file in files:
-        tally.write(file.path, partial(_given, file))
+    def publish_output(self, slug: str) -> None:
+        """Write the archive of an output, then its feeds and its page."""
+        press, tally, archive = self.press, self.tally, self.archive(slug)
+        publish_archive(archive, self.touched)
+        view = archive.view(self.store.newest(slug, archive.entries), older=archive.shelf.newest())
+        paths = set(press.index.paths(slug))
+        for renderer in press.renderers:
+            paths.discard(tally.write(slug, partial(renderer.render, view)))
+        if press.pages is not None and slug != ALL:
+            tally.write(slug, partial(press.pages.output, view, archive.shelf.links()), part=SITE)
+        if slug not in tally.broken:
+            tally.remove(sorted(paths))
 
-
-def _given(file: OutputFile) -> OutputFile:
-    return file
-
-
-@dataclass(slots=True)
-class _Tally:
-    """Counts what happened to each file; a failure costs one output."""
-
-    writer: OutputWriter
-    written: list[str] = field(default_factory=list)
-    removed: list[str] = field(default_factory=list)
-    unchanged: int = 0
-    broken: dict[str, str] = field(default_factory=dict)
-
-    def write(self, output: str, rendered: Callable[[], OutputFile]) -> str:
-        """Write one file and return its path, or "" when it could not be made."""
-        try:
-            file = rendered()
-            if self.writer.write(file):
-                self.written.append(file.path)
-            else:
-                self.unchanged += 1
-        except PublishError as error:
-            self.broken.setdefault(output, str(error))
-            return ""
-        return file.path
-
-    def remove(self, paths: Sequence[str]) -> None:
-        self.removed.extend(path for path in paths if self.writer.remove(path))
-
-    def report(self) -> PublishReport:
-        return PublishReport(
-            written=tuple(self.written),
-            unchanged=self.unchanged,
-            removed=tuple(self.removed),
-            failed=tuple(self.broken.items()),
+    def archive(self, slug: str) -> ArchivePress:
+        settings = self.settings
+        feed = output_feed(slug, settings.site, self.categories, settings.output)
+        return ArchivePress(
+            slug=slug,
+            entries=feed.entries,
+            store=self.store,
+            shelf=Shelf(self.store, slug, ZoneInfo(settings.site.timezone), feed.entries),
+            renderers=self.press.renderers,
+            index=self.press.index,
+            pages=self.press.pages,
+            tally=self.tally,
+            view=partial(
+                output_view,
+                feed,
+                settings.site,
+                settings.output,
+                changed_at=self.store.changed_at(slug),
+                addresses={source.name: source.url for source in settings.sources},
+                secrets=settings.secrets,
+            ),
         )
+
+    def publish_index(self) -> None:
+        """Write what speaks of all outputs."""
+        store, press = self.store, self.press
+        files = press.index.render(store.categories(), items=store.item_count(), changed_at=store.changed_at(ALL))
+        self.tally.write_made(files)
+        if press.pages is not None:
+            write_site_pages(store, self.settings, press.pages, self.tally, self.archive(ALL).shelf.links())
+
+    def remove_output(self, slug: str) -> None:
+        """Remove all files of a category that is no more."""
+        remove_archive(self.archive(slug))
+        self.tally.remove(self.press.index.paths(slug))
+        if self.press.pages is not None:
+            self.tally.remove([self.press.pages.output_path(slug)])
+
+    def finish(self, present: Sequence[str], number: int | None) -> None:
+        """Remember how far everything was published, after removing pages that are no longer wanted."""
+        layout = self.press.layout
+        if self.press.pages is None and layout is not None and not has_look(None, self.press.writer):
+            for slug in present:
+                remove_pages(slug, layout, self.tally)
+            remove_all_pages(self.store, layout, self.tally)
+        if number is not None:
+            self.store.mark_pages_published(number)
+        keep_look(self.press.pages, self.tally)

@@ -4,7 +4,17 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Protocol
 
-from feedhub.model.output import CategorySummary, OutputFile, OutputView, PostView
+from feedhub.model.item import StoredItem
+from feedhub.model.output import (
+    CategorySummary,
+    FrontView,
+    ItemView,
+    OutputFile,
+    OutputView,
+    Part,
+    PostView,
+    SourceLine,
+)
 
 
 class Renderer(Protocol):
@@ -28,8 +38,52 @@ class IndexRenderer(Protocol):
         """Return the slugs that an earlier manifest names; () for one that cannot be read."""
         ...
 
-    def paths(self, slug: str) -> tuple[str, ...]:
-        """Return the paths of every file that an output of this slug may own, in any format."""
+    def paths(self, slug: str, part: Part | None = None) -> tuple[str, ...]:
+        """Return the paths of every feed file that an output of this slug, or a part of its archive, may own."""
+        ...
+
+
+class PageFormat(Protocol):
+    """Renders the pages that people look at. Pure: same view, same bytes.
+
+    Every method that renders raises PublishError when a template fails on what it is given.
+    """
+
+    @property
+    def look(self) -> str:
+        """A digest of the templates and of all else that every page shows: when it changes, all pages do."""
+        ...
+
+    def item(self, view: ItemView) -> OutputFile:
+        """Return the page of an item."""
+        ...
+
+    def item_path(self, item: StoredItem) -> str:
+        """Return where the page of an item lies, from its id and published time alone."""
+        ...
+
+    def output(self, view: OutputView, archive: Sequence[Part]) -> OutputFile:
+        """Return the page of a category, with links to its archive, or one of its older pages."""
+        ...
+
+    def output_path(self, slug: str, part: Part | None = None) -> str:
+        """Return where the page of an output lies, or one of its older pages."""
+        ...
+
+    def front(self, view: FrontView) -> OutputFile:
+        """Return the front page."""
+        ...
+
+    def sources(self, lines: Sequence[SourceLine]) -> OutputFile:
+        """Return the page of the sources."""
+        ...
+
+    def fixed(self) -> tuple[OutputFile, ...]:
+        """Return the files that do not depend on any item: style sheet, icon, the page for a wrong address."""
+        ...
+
+    def single_paths(self) -> tuple[str, ...]:
+        """Return the paths of those files and of the other single pages."""
         ...
 
 

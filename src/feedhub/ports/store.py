@@ -1,13 +1,13 @@
 """What is remembered. Every method raises StoreError when the store cannot be used."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
 from feedhub.model.identity import IdentityKey, IngestPlan, KnownKeys
 from feedhub.model.item import Item, StoredItem
-from feedhub.model.output import Category, CategorySummary
+from feedhub.model.output import Category, CategorySummary, Mark, PageItem
 from feedhub.model.report import Explanation, HealthEvent, PruneReport, SearchHit, SourceCounts
 from feedhub.model.source import PlannedPoll, SourceState
 
@@ -186,6 +186,42 @@ class OutputStore(Protocol):
 
     def mark_health_published(self, number: int) -> None:
         """Remember that health events were published up to a number."""
+        ...
+
+    def page_items(self, since: int) -> Iterable[PageItem]:
+        """Return the items touched after a change number, removed ones too; all of them for a negative number.
+
+        Touched is: its wording, its categories, what another source says of it, its removal. Read in parts, so that
+        a large store is not held in memory.
+        """
+        ...
+
+    def pages_published(self) -> int:
+        """Return the change number up to which pages and archives were published; -1 when all are to be made anew."""
+        ...
+
+    def mark_pages_published(self, number: int) -> None:
+        """Remember that pages and archives were published up to a change number."""
+        ...
+
+    def marks(self, slug: str, since: datetime, until: datetime) -> tuple[Mark, ...]:
+        """Return the items of an output published from ``since`` to before ``until``, in the order of ``newest``."""
+        ...
+
+    def count_between(self, slug: str, since: datetime, until: datetime) -> int:
+        """Return how many items of an output were published from ``since`` to before ``until``."""
+        ...
+
+    def published_before(self, slug: str, moment: datetime) -> datetime | None:
+        """Return the newest published time in an output before ``moment``; None if there is none."""
+        ...
+
+    def shown(self, slug: str, ids: Sequence[str]) -> tuple[StoredItem, ...]:
+        """Return items of an output by id, as ``newest`` would: wording, order; those that left it are missing."""
+        ...
+
+    def newest_of_sources(self) -> Mapping[str, datetime]:
+        """Return when each source last gave an item for the first time; sources that never did are missing."""
         ...
 
 

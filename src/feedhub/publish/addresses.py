@@ -1,9 +1,14 @@
 """Where each output lies, in the output folder and in public (SPEC §6)."""
 
+import re
 import uuid
+from datetime import tzinfo
+from typing import Final
 from urllib.parse import quote
 
-from feedhub.model.output import FeedFormat, Site
+from feedhub.model.item import StoredItem
+from feedhub.model.output import FeedFormat, Part, Site
+from feedhub.rules.archive import month_of
 from feedhub.rules.health_feed import HEALTH
 from feedhub.rules.select import ALL
 
@@ -14,20 +19,56 @@ MEDIA_TYPES: dict[FeedFormat, str] = {
 }
 
 
-def feed_path(slug: str, kind: FeedFormat) -> str:
-    """Return the path of a feed in the output folder."""
-    return f"feeds/{slug}.{kind}"
+STYLE_PATH: Final = "assets/style.css"
+ICON_PATH: Final = "assets/icon.svg"
+SOURCES_PATH: Final = "sources.html"
+MISSING_PATH: Final = "404.html"
 
 
-def feed_url(site: Site, slug: str, kind: FeedFormat) -> str:
-    """Return the public address of a feed."""
-    return f"{site.url.rstrip('/')}/{quote(feed_path(slug, kind))}"
+def feed_path(slug: str, kind: FeedFormat, part: Part | None = None) -> str:
+    """Return the path of a feed in the output folder, or that of a part of its archive."""
+    return f"feeds/{slug}.{kind}" if part is None else f"{archive_folder(slug)}/{part.name}.{kind}"
 
 
-def page_url(site: Site, slug: str) -> str:
-    """Return the public address of the page that shows a feed in a browser."""
-    path = {ALL: "", HEALTH: "sources.html"}.get(slug, f"category/{quote(slug)}.html")
-    return f"{site.url.rstrip('/')}/{path}"
+def archive_folder(slug: str) -> str:
+    """Return the folder of a feed's archive."""
+    return f"feeds/archive/{slug}"
+
+
+def page_path(slug: str, part: Part | None = None) -> str:
+    """Return the path of the page that shows a feed in a browser, or that of a part of its archive."""
+    if part is not None:
+        return f"{page_folder(slug)}/{part.name}.html"
+    return {ALL: "index.html", HEALTH: SOURCES_PATH}.get(slug, f"category/{slug}.html")
+
+
+def page_folder(slug: str) -> str:
+    """Return the folder of a category's older pages."""
+    return f"category/{slug}"
+
+
+def item_path(item: StoredItem, zone: tzinfo) -> str:
+    """Return the path of an item's page: the month in which it was published, and the first digits of its id."""
+    year, _, month = month_of(item.published_at, zone).partition("-")
+    digits = re.sub("[^0-9a-f]", "", item.id.removeprefix("urn:uuid:").lower())
+    return f"items/{year}/{month}/{digits if item.is_twin else digits[:8]}.html"
+
+
+def public(site: Site, path: str) -> str:
+    """Return the public address of a file in the output folder."""
+    return f"{site.url.rstrip('/')}/{quote(path)}"
+
+
+def feed_url(site: Site, slug: str, kind: FeedFormat, part: Part | None = None) -> str:
+    """Return the public address of a feed, or of a part of its archive."""
+    return public(site, feed_path(slug, kind, part))
+
+
+def page_url(site: Site, slug: str, part: Part | None = None) -> str:
+    """Return the public address of the page that shows a feed, or a part of its archive, in a browser."""
+    if slug == ALL and part is None:
+        return f"{site.url.rstrip('/')}/"
+    return public(site, page_path(slug, part))
 
 
 def category_scheme(site: Site) -> str:

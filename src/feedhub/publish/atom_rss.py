@@ -21,10 +21,11 @@ class AtomRenderer:
         Raises:
             PublishError: the view breaks its own contract (an id or the site's address is empty).
         """
-        path = feed_path(view.feed.slug, "atom")
+        path = feed_path(view.feed.slug, "atom", view.part)
         try:
             generator = _generator(view, "atom")
             generator.register_extension(NAME, AtomFeed, AtomEntry, rss=False)
+            _place_in_archive(generator, view, "atom")
             for entry in entries_of(view):
                 _add_to_atom(generator, entry, category_scheme(view.site))
             body: bytes = generator.atom_str(pretty=True)
@@ -42,10 +43,11 @@ class RssRenderer:
         Raises:
             PublishError: the view breaks its own contract (the site's address is empty).
         """
-        path = feed_path(view.feed.slug, "rss")
+        path = feed_path(view.feed.slug, "rss", view.part)
         try:
             generator = _generator(view, "rss")
             generator.register_extension(NAME, RssFeed, RssEntry, atom=False)
+            _place_in_archive(generator, view, "rss")
             for entry in entries_of(view):
                 _add_to_rss(generator, entry, category_scheme(view.site))
             body: bytes = generator.rss_str(pretty=True)
@@ -68,9 +70,11 @@ def _generator(view: OutputView, kind: FeedFormat) -> Any:
     generator.updated(updated_at)
     generator.pubDate(updated_at)
     generator.author(name=safe_line(site.author) or safe_line(site.title) or title)
-    generator.link(href=feed_url(site, feed.slug, kind), rel="self", type=MEDIA_TYPES[kind])
+    generator.link(href=feed_url(site, feed.slug, kind, view.part), rel="self", type=MEDIA_TYPES[kind])
     # Last, because RSS takes the last one.
-    generator.link(href=page_url(site, feed.slug), rel="alternate", type="text/html")
+    generator.link(
+        href=page_url(site, feed.slug, view.part if view.has_pages else None), rel="alternate", type="text/html"
+    )
     # Without the version: an upgrade of feedhub does not change every file.
     generator.generator("feedhub")
     generator.docs("")
@@ -78,6 +82,20 @@ def _generator(view: OutputView, kind: FeedFormat) -> Any:
     if language:
         generator.language(language)
     return generator
+
+
+def _place_in_archive(generator: Any, view: OutputView, kind: FeedFormat) -> None:
+    """Say where the document stands in its archive (RFC 5005 §4), and which hub tells of changes (WebSub §4)."""
+    extension = getattr(generator, NAME)
+    slug = view.feed.slug
+    extension.is_archive = view.part is not None
+    links = {
+        "current": feed_url(view.site, slug, kind) if view.part else None,
+        "prev-archive": feed_url(view.site, slug, kind, view.older) if view.older else None,
+        "next-archive": feed_url(view.site, slug, kind, view.newer) if view.newer else None,
+        "hub": view.hub if view.part is None else None,
+    }
+    extension.links = {rel: href for rel, href in links.items() if href}
 
 
 def _add_to_atom(generator: Any, entry: Entry, scheme: str) -> None:

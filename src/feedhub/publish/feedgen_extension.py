@@ -5,6 +5,7 @@ entries, no ``dc:creator`` beside other authors, and puts a content into ``descr
 Its Atom elements carry no namespace (the default one is written as an attribute of the root), so ours do not either.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from feedgen.util import xml_elem
@@ -19,19 +20,28 @@ _XML = "http://www.w3.org/XML/1998/namespace"
 _CONTENT = "http://purl.org/rss/1.0/modules/content/"
 _DC = "http://purl.org/dc/elements/1.1/"
 _ITUNES = "http://www.itunes.com/dtds/podcast-1.0.dtd"
+_ATOM = "http://www.w3.org/2005/Atom"
+_HISTORY = "http://purl.org/syndication/history/1.0"
 _MEDIA = "http://search.yahoo.com/mrss/"
 
 
 class AtomFeed:
-    """The feed's side for Atom."""
+    """The feed's side for Atom; ``links`` are by relation, ``is_archive`` says that no new entry will come."""
+
+    links: Mapping[str, str]
+    is_archive: bool
 
     def extend_ns(self) -> dict[str, str]:
         """Name the namespaces once, at the root."""
-        return {"media": _MEDIA}
+        return {"media": _MEDIA, **({"fh": _HISTORY} if self.is_archive else {})}
 
     def extend_atom(self, feed: Any) -> None:
-        """Say that texts are texts (RFC 4287 §3.1.1)."""
+        """Say that texts are texts (RFC 4287 §3.1.1), and where the archive goes on."""
         _type_texts(feed, "title", "subtitle")
+        if self.is_archive:
+            xml_elem(f"{{{_HISTORY}}}archive", feed)
+        for rel, href in self.links.items():
+            xml_elem("link", feed, rel=rel, href=href)
 
 
 class AtomEntry:
@@ -80,14 +90,22 @@ class AtomEntry:
 
 
 class RssFeed:
-    """The feed's side for RSS."""
+    """The feed's side for RSS, as that for Atom."""
+
+    links: Mapping[str, str]
+    is_archive: bool
 
     def extend_ns(self) -> dict[str, str]:
         """Name the namespaces once, at the root."""
-        return {"dc": _DC, "itunes": _ITUNES, "media": _MEDIA}
+        return {"dc": _DC, "itunes": _ITUNES, "media": _MEDIA, **({"fh": _HISTORY} if self.is_archive else {})}
 
     def extend_rss(self, feed: Any) -> None:
-        """Nothing is missing at the channel."""
+        """Say where the archive goes on."""
+        channel = feed.find("channel")
+        if self.is_archive:
+            xml_elem(f"{{{_HISTORY}}}archive", channel)
+        for rel, href in self.links.items():
+            xml_elem(f"{{{_ATOM}}}link", channel, rel=rel, href=href)
 
 
 class RssEntry:

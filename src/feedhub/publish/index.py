@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from feedhub.model.output import CategorySummary, FeedFormat, OutputFile, Site
+from feedhub.model.output import CategorySummary, FeedFormat, OutputFile, Part, Site
 from feedhub.publish.addresses import MEDIA_TYPES, feed_path
 from feedhub.publish.manifest import manifest, read_manifest
 from feedhub.publish.opml import feeds_opml
@@ -29,6 +29,6 @@ class FeedIndex:
         """Return the slugs that an earlier manifest names; () for one that cannot be read."""
         return read_manifest(manifest)
 
-    def paths(self, slug: str) -> tuple[str, ...]:
+    def paths(self, slug: str, part: Part | None = None) -> tuple[str, ...]:
         """Return the paths of the feeds of ``slug`` in every format, also those that are not published now."""
-        return tuple(feed_path(slug, kind) for kind in MEDIA_TYPES)
+        return tuple(feed_path(slug, kind, part) for kind in MEDIA_TYPES)

@@ -21,15 +21,17 @@ class JsonFeedRenderer:
             {
                 "version": VERSION,
                 "title": title,
-                "home_page_url": page_url(site, feed.slug),
-                "feed_url": feed_url(site, feed.slug, "json"),
+                "home_page_url": page_url(site, feed.slug, view.part if view.has_pages else None),
+                "feed_url": feed_url(site, feed.slug, "json", view.part),
+                "next_url": feed_url(site, feed.slug, "json", view.older) if view.older else None,
                 "description": safe_line(feed.description) or None,
                 "language": language_tag(site.language),
                 "authors": [{"name": safe_line(site.author) or safe_line(site.title) or title}],
+                "hubs": [{"type": "WebSub", "url": view.hub}] if view.hub and view.part is None else None,
                 "items": [_item(entry) for entry in entries_of(view)],
             }
         )
-        return OutputFile(path=feed_path(feed.slug, "json"), body=json_bytes(document))
+        return OutputFile(path=feed_path(feed.slug, "json", view.part), body=json_bytes(document))
 
 
 def _item(entry: Entry) -> JsonObject:

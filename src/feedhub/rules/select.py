@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from feedhub.model.item import StoredItem
-from feedhub.model.output import Category, OutputFeed, OutputSettings, OutputView, Site
+from feedhub.model.output import Category, OutputFeed, OutputSettings, OutputView, Part, Site
 from feedhub.rules.urls import public_url
 
 ALL: Final = "all"
@@ -35,8 +35,14 @@ def output_view(
     changed_at: datetime,
     addresses: Mapping[str, str] = MappingProxyType({}),
     secrets: Collection[str] = (),
+    *,
+    part: Part | None = None,
+    older: Part | None = None,
+    newer: Part | None = None,
 ) -> OutputView:
     """Choose the newest entries for an output; ``items`` come newest first.
+
+    All of them are shown in a ``part`` of its archive, whose change is that of its newest item.
 
     An address of a source is shown only while ``addresses`` (by name) holds it, and as far as it holds no credential
     (guarantee 4): of one that was changed or removed it is no longer known what in it was secret.
@@ -46,15 +52,20 @@ def output_view(
             item,
             source_url=public_url(item.source_url, secrets) if addresses.get(item.source) == item.source_url else None,
         )
-        for item in items[: feed.entries]
+        for item in (items if part else items[: feed.entries])
     )
     return OutputView(
         site=site,
         feed=feed,
         items=shown,
-        updated_at=max([changed_at, *(item.updated_at for item in shown)]),
+        updated_at=max([EPOCH if part else changed_at, *(item.updated_at for item in shown)]),
         content=settings.content,
         formats=settings.formats,
+        part=part,
+        older=older,
+        newer=newer,
+        hub=settings.hub,
+        has_pages=settings.pages,
     )
 
 

@@ -5,19 +5,22 @@ from datetime import datetime
 
 from feedhub.model.report import PublishReport
 from feedhub.model.settings import Settings
+from feedhub.model.source import SourceState
 from feedhub.pipeline.health import publish_health
 from feedhub.pipeline.posts import PostPress, publish_posts
 from feedhub.pipeline.publish import Press, publish
 from feedhub.ports.store import Store
 from feedhub.publish.atom_rss import AtomRenderer
 from feedhub.publish.files import FolderWriter
+from feedhub.publish.html_site import HtmlSite
 from feedhub.publish.index import FeedIndex
 from feedhub.publish.jekyll import PostRenderer
 from feedhub.publish.renderers import renderers
+from feedhub.rules.health import health
 
 
 class Presses:
-    """The feeds and their index, and Jekyll posts where they are configured.
+    """The feeds, their index and pages, and Jekyll posts where they are configured.
 
     Raises:
         PublishError: the template of the posts cannot be used.
@@ -26,10 +29,13 @@ class Presses:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         writer = FolderWriter(settings.output.dir)
+        site = HtmlSite(settings.site, settings.output)
         self._feeds = Press(
             renderers=renderers(settings.output.formats),
             index=FeedIndex(settings.site, settings.output.formats),
             writer=writer,
+            pages=site if settings.output.pages else None,
+            layout=site,
         )
         posts = settings.posts
         self._posts: PostPress | None = None
@@ -40,7 +46,14 @@ class Presses:
         self, store: Store, now: datetime, *, slugs: Collection[str] = (), everything: bool = False
     ) -> PublishReport:
         """Write what changed, or the named outputs (posts belong to none), or all."""
-        report = publish(store, self._settings, self._feeds, slugs=slugs, everything=everything)
+        report = publish(
+            store,
+            self._settings,
+            self._feeds,
+            slugs=slugs,
+            everything=everything,
+            health=self._health(store, now) if self._settings.output.pages else {},
+        )
         if slugs:
             return report
         parts = [
@@ -50,6 +63,14 @@ class Presses:
         if self._posts is not None:
             parts.append(publish_posts(store, self._settings, self._posts, now=now, everything=everything))
         return _in_all(parts)
+
+    def _health(self, store: Store, now: datetime) -> dict[str, str]:
+        """Return the state of every source in one word, by name."""
+        states = {state.name: state for state in store.states()}
+        return {
+            source.name: health(source, states.get(source.name, SourceState(name=source.name)), now)[0]
+            for source in self._settings.sources
+        }
 
 
 def _in_all(parts: Sequence[PublishReport]) -> PublishReport:

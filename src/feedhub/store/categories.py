@@ -7,7 +7,7 @@ from sqlalchemy import Connection, bindparam, delete, exists, func, select, upda
 from feedhub.model.output import Category
 from feedhub.rules.slugs import unique_slug
 from feedhub.store.health import PUBLISHED as HEALTH_PUBLISHED
-from feedhub.store.outputs import ALL, POSTS_PUBLISHED, put_number
+from feedhub.store.outputs import ALL, PAGES_PUBLISHED, POSTS_PUBLISHED, put_number
 from feedhub.store.sqlite import insert
 from feedhub.store.tables import EPOCH, categories, filings, memberships, meta
 
@@ -59,6 +59,7 @@ def sync_categories(
         connection.execute(update(categories).values(version=categories.c.version + 1))
         put_number(connection, POSTS_PUBLISHED, 0)
         put_number(connection, HEALTH_PUBLISHED, -1)
+        put_number(connection, PAGES_PUBLISHED, -1)
     if target:
         _put_categories(connection, target)
     row = insert(meta).values(key=_DIGEST, value=output_digest)

@@ -13,7 +13,7 @@ from feedhub.store.codec import NO_WORDING, encode_item
 from feedhub.store.keys import distrust, gain_keys, key_rows, move_keys, sign
 from feedhub.store.ledger import write_notes
 from feedhub.store.memberships import Filed, file_items, outputs_showing
-from feedhub.store.outputs import ALL, bump, chunks
+from feedhub.store.outputs import ALL, bump, chunks, stamp
 from feedhub.store.polls import source_number
 from feedhub.store.search import index_items
 from feedhub.store.sqlite import insert
@@ -90,7 +90,10 @@ def apply_plan(
     index_items(connection, [(stored[i.decision.item_id].pk, i.item) for i in owned if i.item is not None])
     _mark_offered(connection, source_id, plan, stored, now, complete=complete)
     outputs = slugs | shown | ({ALL} if owned else set())
-    bump(connection, outputs, touched | shown_pks | {stored[i.decision.item_id].pk for i in owned})
+    changed = touched | shown_pks | {stored[i.decision.item_id].pk for i in owned}
+    bump(connection, outputs, changed)
+    # No output shows a further report of an item, but its page does.
+    stamp(connection, {stored[i.decision.item_id].pk for i in again if i.item is not None} - changed)
     return frozenset(outputs)
 
 

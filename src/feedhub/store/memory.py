@@ -17,6 +17,7 @@ from feedhub.store.memory_categories import sync_categories
 from feedhub.store.memory_data import ALL, Data
 from feedhub.store.memory_explain import explain
 from feedhub.store.memory_ingest import apply_plan, known_keys
+from feedhub.store.memory_pages import MemoryPages
 from feedhub.store.memory_prune import prune
 from feedhub.store.memory_schedule import MemorySchedule
 from feedhub.store.polls import days_between
@@ -79,7 +80,7 @@ class MemoryTransaction:
         return seen.wording if seen else None
 
 
-class MemoryStore(MemorySchedule):
+class MemoryStore(MemorySchedule, MemoryPages):
     """See ``feedhub.ports.store.Store``."""
 
     def __init__(self) -> None:

@@ -17,6 +17,7 @@ def sync_categories(data: Data, categories: Sequence[Category], output_digest: s
         data.bump(data.outputs.keys(), ())
         data.posted = 0
         data.told = -1
+        data.paged = -1
     for slug in (stored.keys() - wanted.keys()) | _left_over(data, wanted, from_records=from_records):
         data.drop_category(slug)
     for slug, category in wanted.items():

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable
 from copy import copy
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
+from itertools import takewhile
 
 from feedhub.model.identity import IdentityKey, LedgerNote, Sighting
 from feedhub.model.item import Item, StoredItem
@@ -74,6 +75,7 @@ class Data:
     output_digest: str | None = None
     changes: int = 0
     posted: int = 0
+    paged: int = -1
 
     def copied(self) -> "Data":
         """Return a copy to go back to."""
@@ -130,11 +132,17 @@ class Data:
             shown = [seen.updated_at for item_id in item_ids if (seen := self._shown_in(slug, item_id))]
             changed_at = max([output.changed_at, *shown])
             self.outputs[slug] = replace(output, version=output.version + 1, changed_at=changed_at)
-        if item_ids and slugs:
-            self.changes += 1
-            for place, seen in self.sightings.items():
-                if place[0] in item_ids:
-                    self.sightings[place] = replace(seen, touched=self.changes)
+        if slugs:
+            self.stamp(item_ids)
+
+    def stamp(self, item_ids: Collection[str]) -> None:
+        """Give items the next change number."""
+        if not item_ids:
+            return
+        self.changes += 1
+        for place, seen in self.sightings.items():
+            if place[0] in item_ids:
+                self.sightings[place] = replace(seen, touched=self.changes)
 
     def _shown_in(self, slug: str, item_id: str) -> Seen | None:
         source = self.items[item_id].owner if slug == ALL else self.holding(item_id).get(slug)
@@ -165,6 +173,7 @@ class Data:
             source_link=state.link,
             source_url=state.configured_url,
             categories=tuple(output.category.title for slug, output in self.ordered_outputs() if slug in holding),
+            is_twin=any(other.startswith(item.id[:17]) for other in takewhile(item.id.__ne__, self.items)),
         )
 
     def slug_of_title(self, title: str, wanted: str) -> str:

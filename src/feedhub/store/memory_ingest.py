@@ -57,6 +57,9 @@ def apply_plan(data: Data, source: str, plan: IngestPlan, now: datetime, *, comp
             if name == source and seen.left_at is None and item_id not in mentioned:
                 data.sightings[item_id, name] = replace(seen, left_at=now)
     data.bump(touched, shown)
+    # No output shows a further report of an item, but its page does.
+    again = {one.decision.item_id for one in plan.ingests if one.item is not None} & data.items.keys()
+    data.stamp(again - (shown if touched else set()))
     return frozenset(touched)
 
 

@@ -51,6 +51,7 @@ def _cut(data: Data, keep: int, now: datetime) -> int:
             if any(seen.left_at is None for _, seen in sightings):
                 continue
             data.bump({ALL, *data.holding(item.id)}, ())
+            data.stamp({item.id})
             del data.memberships[slug, item.id]
             for source, _ in sightings:
                 said = data.filings.get((item.id, source), {})
@@ -63,6 +64,7 @@ def _cut(data: Data, keep: int, now: datetime) -> int:
 
 def _remove(data: Data, item_id: str, now: datetime) -> None:
     data.bump({ALL, *data.holding(item_id)}, ())
+    data.stamp({item_id})
     data.items[item_id] = replace(data.items[item_id], removed_at=now)
     data.memberships = {place: held for place, held in data.memberships.items() if place[1] != item_id}
     data.filings = {place: said for place, said in data.filings.items() if place[0] != item_id}

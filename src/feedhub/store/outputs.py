@@ -5,7 +5,7 @@ from datetime import datetime
 from itertools import islice
 from typing import TypeVar
 
-from sqlalchemy import Connection, bindparam, case, func, select, update
+from sqlalchemy import Connection, bindparam, case, exists, func, select, update
 
 from feedhub.model.item import StoredItem
 from feedhub.model.output import CategorySummary
@@ -43,13 +43,16 @@ _BUMP = (
     )
 )
 POSTS_PUBLISHED = "posts_published"
+PAGES_PUBLISHED = "pages_published"
 _CHANGES = "change_number"
 _STAMP = (
     update(sightings)
     .where(sightings.c.item_pk.in_(bindparam("pks", expanding=True)))
     .values(touched=bindparam("number"))
 )
-_WORDING = (
+_EARLIER = items.alias("earlier")
+_PREFIX = func.substr(items.c.id, 1, len("urn:uuid:") + 8)
+WORDING = (
     sightings.c.wording,
     sightings.c.updated_at,
     sources.c.name,
@@ -59,18 +62,22 @@ _WORDING = (
     items.c.pk,
     items.c.id,
     items.c.published_at,
+    # "g" stands behind every hex digit and the dash.
+    exists()
+    .where(_EARLIER.c.id >= _PREFIX, _EARLIER.c.id < _PREFIX + "g", _EARLIER.c.pk < items.c.pk)
+    .correlate(items)
+    .label("is_twin"),
 )
-_NEWEST_OF_ALL = (
-    select(*_WORDING)
+SHOWN_IN_ALL = (
+    select(*WORDING)
     .select_from(items)
     .join(sightings, (sightings.c.item_pk == items.c.pk) & (sightings.c.source_id == items.c.owner_id))
     .join(sources, sources.c.id == items.c.owner_id)
     .where(items.c.removed_at.is_(None))
     .order_by(items.c.published_at.desc(), items.c.first_seen_at.desc(), items.c.position, items.c.id)
-    .limit(bindparam("most"))
 )
-_NEWEST = (
-    select(*_WORDING)
+SHOWN_IN = (
+    select(*WORDING)
     .select_from(memberships)
     .join(items, items.c.pk == memberships.c.item_pk)
     .join(
@@ -80,10 +87,11 @@ _NEWEST = (
     .join(sources, sources.c.id == memberships.c.source_id)
     .where(memberships.c.slug == bindparam("slug"))
     .order_by(memberships.c.published_at.desc(), memberships.c.first_seen_at.desc(), memberships.c.position, items.c.id)
-    .limit(bindparam("most"))
 )
+_NEWEST_OF_ALL = SHOWN_IN_ALL.limit(bindparam("most"))
+_NEWEST = SHOWN_IN.limit(bindparam("most"))
 _TOUCHED = (
-    select(memberships.c.slug, *_WORDING)
+    select(memberships.c.slug, *WORDING)
     .select_from(memberships)
     .join(items, items.c.pk == memberships.c.item_pk)
     .join(
@@ -138,9 +146,9 @@ def stamp(connection: Connection, pks: Collection[int]) -> None:
         connection.execute(_STAMP, {"number": number, "pks": part})
 
 
-def change_number(connection: Connection, name: str = "change_number") -> int:
-    """Return a counter of the store; 0 for one that was never set."""
-    return int(connection.execute(select(meta.c.value).where(meta.c.key == name)).scalar() or 0)
+def change_number(connection: Connection, name: str = _CHANGES, *, unset: int = 0) -> int:
+    """Return a counter of the store; ``unset`` for one that was never set."""
+    return int(connection.execute(select(meta.c.value).where(meta.c.key == name)).scalar() or unset)
 
 
 def put_number(connection: Connection, name: str, number: int) -> None:
@@ -170,16 +178,19 @@ def mark_published(connection: Connection, versions: dict[str, int]) -> None:
 def newest(connection: Connection, slug: str, limit: int) -> tuple[StoredItem, ...]:
     """Return the newest items of an output."""
     statement, named = (_NEWEST_OF_ALL, {}) if slug == ALL else (_NEWEST, {"slug": slug})
-    rows = connection.execute(statement, {"most": limit, **named}).all()
-    titles = _titles(connection, rows)
-    return tuple(_stored_item(row, tuple(titles[row.pk])) for row in rows)
+    return stored_items(connection, connection.execute(statement, {"most": limit, **named}).all())
 
 
 def touched_posts(connection: Connection, since: int) -> tuple[tuple[str, StoredItem], ...]:
     """Return every membership, with the wording shown there, of items touched after a change number."""
     rows = connection.execute(_TOUCHED, {"since": since}).all()
+    return tuple((row.slug, item) for row, item in zip(rows, stored_items(connection, rows), strict=True))
+
+
+def stored_items(connection: Connection, rows: Sequence[AnyRow]) -> tuple[StoredItem, ...]:
+    """Return the items of rows of ``WORDING``."""
     titles = _titles(connection, rows)
-    return tuple((row.slug, _stored_item(row, tuple(titles[row.pk]))) for row in rows)
+    return tuple(_stored_item(row, tuple(titles[row.pk])) for row in rows)
 
 
 def _titles(connection: Connection, rows: Sequence[AnyRow]) -> dict[int, list[str]]:
@@ -201,6 +212,7 @@ def _stored_item(row: AnyRow, titles: tuple[str, ...]) -> StoredItem:
         source_link=row.link,
         source_url=row.url,
         categories=titles,
+        is_twin=bool(row.is_twin),
     )
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, case, delete, exists, func, select, update
 
 from feedhub.store.codec import NO_WORDING, encode_item
-from feedhub.store.outputs import ALL, bump
+from feedhub.store.outputs import ALL, bump, stamp
 from feedhub.store.sqlite import unindex
 from feedhub.store.tables import filings, identity_keys, items, ledger, memberships, sightings, sources
 
@@ -70,6 +70,7 @@ def cut(connection: Connection, slug: str, pks: list[int]) -> list[int]:
     for table in (filings, memberships):
         connection.execute(delete(table).where(table.c.slug == slug, table.c.item_pk.in_(pks)))
     bump(connection, {ALL, slug, *_holding(connection, pks)}, ())
+    stamp(connection, pks)
     held = connection.execute(select(memberships.c.item_pk).where(memberships.c.item_pk.in_(pks))).scalars()
     return sorted(set(pks) - set(held))
 
@@ -83,6 +84,7 @@ def remove(connection: Connection, pks: list[int], now: datetime) -> None:
     if not pks:
         return
     bump(connection, {ALL, *_holding(connection, pks)}, ())
+    stamp(connection, pks)
     for table in (filings, memberships):
         connection.execute(delete(table).where(table.c.item_pk.in_(pks)))
     left = func.coalesce(sightings.c.left_at, bindparam("now", value=now, type_=sightings.c.left_at.type))

@@ -1,11 +1,12 @@
 """The side of the store that publishing sees."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from feedhub.model.item import StoredItem
-from feedhub.model.output import CategorySummary
+from feedhub.model.output import CategorySummary, Mark, PageItem
 from feedhub.model.report import HealthEvent
-from feedhub.store import health, outputs
+from feedhub.store import health, outputs, pages
 from feedhub.store.sql_base import SqlBase
 
 
@@ -82,3 +83,45 @@ class SqlOutputs(SqlBase):
         """See the port."""
         with self._write() as connection:
             outputs.put_number(connection, health.PUBLISHED, number)
+
+    def page_items(self, since: int) -> Iterator[PageItem]:
+        """See the port."""
+        for part in self._selected(pages.touched_items(since)):
+            with self._read() as connection:
+                found = pages.page_items(connection, part)
+            yield from found
+
+    def pages_published(self) -> int:
+        """See the port."""
+        with self._read() as connection:
+            return outputs.change_number(connection, outputs.PAGES_PUBLISHED, unset=-1)
+
+    def mark_pages_published(self, number: int) -> None:
+        """See the port."""
+        with self._write() as connection:
+            outputs.put_number(connection, outputs.PAGES_PUBLISHED, number)
+
+    def marks(self, slug: str, since: datetime, until: datetime) -> tuple[Mark, ...]:
+        """See the port."""
+        with self._read() as connection:
+            return pages.marks(connection, slug, since, until)
+
+    def count_between(self, slug: str, since: datetime, until: datetime) -> int:
+        """See the port."""
+        with self._read() as connection:
+            return pages.count(connection, slug, since, until)
+
+    def published_before(self, slug: str, moment: datetime) -> datetime | None:
+        """See the port."""
+        with self._read() as connection:
+            return pages.published_before(connection, slug, moment)
+
+    def shown(self, slug: str, ids: Sequence[str]) -> tuple[StoredItem, ...]:
+        """See the port."""
+        with self._read() as connection:
+            return pages.shown(connection, slug, ids)
+
+    def newest_of_sources(self) -> Mapping[str, datetime]:
+        """See the port."""
+        with self._read() as connection:
+            return pages.newest_of_sources(connection)

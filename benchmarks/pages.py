@@ -1,0 +1,105 @@
+"""What a poll costs that brings one new item into one of many full categories: files written, and CPU of publishing.
+
+    python benchmarks/pages.py [--first] [CATEGORIES [ITEMS]]
+
+Everything is local: the sources are files. The first publish, which writes every page and archive, takes minutes: it is
+left out, as if it had happened, unless ``--first`` asks for it. CPU time is that of this process.
+"""
+
+import sys
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from time import perf_counter, process_time
+from typing import TypeVar
+
+from feedhub.config.load import load
+from feedhub.model.report import PublishReport
+from feedhub.publish.html_site import HtmlSite
+from feedhub.runtime.hub import Hub
+from feedhub.runtime.presses import Presses
+
+T = TypeVar("T")
+WORDS = "The ferry left at dawn with forty passengers and a crate of oysters, bound for the island. "
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+def entry(category: int, number: int, minutes: int) -> str:
+    """Return one record of about 1.6 KB."""
+    link = f"https://c{category}.example/{number}"
+    date = format_datetime(NOW - timedelta(minutes=minutes))
+    text = f"&lt;p&gt;{WORDS * 8}&lt;/p&gt;&lt;p&gt;{WORDS * 8}&lt;/p&gt;"
+    return (
+        f"<item><title>Story {number} of {category}</title><link>{link}</link><guid>{link}</guid>"
+        f"<pubDate>{date}</pubDate><description>{text}</description></item>"
+    )
+
+
+def document(category: int, entries: str) -> str:
+    """Return a feed of RSS."""
+    head = f"<title>Source {category}</title><link>https://c{category}.example/</link><description>x</description>"
+    return f'<?xml version="1.0"?><rss version="2.0"><channel>{head}{entries}</channel></rss>'
+
+
+def measured(work: Callable[[], T]) -> tuple[T, float, float]:
+    """Return what ``work`` gave, its CPU time in this process, and the time on the wall, in seconds."""
+    cpu, wall = process_time(), perf_counter()
+    result = work()
+    return result, process_time() - cpu, perf_counter() - wall
+
+
+def told(what: str, report: PublishReport, cpu: float, wall: float) -> None:
+    """Print one line."""
+    kinds: dict[str, int] = {}
+    for path in report.written:
+        parts = path.split("/")
+        kind = "/".join(parts[:2]) if parts[0] == "feeds" and parts[1] == "archive" else parts[0]
+        kinds[kind] = kinds.get(kind, 0) + 1
+    print(f"{what}: {len(report.written)} files, {cpu * 1000:.0f} ms CPU, {wall * 1000:.0f} ms")
+    print("   ", ", ".join(f"{kind} {number}" for kind, number in sorted(kinds.items())) or "nothing written")
+
+
+def pretend_published(hub: Hub) -> None:
+    """Leave the store and the folder as a first publish would, without its pages."""
+    output = hub.settings.output
+    (Path(output.dir) / ".feedhub").mkdir(parents=True)
+    (Path(output.dir) / "feedhub.json").write_text("{}", "utf-8")
+    (Path(output.dir) / ".feedhub" / "look").write_text(HtmlSite(hub.settings.site, output).look, "utf-8")
+    hub.store.mark_published(hub.store.due_outputs())
+    hub.store.mark_pages_published(hub.store.change_number())
+
+
+def main() -> None:
+    """Fill a store, publish it, then measure single items."""
+    numbers = [int(argument) for argument in sys.argv[1:] if argument.isdecimal()]
+    categories, items = (numbers + [50, 2000][len(numbers) :])[:2]
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        sources = []
+        for number in range(categories):
+            # Sixty days, evenly.
+            entries = "".join(entry(number, one, 60 * 24 * 60 * one // items) for one in range(items))
+            (root / f"{number}.rss").write_text(document(number, entries), "utf-8")
+            sources.append(f"  - {{name: s{number}, url: {number}.rss, category: c{number}}}\n")
+        config = root / "feedhub.yaml"
+        config.write_text("site: {title: B, url: 'https://b.example'}\nsources:\n" + "".join(sources), "utf-8")
+        settings = load(str(config), environ={})
+        with Hub(settings) as hub:
+            _, cpu, wall = measured(lambda: hub.poll(everything=True, and_publish=False))
+            print(f"stored: {hub.store.item_count()} items, {cpu:.1f} s CPU, {wall:.1f} s")
+            presses = Presses(settings)
+            if "--first" in sys.argv:
+                told("first publish", *measured(lambda: presses.publish(hub.store, hub.now())))
+            else:
+                pretend_published(hub)
+            told("nothing new", *measured(lambda: presses.publish(hub.store, hub.now())))
+            for new in range(4):
+                (root / "7.rss").write_text(document(7, entry(7, items + new, -new)), "utf-8")
+                hub.poll(["s7"], and_publish=False)
+                told("one new item", *measured(lambda: presses.publish(hub.store, hub.now())))
+
+
+if __name__ == "__main__":
+    main()

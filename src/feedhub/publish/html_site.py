@@ -1,0 +1,279 @@
+"""Pages for people, beside the feeds (SPEC §6): static HTML that needs no script.
+
+It asks no other host for anything but the pictures and players of the articles themselves.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Final
+from urllib.parse import quote, urlsplit
+from zoneinfo import ZoneInfo
+
+from feedhub.model.item import StoredItem
+from feedhub.model.output import (
+    FeedFormat,
+    FrontView,
+    ItemView,
+    OutputFile,
+    OutputSettings,
+    OutputView,
+    Part,
+    Site,
+    SourceLine,
+)
+from feedhub.publish.addresses import (
+    ICON_PATH,
+    MEDIA_TYPES,
+    MISSING_PATH,
+    SOURCES_PATH,
+    STYLE_PATH,
+    feed_path,
+    feed_url,
+    item_path,
+    page_path,
+    page_url,
+    public,
+)
+from feedhub.publish.entry import Entry, entries_of
+from feedhub.publish.opml import OPML_PATH
+from feedhub.publish.page_cards import (
+    cards_of,
+    days_of,
+    host_of,
+    language_of,
+    shortened,
+    source_name,
+    text_of,
+    title_of,
+)
+from feedhub.publish.page_content import content_of
+from feedhub.publish.page_frame import PAGE_POLICY, Feed, Page
+from feedhub.publish.page_template import PageTemplates
+from feedhub.publish.page_words import Words
+from feedhub.publish.safe import language_tag, safe_line, safe_url
+from feedhub.rules.health_feed import HEALTH
+from feedhub.rules.select import ALL
+
+_NAMES: Final[dict[FeedFormat, str]] = {"atom": "Atom", "rss": "RSS", "json": "JSON Feed"}
+
+
+class HtmlSite:
+    """Renders the pages of one site. Safe to call from many threads at once."""
+
+    def __init__(self, site: Site, output: OutputSettings) -> None:
+        self._site = site
+        self._formats = tuple(kind for kind in MEDIA_TYPES if kind in output.formats)
+        self._zone = ZoneInfo(site.timezone)
+        self._words = Words(site.language, self._zone)
+        self._templates = PageTemplates(output.templates)
+        self._shared = {
+            "site": _site_values(site),
+            "words": self._words.texts,
+            "policy": PAGE_POLICY,
+            "style": STYLE_PATH,
+            "icon": ICON_PATH,
+            "sources_path": SOURCES_PATH,
+            "opml_path": OPML_PATH,
+        }
+        told = repr((sorted(self._templates.texts.items()), sorted(asdict(site).items()), self._formats, PAGE_POLICY))
+        self.look = hashlib.sha256(told.encode("utf-8", "replace")).hexdigest()
+
+    def item(self, view: ItemView) -> OutputFile:
+        """Return the page of an item."""
+        (entry,) = entries_of(view.view)
+        page, words = view.page, self._words
+        path = self.item_path(page.item)
+        title = title_of(entry, words)
+        slugs = tuple(zip(page.slugs, map(safe_line, page.item.categories), strict=True))
+        feeds = [feed for slug, name in slugs for feed in self._feeds(slug, name)[:1]]
+        frame = Page(
+            title=title,
+            description=shortened(text_of(entry)),
+            root=_root(path),
+            canonical=public(self._site, path),
+            kind="article",
+            image=entry.image,
+            feeds=(*feeds, *self._feeds(ALL, self._site.title)[:1]),
+        )
+        values = {
+            "title": title,
+            "lang": language_of(entry, self._site.language),
+            "source": {"title": source_name(entry), "link": entry.source.link},
+            "authors": [person.name for person in entry.authors if person.name != source_name(entry)],
+            "link": entry.link,
+            "host": host_of(entry.link) if entry.link else "",
+            "content": content_of(entry),
+            "image": entry.image if entry.image and entry.image not in (entry.content or "") else None,
+            "enclosures": entry.enclosures,
+            "comments": entry.comments,
+            "tags": entry.tags,
+            "categories": [{"title": name, "path": page_path(slug)} for slug, name in slugs],
+            "also": [
+                {"title": safe_line(one.title) or one.source, "link": link, "host": host_of(link) if link else ""}
+                for one in page.also
+                for link in [safe_url(one.link)]
+            ],
+            "published": self._instant(entry),
+        }
+        return self._page("item.html", path, frame, values)
+
+    def item_path(self, item: StoredItem) -> str:
+        """Return where the page of an item lies."""
+        return item_path(item, self._zone)
+
+    def output(self, view: OutputView, archive: Sequence[Part]) -> OutputFile:
+        """Return the page of a category, or one of its older pages."""
+        slug, part = view.feed.slug, view.part
+        name = safe_line(view.feed.title) or slug
+        path = page_path(slug, part)
+        cards = cards_of(view, self._words, self._zone)
+        frame = Page(
+            title=f"{name} · {self._part_title(part)}" if part else name,
+            description=safe_line(view.feed.description),
+            root=_root(path),
+            canonical=page_url(self._site, slug, part),
+            feeds=self._feeds(slug, name),
+        )
+        values = {
+            "name": name,
+            "days": days_of(cards),
+            "part": self._part_title(part) if part else None,
+            "first": page_path(slug),
+            "older": page_path(slug, view.older) if view.older else None,
+            "newer": page_path(slug, view.newer) if view.newer else None,
+            "archive": self._archive(slug, archive),
+        }
+        return self._page("category.html", path, frame, values)
+
+    def output_path(self, slug: str, part: Part | None = None) -> str:
+        """Return where the page of an output lies, or one of its older pages."""
+        return page_path(slug, part)
+
+    def front(self, view: FrontView) -> OutputFile:
+        """Return the front page."""
+        categories = [
+            {
+                "title": safe_line(each.summary.title) or each.summary.slug,
+                "path": page_path(each.summary.slug),
+                "feed": next((feed.path for feed in self._feeds(each.summary.slug, "")), None),
+                "cards": cards_of(_of(view.latest, each.items), self._words, self._zone),
+            }
+            for each in view.categories
+        ]
+        frame = Page(
+            title=safe_line(self._site.title),
+            description=safe_line(self._site.description),
+            root="",
+            canonical=page_url(self._site, ALL),
+            feeds=self._feeds(ALL, self._site.title),
+        )
+        values = {
+            "latest": cards_of(view.latest, self._words, self._zone),
+            "categories": categories,
+            "older": page_path(ALL, view.archive[0]) if view.archive else None,
+            "archive": self._archive(ALL, view.archive),
+        }
+        return self._page("index.html", page_path(ALL), frame, values)
+
+    def sources(self, lines: Sequence[SourceLine]) -> OutputFile:
+        """Return the page of the sources."""
+        words = self._words
+        frame = Page(
+            title=words.texts["sources"],
+            description=words.texts["about_sources"],
+            root="",
+            canonical=public(self._site, SOURCES_PATH),
+            feeds=(self._feed(HEALTH, words.texts["health_feed"], "atom"),),
+        )
+        rows = [
+            {
+                "title": safe_line(line.title) or safe_line(line.name),
+                "link": safe_url(line.link),
+                "feed": feed,
+                "feed_name": host_of(feed) if feed else "",
+                "categories": [{"title": safe_line(title), "path": page_path(slug)} for slug, title in line.slugs],
+                "state": line.state,
+                "state_text": words.state(line.state),
+                "since": words.date(line.failing_since) if line.failing_since else None,
+                "newest": words.date(line.newest_at) if line.newest_at else None,
+                "newest_machine": words.machine(line.newest_at) if line.newest_at else None,
+                "newest_clock": words.clock(line.newest_at) if line.newest_at else None,
+            }
+            for line in lines
+            for feed in [safe_url(line.url)]
+        ]
+        return self._page("sources.html", SOURCES_PATH, frame, {"rows": rows})
+
+    def fixed(self) -> tuple[OutputFile, ...]:
+        """Return the style sheet, the icon, and the page for a wrong address."""
+        # It is shown at any address, so its links begin at the host.
+        root = quote(urlsplit(self._site.url).path.rstrip("/"), safe="/%") + "/"
+        frame = Page(
+            title=self._words.texts["missing"],
+            description="",
+            root=root,
+            canonical=public(self._site, MISSING_PATH),
+            feeds=self._feeds(ALL, self._site.title)[:1],
+        )
+        texts = self._templates.texts
+        return (
+            OutputFile(path=STYLE_PATH, body=texts["style.css"].encode()),
+            OutputFile(path=ICON_PATH, body=texts["icon.svg"].encode()),
+            self._page("404.html", MISSING_PATH, frame, {}),
+        )
+
+    def single_paths(self) -> tuple[str, ...]:
+        """Return the paths of those files and of the other single pages."""
+        return (page_path(ALL), SOURCES_PATH, MISSING_PATH, STYLE_PATH, ICON_PATH)
+
+    def _page(self, template: str, path: str, frame: Page, values: Mapping[str, object]) -> OutputFile:
+        body = self._templates.render(template, {**self._shared, "page": frame, "root": frame.root, **values})
+        return OutputFile(path=path, body=body)
+
+    def _feeds(self, slug: str, name: str) -> tuple[Feed, ...]:
+        return tuple(self._feed(slug, name, kind) for kind in self._formats)
+
+    def _feed(self, slug: str, name: str, kind: FeedFormat) -> Feed:
+        return Feed(
+            name=_NAMES[kind],
+            title=safe_line(name) or slug,
+            path=feed_path(slug, kind),
+            url=feed_url(self._site, slug, kind),
+            media_type=MEDIA_TYPES[kind],
+        )
+
+    def _instant(self, entry: Entry) -> dict[str, str]:
+        words, at = self._words, entry.published_at
+        return {"machine": words.machine(at), "day": words.day(at), "clock": words.clock(at)}
+
+    def _archive(self, slug: str, parts: Sequence[Part]) -> list[dict[str, str]]:
+        """Return the months of an archive; the first part is only there to be linked as what comes next."""
+        return [{"title": self._part_title(part), "path": page_path(slug, part)} for part in parts[1:]]
+
+    def _part_title(self, part: Part) -> str:
+        month = self._words.month(part.month)
+        return month if part.number == 1 else f"{month} ({part.number})"
+
+
+def _of(view: OutputView, items: Sequence[StoredItem]) -> OutputView:
+    """Return a view of other items, without their texts, which the lists of the front page do not show.
+
+    Only where an item has no title are they needed, for the beginning of its text.
+    """
+    content = "none" if all(safe_line(item.item.title) for item in items) else view.content
+    return replace(view, items=tuple(items), content=content)
+
+
+def _site_values(site: Site) -> dict[str, str]:
+    return {
+        "title": safe_line(site.title),
+        "url": site.url,
+        "language": language_tag(site.language) or "en",
+        "author": safe_line(site.author),
+        "description": safe_line(site.description),
+    }
+
+
+def _root(path: str) -> str:
+    return "../" * path.count("/")

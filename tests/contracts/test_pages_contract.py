@@ -1,0 +1,158 @@
+"""What pages and archives ask of every store."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from feedhub.model.identity import Verdict
+from feedhub.model.output import Report
+from feedhub.model.source import SourceState
+from feedhub.ports.store import Store
+from feedhub.store.memory import MemoryStore
+from feedhub.store.sql import open_store
+from support.builders import DAY, HOUR, NOW, categories, ingest, item_id, put
+
+LATER = NOW + HOUR
+FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
+
+@pytest.fixture(params=["sql", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path):
+    made: Store = open_store(f"sqlite:///{tmp_path}/var/feedhub.db") if request.param == "sql" else MemoryStore()
+    made.sync_categories(categories("tech", "cn"), "first", NOW)
+    yield made
+    made.close()
+
+
+def touched(store: Store, since: int) -> list[str]:
+    return [page.item.id for page in store.page_items(since)]
+
+
+def test_a_page_item_has_its_categories_and_who_else_reported_it(store: Store) -> None:
+    put(store, ingest(1, slugs=("cn", "tech")))
+    again = ingest(1, "two", Verdict.DUPLICATE, slugs=("cn",), wording={"link": "https://two.example/1"})
+    put(store, again, source="two", now=LATER)
+    put(store, ingest(1, "three", Verdict.DUPLICATE), source="three", now=LATER + HOUR)
+    with store.writing() as transaction:
+        transaction.save_state(SourceState(name="two", title="The Second"))
+    (page,) = store.page_items(-1)
+    assert (page.item.item.title, page.item.source, page.removed) == ("Story 1", "one", False)
+    assert (page.slugs, page.item.categories) == (("tech", "cn"), ("Tech", "Cn"))
+    assert page.also == (
+        Report(source="two", title="The Second", link="https://two.example/1"),
+        Report(source="three", title="", link="https://example.org/1"),
+    )
+
+
+def test_items_are_found_by_the_change_that_touched_them(store: Store) -> None:
+    assert touched(store, -1) == []
+    put(store, ingest(1), ingest(2), ingest(3))
+    first = store.change_number()
+    assert touched(store, -1) == touched(store, 0) == [item_id(1), item_id(2), item_id(3)]
+    assert touched(store, first) == []
+    put(store, ingest(1, verdict=Verdict.SEEN), ingest(2, verdict=Verdict.CHANGED), now=LATER)
+    assert touched(store, first) == [item_id(2)]
+    assert touched(store, store.change_number()) == []
+
+
+def test_a_further_report_touches_an_item_though_no_output_shows_it(store: Store) -> None:
+    put(store, ingest(1))
+    first, due = store.change_number(), store.due_outputs()
+    put(store, ingest(1, "two", Verdict.DUPLICATE), source="two", now=LATER)
+    assert touched(store, first) == [item_id(1)]
+    assert store.due_outputs() == due
+    second = store.change_number()
+    put(store, ingest(1, "two", Verdict.CHANGED, title="Retold"), source="two", now=LATER + HOUR)
+    assert touched(store, second) == [item_id(1)]
+
+
+def test_removed_items_are_touched_and_said_to_be_removed(store: Store) -> None:
+    put(store, ingest(1, published_at=NOW - 100 * DAY), ingest(2), now=NOW - 99 * DAY)
+    put(store, ingest(2, verdict=Verdict.SEEN), complete=True, now=NOW - 98 * DAY)
+    with store.writing() as transaction:
+        transaction.save_state(SourceState(name="one", last_success_at=NOW))
+    before = store.change_number()
+    store.prune(offered_before=NOW - DAY, keep_per_category=None, forget_before=NOW - 700 * DAY, now=NOW)
+    (page,) = store.page_items(before)
+    assert (page.item.id, page.removed, page.slugs) == (item_id(1), True, ())
+    assert page.item.published_at == NOW - 100 * DAY
+
+
+def test_an_item_that_retention_takes_out_of_a_category_is_touched(store: Store) -> None:
+    put(store, ingest(1, slugs=("tech", "cn"), published_at=NOW - DAY), ingest(2, slugs=("tech",)))
+    put(store, ingest(3, slugs=("tech",)), complete=True)
+    before = store.change_number()
+    store.prune(offered_before=None, keep_per_category=1, forget_before=NOW - 700 * DAY, now=NOW)
+    assert item_id(1) in touched(store, before)
+    assert {page.item.id: page.slugs for page in store.page_items(-1)}[item_id(1)] == ("cn",)
+
+
+def test_the_number_of_pages_is_remembered_until_everything_looks_different(store: Store) -> None:
+    assert store.pages_published() == -1
+    store.mark_pages_published(0)
+    assert store.pages_published() == 0
+    store.mark_pages_published(7)
+    store.sync_categories(categories("tech", "cn"), "first", NOW)
+    assert store.pages_published() == 7
+    store.sync_categories(categories("tech", "cn"), "other settings of the outputs", NOW)
+    assert store.pages_published() == -1
+
+
+def test_items_between_two_instants_come_in_the_order_of_the_output(store: Store) -> None:
+    put(store, *(ingest(number, published_at=NOW - number * DAY, slugs=("tech",)) for number in range(1, 6)))
+    put(store, ingest(9, published_at=NOW - 3 * DAY, slugs=("cn",), position=1))
+    since, until = NOW - 4 * DAY, NOW - DAY
+    assert [mark.id for mark in store.marks("tech", since, until)] == [item_id(2), item_id(3), item_id(4)]
+    assert [mark.id for mark in store.marks("all", since, until)] == [item_id(2), item_id(3), item_id(9), item_id(4)]
+    assert [mark.published_at for mark in store.marks("cn", since, until)] == [NOW - 3 * DAY]
+    assert (store.count_between("tech", since, until), store.count_between("all", since, until)) == (3, 4)
+    assert store.count_between("tech", FIRST, LAST) == 5
+    assert store.marks("nothing", FIRST, LAST) == ()
+
+
+def test_a_mark_tells_the_change_that_touched_the_item(store: Store) -> None:
+    put(store, ingest(1), ingest(2))
+    first = store.change_number()
+    put(store, ingest(2, verdict=Verdict.CHANGED), now=LATER)
+    assert {mark.id: mark.touched for mark in store.marks("tech", FIRST, LAST)} == {
+        item_id(1): first,
+        item_id(2): store.change_number(),
+    }
+
+
+def test_the_newest_item_before_an_instant(store: Store) -> None:
+    put(store, ingest(1, published_at=NOW - DAY), ingest(2, published_at=NOW - 40 * DAY, slugs=("cn",)))
+    assert store.published_before("all", LAST) == NOW - DAY
+    assert store.published_before("all", NOW - DAY) == NOW - 40 * DAY
+    assert store.published_before("tech", NOW - DAY) is None
+    assert store.published_before("cn", LAST) == NOW - 40 * DAY
+
+
+def test_chosen_items_are_shown_as_among_the_newest(store: Store) -> None:
+    put(store, *(ingest(number, published_at=NOW - number * DAY) for number in range(1, 5)))
+    put(store, ingest(2, "two", Verdict.DUPLICATE, title="Retold", slugs=("cn",)), source="two")
+    newest = {item.id: item for item in store.newest("tech", 10)}
+    assert store.shown("tech", [item_id(4), item_id(2), item_id(99)]) == (newest[item_id(2)], newest[item_id(4)])
+    assert [item.item.title for item in store.shown("cn", [item_id(2), item_id(4)])] == ["Retold"]
+    assert [item.item.title for item in store.shown("all", [item_id(2)])] == ["Story 2"]
+
+
+def test_the_later_of_two_items_whose_ids_begin_alike_is_the_twin(store: Store) -> None:
+    one, other = 0x1_0000_0001, 0x1_0000_0002  # the same first eight digits, as the ids are made here
+    assert item_id(one)[:17] == item_id(other)[:17]
+    put(store, ingest(other), ingest(7))
+    put(store, ingest(one), now=LATER)
+    assert {page.item.id: page.item.is_twin for page in store.page_items(-1)} == {
+        item_id(other): False,
+        item_id(7): False,
+        item_id(one): True,
+    }
+
+
+def test_when_each_source_last_gave_something_new(store: Store) -> None:
+    put(store, ingest(1))
+    put(store, ingest(2), now=LATER)
+    put(store, ingest(1, "two", Verdict.DUPLICATE), source="two", now=LATER + HOUR)
+    put(store, source="silent")
+    assert store.newest_of_sources() == {"one": LATER, "two": LATER + HOUR}

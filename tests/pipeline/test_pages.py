@@ -1,0 +1,321 @@
+"""Pages and archives: only what a poll touched is written, what is linked to exists, what is gone is gone."""
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from posixpath import dirname, normpath
+
+import pytest
+
+from feedhub.model.output import Retention
+from feedhub.model.report import PublishReport
+from feedhub.model.settings import Settings
+from feedhub.model.source import Source
+from feedhub.pipeline.prune import prune
+from feedhub.pipeline.publish import Press, publish
+from feedhub.publish.files import FolderWriter
+from feedhub.publish.html_site import HtmlSite
+from feedhub.publish.index import FeedIndex
+from feedhub.publish.renderers import renderers
+from feedhub.store.sql import open_store
+from support.feed_checks import check_feed
+from support.library import record
+from support.world import World
+
+A = Source(name="a", url="https://a.example/rss", categories=("economy",))
+B = Source(name="b", url="https://b.example/rss", categories=("tech",))
+NOW = datetime(2024, 5, 20, 8, tzinfo=UTC)
+
+
+def settled(world: World, **output: object) -> Settings:
+    settings = world.settings
+    return replace(settings, output=replace(settings.output, **output))  # type: ignore[arg-type]
+
+
+def published(world: World, folder: Path, *, everything: bool = False, **output: object) -> PublishReport:
+    settings = settled(world, **output)
+    site = HtmlSite(settings.site, settings.output)
+    press = Press(
+        renderers=renderers(settings.output.formats),
+        index=FeedIndex(settings.site, settings.output.formats),
+        writer=FolderWriter(str(folder)),
+        pages=site if settings.output.pages else None,
+        layout=site,
+    )
+    return publish(world.store, settings, press, everything=everything, health={"a": "ok"})
+
+
+def files(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def broken_links(folder: Path) -> list[str]:
+    """Return the relative links of every page that lead nowhere."""
+    present = files(folder) | {"feeds/health.atom"}  # which has a press of its own
+    found = []
+    for name in sorted(present):
+        if name.endswith(".html") and name != "404.html":
+            links = re.findall(r'(?:href|src)="(?!https?:|#|data:|mailto:)([^"#]+)', (folder / name).read_text())
+            targets = {link: normpath(f"{dirname(name)}/{link}").lstrip("/") for link in links}
+            found += [f"{name}: {link}" for link, target in targets.items() if target not in present]
+    return found
+
+
+def month(world: World, number: int, count: int, *, source: str = "a") -> None:
+    """Let a source bring ``count`` items of a month of 2024."""
+    begin = datetime(2024, number, 10, tzinfo=UTC)
+    records = (
+        record(
+            f"{number}/{n}",
+            guid=f"{number}-{n}",
+            link=f"https://a.example/{number}/{n}",
+            published=begin + timedelta(minutes=n),
+        )
+        for n in range(count)
+    )
+    world.answer(source, *records)
+    world.poll(source)
+
+
+def filled(folder: Path) -> World:
+    """Return a world with 3 items of March, 130 of April and 120 of May in a store in ``folder``."""
+    world = World((A, B), now=NOW, store=open_store(f"sqlite:///{folder}/feedhub.db"))  # type: ignore[arg-type]
+    for number, count in ((3, 3), (4, 130), (5, 120)):
+        month(world, number, count)
+    return world
+
+
+@pytest.fixture(scope="module")
+def seed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store and what is published from it, to be copied."""
+    folder = tmp_path_factory.mktemp("seed")
+    world = filled(folder)
+    report = published(world, folder / "output")
+    world.store.close()
+    assert report.failed == ()
+    return folder
+
+
+@pytest.fixture
+def world(seed: Path, tmp_path: Path) -> Iterator[World]:
+    """The filled world, published into the test's folder."""
+    shutil.copytree(seed / "output", tmp_path, dirs_exist_ok=True)
+    store_folder = tmp_path.with_name(f"{tmp_path.name}-store")
+    store_folder.mkdir()
+    shutil.copy(seed / "feedhub.db", store_folder)
+    world = World((A, B), now=NOW, store=open_store(f"sqlite:///{store_folder}/feedhub.db"))  # type: ignore[arg-type]
+    yield world
+    world.store.close()
+
+
+def test_every_link_of_every_page_leads_somewhere(world: World, tmp_path: Path) -> None:
+    assert broken_links(tmp_path) == []
+    pages = {name for name in files(tmp_path) if name.startswith("category/")}
+    assert pages == {
+        "category/economy.html",
+        "category/tech.html",
+        *(f"category/{slug}/2024-{name}.html" for slug in ("all", "economy") for name in ("03", "04", "04-2", "05")),
+    }
+    assert len([name for name in files(tmp_path) if name.startswith("items/")]) == 253
+
+
+def test_a_second_publish_writes_nothing(world: World, tmp_path: Path) -> None:
+    before = {name: (tmp_path / name).stat().st_mtime_ns for name in files(tmp_path)}
+    assert published(world, tmp_path).written == ()
+    again = published(world, tmp_path, everything=True)
+    assert (again.written, again.removed) == ((), ())
+    assert before == {name: (tmp_path / name).stat().st_mtime_ns for name in files(tmp_path)}
+
+
+def test_one_new_item_rewrites_what_shows_it_and_no_old_page(world: World, tmp_path: Path) -> None:
+    world.pass_time(hours=1)
+    world.answer("a", record("News", guid="n", link="https://a.example/n", published=world.now))
+    world.poll("a")
+    written = set(published(world, tmp_path).written)
+    (item,) = {name for name in written if name.startswith("items/2024/05/")}
+    feeds = {f"feeds/{slug}.{kind}" for slug in ("all", "economy") for kind in ("atom", "rss", "json")}
+    assert written == {item, "index.html", "category/economy.html", "sources.html", "feedhub.json", *feeds}
+    assert broken_links(tmp_path) == []
+
+
+def test_an_edit_rewrites_the_one_part_that_holds_it(world: World, tmp_path: Path) -> None:
+    old = datetime(2024, 4, 10, 2, 0, tzinfo=UTC)
+    world.answer("a", record("4/120 corrected", guid="4-120", link="https://a.example/4/120", published=old))
+    world.poll("a")
+    written = set(published(world, tmp_path).written)
+    assert {name for name in written if "archive" in name} == {
+        f"feeds/archive/{slug}/2024-04-2.{kind}" for slug in ("all", "economy") for kind in ("atom", "rss", "json")
+    }
+    assert {name for name in written if name.startswith("category/")} == {
+        f"category/{slug}/2024-04-2.html" for slug in ("all", "economy")
+    }
+
+
+def test_a_new_month_closes_the_one_before(world: World, tmp_path: Path) -> None:
+    assert "category/economy/2024-05-2.html" not in files(tmp_path)
+    world.now = datetime(2024, 6, 2, tzinfo=UTC)
+    world.answer("a", record("June", guid="j", link="https://a.example/j", published=world.now))
+    world.poll("a")
+    published(world, tmp_path)
+    assert "category/economy/2024-05-2.html" in files(tmp_path)
+    assert "2024-05-2.html" in (tmp_path / "category/economy/2024-05.html").read_text()
+    assert broken_links(tmp_path) == []
+
+
+def walk(folder: Path, slug: str, kind: str) -> list[list[str]]:
+    """Return the ids of a feed and of each document of its archive, following the links back."""
+    path, found = f"feeds/{slug}.{kind}", []
+    while path:
+        body = (folder / path).read_bytes()
+        assert check_feed(path, body) == []
+        if kind == "json":
+            document = json.loads(body)
+            found.append([item["id"] for item in document["items"]])
+            older = document.get("next_url")
+        else:
+            text = body.decode()
+            pattern = "<id>(urn:uuid:[^<]*)" if kind == "atom" else '<guid isPermaLink="false">([^<]*)'
+            found.append(re.findall(pattern, text)[1 if kind == "atom" else 0 :])
+            older = next(iter(re.findall(r'rel="prev-archive" href="([^"]*)"', text)), None)
+        path = older.removeprefix("https://site.example/") if older else ""
+    return found
+
+
+@pytest.mark.parametrize("kind", ["atom", "rss", "json"])
+def test_a_feed_and_its_archive_hold_every_item(world: World, tmp_path: Path, kind: str) -> None:
+    documents = walk(tmp_path, "economy", kind)
+    assert [len(ids) for ids in documents] == [100, 100, 30, 100, 3]
+    stored = [item.id for item in world.store.newest("economy", 1000)]
+    assert list(dict.fromkeys(one for ids in documents for one in ids)) == stored
+
+
+def test_documents_of_an_archive_lead_forward_and_to_the_feed(world: World, tmp_path: Path) -> None:
+    middle = (tmp_path / "feeds/archive/economy/2024-04-2.atom").read_text()
+    tags = re.findall("<link ([^>]*)/>", middle.partition("<entry>")[0])
+    links = {fact["rel"]: fact["href"] for fact in (dict(re.findall('([a-z]+)="([^"]*)"', tag)) for tag in tags)}
+    root = "https://site.example/feeds"
+    assert links["current"] == f"{root}/economy.atom"
+    assert links["prev-archive"] == f"{root}/archive/economy/2024-04.atom"
+    assert links["next-archive"] == f"{root}/archive/economy/2024-05.atom"
+    assert links["self"] == f"{root}/archive/economy/2024-04-2.atom"
+    assert "<fh:archive/>" in middle
+    assert "fh:archive" not in (tmp_path / "feeds/economy.atom").read_text()
+
+
+def test_a_feed_of_few_entries_still_has_all_in_its_archive(world: World, tmp_path: Path) -> None:
+    published(world, tmp_path, everything=True, entries=5)
+    documents = walk(tmp_path, "economy", "json")
+    assert [len(ids) for ids in documents] == [5, 20, 100, 30, 100, 3]
+
+
+def test_a_hub_is_named_in_every_feed_and_in_no_archive(world: World, tmp_path: Path) -> None:
+    published(world, tmp_path, everything=True, hub="https://hub.example/")
+    for kind in ("atom", "rss", "json"):
+        assert "https://hub.example/" in (tmp_path / f"feeds/economy.{kind}").read_text()
+        assert check_feed(f"economy.{kind}", (tmp_path / f"feeds/economy.{kind}").read_bytes()) == []
+        assert "hub.example" not in (tmp_path / f"feeds/archive/economy/2024-03.{kind}").read_text()
+
+
+def test_a_further_report_is_told_on_the_page_of_the_item(world: World, tmp_path: Path) -> None:
+    world.answer("b", record("3/0", guid="x", link="https://a.example/3/0?utm_source=b"))
+    world.poll("b")
+    written = published(world, tmp_path).written
+    (page,) = [name for name in written if name.startswith("items/")]
+    text = (tmp_path / page).read_text()
+    assert "Also reported by" in text
+    assert "Feed of b" in text
+
+
+def test_pages_of_removed_items_go_and_nothing_links_to_them(world: World, tmp_path: Path) -> None:
+    world.retention = Retention(days=None, items=100)
+    world.answer("a", record("Only", guid="o", link="https://a.example/o", published=world.now))
+    world.poll("a")
+    prune(world.store, world.settings, world.now)
+    report = published(world, tmp_path)
+    assert len([name for name in report.removed if name.startswith("items/")]) == 154
+    assert len([name for name in files(tmp_path) if name.startswith("items/")]) == 100
+    assert not [name for name in files(tmp_path) if "2024-04" in name or "2024-03" in name]
+    assert broken_links(tmp_path) == []
+
+
+def test_a_removed_category_takes_its_pages_and_its_archive_along(world: World, tmp_path: Path) -> None:
+    world.sources = (replace(A, categories=("papers",)), B)
+    world.store.sync_categories(world.settings.categories, "digest", world.now)
+    published(world, tmp_path)
+    assert not [name for name in files(tmp_path) if "economy" in name]
+    assert broken_links(tmp_path) == []
+
+
+def test_pages_that_are_switched_off_go_and_feeds_stay(world: World, tmp_path: Path) -> None:
+    feeds = {name for name in files(tmp_path) if name.startswith("feeds")}
+    (tmp_path / "mine.html").write_text("mine")
+    published(world, tmp_path, pages=False)
+    left = {name for name in files(tmp_path) if not name.startswith(".feedhub")}
+    assert left == feeds | {"feedhub.json", "mine.html"}
+    (tmp_path / "index.html").write_text("mine too")
+    published(world, tmp_path, pages=False)
+    assert (tmp_path / "index.html").read_text() == "mine too"
+
+
+def test_another_look_rewrites_every_page_and_a_lost_note_none(world: World, tmp_path: Path) -> None:
+    pages = {name for name in files(tmp_path) if name.endswith(".html")}
+    changed = (("base.html", "<!DOCTYPE html><title>{{ page.title }}</title>{% block content %}{% endblock %}"),)
+    assert set(published(world, tmp_path, templates=changed).written) == pages
+    (tmp_path / ".feedhub/look").unlink()
+    assert published(world, tmp_path, templates=changed).written == ()
+
+
+def test_a_template_that_fails_costs_its_page_and_is_not_tried_for_ever(world: World, tmp_path: Path) -> None:
+    failing = (("sources.html", "{{ nobody.knows }}"),)
+    report = published(world, tmp_path, templates=failing)
+    assert report.failed == (("pages", "template sources.html line 1: 'nobody' is undefined"),)
+    assert world.store.pages_published() == world.store.change_number()
+    assert len(published(world, tmp_path, templates=failing).written) == 0
+
+
+@pytest.mark.parametrize("name", ["base.html", "category.html", "item.html", "404.html"])
+def test_a_theme_that_cannot_be_read_costs_pages_and_no_feed(world: World, tmp_path: Path, name: str) -> None:
+    before = (tmp_path / "index.html").read_bytes()
+    world.answer("a", record("News", guid="n", link="https://a.example/n", published=world.now))
+    world.poll("a")
+    report = published(world, tmp_path, templates=((name, "{% if %}"),))
+    assert report.failed
+    assert all(f"template {name} line 1: " in reason for _, reason in report.failed)
+    assert {output for output, _ in report.failed} <= {"pages", "pages of items"}
+    assert "News" in (tmp_path / "feeds/economy.atom").read_text()
+    assert world.store.due_outputs() == {}
+    assert (name == "base.html") == ((tmp_path / "index.html").read_bytes() == before)
+
+
+def test_a_folder_in_the_way_of_a_page_is_told_and_tried_again(world: World, tmp_path: Path) -> None:
+    (tmp_path / "sources.html").unlink()
+    (tmp_path / "sources.html").mkdir()
+    before = world.store.pages_published()
+    world.answer("a", record("News", guid="n", link="https://a.example/n", published=world.now))
+    world.poll("a")
+    assert [output for output, _ in published(world, tmp_path).failed] == ["pages"]
+    assert world.store.pages_published() == before
+    (tmp_path / "sources.html").rmdir()
+    assert published(world, tmp_path).failed == ()
+    assert world.store.pages_published() == world.store.change_number() > before
+
+
+def test_a_state_alone_rewrites_the_page_of_the_sources_only(world: World, tmp_path: Path) -> None:
+    settings = world.settings
+    site = HtmlSite(settings.site, settings.output)
+    press = Press(renderers=(), index=FeedIndex(settings.site, ()), writer=FolderWriter(str(tmp_path)), pages=site)
+    assert publish(world.store, settings, press, health={"a": "ok"}).written == ()
+    assert publish(world.store, settings, press, health={"a": "failing"}).written == ("sources.html",)
+
+
+def test_a_rebuilt_store_gives_the_same_pages(seed: Path, tmp_path: Path) -> None:
+    other = filled(tmp_path)
+    published(other, tmp_path / "output")
+    other.store.close()
+    for name in sorted(files(seed / "output")):
+        if not name.startswith(".feedhub/archive"):
+            assert (tmp_path / "output" / name).read_bytes() == (seed / "output" / name).read_bytes(), name

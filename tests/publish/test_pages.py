@@ -1,0 +1,277 @@
+"""Pages: text is text, markup is what was sanitised, and every page says what it is."""
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from lxml import html
+
+from feedhub.errors import PublishError
+from feedhub.model.item import Enclosure, Item, Person, StoredItem
+from feedhub.model.output import (
+    CategorySummary,
+    CategoryView,
+    FrontView,
+    ItemView,
+    OutputSettings,
+    OutputView,
+    PageItem,
+    Part,
+    Report,
+    Site,
+    SourceLine,
+)
+from feedhub.publish.html_site import HtmlSite
+from feedhub.publish.page_frame import PAGE_POLICY
+from support.output_views import NOON, SITE, rich_view, stored, view
+
+OUTPUT = OutputSettings(dir="/nowhere")
+ENGLISH = replace(SITE, language="en", title="News & more")
+EVIL = '"><script>alert(1)</script>{{ 7*7 }}{% raw %}\u202e'
+
+
+def site_of(site: Site = SITE, **output: object) -> HtmlSite:
+    return HtmlSite(site, replace(OUTPUT, **output))  # type: ignore[arg-type]
+
+
+def item_page(item: StoredItem, *, site: Site = SITE, content: str = "full", **page: object) -> str:
+    shown = OutputView(
+        site=site,
+        feed=rich_view().feed,
+        items=(item,),
+        updated_at=NOON,
+        content=content,  # type: ignore[arg-type]
+    )
+    given = ItemView(view=shown, page=PageItem(item=item, **page))  # type: ignore[arg-type]
+    return site_of(site).item(given).body.decode()
+
+
+def front_page(*items: StoredItem, site: Site = SITE) -> str:
+    summary = CategorySummary(slug="tech", title="科技", items=len(items), changed_at=NOON)
+    latest = view(*items, site=site)
+    front = FrontView(latest=latest, categories=(CategoryView(summary=summary, items=items),), archive=())
+    return site_of(site).front(front).body.decode()
+
+
+def every_page(items: tuple[StoredItem, ...], site: Site = SITE) -> dict[str, str]:
+    """Return a page of every kind that shows these items."""
+    made = site_of(site)
+    shown = view(*items, site=site)
+    line = SourceLine(
+        name="wire", title=EVIL, state="failing", link="https://w.example/", newest_at=NOON, slugs=(("tech", EVIL),)
+    )
+    files = [
+        made.output(shown, (Part(month="2026-10"), Part(month="2026-10"))),
+        made.output(replace(shown, part=Part(month="2026-09", number=2), older=Part(month="2026-09")), ()),
+        made.sources([line]),
+        *(file for file in made.fixed() if file.path.endswith(".html")),
+    ]
+    pages = {file.path: file.body.decode() for file in files}
+    return (
+        pages
+        | {"index.html": front_page(*items, site=site)}
+        | {made.item_path(item): item_page(item, site=site, slugs=("tech",) * len(item.categories)) for item in items}
+    )
+
+
+EVERYTHING = every_page(rich_view().items)
+NASTY = every_page(
+    (
+        stored(
+            0,
+            Item(
+                title=EVIL,
+                link="https://x.example/?a=1&b=\"'><b>",
+                summary="<p>fine</p>",
+                authors=(Person(name=EVIL, uri="javascript:alert(1)"),),
+                tags=(EVIL,),
+                comments="javascript:alert(1)",
+                image="javascript:alert(1)",
+                enclosures=(Enclosure(url="https://x.example/a.mp3", media_type="audio/mpeg", title=EVIL),),
+            ),
+            source_title=EVIL,
+            source_link="javascript:alert(1)",
+            categories=(EVIL,),
+        ),
+    ),
+    replace(ENGLISH, title=EVIL, author=EVIL, description=EVIL),
+)
+
+
+@pytest.mark.parametrize("path", EVERYTHING)
+def test_every_page_says_what_it_is(path: str) -> None:
+    page = html.fromstring(EVERYTHING[path])
+    assert page.get("lang") == "zh-CN"
+    assert page.xpath("//meta[@http-equiv='Content-Security-Policy']/@content") == [PAGE_POLICY]
+    assert page.xpath("//meta[@name='viewport']")
+    assert len(page.xpath("//h1")) == 1
+    assert page.xpath("//title")[0].text
+    assert page.xpath("//meta[@property='og:title']/@content")[0]
+    (address,) = page.xpath("//meta[@property='og:url']/@content")
+    assert address.startswith("https://news.example.org/")
+    assert page.xpath("//link[@rel='canonical']/@href") == ([] if path == "404.html" else [address])
+    assert page.xpath("//link[@rel='alternate']/@type")[0] == "application/atom+xml"
+    assert page.xpath("//section[@id='subscribe']//code")[0].text.startswith("https://news.example.org/feeds/")
+
+
+@pytest.mark.parametrize("path", {**EVERYTHING, **NASTY})
+def test_no_page_carries_a_script_or_a_style_of_its_own(path: str) -> None:
+    for text in filter(None, (EVERYTHING.get(path), NASTY.get(path))):
+        page = html.fromstring(text)
+        assert page.xpath("//script | //style | //@style | //@*[starts-with(name(), 'on')] | //form | //base") == []
+        assert all(not link.lower().startswith("javascript") for link in page.xpath("//@href | //@src"))
+        assert page.xpath("count(//*[@id])") == len(set(page.xpath("//@id")))
+
+
+@pytest.mark.parametrize("path", NASTY)
+def test_names_and_titles_are_text_and_never_evaluated(path: str) -> None:
+    text = NASTY[path]
+    assert "49" not in re.sub(r"items/\d+/\d+/\w+|\d+:\d+", "", html.fromstring(text).text_content())
+    assert "<script>alert" not in text
+    assert "\u202e" not in text
+    if path != "404.html":
+        assert "{{ 7*7 }}" in html.fromstring(text).text_content()
+
+
+def test_an_item_shows_its_text_its_source_and_the_way_to_the_original() -> None:
+    item = rich_view().items[0]
+    report = Report(source="two", title="The Second", link="https://two.example/x")
+    nameless = Report(source="three", title="", link="javascript:alert(1)")
+    page = html.fromstring(item_page(item, slugs=("tech", "markets"), also=(report, nameless)))
+    assert page.xpath("//div[@class='text']//*")
+    assert page.xpath("//p[@class='original']/a/@href") == [item.item.link]
+    assert page.xpath("//p[@class='byline']/a/text()") == ["The Wire & Sons"]
+    assert page.xpath("//ul[@class='also']//a/@href") == ["https://two.example/x"]
+    assert "three" in page.xpath("//ul[@class='also']")[0].text_content()
+    assert page.xpath("//ul[@class='labels']//a/@href") == [
+        "../../../category/tech.html",
+        "../../../category/markets.html",
+    ]
+    assert page.xpath("//time/@datetime") == ["2026-11-23T12:00:00+08:00"]
+    assert "2026年11月23日 星期一" in page.text_content()
+
+
+def test_how_much_text_a_page_shows_is_what_feeds_show() -> None:
+    item = stored(0, Item(title="T", link="https://x.example/", content="<p>All <b>of it</b></p>"))
+    assert "<b>of it</b>" in item_page(item)
+    assert "All of it" in item_page(item, content="summary")
+    assert "<b>of it" not in item_page(item, content="summary")
+    assert "of it" not in item_page(item, content="none")
+
+
+def test_pictures_and_players_get_a_name_and_headings_their_place() -> None:
+    content = (
+        '<h1>Big</h1><img src="https://x.example/a.png"><img alt="b > c" src="https://x.example/b.png">'
+        '<iframe src="https://player.vimeo.com/video/1"></iframe>'
+    )
+    text = item_page(stored(0, Item(title="T", content=content)))
+    assert "<h2>Big</h2>" in text
+    assert '<img alt="" src="https://x.example/a.png">' in text
+    assert '<img alt="b > c" src="https://x.example/b.png">' in text
+    assert '<iframe title="player.vimeo.com" src=' in text
+
+
+@pytest.mark.parametrize(
+    ("language", "title", "declared", "lang"),
+    [
+        ("en", "云汐央行", None, "zh"),
+        ("en", "云汐央行", "zh-TW", "zh-TW"),
+        ("en", "ひらがなと漢字", None, "ja"),
+        ("en", "한국어", None, "ko"),
+        ("en", "English", None, None),
+        ("zh-CN", "云汐央行", None, None),
+        ("zh-CN", "English", None, "en"),
+        ("ja", "漢字", None, None),
+        ("de", "Grüße", None, None),
+    ],
+)
+def test_an_item_says_its_language_where_it_is_not_that_of_the_site(
+    language: str, title: str, declared: str | None, lang: str | None
+) -> None:
+    item = stored(0, Item(title=title, link="https://x.example/", language=declared))
+    page = html.fromstring(front_page(item, site=replace(SITE, language=language)))
+    assert page.xpath("//section[@class='latest']//article/@lang") == ([lang] if lang else [])
+
+
+def test_the_words_are_english_unless_the_site_is_chinese() -> None:
+    item = stored(0, Item(title="T", link="https://x.example/"))
+    assert "Latest" in front_page(item, site=ENGLISH)
+    assert "Monday, 23 November 2026" in item_page(item, site=ENGLISH)
+    assert "最新" in front_page(item)
+
+
+def test_items_are_grouped_by_the_days_of_the_site() -> None:
+    evening = datetime(2026, 11, 22, 15, 59, tzinfo=UTC)
+    items = [stored(n, Item(title=f"T{n}"), published_at=at) for n, at in enumerate((NOON, evening))]
+    page = html.fromstring(site_of().output(view(*items), ()).body.decode())
+    assert [day.text for day in page.xpath("//section[@class='day']/h2")] == [
+        "2026年11月23日 星期一",
+        "2026年11月22日 星期日",
+    ]
+
+
+def test_an_item_without_a_title_is_called_by_its_text() -> None:
+    item = stored(0, Item(title="", content=f"<p>{'word ' * 40}</p>"))
+    assert html.fromstring(item_page(item)).xpath("//h1")[0].text.startswith("word word")
+    assert html.fromstring(item_page(item)).xpath("//h1")[0].text.endswith("word…")
+    assert "word word" in front_page(item)
+
+
+def test_instants_at_the_edges_of_the_calendar_have_a_page() -> None:
+    for at in (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)):
+        for zone in ("Asia/Shanghai", "America/New_York"):
+            item = stored(0, Item(title="T"), published_at=at, updated_at=at)
+            made = site_of(replace(SITE, timezone=zone))
+            assert made.item_path(item).startswith(f"items/{at.year:04}/")
+            item_page(item, site=replace(SITE, timezone=zone))
+
+
+def test_twins_have_pages_of_their_own() -> None:
+    made, item = site_of(), stored(0, Item(title="T"))
+    assert made.item_path(item) == "items/2026/11/00000000.html"
+    assert made.item_path(replace(item, is_twin=True)) == "items/2026/11/00000000000050008000000000000000.html"
+
+
+def test_the_page_for_a_wrong_address_links_from_the_host() -> None:
+    files = {
+        file.path: file.body.decode() for file in site_of(replace(SITE, url="https://x.example/deep/site")).fixed()
+    }
+    assert 'href="/deep/site/assets/style.css"' in files["404.html"]
+    assert set(files) == {"404.html", "assets/style.css", "assets/icon.svg"}
+
+
+def test_a_folder_of_templates_replaces_single_ones() -> None:
+    theme = (
+        ("404.html", "{% extends 'feedhub/404.html' %}{% block content %}<h1>Lost & found</h1>{% endblock %}"),
+        ("style.css", "body { color: red }"),
+    )
+    made = site_of(templates=theme)
+    files = {file.path: file.body.decode() for file in made.fixed()}
+    assert "<h1>Lost & found</h1>" in files["404.html"]
+    assert files["assets/style.css"] == "body { color: red }"
+    assert made.look != site_of().look
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{% if %}", "template 404.html line 1: "),
+        ("\n{{ site.title", "template 404.html line 2: "),
+        ("{% extends 'nothing.html' %}", "template 404.html"),
+        ("{{ site.nothing }}", "template 404.html line 1: "),
+        ("{{ site.__class__ }}", "template 404.html"),
+        ("{{ 1 / 0 }}", "template 404.html"),
+    ],
+)
+def test_a_template_that_cannot_be_used_says_where(text: str, reason: str) -> None:
+    with pytest.raises(PublishError) as caught:
+        site_of(templates=(("404.html", text),)).fixed()
+    assert str(caught.value).startswith(reason)
+
+
+def test_no_address_of_the_style_leads_elsewhere() -> None:
+    style = next(file for file in site_of().fixed() if file.path.endswith(".css")).body.decode()
+    assert "url(" not in style
+    assert "@import" not in style
+    assert len(style) < 20_000

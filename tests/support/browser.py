@@ -1,0 +1,113 @@
+"""A real browser over a published folder on loopback, which notes whatever it complains about."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
+ORIGIN = "wire.lantern.example"
+_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+_NOTE_VIOLATIONS = """
+window.violations = [];
+document.addEventListener("securitypolicyviolation", (event) =>
+  window.violations.push(`${event.violatedDirective} ${event.blockedURI}`));
+"""
+
+
+class Folder(SimpleHTTPRequestHandler):
+    """Serves a folder in silence."""
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+class Original(BaseHTTPRequestHandler):
+    """Serves what stands for every publisher."""
+
+    def do_GET(self) -> None:
+        body = b"<!DOCTYPE html><html lang='en'><title>The original</title><link rel='icon' href='data:,'><h1>Here"
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@contextmanager
+def listening(handler: Any) -> Iterator[int]:
+    """Serve on a free loopback port."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.daemon_threads = True
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+@dataclass(slots=True)
+class Window:
+    """A page of the browser with all that it noted."""
+
+    root: str
+    page: Any
+    errors: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+
+    def show(self, path: str) -> Any:
+        answer = self.page.goto(f"{self.root}/{path}")
+        assert answer.status == 200, path
+        return self.page
+
+    @property
+    def violations(self) -> list[str]:
+        found: list[str] = self.page.evaluate("window.violations")
+        return found
+
+
+@dataclass(slots=True)
+class Shown:
+    """A published folder as browsers reach it."""
+
+    root: str
+    folder: Path
+    browser: Any
+
+    @contextmanager
+    def window(self, width: int = 1280, scheme: str = "light") -> Iterator[Window]:
+        context = self.browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
+        window = Window(self.root, context.new_page())
+        window.page.add_init_script(_NOTE_VIOLATIONS)
+        window.page.on("console", lambda message: window.errors.append(f"{message.type}: {message.text}"))
+        window.page.on("pageerror", lambda error: window.errors.append(str(error)))
+        window.page.on("request", lambda request: window.asked.append(request.url))
+        yield window
+        context.close()
+
+
+@contextmanager
+def shown(folder: Path) -> Iterator[Shown]:
+    """Serve a folder and start Chromium, for which every other host but that of one publisher does not exist."""
+    if not CHROMIUM.exists():
+        if os.environ.get("CI"):
+            pytest.fail(f"{CHROMIUM} is not installed")
+        pytest.skip(f"{CHROMIUM} is not installed")
+    api = pytest.importorskip("playwright.sync_api")
+    with listening(partial(Folder, directory=str(folder))) as port, listening(Original) as publisher:
+        hosts = f"MAP {ORIGIN} 127.0.0.1:{publisher}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+        with api.sync_playwright() as playwright:
+            arguments = [*_ARGUMENTS, f"--host-resolver-rules={hosts}"]
+            browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=arguments)
+            yield Shown(f"http://127.0.0.1:{port}", folder, browser)
+            browser.close()

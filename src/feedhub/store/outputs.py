@@ -69,6 +69,13 @@ _NEWEST_OF_ALL = (
     .order_by(items.c.published_at.desc(), items.c.first_seen_at.desc(), items.c.position, items.c.id)
     .limit(bindparam("most"))
 )
+_OWNED = (
+    select(*_WORDING)
+    .select_from(items)
+    .join(sightings, (sightings.c.item_pk == items.c.pk) & (sightings.c.source_id == items.c.owner_id))
+    .join(sources, sources.c.id == items.c.owner_id)
+    .where(items.c.pk.in_(bindparam("pks", expanding=True)))
+)
 _NEWEST = (
     select(*_WORDING)
     .select_from(memberships)
@@ -173,6 +180,14 @@ def newest(connection: Connection, slug: str, limit: int) -> tuple[StoredItem, .
     rows = connection.execute(statement, {"most": limit, **named}).all()
     titles = _titles(connection, rows)
     return tuple(_stored_item(row, tuple(titles[row.pk])) for row in rows)
+
+
+def owned(connection: Connection, pks: Iterable[int]) -> tuple[StoredItem, ...]:
+    """Return items in their owner's wording, newest first."""
+    rows = [row for part in chunks(pks) for row in connection.execute(_OWNED, {"pks": part})]
+    titles = _titles(connection, rows)
+    found = (_stored_item(row, tuple(titles[row.pk])) for row in rows)
+    return tuple(sorted(found, key=lambda item: (item.published_at, item.id), reverse=True))
 
 
 def touched_posts(connection: Connection, since: int) -> tuple[tuple[str, StoredItem], ...]:

@@ -20,7 +20,12 @@ _ATOM: Final = "{http://www.w3.org/2005/Atom}"
 
 
 def search_feed(
-    query: str, site: Site, settings: OutputSettings, items: Sequence[StoredItem], addresses: dict[str, str], secrets: Sequence[str]
+    query: str,
+    site: Site,
+    settings: OutputSettings,
+    items: Sequence[StoredItem],
+    addresses: dict[str, str],
+    secrets: Sequence[str],
 ) -> bytes:
     """Return the Atom feed of a search. Its id is that of the query, its entries have the ids of the items.
 

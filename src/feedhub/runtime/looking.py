@@ -1,6 +1,6 @@
 """What the web server asks of a running feedhub, read from its store; nothing here polls or writes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -30,8 +30,9 @@ class Looked(Protocol):
         """The store."""
         ...
 
-    def now(self) -> datetime:
-        """Return the present instant, aware UTC."""
+    @property
+    def now(self) -> Callable[[], datetime]:
+        """Return what gives the present instant, aware UTC."""
         ...
 
     def status(self) -> HubStatus:
@@ -41,6 +42,36 @@ class Looked(Protocol):
     def search(self, query: str, limit: int) -> tuple[SearchHit, ...]:
         """Search stored items, best first."""
         ...
+
+
+class LiveHub:
+    """The hub that is at work now; a reload puts another one into ``hub``."""
+
+    def __init__(self, hub: Looked) -> None:
+        self.hub = hub
+
+    @property
+    def settings(self) -> Settings:
+        """See ``Looked``."""
+        return self.hub.settings
+
+    @property
+    def store(self) -> Store:
+        """See ``Looked``."""
+        return self.hub.store
+
+    @property
+    def now(self) -> Callable[[], datetime]:
+        """See ``Looked``."""
+        return self.hub.now
+
+    def status(self) -> HubStatus:
+        """See ``Looked``."""
+        return self.hub.status()
+
+    def search(self, query: str, limit: int) -> tuple[SearchHit, ...]:
+        """See ``Looked``."""
+        return self.hub.search(query, limit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,8 +4,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import Final
 
 from feedhub.model.report import Outcome, PollReport, PublishReport
@@ -22,8 +21,8 @@ class Counted:
     ``BOUNDS`` and one for what took longer.
     """
 
-    polls: Mapping[str, int] = MappingProxyType({})
-    records: Mapping[str, int] = MappingProxyType({})
+    polls: Mapping[str, int] = field(default_factory=dict)
+    records: Mapping[str, int] = field(default_factory=dict)
     durations: tuple[int, ...] = (0,) * (len(BOUNDS) + 1)
     poll_seconds: float = 0.0
     fetched_bytes: int = 0

@@ -1,7 +1,7 @@
 """What of a prepared file a request gets: conditions, codings and ranges of RFC 9110. Pure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -15,6 +15,14 @@ _NO_GZIP: Final = re.compile(rb";[ \t]*q[ \t]*=[ \t]*0(?:\.0*)?[ \t]*$")
 
 Fields = Mapping[bytes, bytes]
 """Header fields of a request: lower-case name → value; several of one name joined by a comma."""
+
+
+def joined(pairs: Iterable[tuple[bytes, bytes]]) -> Fields:
+    """Return header fields by name."""
+    fields: dict[bytes, bytes] = {}
+    for name, value in pairs:
+        fields[name] = fields[name] + b", " + value if name in fields else value
+    return fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

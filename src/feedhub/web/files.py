@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Final
@@ -10,7 +10,7 @@ from urllib.parse import unquote_to_bytes
 
 from starlette.types import Receive, Scope, Send
 
-from feedhub.web.choice import Fields, chosen
+from feedhub.web.choice import Fields, chosen, joined
 from feedhub.web.headers import ALLOWED, SECURITY, Headers
 from feedhub.web.prepared import Prepared
 from feedhub.web.shelf import Shelf
@@ -40,11 +40,11 @@ class Quick:
 class Files:
     """Serves one output folder, whose path is asked for at every request: a reload may move it.
 
-    ``reading`` runs what touches the disk for long; ``missing`` makes the page for a wrong address, for a site that
-    has published none.
+    ``reading`` runs what touches the disk for long; ``missing`` makes the page for a wrong address (given the way
+    from there to the root, as ``../``), for a site that has published none.
     """
 
-    def __init__(self, folder: Callable[[], str], reading: Executor, missing: Callable[[], bytes]) -> None:
+    def __init__(self, folder: Callable[[], str], reading: Executor, missing: Callable[[str], bytes]) -> None:
         self._folder = folder
         self._reading = reading
         self._missing = missing
@@ -82,9 +82,9 @@ class Files:
         path = _decoded(scope["raw_path"])
         file = None if path is None else await self._file(_file_path(path))
         if file is None:
-            await self._not_found(send)
+            await self._not_found(send, "../" * (scope["raw_path"].count(b"/") - 1))
             return
-        choice = chosen(file, _joined(scope["headers"]))
+        choice = chosen(file, joined(scope["headers"]))
         await respond(send, choice.status, choice.headers, choice.body)
 
     async def _file(self, path: str) -> Prepared | None:
@@ -92,9 +92,9 @@ class Files:
         held = shelf.held(path)
         return held or await asyncio.get_running_loop().run_in_executor(self._reading, shelf.taken, path)
 
-    async def _not_found(self, send: Send) -> None:
+    async def _not_found(self, send: Send, root: str) -> None:
         page = await self._file(_MISSING)
-        body = page.plain.body if page else self._missing()
+        body = page.plain.body if page else self._missing(root)
         headers = [(b"content-type", b"text/html; charset=utf-8"), (b"cache-control", b"no-cache"), *SECURITY]
         await respond(send, 404, headers, body)
 
@@ -134,10 +134,3 @@ def _simple_fields(lines: bytes) -> Fields | None:
     if b"host" not in fields or not _UNUSUAL.isdisjoint(fields):
         return None
     return fields if fields.get(b"connection", b"keep-alive").lower() == b"keep-alive" else None
-
-
-def _joined(pairs: Iterable[tuple[bytes, bytes]]) -> Fields:
-    fields: dict[bytes, bytes] = {}
-    for name, value in pairs:
-        fields[name] = fields[name] + b", " + value if name in fields else value
-    return fields

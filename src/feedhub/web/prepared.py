@@ -16,7 +16,7 @@ _LEVEL: Final = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
-    """One coding of a file. ``headers`` are those of a 200, ``kept`` those of a 304; ``lines`` are the same as bytes."""
+    """A coding of a file. ``headers`` are those of a 200, ``kept`` those of a 304; ``lines`` are the same in bytes."""
 
     etag: bytes
     body: bytes

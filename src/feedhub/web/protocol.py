@@ -74,7 +74,9 @@ class GuardedProtocol(H11Protocol):
             self.transport.write(_STATUS[answer.status] + date + answer.lines)
             if answer.body:
                 self.transport.write(answer.body)
-            self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
             return
         super().data_received(data)
         if self.conn.their_state in (h11.IDLE, h11.SEND_BODY):

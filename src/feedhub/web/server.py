@@ -10,8 +10,9 @@ from uvicorn import Config, Server
 
 from feedhub.errors import ServeError
 from feedhub.model.web import WebSettings
+from feedhub.runtime.looking import Looked
 from feedhub.runtime.metrics import Metrics
-from feedhub.web.app import HubView, WebApp
+from feedhub.web.app import WebApp
 from feedhub.web.protocol import Limits, protocol_of
 
 log = logging.getLogger(__name__)
@@ -24,15 +25,22 @@ _GRACE: Final = 3
 class WebServer:
     """Serves what ``hub`` publishes and knows. Read-only; starts no poll.
 
-    ``metrics`` are what the daemon counts; without them ``/metrics`` tells of the store only.
+    ``metrics`` are what the daemon counts; without them ``/metrics`` tells of the store only. What costs much is shown
+    for ``keep`` seconds without being made again.
     """
 
     def __init__(
-        self, hub: HubView, settings: WebSettings, *, metrics: Metrics | None = None, limits: Limits | None = None
+        self,
+        hub: Looked,
+        settings: WebSettings,
+        *,
+        metrics: Metrics | None = None,
+        limits: Limits | None = None,
+        keep: float = 5.0,
     ) -> None:
         self._settings = settings
         self._limits = limits or Limits()
-        self._app = WebApp(hub, metrics)
+        self._app = WebApp(hub, metrics, keep=keep)
         self._socket: socket.socket | None = None
         self._thread: threading.Thread | None = None
         self._server: Server | None = None
@@ -108,4 +116,6 @@ def _listening(host: str, port: int) -> socket.socket:
         return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
     except OSError as exc:
         reason = (exc.strerror or str(exc)).lower()
-        raise ServeError(f"web server cannot listen on {where}: {reason}; choose another with web.host and web.port") from exc
+        raise ServeError(
+            f"web server cannot listen on {where}: {reason}; choose another with web.host and web.port"
+        ) from exc

@@ -17,7 +17,7 @@ LARGEST: Final = 64_000_000
 
 
 class Shelf:
-    """The files of the output folder. Nothing outside of it, nothing hidden, no symbolic link. Safe for many threads."""
+    """The files of the output folder: nothing outside of it, nothing hidden, no symbolic link. For many threads."""
 
     def __init__(self, folder: str, room: int = _ROOM) -> None:
         self.folder = folder
@@ -88,7 +88,7 @@ class Shelf:
 
 
 def is_servable(path: str) -> bool:
-    """Tell whether a path, relative and with forward slashes, may be a file of ours: it climbs nowhere, hides nothing."""
+    """Tell whether a relative path with forward slashes may be a file of ours: it climbs nowhere and hides nothing."""
     try:
         return not any(part.startswith(".") for part in checked_parts(path))
     except PublishError:

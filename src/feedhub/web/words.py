@@ -160,7 +160,9 @@ class Words:
 
     def _span(self, seconds: float) -> str:
         # As the command does: one unit, and it changes when it would say too little.
-        size, short, chinese = next((unit for unit in _UNITS if seconds >= unit[0] * (2 if unit[0] > 60 else 1)), _UNITS[-1])
+        size, short, chinese = next(
+            (unit for unit in _UNITS if seconds >= unit[0] * (2 if unit[0] > 60 else 1)), _UNITS[-1]
+        )
         number = round(seconds / size)
         if self._is_chinese:
             return f"{number} {chinese}"

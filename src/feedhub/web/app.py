@@ -20,13 +20,14 @@ from feedhub.runtime.looking import Looked
 from feedhub.runtime.metrics import Metrics
 from feedhub.web.answers import Answer, Answers
 from feedhub.web.choice import chosen, joined
-from feedhub.web.files import Files
+from feedhub.web.files import Files, respond
 from feedhub.web.headers import SECURITY
 from feedhub.web.prepared import prepare
 
 log = logging.getLogger(__name__)
 
 _KEEP: Final = 5.0
+_HEAD: Final = 16_384
 # The store answers two at a time, so that polling keeps most of the machine; the others wait, but not a crowd.
 _AT_ONCE: Final = 2
 _WAITING: Final = 40
@@ -37,10 +38,13 @@ _STYLE: Final = "web.css"
 class WebApp:
     """Routes requests. ``close`` ends its threads."""
 
-    def __init__(self, hub: Looked, metrics: Metrics | None = None, *, keep: float = _KEEP) -> None:
+    def __init__(
+        self, hub: Looked, metrics: Metrics | None = None, *, keep: float = _KEEP, largest_head: int = _HEAD
+    ) -> None:
         self._work = ThreadPoolExecutor(_AT_ONCE, "web-work")
         self._reading = ThreadPoolExecutor(_AT_ONCE, "web-files")
         self._under_way = 0
+        self._largest_head = largest_head
         self._answers = answers = Answers(hub, metrics, keep=keep)
         self.files = Files(lambda: hub.settings.output.dir, self._reading, answers.missing)
         made: dict[str, Answer] = {
@@ -66,7 +70,9 @@ class WebApp:
         """Answer one request (ASGI 3); only ``http`` is spoken."""
         if scope["type"] != "http":
             return
-        if scope["path"] in self._paths:
+        if _size(scope) > self._largest_head:
+            await respond(send, 431, [(b"connection", b"close"), *SECURITY], b"")
+        elif scope["path"] in self._paths:
             await self._made(scope, receive, partial(_send_secured, send))
         else:
             await self.files(scope, receive, send)
@@ -100,6 +106,12 @@ class WebApp:
         response = Response(choice.body, choice.status)
         response.raw_headers = [pair for pair in choice.headers if pair not in SECURITY and pair[0] != b"last-modified"]
         return response
+
+
+def _size(scope: Scope) -> int:
+    # h11 bounds only what comes in pieces.
+    fields = sum(len(name) + len(value) + 4 for name, value in scope["headers"])
+    return fields + len(scope["raw_path"]) + len(scope["query_string"])
 
 
 async def _send_secured(send: Send, message: Message) -> None:

@@ -40,7 +40,8 @@ class WebServer:
     ) -> None:
         self._settings = settings
         self._limits = limits or Limits()
-        self._app = WebApp(hub, metrics, keep=keep)
+        self._app = WebApp(hub, metrics, keep=keep, largest_head=self._limits.head)
+        self._address = _address(settings.host, settings.port)
         self._socket: socket.socket | None = None
         self._thread: threading.Thread | None = None
         self._server: Server | None = None
@@ -48,8 +49,7 @@ class WebServer:
     @property
     def address(self) -> str:
         """Where the server listens, as the beginning of an address."""
-        host, port = self._socket.getsockname()[:2] if self._socket else (self._settings.host, self._settings.port)
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        return self._address
 
     def start(self) -> None:
         """Listen, and serve in a thread.
@@ -58,6 +58,7 @@ class WebServer:
             ServeError: the address is in use, not ours, or no address.
         """
         self._socket = _listening(self._settings.host, self._settings.port)
+        self._address = _address(*self._socket.getsockname()[:2])
         self._server = Server(self._config())
         self._thread = threading.Thread(target=self._run, name="web", daemon=True)
         self._thread.start()
@@ -109,13 +110,16 @@ class WebServer:
             log.exception("the web server ended unexpectedly")
 
 
+def _address(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def _listening(host: str, port: int) -> socket.socket:
-    where = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
     except OSError as exc:
         reason = (exc.strerror or str(exc)).lower()
         raise ServeError(
-            f"web server cannot listen on {where}: {reason}; choose another with web.host and web.port"
+            f"web server cannot listen on {_address(host, port)}: {reason}; choose another with web.host and web.port"
         ) from exc

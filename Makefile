@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?=
 
-.PHONY: install demo test check format lint types coverage soak bench lock schema docs clean
+.PHONY: install demo test check format lint types coverage soak bench bench-serve lock schema docs clean
 
 install: $(VENV)/.installed
 
@@ -46,6 +46,10 @@ coverage: install
 soak: install
 	FEEDHUB_SOAK=1 $(BIN)/pytest -q tests/e2e/test_captured_feeds.py
 	FEEDHUB_SOAK_SECONDS=1200 $(BIN)/pytest -q -s tests/e2e/test_soak.py
+
+# Serving beside nginx; needs wrk and nginx-light.
+bench-serve: install
+	$(BIN)/python benchmarks/serve.py
 
 bench: install
 	$(BIN)/python benchmarks/poll.py

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lxml import html
+from lxml import etree, html
 
 from feedhub.model.report import Outcome, PollReport, PublishReport
 from support.cli_runs import rss, run
@@ -113,7 +113,11 @@ def test_a_search_is_a_valid_feed_with_the_ids_of_its_items_and_validators(site:
     assert check_atom(answer.body) == []
     (hit,) = site.hub.search("芯片", 1)
     assert f"<id>{hit.id}</id>" in answer.text
-    assert 'rel="self" href="https://news.example.org/search.atom?q=%E8%8A%AF%E7%89%87"' in answer.text
+    links = {link.get("rel"): link.get("href") for link in etree.fromstring(answer.body).findall("{*}link")}
+    assert links == {
+        "self": "https://news.example.org/search.atom?q=%E8%8A%AF%E7%89%87",
+        "alternate": "https://news.example.org/search?q=%E8%8A%AF%E7%89%87",
+    }
     assert site.ask("/search.atom?q=%E8%8A%AF%E7%89%87").body == answer.body
     again = site.ask("/search.atom?q=%E8%8A%AF%E7%89%87", If_None_Match=answer.headers["etag"])
     assert (again.status, again.body) == (304, b"")

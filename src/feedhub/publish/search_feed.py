@@ -9,7 +9,6 @@ from lxml import etree
 
 from feedhub.model.item import StoredItem
 from feedhub.model.output import OutputFeed, OutputSettings, Site
-from feedhub.publish.addresses import MEDIA_TYPES
 from feedhub.publish.atom_rss import AtomRenderer
 from feedhub.rules.select import EPOCH, output_view
 
@@ -39,13 +38,13 @@ def search_feed(
     root = etree.fromstring(AtomRenderer().render(view).body)
     base = site.url.rstrip("/")
     root.find(f"{_ATOM}id").text = uuid.uuid5(uuid.NAMESPACE_URL, f"{base}/{SEARCH_FEED}?q={query}").urn
-    for link in root.findall(f"{_ATOM}link"):
-        root.remove(link)
     asked = quote(query, safe="")
-    place = root.index(root.find(f"{_ATOM}id")) + 1
-    for rel, path, kind in (("self", SEARCH_FEED, MEDIA_TYPES["atom"]), ("alternate", SEARCH_PAGE, "text/html")):
-        link = etree.Element(f"{_ATOM}link", rel=rel, href=f"{base}/{path}?q={asked}", type=kind)
-        link.tail = "\n  "
-        root.insert(place, link)
+    addresses_of = {"self": f"{base}/{SEARCH_FEED}?q={asked}", "alternate": f"{base}/{SEARCH_PAGE}?q={asked}"}
+    for link in root.findall(f"{_ATOM}link"):
+        if link.get("rel") in addresses_of:
+            link.set("href", addresses_of[link.get("rel")])
+        else:
+            # A search has no archive, and no hub is told of it.
+            root.remove(link)
     body: bytes = etree.tostring(root, xml_declaration=True, encoding="UTF-8") + b"\n"
     return body

@@ -119,7 +119,8 @@ def _listening(host: str, port: int) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
     except OSError as exc:
-        reason = (exc.strerror or str(exc)).lower()
+        # The standard library puts the address into the text a second time.
+        reason = (exc.strerror or str(exc)).partition(" (while ")[0].lower()
         raise ServeError(
             f"web server cannot listen on {_address(host, port)}: {reason}; choose another with web.host and web.port"
         ) from exc

@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?=
 
-.PHONY: install demo test check format lint types coverage soak bench npm screenshots lock schema docs clean
+.PHONY: install demo test check format lint types coverage soak bench bench-serve npm screenshots lock schema docs clean
 
 install: $(VENV)/.installed
 
@@ -54,6 +54,9 @@ npm:
 # The pictures of the README, from the demo. Needs chromium and fonts-noto-cjk.
 screenshots: install
 	$(BIN)/python scripts/screenshots.py
+# Serving beside nginx; needs wrk and nginx-light.
+bench-serve: install
+	$(BIN)/python benchmarks/serve.py
 
 bench: install
 	$(BIN)/python benchmarks/poll.py

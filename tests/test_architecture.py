@@ -38,7 +38,8 @@ LIBRARIES = {
     "filelock": {"store"},
     "feedparser": {"sources"},
     "cssselect": {"rules", "sources"},
-    "jinja2": {"publish"},
+    "h11": {"web"},  # comes with uvicorn
+    "jinja2": {"publish", "web"},
     "jmespath": {"rules"},
     "lxml": {"sources", "config", "publish"},
     "markdown_it": {"sources"},

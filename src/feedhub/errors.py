@@ -15,7 +15,8 @@ FeedhubError
 │   └── ParseError       an answer came, but it is not a feed that can be read
 ├── StoreError           the store cannot be used (locked, newer schema, full)
 │   └── DamagedStoreError     nor will it by waiting
-└── PublishError         one output could not be written; the last good one stays
+├── PublishError         one output could not be written; the last good one stays
+└── ServeError           the web server cannot listen where it should
 """
 
 from datetime import datetime
@@ -106,3 +107,7 @@ class DamagedStoreError(StoreError):
 
 class PublishError(FeedhubError):
     """One output could not be rendered or written; the last good output stays in place."""
+
+
+class ServeError(FeedhubError):
+    """The web server cannot listen where it should: the address is in use, or is not ours."""

@@ -25,14 +25,16 @@ def run(
 ) -> None:
     """Poll on schedule and publish what changed, until told to stop.
 
-    SIGTERM or Ctrl-C ends it. A saved configuration is taken up at once if it is valid. One daemon per store."""
+    SIGTERM or Ctrl-C ends it. A saved configuration is taken up at once if it is valid. One daemon per store.
+    With `web.enabled` the web server runs beside it."""
     session = opened(ctx, config, overrides, verbose)
     from feedhub.runtime.daemon import Daemon
     from feedhub.runtime.events import signals_as_events
     from feedhub.runtime.logs import logging_events
+    from feedhub.web.beside import WebBeside
 
     form = {"verbose": session.options.verbose, "as_json": log is LogForm.JSON}
     with logging_events(sys.stderr, masked=session.masked, **form), session.hub() as hub:
-        daemon = Daemon(hub, reload=session.settings)
+        daemon = Daemon(hub, reload=session.settings, observers=(WebBeside(),))
         with signals_as_events(daemon.post):
             daemon.run()

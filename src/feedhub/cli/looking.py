@@ -22,7 +22,8 @@ def status(
 ) -> None:
     """Show the health of every source and category; starts no poll."""
     session = started(ctx, config, overrides, verbose)
-    from feedhub.cli.status_view import print_status, status_json
+    from feedhub.cli.status_view import print_status
+    from feedhub.runtime.status_json import status_json
 
     with session.hub() as hub:
         found = hub.status()

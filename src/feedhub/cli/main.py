@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
-from feedhub.cli import configuring, daemon, demo, looking, polling
+from feedhub.cli import configuring, daemon, demo, looking, polling, serving
 from feedhub.cli.session import ConfigOption, Session, SetOption, VerboseOption
 from feedhub.errors import ConfigError, FeedhubError, StoreError, UsageError
 from feedhub.runtime.logs import one_line, printable
@@ -28,6 +28,7 @@ _COMMANDS: Final = (
     ("demo", demo.demo, "feedhub demo --dir try-it"),
     ("poll", polling.poll, "feedhub poll --all --set poll.timeout=10s"),
     ("run", daemon.run, "feedhub run --log json"),
+    ("serve", serving.serve, "feedhub serve --port 8000"),
     ("publish", polling.publish, "feedhub publish economy"),
     ("status", looking.status, "feedhub status --json"),
     ("preview", looking.preview, "feedhub preview https://example.org/feed.xml --limit 3"),

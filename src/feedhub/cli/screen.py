@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from feedhub.runtime.logs import one_line, printable
+from feedhub.runtime.status_json import hidden
 
 _GAP: Final = "  "
 _NOTE_INDENT: Final = 4
@@ -61,8 +62,7 @@ class Screen:
 
     def json(self, value: Any) -> None:
         """Print one JSON document on stdout."""
-        # Masked before it is encoded: a secret may hold characters that JSON writes in another way.
-        self.out.file.write(json.dumps(self._hidden(value), ensure_ascii=False, indent=2) + "\n")
+        self.out.file.write(json.dumps(hidden(value, self._masked), ensure_ascii=False, indent=2) + "\n")
 
     def table(self, titles: Sequence[str], rows: Sequence[Row], *, numbers: frozenset[int] = frozenset()) -> None:
         """Print aligned columns; those in ``numbers`` are set to the right."""
@@ -100,15 +100,6 @@ class Screen:
 
     def _clean(self, text: str) -> str:
         return printable(self._masked(text))
-
-    def _hidden(self, value: Any) -> Any:
-        if isinstance(value, str):
-            return self._masked(value)
-        if isinstance(value, dict):
-            return {key: self._hidden(part) for key, part in value.items()}
-        if isinstance(value, list | tuple):
-            return [self._hidden(part) for part in value]
-        return value
 
 
 class Steps:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from feedhub.cli.screen import Row, Screen
 from feedhub.cli.words import count, due, when
@@ -64,37 +64,3 @@ def _source_row(source: SourceStatus, now: datetime, timezone: str) -> Row:
         note="; ".join(part for part in (source.reason, moved and f"moved for good, now polled at {moved}") if part),
         style=_STYLES.get(source.state, ""),
     )
-
-
-def status_json(status: HubStatus) -> dict[str, Any]:
-    """Return what ``status --json`` prints."""
-    return {
-        "sources": [_source_json(source) for source in status.sources],
-        "categories": [
-            {
-                "slug": category.slug,
-                "title": category.title,
-                "items": category.items,
-                "changed_at": category.changed_at.isoformat() if category.items else None,
-            }
-            for category in status.categories
-        ],
-    }
-
-
-def _source_json(source: SourceStatus) -> dict[str, Any]:
-    return {
-        "name": source.name,
-        "url": source.url,
-        "state": source.state,
-        "reason": source.reason,
-        "current_url": source.current_url,
-        "next_poll_in": None if source.next_poll_in is None else round(source.next_poll_in, 3),
-        "last_success": source.last_success.isoformat() if source.last_success else None,
-        "last_error": source.last_error,
-        "http_status": source.http_status,
-        "items": source.items,
-        "items_per_day": round(source.items_per_day, 3),
-        "failures": source.failures,
-        "warnings": list(source.warnings),
-    }

@@ -174,7 +174,7 @@ class WebSubSection(Section):
 
 
 class WebSection(Section):
-    """The web server (accepted already; a later release has it)."""
+    """The web server (`feedhub serve`; with `enabled`, in `feedhub run` too)."""
 
     enabled: Flag = Field(default=False, description="Whether `feedhub run` serves the outputs.")
     host: Line = Field(default="127.0.0.1", description="Address to listen on.")

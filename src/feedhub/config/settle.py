@@ -23,6 +23,7 @@ from feedhub.model.output import Category, OutputSettings, PostSettings, Retenti
 from feedhub.model.problem import Problem
 from feedhub.model.settings import Settings
 from feedhub.model.source import Condition, HostGroup, PollSettings, Replacement, Rule, Source
+from feedhub.model.web import WebSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +78,7 @@ def settle(
         output_digest=_output_digest(site, output, posts, categories),
         secrets=secrets,
         problems=tuple(problem for part in parts for problem in part.unusable.values()),
+        web=WebSettings(enabled=config.web.enabled, host=config.web.host, port=config.web.port),
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from feedhub.model.output import Category, OutputSettings, PostSettings, Retention, Site
 from feedhub.model.problem import Problem
 from feedhub.model.source import PollSettings, Rule, Source
+from feedhub.model.web import WebSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,3 +36,4 @@ class Settings:
     secrets: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
     posts: PostSettings | None = None
+    web: WebSettings = WebSettings()

@@ -240,6 +240,21 @@ class LookStore(Protocol):
         """Return items that hold every word of ``query`` (Chinese included), best first."""
         ...
 
+    def found(self, query: str, limit: int) -> tuple[StoredItem, ...]:
+        """Return those of them that were stored last, at most ``limit``, in their owner's wording, newest first."""
+        ...
+
+    def count_found(self, query: str, most: int) -> int:
+        """Return how many items hold every word of ``query``, counting no further than ``most``."""
+        ...
+
+    def daily(self, since: datetime, days: int) -> dict[str, tuple[int, ...]]:
+        """Return per source how many items it gave for the first time on each of so many days from ``since``.
+
+        Sources that gave none are missing.
+        """
+        ...
+
 
 class Upkeep(Protocol):
     """What keeps the store small and safe."""

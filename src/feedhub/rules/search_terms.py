@@ -40,6 +40,25 @@ def query_terms(query: str) -> list[str]:
     return list(dict.fromkeys(terms))
 
 
+def marked(text: str, query: str) -> list[tuple[str, bool]]:
+    """Return ``text`` in pieces, each with whether the query asked for it, to be highlighted.
+
+    What stands between words is no part of a match, and a word is not found inside a longer one. Text that matches
+    only after compatibility folding (full-width letters) is not highlighted.
+    """
+    words = [run[0] for run in _TERM.finditer(_plain(query))]
+    if not words:
+        return [(text, False)] if text else []
+    # Longest first, so that of two words that begin alike the longer one wins.
+    wanted = "|".join(_as_found(word) for word in sorted(set(words), key=lambda word: (-len(word), word)))
+    pieces = re.split(f"({wanted})", text, flags=re.IGNORECASE)
+    return [(piece, bool(place % 2)) for place, piece in enumerate(pieces) if piece]
+
+
+def _as_found(word: str) -> str:
+    return re.escape(word) if _RUN.fullmatch(word) else rf"(?<![^\W_{_CJK}]){re.escape(word)}(?![^\W_{_CJK}])"
+
+
 def _plain(text: str) -> str:
     return unicodedata.normalize("NFKC", text).lower()
 

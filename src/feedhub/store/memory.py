@@ -1,6 +1,5 @@
 """The store in memory: the reference for the port, for tests and for trying things out. Slow and simple on purpose."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,21 +9,18 @@ from feedhub.errors import StoreError
 from feedhub.model.identity import IdentityKey, IngestPlan, KnownKeys
 from feedhub.model.item import Item, StoredItem
 from feedhub.model.output import Category, CategorySummary
-from feedhub.model.report import Explanation, HealthEvent, PruneReport, SearchHit, SourceCounts
+from feedhub.model.report import Explanation, HealthEvent, PruneReport, SourceCounts
 from feedhub.model.source import SourceState
-from feedhub.rules.search_terms import query_terms, search_terms
 from feedhub.store.memory_categories import sync_categories
 from feedhub.store.memory_data import ALL, Data
 from feedhub.store.memory_explain import explain
 from feedhub.store.memory_ingest import apply_plan, known_keys
+from feedhub.store.memory_look import MemoryLook
 from feedhub.store.memory_pages import MemoryPages
 from feedhub.store.memory_prune import prune
 from feedhub.store.memory_schedule import MemorySchedule
 from feedhub.store.polls import days_between
-from feedhub.store.search import snippet, visible_text
 from feedhub.store.tables import EPOCH
-
-_WORD = re.compile(r"[^\W_]+")
 
 
 class MemoryTransaction:
@@ -80,7 +76,7 @@ class MemoryTransaction:
         return seen.wording if seen else None
 
 
-class MemoryStore(MemorySchedule, MemoryPages):
+class MemoryStore(MemorySchedule, MemoryPages, MemoryLook):
     """See ``feedhub.ports.store.Store``."""
 
     def __init__(self) -> None:
@@ -231,25 +227,6 @@ class MemoryStore(MemorySchedule, MemoryPages):
         with self._lock:
             return explain(self._data, refs)
 
-    def search(self, query: str, limit: int) -> tuple[SearchHit, ...]:
-        """See the port; newest first among those with as many words in the title."""
-        terms = query_terms(query)
-        with self._lock:
-            found = [self._data.shown(item, source) for item, source in self._data.newest(ALL)] if terms else []
-        matching = [item for item in found if _count(_text(item.item), terms) == len(terms)]
-        matching.sort(key=lambda item: -_count(item.item.title, terms))
-        return tuple(
-            SearchHit(
-                id=item.id,
-                title=item.item.title,
-                link=item.item.link,
-                source=item.source,
-                published_at=item.published_at,
-                snippet=snippet(item.item, terms),
-            )
-            for item in matching[:limit]
-        )
-
     def prune(
         self, *, offered_before: datetime | None, keep_per_category: int | None, forget_before: datetime, now: datetime
     ) -> PruneReport:
@@ -270,12 +247,3 @@ class MemoryStore(MemorySchedule, MemoryPages):
 
     def close(self) -> None:
         """See the port."""
-
-
-def _text(item: Item) -> str:
-    return f"{item.title} {visible_text(item)}"
-
-
-def _count(text: str, terms: list[str]) -> int:
-    padded = f" {' '.join(_WORD.findall(search_terms(text)))} "
-    return sum((f" {term[:-1]}" if term.endswith("*") else f" {term} ") in padded for term in terms)

@@ -76,6 +76,13 @@ SHOWN_IN_ALL = (
     .where(items.c.removed_at.is_(None))
     .order_by(items.c.published_at.desc(), items.c.first_seen_at.desc(), items.c.position, items.c.id)
 )
+_OWNED = (
+    select(*WORDING)
+    .select_from(items)
+    .join(sightings, (sightings.c.item_pk == items.c.pk) & (sightings.c.source_id == items.c.owner_id))
+    .join(sources, sources.c.id == items.c.owner_id)
+    .where(items.c.pk.in_(bindparam("pks", expanding=True)))
+)
 SHOWN_IN = (
     select(*WORDING)
     .select_from(memberships)
@@ -179,6 +186,12 @@ def newest(connection: Connection, slug: str, limit: int) -> tuple[StoredItem, .
     """Return the newest items of an output."""
     statement, named = (_NEWEST_OF_ALL, {}) if slug == ALL else (_NEWEST, {"slug": slug})
     return stored_items(connection, connection.execute(statement, {"most": limit, **named}).all())
+
+
+def owned(connection: Connection, pks: Iterable[int]) -> tuple[StoredItem, ...]:
+    """Return items in their owner's wording, newest first."""
+    rows = [row for part in chunks(pks) for row in connection.execute(_OWNED, {"pks": part})]
+    return tuple(sorted(stored_items(connection, rows), key=lambda item: (item.published_at, item.id), reverse=True))
 
 
 def touched_posts(connection: Connection, since: int) -> tuple[tuple[str, StoredItem], ...]:

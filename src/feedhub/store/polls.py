@@ -2,16 +2,17 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Select, bindparam, func, select, update
+from sqlalchemy import BigInteger, Connection, Select, bindparam, func, select, type_coerce, update
 
 from feedhub.model.report import SourceCounts
 from feedhub.model.source import SourceState
 from feedhub.store.codec import decode_state, encode_state
 from feedhub.store.outputs import ALL, bump
 from feedhub.store.sqlite import insert
-from feedhub.store.tables import AnyRow, items, memberships, sightings, sources
+from feedhub.store.tables import EPOCH, AnyRow, items, memberships, sightings, sources
 
 _DAY = timedelta(days=1)
+_MICROSECOND = timedelta(microseconds=1)
 
 _BY_NAME = select(sources).where(sources.c.name == bindparam("wanted"))
 _ID: Select[int] = select(sources.c.id).where(sources.c.name == bindparam("wanted"))
@@ -89,6 +90,25 @@ def count_sightings(connection: Connection, since: datetime) -> dict[str, Source
         row.name: SourceCounts(items=row.items, items_per_day=row.recent / days_between(since, row.last_poll_at))
         for row in rows
     }
+
+
+def daily(connection: Connection, since: datetime, days: int) -> dict[str, tuple[int, ...]]:
+    """Return per source what it gave for the first time on each day of 24 hours from ``since``.
+
+    One range of the index over (source, time) for each source: older sightings are not read.
+    """
+    begins = (since - EPOCH) // _MICROSECOND
+    day = ((type_coerce(sightings.c.first_seen_at, BigInteger) - begins) // (_DAY // _MICROSECOND)).label("day")
+    rows = connection.execute(
+        select(sources.c.name, day, func.count().label("items"))
+        .select_from(sources.join(sightings, sightings.c.source_id == sources.c.id))
+        .where(sightings.c.first_seen_at >= since, sightings.c.first_seen_at < since + days * _DAY)
+        .group_by(sources.c.name, day)
+    )
+    counted: dict[str, list[int]] = {}
+    for row in rows:
+        counted.setdefault(row.name, [0] * days)[row.day] = row.items
+    return {name: tuple(numbers) for name, numbers in sorted(counted.items())}
 
 
 def days_between(since: datetime, last_poll_at: datetime | None) -> float:

@@ -59,6 +59,16 @@ def search_items(connection: Connection, query: str, limit: int) -> tuple[Search
     return tuple(hits[pk] for pk in best)
 
 
+def last_found(connection: Connection, query: str, limit: int) -> list[int]:
+    """Return the numbers of the items that hold every word of ``query``, those stored last."""
+    return matching(connection, query_terms(query), limit, last=True)
+
+
+def count_found(connection: Connection, query: str, most: int) -> int:
+    """Return how many items hold every word of ``query``, at most ``most``."""
+    return len(last_found(connection, query, most))
+
+
 def snippet(item: Item, terms: list[str]) -> str:
     """Return a line of plain text around the first place where a term stands; the beginning if none is visible."""
     text = " ".join(visible_text(item).split())

@@ -16,6 +16,7 @@ from feedhub.model.source import PlannedPoll, SourceState
 from feedhub.store import explain, known, outputs, polls, schedule, search
 from feedhub.store.categories import sync_categories
 from feedhub.store.memberships import refile, some_wordings
+from feedhub.store.sql_look import SqlLook
 from feedhub.store.sql_outputs import SqlOutputs
 from feedhub.store.sql_upkeep import SqlUpkeep
 from feedhub.store.sqlite import open_engine
@@ -53,7 +54,7 @@ def open_store(url: str, *, busy_timeout: float = BUSY_TIMEOUT) -> "SqlStore":
     return store
 
 
-class SqlStore(SqlOutputs, SqlUpkeep):
+class SqlStore(SqlOutputs, SqlLook, SqlUpkeep):
     """See ``feedhub.ports.store.Store``."""
 
     @contextmanager

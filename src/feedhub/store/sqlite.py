@@ -26,6 +26,8 @@ _MATCH = text(
     " ORDER BY bm25(item_search, 8.0, 1.0), rowid DESC LIMIT :limit"
 )
 
+_MATCH_LAST = text("SELECT rowid FROM item_search WHERE item_search MATCH :query ORDER BY rowid DESC LIMIT :limit")
+
 _WORDS = (
     ("is locked", "is in use by another process"),
     ("is not a database", "is not a database"),
@@ -119,12 +121,16 @@ def unindex(connection: Connection, pks: Iterable[int]) -> None:
         connection.execute(_UNINDEX, rows)
 
 
-def matching(connection: Connection, terms: list[str], limit: int) -> list[int]:
-    """Return item numbers that hold all ``terms`` (see ``query_terms``), best first. Nothing for no term."""
+def matching(connection: Connection, terms: list[str], limit: int, *, last: bool = False) -> list[int]:
+    """Return item numbers that hold all ``terms`` (see ``query_terms``), best first. Nothing for no term.
+
+    With ``last``, those stored last come first: no more is read than ``limit`` asks for.
+    """
     if not terms:
         return []
     query = " AND ".join(_quoted(term) for term in terms)
-    return list(connection.execute(_MATCH, {"query": query, "limit": limit}).scalars())
+    wanted = _MATCH_LAST if last else _MATCH
+    return list(connection.execute(wanted, {"query": query, "limit": limit}).scalars())
 
 
 def _quoted(term: str) -> str:

@@ -1,0 +1,1 @@
+"""What people see: published files over HTTP, status, search, health, metrics."""

@@ -1,0 +1,136 @@
+"""Published files as an ASGI application, and the short way by which most requests for them are answered."""
+
+import asyncio
+import re
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+from starlette.types import Receive, Scope, Send
+
+from feedhub.web.choice import Fields, chosen, joined
+from feedhub.web.headers import ALLOWED, SECURITY, Headers
+from feedhub.web.prepared import Prepared
+from feedhub.web.shelf import Shelf
+
+_INDEX: Final = "index.html"
+_MISSING: Final = "404.html"
+
+_SIMPLE: Final = re.compile(rb"GET (/[A-Za-z0-9_./-]*) HTTP/1\.1\r\n((?:[A-Za-z0-9-]+:[^\r\n\x00]*\r\n)+)\r\n")
+_LONGEST_SIMPLE: Final = 8_192
+# Whoever sends one of these goes the long way, through the whole of HTTP.
+_UNUSUAL: Final = frozenset(
+    b"range if-range if-match if-unmodified-since content-length transfer-encoding expect upgrade te trailer".split()
+)
+_HIDING: Final = re.compile(rb"%2f|%5c", re.IGNORECASE)
+_PLAIN_TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quick:
+    """A whole answer as bytes; ``lines`` lack the status line and the date."""
+
+    status: int
+    lines: bytes
+    body: bytes
+
+
+class Files:
+    """Serves one output folder, whose path is asked for at every request: a reload may move it.
+
+    ``reading`` runs what touches the disk for long; ``missing`` makes the page for a wrong address (given the way
+    from there to the root, as ``../``), for a site that has published none.
+    """
+
+    def __init__(self, folder: Callable[[], str], reading: Executor, missing: Callable[[str], bytes]) -> None:
+        self._folder = folder
+        self._reading = reading
+        self._missing = missing
+        self._shelf = Shelf(folder())
+
+    @property
+    def shelf(self) -> Shelf:
+        """What is in memory of the present folder."""
+        folder = self._folder()
+        if folder != self._shelf.folder:
+            self._shelf = Shelf(folder)
+        return self._shelf
+
+    def quick(self, request: bytes) -> Quick | None:
+        """Answer a plain GET of a file that is in memory as the long way would; None for everything else."""
+        if len(request) > _LONGEST_SIMPLE or not (match := _SIMPLE.fullmatch(request)):
+            return None
+        fields = _simple_fields(match[2])
+        if fields is None:
+            return None
+        file = self.shelf.held(_file_path(match[1].decode("ascii")))
+        if file is None:
+            return None
+        choice = chosen(file, fields)
+        variant = choice.variant
+        if choice.status == 304:
+            return Quick(status=304, lines=variant.kept_lines, body=b"")
+        return Quick(status=200, lines=variant.lines, body=variant.body)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a GET or HEAD (ASGI 3)."""
+        if scope["method"] not in ("GET", "HEAD"):
+            await respond(send, 405, [ALLOWED, _PLAIN_TEXT, *SECURITY], b"only GET and HEAD\n")
+            return
+        path = _decoded(scope["raw_path"])
+        file = None if path is None else await self._file(_file_path(path))
+        if file is None:
+            await self._not_found(send, "../" * (scope["raw_path"].count(b"/") - 1))
+            return
+        choice = chosen(file, joined(scope["headers"]))
+        await respond(send, choice.status, choice.headers, choice.body)
+
+    async def _file(self, path: str) -> Prepared | None:
+        shelf = self.shelf
+        held = shelf.held(path)
+        return held or await asyncio.get_running_loop().run_in_executor(self._reading, shelf.taken, path)
+
+    async def _not_found(self, send: Send, root: str) -> None:
+        page = await self._file(_MISSING)
+        body = page.plain.body if page else self._missing(root)
+        headers = [(b"content-type", b"text/html; charset=utf-8"), (b"cache-control", b"no-cache"), *SECURITY]
+        await respond(send, 404, headers, body)
+
+
+async def respond(send: Send, status: int, headers: Headers, body: bytes) -> None:
+    """Send a whole answer; the length is added where it is missing. The server leaves the body of a HEAD out."""
+    if status != 304 and not any(name == b"content-length" for name, _ in headers):
+        headers = [*headers, (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _file_path(path: str) -> str:
+    relative = path[1:]
+    return relative + _INDEX if not relative or relative.endswith("/") else relative
+
+
+def _decoded(raw: bytes) -> str | None:
+    """Return a request's path; None for one that hides a separator, or is no text."""
+    if not raw.startswith(b"/") or _HIDING.search(raw):
+        return None
+    try:
+        return unquote_to_bytes(raw).decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def _simple_fields(lines: bytes) -> Fields | None:
+    """Return the header fields of a request; None when anything about them is out of the ordinary."""
+    fields: dict[bytes, bytes] = {}
+    for line in lines.split(b"\r\n")[:-1]:
+        name, _, value = line.partition(b":")
+        name = name.lower()
+        if name in fields:
+            return None
+        fields[name] = value.strip(b" \t")
+    if b"host" not in fields or not _UNUSUAL.isdisjoint(fields):
+        return None
+    return fields if fields.get(b"connection", b"keep-alive").lower() == b"keep-alive" else None

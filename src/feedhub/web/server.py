@@ -1,0 +1,126 @@
+"""The web server: a thread with an event loop of its own, beside whatever else the process does."""
+
+import asyncio
+import logging
+import socket
+import threading
+from typing import Final
+
+from uvicorn import Config, Server
+
+from feedhub.errors import ServeError
+from feedhub.model.web import WebSettings
+from feedhub.runtime.looking import Looked
+from feedhub.runtime.metrics import Metrics
+from feedhub.web.app import WebApp
+from feedhub.web.protocol import Limits, protocol_of
+
+log = logging.getLogger(__name__)
+
+_BACKLOG: Final = 256
+_START: Final = 15.0
+_GRACE: Final = 3
+
+
+class WebServer:
+    """Serves what ``hub`` publishes and knows. Read-only; starts no poll.
+
+    ``metrics`` are what the daemon counts; without them ``/metrics`` tells of the store only. What costs much is shown
+    for ``keep`` seconds without being made again.
+    """
+
+    def __init__(
+        self,
+        hub: Looked,
+        settings: WebSettings,
+        *,
+        metrics: Metrics | None = None,
+        limits: Limits | None = None,
+        keep: float = 5.0,
+    ) -> None:
+        self._settings = settings
+        self._limits = limits or Limits()
+        self._app = WebApp(hub, metrics, keep=keep, largest_head=self._limits.head)
+        self._address = _address(settings.host, settings.port)
+        self._socket: socket.socket | None = None
+        self._thread: threading.Thread | None = None
+        self._server: Server | None = None
+
+    @property
+    def address(self) -> str:
+        """Where the server listens, as the beginning of an address."""
+        return self._address
+
+    def start(self) -> None:
+        """Listen, and serve in a thread.
+
+        Raises:
+            ServeError: the address is in use, not ours, or no address.
+        """
+        self._socket = _listening(self._settings.host, self._settings.port)
+        self._address = _address(*self._socket.getsockname()[:2])
+        self._server = Server(self._config())
+        self._thread = threading.Thread(target=self._run, name="web", daemon=True)
+        self._thread.start()
+        log.info("serving on %s", self.address)
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """Let answers under way end, for at most ``timeout`` seconds, and listen no more. Does nothing twice."""
+        server, thread = self._server, self._thread
+        if server is None or thread is None:
+            return
+        server.should_exit = True
+        thread.join(max(0.0, timeout - 1))
+        server.force_exit = True
+        thread.join(1)
+        if self._socket is not None:
+            self._socket.close()
+        self._app.close()
+        self._server = self._thread = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the thread lives."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def _config(self) -> Config:
+        limits = self._limits
+        return Config(
+            self._app,
+            http=protocol_of(self._app.files, limits),
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            log_level="error",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=limits.idle,  # type: ignore[arg-type]  # seconds of call_later, whole or not
+            timeout_graceful_shutdown=_GRACE,
+            h11_max_incomplete_event_size=limits.head,
+        )
+
+    def _run(self) -> None:
+        assert self._server is not None  # noqa: S101 - tells the type checker
+        assert self._socket is not None  # noqa: S101
+        try:
+            asyncio.run(self._server.serve(sockets=[self._socket]))
+        except Exception:
+            log.exception("the web server ended unexpectedly")
+
+
+def _address(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
+    except OSError as exc:
+        # The standard library puts the address into the text a second time.
+        reason = (exc.strerror or str(exc)).partition(" (while ")[0].lower()
+        raise ServeError(
+            f"web server cannot listen on {_address(host, port)}: {reason}; choose another with web.host and web.port"
+        ) from exc

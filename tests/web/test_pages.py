@@ -1,0 +1,256 @@
+"""Search, status, health, metrics and the API, as a browser, a reader, Prometheus and a script get them."""
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lxml import etree, html
+
+from feedhub.model.report import Outcome, PollReport, PublishReport
+from support.cli_runs import rss, run
+from support.feed_checks import check_atom
+from support.responders import static, status
+from support.server import serve
+from support.web import Site, served
+
+ITEMS = (
+    ("芯片产线提前投产", "https://example.org/1"),
+    ("Chips and <b>semiconductors</b> & more", "https://example.org/2"),
+    ("行情", "https://example.org/3"),
+    *((f"Filler {number}", f"https://example.org/f{number}") for number in range(1, 26)),
+)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("site")
+    routes = {"/feed": static(rss(*ITEMS)), "/broken": status(500)}
+    with serve(routes) as upstream:
+        sources = (
+            f"[{{name: paper, url: '{upstream.url('/feed')}', category: 财经}}, "
+            f"{{name: wire, url: '{upstream.url('/broken')}?token=s3cr3t-s3cr3t', category: 财经, "
+            "headers: {Authorization: 'Bearer t0ps3cret-value'}}, {name: still, url: in.xml, paused: true}]"
+        )
+        more = "poll: {allow_private: [127.0.0.1], per_host: {gap: 0s}}\n"
+        with served(folder, sources=sources, more=more) as running:
+            running.hub.poll(everything=True)
+            yield running
+
+
+def page(site: Site, path: str) -> Any:
+    answer = site.ask(path)
+    assert (answer.status, answer.headers["content-type"]) == (200, "text/html; charset=utf-8"), answer.text
+    assert answer.headers["content-security-policy"].startswith("default-src 'none';")
+    assert answer.headers["cache-control"] == "no-store"
+    assert "<script" not in answer.text
+    assert " style=" not in answer.text
+    return html.fromstring(answer.body)
+
+
+def titles(found: Any) -> list[str]:
+    return [each.text_content() for each in found.cssselect("article h2")]
+
+
+def test_a_chinese_search_finds_the_item_and_marks_it(site: Site) -> None:
+    found = page(site, "/search?q=%E8%8A%AF%E7%89%87")
+    assert titles(found) == ["芯片产线提前投产"]
+    assert [mark.text for mark in found.cssselect("h2 mark")] == ["芯片"]
+    assert found.cssselect("h2 a")[0].get("href") == "https://example.org/1"
+    assert found.cssselect(".count")[0].text_content() == "1 result"
+    feeds = [each.get("href") for each in found.cssselect("link[rel=alternate]")]
+    assert "search.atom?q=%E8%8A%AF%E7%89%87" in feeds
+    assert "feeds/all.atom" in feeds
+
+
+def test_an_english_search_is_marked_by_whole_words_and_markup_of_titles_is_text(site: Site) -> None:
+    found = page(site, "/search?q=CHIPS+more")
+    assert titles(found) == ["Chips and semiconductors & more"]
+    assert [mark.text for mark in found.cssselect("h2 mark")] == ["Chips", "more"]
+
+
+def test_what_is_asked_for_is_text_wherever_it_is_shown(site: Site) -> None:
+    answer = site.ask("/search?q=%22%3E%3Cscript%3Ealert(1)%3C/script%3E")
+    assert answer.status == 200
+    assert "<script" not in answer.text
+    assert html.fromstring(answer.body).cssselect("#q")[0].get("value") == '"><script>alert(1)</script>'
+    feed = site.ask("/search.atom?q=%22%3E%3Cscript%3E%00%FF")
+    assert check_atom(feed.body) == []
+
+
+def test_results_come_in_pages_and_a_long_query_is_cut(site: Site) -> None:
+    first, second = page(site, "/search?q=filler"), page(site, "/search?q=filler&page=2")
+    assert (len(titles(first)), len(titles(second))) == (20, 5)
+    assert not set(titles(first)) & set(titles(second))
+    assert first.cssselect(".pager a")[0].get("href") == "search?q=filler&page=2"
+    assert second.cssselect(".pager a")[0].get("href") == "search?q=filler"
+    assert first.cssselect(".count")[0].text_content() == "25 results"
+    long = page(site, "/search?q=" + "a" * 5_000)
+    assert len(long.cssselect("#q")[0].get("value")) == 200
+    assert "cut to 200" in long.cssselect("#hint")[0].text
+    for odd in ("/search", "/search?q=", "/search?q=nothing-like-it", "/search?q=x&page=-1", "/search?q=x&page=99999"):
+        assert titles(page(site, odd)) == []
+
+
+def test_a_hit_leads_to_our_page_of_the_item_when_there_is_one(site: Site) -> None:
+    (hit,) = site.hub.search("芯片", 1)
+    local = site.output / "items" / "2026" / "01" / f"{hit.id.removeprefix('urn:uuid:')[:8]}.html"
+    local.parent.mkdir(parents=True)
+    local.write_text("ours")
+    found = page(site, "/search?q=%E8%8A%AF%E7%89%87")
+    address = found.cssselect("h2 a")[0].get("href")
+    assert site.ask(f"/{address}").body == b"ours"
+    assert found.cssselect(".byline a")[0].get("href") == "https://example.org/1"
+    local.unlink()
+
+
+def test_a_search_is_a_valid_feed_with_the_ids_of_its_items_and_validators(site: Site) -> None:
+    answer = site.ask("/search.atom?q=%E8%8A%AF%E7%89%87")
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/atom+xml; charset=utf-8")
+    assert check_atom(answer.body) == []
+    (hit,) = site.hub.search("芯片", 1)
+    assert f"<id>{hit.id}</id>" in answer.text
+    links = {link.get("rel"): link.get("href") for link in etree.fromstring(answer.body).findall("{*}link")}
+    assert links == {
+        "self": "https://news.example.org/search.atom?q=%E8%8A%AF%E7%89%87",
+        "alternate": "https://news.example.org/search?q=%E8%8A%AF%E7%89%87",
+    }
+    assert site.ask("/search.atom?q=%E8%8A%AF%E7%89%87").body == answer.body
+    again = site.ask("/search.atom?q=%E8%8A%AF%E7%89%87", If_None_Match=answer.headers["etag"])
+    assert (again.status, again.body) == (304, b"")
+    assert "s3cr3t" not in answer.text
+    assert check_atom(site.ask("/search.atom?q=nothing-like-it").body) == []
+    assert site.ask("/search.atom?q=%20").status == 400
+
+
+def test_the_status_shows_trouble_first_with_reasons_days_and_no_secret(site: Site) -> None:
+    found = page(site, "/status")
+    rows = found.cssselect("table.board")[0].cssselect("tbody tr:not(.why)")
+    assert [row.cssselect("th")[0].text_content() for row in rows] == ["wire", "paper", "still"]
+    assert "failed once" in found.cssselect("tr.why.failing")[0].text_content()
+    assert [row.cssselect(".state")[0].text_content() for row in rows] == ["failing", "ok", "paused"]
+    spark = rows[1].cssselect("svg")[0]
+    assert len(spark.cssselect("rect")) == 1
+    assert spark.get("aria-label").endswith(", 0, 28")
+    text = site.ask("/status").text
+    assert "s3cr3t" not in text
+    assert "t0ps3cret" not in text
+    assert "财经" in text
+    assert "in 15 min" in text or "in 14 min" in text
+
+
+def test_a_chinese_site_speaks_chinese(tmp_path: Path) -> None:
+    with served(tmp_path, site=", language: zh-CN") as site:
+        found = page(site, "/search?q=%E8%8A%AF%E7%89%87")
+        assert found.get("lang") == "zh-CN"
+        assert found.cssselect(".count")[0].text_content() == "没有找到相关内容。"
+        assert "一切正常" in page(site, "/status").text_content()
+
+
+def test_the_api_says_what_the_command_says_and_is_described(site: Site) -> None:
+    answer = site.ask("/api/status.json")
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
+    told, printed = json.loads(answer.body), run("status", "--json", "-c", site.folder / "feedhub.yaml").json
+    for one in (*told["sources"], *printed["sources"]):
+        one["next_poll_in"] = one["next_poll_in"] and round(one["next_poll_in"], -2)
+    assert told == printed
+    description = json.loads(site.ask("/api/openapi.json").body)
+    assert description["openapi"] == "3.1.0"
+    for path, operations in description["paths"].items():
+        wanted = "?q=x" if operations["get"].get("parameters") else ""
+        reply = site.ask(path + wanted)
+        media = operations["get"]["responses"][str(reply.status)]["content"]
+        (kind,) = media
+        assert reply.headers["content-type"].startswith(kind)
+        if kind == "application/json":
+            assert misfits(json.loads(reply.body), media[kind]["schema"], description) == []
+
+
+def misfits(value: Any, schema: dict[str, Any], document: dict[str, Any], place: str = "") -> list[str]:
+    """Check a value against the part of JSON Schema that the description uses."""
+    if "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    kinds = {"string": str, "integer": int, "number": (int, float), "boolean": bool, "object": dict, "array": list}
+    names = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    if not any((value is None) if name == "null" else isinstance(value, kinds[name]) for name in names):
+        return [f"{place}: {value!r} is no {names}"]
+    found = []
+    if isinstance(value, dict):
+        found += [f"{place}: {key}" for key in value.keys() ^ schema["properties"].keys()]
+        for key in value.keys() & schema["properties"].keys():
+            found += misfits(value[key], schema["properties"][key], document, f"{place}.{key}")
+    if isinstance(value, list):
+        for each in value:
+            found += misfits(each, schema["items"], document, f"{place}[]")
+    return found
+
+
+def test_metrics_are_read_by_prometheus_and_name_no_source(site: Site) -> None:
+    site.metrics.count(PollReport(source="paper", outcome=Outcome.STORED, new=3, bytes=100, seconds=0.3))
+    site.metrics.count(PollReport(source="wire", outcome=Outcome.FAILED, seconds=99.0))
+    site.metrics.published(PublishReport(written=("a", "b")))
+    answer = site.ask("/metrics")
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    lines = answer.text.splitlines()
+    for line in (
+        'feedhub_sources{state="failing"} 1.0',
+        'feedhub_sources{state="ok"} 1.0',
+        "feedhub_items 28.0",
+        'feedhub_polls_total{outcome="stored"} 1.0',
+        'feedhub_polls_total{outcome="failed"} 1.0',
+        'feedhub_records_total{kind="new"} 3.0',
+        'feedhub_poll_duration_seconds_bucket{le="0.5"} 1.0',
+        'feedhub_poll_duration_seconds_bucket{le="+Inf"} 2.0',
+        "feedhub_files_written_total 2.0",
+    ):
+        assert line in lines, answer.text
+    assert "paper" not in answer.text
+    assert all(re.fullmatch(r'#.*|[a-z_]+(\{[a-z]+="[^"]*"\})? [-+.0-9e]+', line) for line in lines)
+
+
+def test_health_is_200_until_outputs_cannot_be_written(site: Site) -> None:
+    assert json.loads(site.ask("/healthz").body) == {"ok": True, "reasons": []}
+    site.metrics.published(PublishReport(failed=(("tech", "no room"),)))
+    answer = site.ask("/healthz")
+    assert (answer.status, json.loads(answer.body)) == (503, {"ok": False, "reasons": ["1 output cannot be written"]})
+    site.metrics.published(PublishReport())
+    assert site.ask("/healthz").status == 200
+
+
+def test_health_tells_of_a_standstill_and_a_store_that_cannot_be_read_while_files_are_served(tmp_path: Path) -> None:
+    (tmp_path / "in.xml").write_bytes(rss(("One", "https://example.org/1")))
+    with served(tmp_path, sources="[{name: paper, url: in.xml}]") as site:
+        assert site.ask("/healthz").status == 200
+        site.hub.poll()
+        assert site.ask("/healthz").status == 200
+        now = site.hub.now()
+        site.hub.now = lambda: now + timedelta(hours=2)
+        answer = site.ask("/healthz")
+        assert answer.status == 503
+        (reason,) = json.loads(answer.body)["reasons"]
+        assert reason == "no poll for 120 min; the next was due 105 min ago"
+        assert reason in site.ask("/status").text
+        store = tmp_path / "var" / "feedhub.db"
+        for name in ("feedhub.db-wal", "feedhub.db-shm"):
+            (store.parent / name).unlink(missing_ok=True)
+        site.hub.store.close()
+        store.write_bytes(b"not a database" * 1_000)
+        answer = site.ask("/healthz")
+        assert (answer.status, json.loads(answer.body)["reasons"]) == (503, ["the store cannot be read"])
+        assert site.ask("/api/status.json").status == 503
+        for path in ("/status", "/search?q=one"):
+            failed = site.ask(path)
+            assert failed.status == 503
+            assert "feedhub.db" not in failed.text
+        assert site.ask("/feeds/all.atom").status == 200
+
+
+def test_a_status_is_not_made_anew_for_everybody(tmp_path: Path) -> None:
+    (tmp_path / "in.xml").write_bytes(rss(("One", "https://example.org/1")))
+    with served(tmp_path, sources="[{name: paper, url: in.xml}]", keep=60.0) as site:
+        before = site.ask("/api/status.json").body
+        site.hub.poll()
+        assert site.ask("/api/status.json").body == before

@@ -24,6 +24,7 @@ from feedhub.sources.entry_fields import (
     text_of,
     title_text,
 )
+from feedhub.sources.plain_feed import read_plain
 from feedhub.sources.sniff import root_name
 
 _PERIODS = {"hourly": 3_600, "daily": 86_400, "weekly": 604_800, "monthly": 2_592_000, "yearly": 31_536_000}
@@ -35,7 +36,11 @@ def read_web_feed(text: str, url: str, source: Source, now: datetime | None = No
     Raises:
         ParseError: it is no feed, nothing of it can be read, or none of its records can be used.
     """
-    document = read_dialect(text, url)
+    return feed_of(read_plain(text, url) or read_dialect(text, url), text, url, source, now)
+
+
+def feed_of(document: RawFeed, text: str, url: str, source: Source, now: datetime | None = None) -> ParsedFeed:
+    """Return the items of a document that was read, fast or by feedparser; see ``read_web_feed``."""
     if not document.entries and (document.fault or not document.version):
         raise _unreadable(document, text)
     reader = _EntryReader(document, url, ZoneInfo(source.timezone), now)

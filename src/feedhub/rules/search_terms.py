@@ -20,7 +20,7 @@ _TERM = re.compile(rf"(?P<cjk>[{_CJK}]+)|[^\W_{_CJK}]+")
 
 def search_terms(text: str) -> str:
     """Return ``text`` for an index that takes runs of letters and digits for terms: CJK runs are cut."""
-    return _RUN.sub(_cut, _plain(text))
+    return text.lower() if text.isascii() else _RUN.sub(_cut, _plain(text))
 
 
 def query_terms(query: str) -> list[str]:
@@ -45,7 +45,8 @@ def _plain(text: str) -> str:
 
 
 def _cut(run: re.Match[str]) -> str:
-    return f" {_pairs(run[0])} {run[0][-1]} "
+    text = run[0]
+    return f" {text} {text[1]} " if len(text) == 2 else f" {_pairs(text)} {text[-1]} "
 
 
 def _pairs(run: str) -> str:

@@ -84,6 +84,9 @@ class ParsedFeed:
 
     ``ttl`` is the interval the feed asks for (``ttl``, ``sy:updatePeriod``), in seconds.
     ``cursor`` is what the request for the next page needs, where a source is paged by cursor.
+    ``reading`` is a digest of all that was read, without what nobody uses (build dates, counters): two documents with
+    one reading say the same. When it is the document's ``known_reading``, the items are left out. None where the kind
+    of the source has no such digest.
     """
 
     title: str
@@ -94,6 +97,7 @@ class ParsedFeed:
     rejected: tuple[Rejected, ...] = ()
     notes: tuple[str, ...] = ()
     cursor: str | None = None
+    reading: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,13 +14,18 @@ _CJK = (
     "\u1100-\u11ff\u3005\u3007\u3040-\u30ff\u3130-\u318f\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f"
     "\uac00-\ud7ff\uf900-\ufaff\U00020000-\U000323af"
 )
-_RUN = re.compile(f"[{_CJK}]+")
+_RUNS = re.compile(f"([{_CJK}]+)")
 _TERM = re.compile(rf"(?P<cjk>[{_CJK}]+)|[^\W_{_CJK}]+")
 
 
 def search_terms(text: str) -> str:
     """Return ``text`` for an index that takes runs of letters and digits for terms: CJK runs are cut."""
-    return text.lower() if text.isascii() else _RUN.sub(_cut, _plain(text))
+    if text.isascii():
+        return text.lower()
+    # Split and joined again, which takes half the time of a substitution with a function.
+    parts = _RUNS.split(_plain(text))
+    parts[1::2] = [f" {run} {run[1]} " if len(run) == 2 else f" {_pairs(run)} {run[-1]} " for run in parts[1::2]]
+    return "".join(parts)
 
 
 def query_terms(query: str) -> list[str]:
@@ -42,11 +47,6 @@ def query_terms(query: str) -> list[str]:
 
 def _plain(text: str) -> str:
     return unicodedata.normalize("NFKC", text).lower()
-
-
-def _cut(run: re.Match[str]) -> str:
-    text = run[0]
-    return f" {text} {text[1]} " if len(text) == 2 else f" {_pairs(text)} {text[-1]} "
 
 
 def _pairs(run: str) -> str:

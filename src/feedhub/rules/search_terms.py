@@ -5,9 +5,12 @@ characters: 金融消息 → 金融 融消 消息. The last character of a run i
 begins some term and a query of one character can ask by prefix. Everything else is cut into words.
 """
 
+import html
 import re
 import unicodedata
 from operator import add
+
+from feedhub.model.item import Item, Terms
 
 # Han with its extensions and compatibility forms, 々 and 〇, kana, Hangul.
 _CJK = (
@@ -16,6 +19,23 @@ _CJK = (
 )
 _RUNS = re.compile(f"([{_CJK}]+)")
 _TERM = re.compile(rf"(?P<cjk>[{_CJK}]+)|[^\W_{_CJK}]+")
+
+# A tag inside a sentence does not part words: 中国<b>银行</b>.
+_INLINE = re.compile(
+    r"</?(?:a|abbr|b|bdi|cite|code|del|em|font|i|ins|kbd|mark|q|s|small|span|strong|sub|sup|u|wbr)\b[^>]*>"
+)
+_TAG = re.compile(r"<[^>]*>")
+
+
+def item_terms(item: Item) -> Terms:
+    """Return the search terms of an item's title and of the rest that a reader sees of it."""
+    return search_terms(item.title), search_terms(visible_text(item))
+
+
+def visible_text(item: Item) -> str:
+    """Return what a reader sees of an item beside its title."""
+    parts = [item.summary, item.content, *(author.name for author in item.authors), *item.tags]
+    return html.unescape(_TAG.sub(" ", _INLINE.sub("", " ".join(part for part in parts if part))))
 
 
 def search_terms(text: str) -> str:

@@ -251,6 +251,7 @@ class Hub:
             parser=self.parser,
             cleaner=self._cleaner,
             known=self.store.known,
+            offered_texts=self.store.offered_texts,
             rules=self.settings.rules,
             site_url=self.settings.site.url,
             sign=Signers(self.settings.sources).sign,

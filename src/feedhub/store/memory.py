@@ -12,7 +12,7 @@ from feedhub.model.item import Item, StoredItem
 from feedhub.model.output import Category, CategorySummary
 from feedhub.model.report import Explanation, HealthEvent, PruneReport, SearchHit, SourceCounts
 from feedhub.model.source import SourceState
-from feedhub.rules.search_terms import query_terms, search_terms
+from feedhub.rules.search_terms import query_terms, search_terms, visible_text
 from feedhub.store.memory_categories import sync_categories
 from feedhub.store.memory_data import ALL, Data
 from feedhub.store.memory_explain import explain
@@ -20,7 +20,7 @@ from feedhub.store.memory_ingest import apply_plan, known_keys
 from feedhub.store.memory_prune import prune
 from feedhub.store.memory_schedule import MemorySchedule
 from feedhub.store.polls import days_between
-from feedhub.store.search import snippet, visible_text
+from feedhub.store.search import snippet
 from feedhub.store.tables import EPOCH
 
 _WORD = re.compile(r"[^\W_]+")
@@ -100,6 +100,12 @@ class MemoryStore(MemorySchedule):
         """See the port."""
         with self._lock:
             return known_keys(self._data, source, keys)
+
+    def offered_texts(self, source: str) -> frozenset[str]:
+        """See the port."""
+        with self._lock:
+            seen = ((name, one) for (_, name), one in self._data.sightings.items())
+            return frozenset(one.said.text_digest for name, one in seen if name == source and one.left_at is None)
 
     def sync_categories(
         self, categories: Sequence[Category], output_digest: str, now: datetime, *, from_records: bool = False

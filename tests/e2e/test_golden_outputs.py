@@ -97,9 +97,9 @@ def published(files: list[Path], place: Path) -> dict[str, Any]:
             "items": len(items),
             "ids": _digest("\n".join(items)),
             "files": {
-                path.relative_to(place / "output").as_posix(): _digest(path.read_bytes())
-                for path in sorted((place / "output").rglob("*"))
-                if path.is_file()
+                path.name: _digest(path.read_bytes())
+                for path in sorted((place / "output" / "feeds").iterdir())
+                if path.stem != "health"  # tells of polls, not of documents
             },
         }
     return found

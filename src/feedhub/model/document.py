@@ -57,6 +57,8 @@ class Document:
     ``url`` is the final address, the base of relative links. ``digest`` is the SHA-256 of ``body`` in hex.
     ``charset`` is what the HTTP header declares, if anything. ``fetched_at`` (aware UTC) is when the answer came; for a
     local file, when it was last written. It is no part of what the document says: two equal answers are equal.
+    ``known_reading`` is the ``ParsedFeed.reading`` of the source's last document, "" if that is not to be compared;
+    ``known_texts`` are the text digests of what the source offered so far.
     """
 
     url: str
@@ -70,6 +72,8 @@ class Document:
     redirects: tuple[Redirect, ...] = ()
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     fetched_at: datetime | None = field(default=None, compare=False)
+    known_reading: str = field(default="", compare=False, repr=False)
+    known_texts: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, IntEnum
 
-from feedhub.model.item import Item, ParsedItem
+from feedhub.model.item import Item, ParsedItem, Terms
 
 
 class KeyStrength(IntEnum):
@@ -159,10 +159,14 @@ class Filing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ingest:
-    """One record ready to be stored: decided, cleaned and filed. ``item`` is None where nothing is rewritten."""
+    """One record ready to be stored: decided, cleaned and filed. ``item`` is None where nothing is rewritten.
+
+    ``terms`` are the search terms of ``item``, if they are known already.
+    """
 
     decision: Decision
     item: Item | None = None
+    terms: Terms | None = None
     filing: Filing | None = None
     published_at: datetime | None = None
 

@@ -1,6 +1,7 @@
 """Articles, from the record a source gave to the normalised item in the store."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -78,12 +79,20 @@ class Rejected:
     guid: str | None = None
 
 
+Terms = tuple[str, str]
+"""Search terms of an item's title and of its other text (``rules/search_terms.py``)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParsedFeed:
     """What one document says: its own title and link, its items in document order, its wishes for pacing.
 
     ``ttl`` is the interval the feed asks for (``ttl``, ``sy:updatePeriod``), in seconds.
     ``cursor`` is what the request for the next page needs, where a source is paged by cursor.
+    ``reading`` is a digest of all that was read, without what nobody uses (build dates, counters): two documents with
+    one reading say the same. When it is the document's ``known_reading``, the items are left out. None where the kind
+    of the source has no such digest. ``prepared`` holds items that were cleaned where they were read, by position:
+    those the source had not given before. What is missing in it is cleaned when it is stored.
     """
 
     title: str
@@ -94,6 +103,8 @@ class ParsedFeed:
     rejected: tuple[Rejected, ...] = ()
     notes: tuple[str, ...] = ()
     cursor: str | None = None
+    reading: str | None = None
+    prepared: "Mapping[int, Prepared]" = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +127,14 @@ class Item:
     comments: str | None = None
     enclosures: tuple[Enclosure, ...] = ()
     published_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """An item that is ready to be filed, with the search terms that it has if no rule changes it."""
+
+    item: Item
+    terms: Terms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -90,9 +90,9 @@ class Source:
 class SourceState:
     """What is remembered about a source between polls. Instants are aware UTC.
 
-    ``validators`` and ``body_digest`` belong to the last document that was parsed and stored; ``configured_url`` is
-    the address in the configuration when that was done. ``failures`` counts failed polls since the last success,
-    which began at ``failing_since``. ``gone`` is set by 410.
+    ``validators``, ``body_digest`` and ``reading_digest`` belong to the last document that was parsed and stored;
+    ``configured_url`` is the address in the configuration when that was done. ``failures`` counts failed polls since
+    the last success, which began at ``failing_since``. ``gone`` is set by 410.
 
     ``moved_to`` is the address that is asked instead of the configured one; ``move_target`` is where permanent
     redirects led on the last ``move_sightings`` polls in a row.
@@ -103,6 +103,7 @@ class SourceState:
     name: str
     validators: Validators = Validators()
     body_digest: str | None = None
+    reading_digest: str | None = None
     settings_digest: str | None = None
     title: str = ""
     link: str | None = None

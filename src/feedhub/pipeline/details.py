@@ -51,7 +51,10 @@ _TOO_MANY: Final = 429
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outside:
-    """What a poll needs of the world before its transaction. ``known`` is asked what is new, and asked again later."""
+    """What a poll needs of the world before its transaction. ``known`` is asked what is new, and asked again later.
+
+    ``offered_texts`` says what a source gave already, so that only the rest is cleaned where it is read.
+    """
 
     fetcher: Fetcher
     parser: Parser
@@ -60,6 +63,7 @@ class Outside:
     rules: Sequence[Rule]
     site_url: str
     sign: Sign = unsigned
+    offered_texts: Callable[[str], frozenset[str]] = lambda _: frozenset()
 
     def details(self, source: Source, feed: ParsedFeed, now: datetime) -> Details:
         """Fetch the details of every record that the source has not given before.

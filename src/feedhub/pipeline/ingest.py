@@ -1,13 +1,13 @@
 """From a parsed document to what one transaction stores: identity, verdict, clean markup, categories."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
 from feedhub.model.identity import Decision, Filing, Ingest, IngestPlan, Verdict
-from feedhub.model.item import Item, ParsedFeed, Rejected
+from feedhub.model.item import Item, ParsedFeed, Prepared, Rejected
 from feedhub.model.report import Outcome, PollReport
 from feedhub.model.settings import Settings
 from feedhub.model.source import Rule, Source
@@ -54,7 +54,13 @@ def plan_document(
     known = transaction.known(source.name, lookup_keys(document.items))
     judgement = judge(document, known, source=source.name, site_url=settings.site.url)
     desk = _Desk(
-        transaction=transaction, source=source, rules=settings.rules, cleaner=cleaner, details=details, now=now
+        transaction=transaction,
+        source=source,
+        rules=settings.rules,
+        cleaner=cleaner,
+        details=details,
+        prepared=feed.prepared,
+        now=now,
     )
     prepared = [desk.prepare(decision) for decision in judgement.decisions]
     dropped = [ingest for ingest in prepared if ingest.filing and ingest.filing.dropped_by]
@@ -81,6 +87,7 @@ class _Desk:
     rules: Sequence[Rule]
     cleaner: Cleaner
     details: Details
+    prepared: Mapping[int, Prepared]
     now: datetime
     waiting: dict[str, str] = field(default_factory=dict)
 
@@ -91,14 +98,21 @@ class _Desk:
         if decision.verdict not in _REWRITTEN:
             return Ingest(decision=decision)
         parsed = decision.keyed.item
-        cleaned = self._with_stored_content(self.cleaner.clean(parsed, self.source), decision)
-        item, filing = self._filed(replace(cleaned, published_at=parsed.published_at))
+        prepared = self.prepared.get(parsed.position)
+        cleaned = prepared.item if prepared else self._cleaned(decision)
+        item, filing = self._filed(cleaned)
+        terms = prepared.terms if prepared and item is prepared.item else None
         if filing.dropped_by is None and self._lacks_detail(decision):
             reason = self.details.waiting.get(parsed.position, "its second request has not been made yet")
             self.waiting[decision.item_id] = reason
             return Ingest(decision=decision)
         published_at = settled_published(parsed.published_at, self.now)
-        return Ingest(decision=decision, item=item, filing=filing, published_at=published_at)
+        return Ingest(decision=decision, item=item, terms=terms, filing=filing, published_at=published_at)
+
+    def _cleaned(self, decision: Decision) -> Item:
+        parsed = decision.keyed.item
+        cleaned = self._with_stored_content(self.cleaner.clean(parsed, self.source), decision)
+        return replace(cleaned, published_at=parsed.published_at)
 
     def _filed(self, item: Item) -> tuple[Item, Filing]:
         brought = [

@@ -43,7 +43,13 @@ def fetch_source(source: Source, state: SourceState, *, outside: Outside, now: d
         answer = outside.fetcher.fetch(outside.sign(request, source))
         if isinstance(answer, NotModified) or (current and answer.digest == state.body_digest):
             return Fetched(source=source, asked=asked, answer=answer)
-        feed = _with_further_pages(outside.parser.parse(answer, source), answer, source, outside, now)
+        known = (state.reading_digest if current and source.pages is None else None) or ""
+        feed = outside.parser.parse(
+            replace(answer, known_reading=known, known_texts=outside.offered_texts(source.name)), source
+        )
+        if known and feed.reading == known:
+            return Fetched(source=source, asked=asked, answer=answer)
+        feed = _with_further_pages(feed, answer, source, outside, now)
         details = outside.details(source, feed, now) if source.detail else NO_DETAILS
         return Fetched(source=source, asked=asked, answer=answer, feed=feed, details=details)
     except PollError as error:

@@ -82,6 +82,9 @@ def _succeeded(
         state, report = _read(transaction, state, fetched, answer, keeping, now)
     elif answer is not None:
         state = replace(state, validators=answer.validators)
+        if isinstance(answer, Document):
+            # Perhaps other bytes, but nothing that anybody uses is different.
+            state = replace(state, body_digest=answer.digest)
         report = replace(report, bytes=len(answer.body) if isinstance(answer, Document) else 0)
     return with_news(state, report.new, now), report
 
@@ -108,6 +111,7 @@ def _read(
         # What waits for its text is asked for again only if the document is read again.
         validators=answer.validators if planned.is_whole else Validators(),
         body_digest=answer.digest if planned.is_whole else None,
+        reading_digest=feed.reading if planned.is_whole else None,
         settings_digest=source.settings_digest,
         title=feed.title,
         link=feed.link,
@@ -136,7 +140,13 @@ def _failed(state: SourceState, fetched: Fetched, keeping: Keeping, now: datetim
     if state.configured_url != source.url:
         # Another address than the one the last document came from: nothing of that holds for it.
         state = replace(
-            state, configured_url=source.url, validators=Validators(), body_digest=None, failures=0, moved_to=None
+            state,
+            configured_url=source.url,
+            validators=Validators(),
+            body_digest=None,
+            reading_digest=None,
+            failures=0,
+            moved_to=None,
         )
     failures = state.failures + 1
     due = next_try_at(

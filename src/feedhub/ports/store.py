@@ -73,6 +73,10 @@ class PollStore(Protocol):
         """Return what is known of ``keys`` now, outside of a transaction: it may change before the next one."""
         ...
 
+    def offered_texts(self, source: str) -> frozenset[str]:
+        """Return the text digests of the items that the source offers as far as is known; no scan of the store."""
+        ...
+
     def states(self) -> tuple[SourceState, ...]:
         """Return all remembered states, by name. Sources that were never polled are missing."""
         ...

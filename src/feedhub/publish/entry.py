@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from html import escape
 
 from feedhub.model.item import Enclosure, Person, StoredItem
@@ -51,6 +52,7 @@ class Entry:
     source: Upstream
 
 
+@lru_cache(maxsize=1)  # every format of one output asks for the same
 def entries_of(view: OutputView) -> tuple[Entry, ...]:
     """Return the items of ``view`` in its order, with as much text as ``view.content`` says."""
     return tuple(_entry(stored, view) for stored in view.items)

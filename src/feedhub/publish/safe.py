@@ -16,13 +16,19 @@ _LANGUAGE = re.compile(
 )
 _EMAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[a-z0-9-]+(?:\.[a-z0-9-]+)+", re.IGNORECASE | re.ASCII)
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*")
+# Addresses that are valid as they are: most of them.
+_PLAIN_URL = re.compile(
+    r"https?://[a-z0-9][a-z0-9._-]*/[A-Za-z0-9_.~/:@!$&'()*+,;=-]*(?:\?[A-Za-z0-9_.~/:@!$&'()*+,;=-]+)?"
+)
 _MAX_URL = 4096
 _MAX_PORT = 65535
 
 
 def safe_text(text: str | None) -> str:
     """Return ``text`` without characters that XML forbids (one is enough to lose a whole feed), lines ended by LF."""
-    return clean_text(_LINE_END.sub("\n", text)) if text else ""
+    if not text:
+        return ""
+    return clean_text(_LINE_END.sub("\n", text) if "\r" in text else text)
 
 
 def safe_line(text: str | None) -> str:
@@ -36,6 +42,8 @@ def safe_url(url: str | None) -> str | None:
     Characters that no URI may hold are percent-encoded, an international host name becomes its ASCII form, and a
     user name with password is removed: what logs in to the source is not for the readers of the output.
     """
+    if url and len(url) <= _MAX_URL and _PLAIN_URL.fullmatch(url):
+        return url
     # Browsers join an address that was broken over lines; so do we.
     text = safe_text(url).replace("\n", "").replace("\t", "").strip()
     if not text or len(text) > _MAX_URL:

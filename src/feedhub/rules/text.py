@@ -13,6 +13,8 @@ _UNWANTED = re.compile(
     + "".join(chr(plane * 0x10000 + last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
     + "]"
 )
+# Printable or not, these stay.
+_HARMLESS = "\t\n\r\xa0\u3000"
 # Direction overrides and marks: in a title they can rearrange the text around it (UAX #9).
 _BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
@@ -30,7 +32,7 @@ _BREAKING = re.compile(
 
 def xml_legal(text: str) -> str:
     """Return ``text`` without the characters that no XML 1.0 document may contain (XML 1.0 §2.2)."""
-    return _NOT_XML.sub("", text)
+    return text if _is_printable(text) else _NOT_XML.sub("", text)
 
 
 def clean_text(text: str) -> str:
@@ -38,12 +40,14 @@ def clean_text(text: str) -> str:
 
     Tabs and line breaks stay.
     """
-    return _UNWANTED.sub("", text)
+    return text if _is_printable(text) else _UNWANTED.sub("", text)
 
 
 def plain(text: str) -> str:
     """Return ``text`` as one line for titles and names: white space collapsed, direction controls removed."""
-    return " ".join(_BIDI.sub("", clean_text(text)).split())
+    if not text.isprintable():  # direction controls are not printable
+        text = _BIDI.sub("", clean_text(text))
+    return " ".join(text.split())
 
 
 def visible_text(markup: str) -> str:
@@ -75,9 +79,19 @@ def text_digest(title: str, *texts: str) -> str:
     The texts are compared after Unicode NFKC and without white space and invisible characters, so that a
     change of markup or layout gives the same digest.
     """
-    parts = (_INVISIBLE.sub("", unicodedata.normalize("NFKC", part)) for part in (title, *texts))
+    parts = (unicodedata.normalize("NFKC", part) for part in (title, *texts))
+    parts = (part if _is_printable(part) else _INVISIBLE.sub("", part) for part in parts)
     joined = "\0".join("".join(part.split()) for part in parts)
     return hashlib.sha256(joined.encode("utf-8", "replace")).hexdigest()
+
+
+def _is_printable(text: str) -> bool:
+    """Tell quickly of most texts that nothing is to be taken out of them; what Unicode calls printable never is."""
+    if text.isprintable():
+        return True
+    for harmless in _HARMLESS:
+        text = text.replace(harmless, " ")
+    return text.isprintable()
 
 
 def _unescaped(text: str) -> str:

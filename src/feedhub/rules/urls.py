@@ -25,6 +25,7 @@ _CREDENTIAL_WORDS: Final = ("auth", "token", "key", "secret", "pass", "pwd", "si
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _PERCENT: Final = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_WRITTEN_OUT: Final = re.compile(r"[A-Za-z0-9_.~!$&'()*+,;=:@/?\[\]-]*")
 _SAFE: Final = "!$&'()*+,;=:@/?%[]"
 
 
@@ -100,6 +101,8 @@ def ascii_host(host: str) -> str:
 
 
 def _encoded(text: str) -> str:
+    if _WRITTEN_OUT.fullmatch(text):
+        return text
     # Lone surrogates cannot be encoded; "replace" keeps one bad character from costing the key.
     encoded = quote(text.encode("utf-8", "replace"), safe=_SAFE)
     return _PERCENT.sub(_normal_octet, encoded)

@@ -7,10 +7,9 @@ from datetime import datetime, timedelta
 from difflib import get_close_matches
 from functools import cached_property
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from feedhub.errors import UsageError
-from feedhub.fetch.fetcher import AnyFetcher, build_fetcher
 from feedhub.fetch.throttle import Throttle
 from feedhub.model.report import (
     Explanation,
@@ -35,24 +34,24 @@ from feedhub.rules.hosts import host_key, host_pace
 from feedhub.runtime.clock import utc_now
 from feedhub.runtime.explain import explained
 from feedhub.runtime.keeper import Keeper
-from feedhub.runtime.parse_pool import ParsePool
 from feedhub.runtime.plugins import Signers
 from feedhub.runtime.poller import poll_all
-from feedhub.runtime.presses import Presses
-from feedhub.runtime.preview import adhoc_source, discover, preview_source
-from feedhub.runtime.schedule import CronSchedule
 from feedhub.runtime.sync import sync_store
-from feedhub.sources.clean import HtmlCleaner
-from feedhub.sources.discover import DiscoveredFeed
 from feedhub.store.sql import open_store
+
+# What fetches, reads and renders is imported when it is needed: `status` needs none of it.
+if TYPE_CHECKING:
+    from feedhub.fetch.fetcher import AnyFetcher
+    from feedhub.runtime.presses import Presses
+    from feedhub.runtime.schedule import CronSchedule
+    from feedhub.sources.clean import HtmlCleaner
+    from feedhub.sources.discover import DiscoveredFeed
 
 log = logging.getLogger(__name__)
 
 _RATE_DAYS: Final = 14
 # Seconds for which another process may go on publishing before we give up.
 _PUBLISH_PATIENCE: Final = 10.0
-
-
 _SHARED: Final = ("store", "parser")
 
 
@@ -95,17 +94,23 @@ class Hub:
         return open_store(self.settings.store)
 
     @cached_property
-    def fetcher(self) -> AnyFetcher:
+    def fetcher(self) -> "AnyFetcher":
         """The one fetcher: connections and host limits are shared by all sources."""
+        from feedhub.fetch.fetcher import build_fetcher
+
         return build_fetcher(self.settings.poll, now=self.now, throttle=self._throttle)
 
     @cached_property
     def parser(self) -> Parser:
         """Worker processes that read documents."""
+        from feedhub.runtime.parse_pool import ParsePool
+
         return ParsePool()
 
     @cached_property
-    def _presses(self) -> Presses:
+    def _presses(self) -> "Presses":
+        from feedhub.runtime.presses import Presses
+
         return Presses(self.settings)
 
     def poll(
@@ -197,17 +202,21 @@ class Hub:
             PollError: what a poll would fail with.
             UsageError: neither the name of a source nor an http(s) address.
         """
+        from feedhub.runtime.preview import adhoc_source, preview_source
+
         known = next((source for source in self.settings.sources if source.name == target), None)
         source = known or adhoc_source(target, self.settings)
         return preview_source(source, outside=self._outside, limit=limit, now=self.now())
 
-    def discover(self, url: str) -> tuple[DiscoveredFeed, ...]:
+    def discover(self, url: str) -> "tuple[DiscoveredFeed, ...]":
         """Return the feeds a page offers.
 
         Raises:
             PollError: the page cannot be fetched.
             UsageError: not an http(s) address.
         """
+        from feedhub.runtime.preview import discover
+
         return discover(url, self.settings, fetcher=self.fetcher, parser=self.parser, now=self.now())
 
     def search(self, query: str, limit: int) -> tuple[SearchHit, ...]:
@@ -251,6 +260,7 @@ class Hub:
             parser=self.parser,
             cleaner=self._cleaner,
             known=self.store.known,
+            offered_texts=self.store.offered_texts,
             rules=self.settings.rules,
             site_url=self.settings.site.url,
             sign=Signers(self.settings.sources).sign,
@@ -263,12 +273,16 @@ class Hub:
         return Keeper(keeping, now=self.now)
 
     @cached_property
-    def scheduled(self) -> CronSchedule:
+    def scheduled(self) -> "CronSchedule":
         """When a source's cron expression is due."""
+        from feedhub.runtime.schedule import CronSchedule
+
         return CronSchedule(self.settings.site.timezone)
 
     @cached_property
-    def _cleaner(self) -> HtmlCleaner:
+    def _cleaner(self) -> "HtmlCleaner":
+        from feedhub.sources.clean import HtmlCleaner
+
         return HtmlCleaner()
 
     def _next_due_at(self) -> datetime | None:

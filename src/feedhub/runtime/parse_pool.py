@@ -21,9 +21,9 @@ from feedhub.model.item import Detail, ParsedFeed
 from feedhub.model.source import Source
 from feedhub.sources import KINDS
 from feedhub.sources.full_text import read_detail
-from feedhub.sources.readers import read_document
+from feedhub.sources.prepare import read_prepared
 
-_PRELOADED = ["feedhub.sources.readers", "feedhub.sources.full_text"]
+_PRELOADED = ["feedhub.sources.prepare", "feedhub.sources.web_feed", "feedhub.sources.full_text"]
 _MOST_WORKERS = 4
 _ATTEMPTS = 3
 
@@ -46,7 +46,7 @@ class InlineParser:
 
     def parse(self, document: Document, source: Source) -> ParsedFeed:
         """Return the items of ``document``; see ``feedhub.ports.world.Parser``."""
-        return _raised(_guarded(read_document, document, source, self._kinds))
+        return _raised(_guarded(read_prepared, document, source, self._kinds))
 
     def detail(self, document: Document, source: Source) -> Detail:
         """Return what a second answer says; see ``feedhub.ports.world.Parser``."""
@@ -82,7 +82,7 @@ class ParsePool:
 
     def parse(self, document: Document, source: Source) -> ParsedFeed:
         """Return the items of ``document``; see ``feedhub.ports.world.Parser``."""
-        return self._read(read_document, document, source, self._kinds)
+        return self._read(read_prepared, document, source, self._kinds)
 
     def detail(self, document: Document, source: Source) -> Detail:
         """Return what a second answer says; see ``feedhub.ports.world.Parser``."""

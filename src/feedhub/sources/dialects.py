@@ -20,7 +20,6 @@ from feedparser import api as feedparser_api
 from feedparser.datetimes.greek import _parse_date_greek
 from feedparser.datetimes.hungarian import _parse_date_hungarian
 from feedparser.datetimes.korean import _parse_date_nate, _parse_date_onblog
-from feedparser.util import FeedParserDict
 
 from feedhub.sources.sniff import without_doctype
 
@@ -38,13 +37,13 @@ _AMPERSAND = re.compile(r"&(?:(#\d{1,7}|#x[0-9a-fA-F]{1,6}|lt|gt|amp|quot|apos);
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawFeed:
-    """What feedparser made of a document. ``fault`` says in words where the XML breaks.
+    """A document in the words of feedparser. ``fault`` says in words where the XML breaks.
 
     ``cut_off`` is set when the document ends inside its last entry.
     """
 
-    feed: FeedParserDict
-    entries: list[FeedParserDict]
+    feed: dict[str, Any]
+    entries: list[dict[str, Any]]
     version: str
     fault: str = ""
     cut_off: bool = False
@@ -147,7 +146,7 @@ def read_dialect(text: str, base: str) -> RawFeed:
     Well-formed XML is read strictly. XML with bare ampersands or undeclared entities is repaired and read
     strictly again; a document that ends too early gives what came before; the rest is read loosely.
     """
-    text = without_doctype(_FORBIDDEN_REFERENCE.sub("", text.lstrip()))
+    text = prepared(text)
     parser, fault = _strictly(text, base)
     if fault and not fault.startswith(_CUT_OFF):
         parser, second = _strictly(_repaired(text), base)
@@ -160,6 +159,11 @@ def read_dialect(text: str, base: str) -> RawFeed:
         fault=fault,
         cut_off=bool(parser.inentry),
     )
+
+
+def prepared(text: str) -> str:
+    """Return ``text`` as parsers get it: without a document type and without references to forbidden characters."""
+    return without_doctype(_FORBIDDEN_REFERENCE.sub("", text.lstrip()))
 
 
 def person_in(text: str) -> dict[str, str]:

@@ -60,8 +60,12 @@ def read_feed(document: Document, source: Source) -> ParsedFeed:
         raise _web_page(text, document.url)
     if shape is Shape.OTHER:
         raise ParseError(f"not a feed: {shape.value}")
-    read = read_json_feed if shape is Shape.JSON else read_web_feed
-    feed = read(text, document.url, source, document.fetched_at)
+    if shape is Shape.JSON:
+        feed = read_json_feed(text, document.url, source, document.fetched_at)
+    else:
+        # Doubts about the charset are told anew every time.
+        known = "" if decoded.notes else document.known_reading
+        feed = read_web_feed(text, document.url, source, document.fetched_at, known=known)
     return replace(feed, notes=(*decoded.notes, *feed.notes))
 
 

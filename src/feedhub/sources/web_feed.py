@@ -1,5 +1,7 @@
 """Reads RSS 0.9x/1.0/2.0, Atom 0.3/1.0, RDF and CDF."""
 
+import hashlib
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from zoneinfo import ZoneInfo
@@ -24,18 +26,42 @@ from feedhub.sources.entry_fields import (
     text_of,
     title_text,
 )
+from feedhub.sources.plain_feed import read_plain
 from feedhub.sources.sniff import root_name
 
 _PERIODS = {"hourly": 3_600, "daily": 86_400, "weekly": 604_800, "monthly": 2_592_000, "yearly": 31_536_000}
 
+# What is asked of feeds and entries here and in entry_fields.py, by the names that feedparser gives. A test holds the
+# list: what is missing here could change without anybody noticing.
+USED_OF_FEEDS = (
+    *("title", "title_detail", "itunes_title", "feedburner_origlink", "links", "link", "permalink", "authors"),
+    *("language", "ttl", "sy_updateperiod", "sy_updatefrequency"),
+)
+USED_OF_ENTRIES = (
+    *("title", "title_detail", "itunes_title", "summary_detail", "content", "media_description_detail"),
+    *("itunes_summary_detail", "feedburner_origlink", "links", "link", "permalink", "id", "authors", "tags"),
+    *("language", "media_thumbnail", "media_content", "image", "comments", "itunes_duration"),
+    *("published", "created", "updated"),
+)
 
-def read_web_feed(text: str, url: str, source: Source, now: datetime | None = None) -> ParsedFeed:
+
+def read_web_feed(text: str, url: str, source: Source, now: datetime | None = None, *, known: str = "") -> ParsedFeed:
     """Return the items of a feed in XML. ``url`` is the final address of the document, ``now`` when it came.
+
+    A document whose reading is the ``known`` one is read no further: it says what the last one said.
 
     Raises:
         ParseError: it is no feed, nothing of it can be read, or none of its records can be used.
     """
-    document = read_dialect(text, url)
+    document = read_plain(text, url) or read_dialect(text, url)
+    reading = reading_of(document, url)
+    if reading == known:
+        return ParsedFeed(title="", items=(), reading=reading)
+    return replace(feed_of(document, text, url, source, now), reading=reading)
+
+
+def feed_of(document: RawFeed, text: str, url: str, source: Source, now: datetime | None = None) -> ParsedFeed:
+    """Return the items of a document that was read, fast or by feedparser; see ``read_web_feed``."""
     if not document.entries and (document.fault or not document.version):
         raise _unreadable(document, text)
     reader = _EntryReader(document, url, ZoneInfo(source.timezone), now)
@@ -50,6 +76,14 @@ def read_web_feed(text: str, url: str, source: Source, now: datetime | None = No
         notes=_notes(document),
     )
     return records.finished(feed, reading)
+
+
+def reading_of(document: RawFeed, url: str) -> str:
+    """Return the digest of everything in a document that an item can come from."""
+    feed = [dict.get(document.feed, name) for name in USED_OF_FEEDS]
+    entries = [[dict.get(entry, name) for name in USED_OF_ENTRIES] for entry in document.entries]
+    facts = (url, document.version, document.fault, document.cut_off, feed, entries)
+    return hashlib.sha256(repr(facts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class _EntryReader:

@@ -87,7 +87,7 @@ def apply_plan(
         for ingest in [*fresh, *again]
         if ingest.item is not None and stored[ingest.decision.item_id].owner_id == source_id
     ]
-    index_items(connection, [(stored[i.decision.item_id].pk, i.item) for i in owned if i.item is not None])
+    index_items(connection, [(stored[i.decision.item_id].pk, i.item, i.terms) for i in owned if i.item is not None])
     _mark_offered(connection, source_id, plan, stored, now, complete=complete)
     outputs = slugs | shown | ({ALL} if owned else set())
     changed = touched | shown_pks | {stored[i.decision.item_id].pk for i in owned}

@@ -42,6 +42,11 @@ _WORDING = (
     .join(sources, sources.c.id == sightings.c.source_id)
     .where(items.c.id == bindparam("item"), sources.c.name == bindparam("source"))
 )
+_OFFERED_TEXTS = (
+    select(sightings.c.text_digest)
+    .join(sources, sources.c.id == sightings.c.source_id)
+    .where(sources.c.name == bindparam("source"), sightings.c.left_at.is_(None))
+)
 _NAMED = select(identity_keys.c.item_pk, identity_keys.c.text).where(
     identity_keys.c.item_pk.in_(bindparam("pks", expanding=True)), identity_keys.c.strength == KeyStrength.NAMED.value
 )
@@ -66,6 +71,11 @@ def wording(connection: Connection, source: str, item_id: str) -> Item | None:
     """Return what a source says of an item, as it is stored; None if it never gave it."""
     text = connection.execute(_WORDING, {"source": source, "item": item_id}).scalar()
     return decode_item(text) if text else None
+
+
+def offered_texts(connection: Connection, source: str) -> frozenset[str]:
+    """Return the text digests of what a source offers."""
+    return frozenset(connection.execute(_OFFERED_TEXTS, {"source": source}).scalars())
 
 
 def _named_keys(connection: Connection, pks: Collection[int], asked: dict[str, str]) -> dict[int, list[IdentityKey]]:

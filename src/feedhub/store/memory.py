@@ -98,6 +98,12 @@ class MemoryStore(MemorySchedule, MemoryPages, MemoryLook):
         with self._lock:
             return known_keys(self._data, source, keys)
 
+    def offered_texts(self, source: str) -> frozenset[str]:
+        """See the port."""
+        with self._lock:
+            seen = ((name, one) for (_, name), one in self._data.sightings.items())
+            return frozenset(one.said.text_digest for name, one in seen if name == source and one.left_at is None)
+
     def sync_categories(
         self, categories: Sequence[Category], output_digest: str, now: datetime, *, from_records: bool = False
     ) -> None:

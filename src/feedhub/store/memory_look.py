@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 from feedhub.model.item import Item, StoredItem
 from feedhub.model.report import SearchHit
-from feedhub.rules.search_terms import query_terms, search_terms
+from feedhub.rules.search_terms import query_terms, search_terms, visible_text
 from feedhub.store.memory_data import ALL, Data
-from feedhub.store.search import snippet, visible_text
+from feedhub.store.search import snippet
 
 _WORD = re.compile(r"[^\W_]+")
 _DAY = timedelta(days=1)

@@ -1,26 +1,18 @@
 """Full text over the owners' wordings."""
 
-import html
-import re
 from collections.abc import Iterable
 
 from sqlalchemy import Connection, bindparam, select
 
-from feedhub.model.item import Item
+from feedhub.model.item import Item, Terms
 from feedhub.model.report import SearchHit
-from feedhub.rules.search_terms import query_terms, search_terms
+from feedhub.rules.search_terms import item_terms, query_terms, visible_text
 from feedhub.store.codec import decode_item
 from feedhub.store.outputs import chunks
 from feedhub.store.sqlite import index_texts, matching
 from feedhub.store.tables import items, sightings, sources
 
 _BEFORE, _AFTER = 30, 90
-# A tag inside a sentence does not part words: 中国<b>银行</b>.
-_INLINE = re.compile(
-    r"</?(?:a|abbr|b|bdi|cite|code|del|em|font|i|ins|kbd|mark|q|s|small|span|strong|sub|sup|u|wbr)\b[^>]*>"
-)
-_TAG = re.compile(r"<[^>]*>")
-
 _HITS = (
     select(items.c.pk, items.c.id, items.c.published_at, sources.c.name, sightings.c.wording)
     .join(sightings, (sightings.c.item_pk == items.c.pk) & (sightings.c.source_id == items.c.owner_id))
@@ -29,15 +21,13 @@ _HITS = (
 )
 
 
-def index_items(connection: Connection, wordings: Iterable[tuple[int, Item]]) -> None:
-    """Put items into the index, in place of what was there of them."""
-    index_texts(
-        connection,
-        [
-            {"pk": pk, "title": search_terms(item.title), "body": search_terms(visible_text(item))}
-            for pk, item in wordings
-        ],
-    )
+def index_items(connection: Connection, wordings: Iterable[tuple[int, Item, Terms | None]]) -> None:
+    """Put items into the index, in place of what was there of them; terms that are not given are cut here."""
+    rows: list[dict[str, object]] = []
+    for pk, item, terms in wordings:
+        title, body = terms or item_terms(item)
+        rows.append({"pk": pk, "title": title, "body": body})
+    index_texts(connection, rows)
 
 
 def search_items(connection: Connection, query: str, limit: int) -> tuple[SearchHit, ...]:
@@ -82,9 +72,3 @@ def _visible(term: str) -> str:
     """Return what ``query_terms`` cut a term from: 金融 融消 → 金融消."""
     first, *rest = term.rstrip("*").split(" ")
     return first + "".join(pair[-1] for pair in rest)
-
-
-def visible_text(item: Item) -> str:
-    """Return what a reader sees of an item beside its title."""
-    parts = [item.summary, item.content, *(author.name for author in item.authors), *item.tags]
-    return html.unescape(_TAG.sub(" ", _INLINE.sub("", " ".join(part for part in parts if part))))

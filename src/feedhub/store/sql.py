@@ -88,6 +88,11 @@ class SqlStore(SqlOutputs, SqlLook, SqlUpkeep):
         with self._write() as connection:
             schedule.shift(connection, seconds)
 
+    def offered_texts(self, source: str) -> frozenset[str]:
+        """See the port."""
+        with self._read() as connection:
+            return known.offered_texts(connection, source)
+
     def sync_categories(
         self, categories: Sequence[Category], output_digest: str, now: datetime, *, from_records: bool = False
     ) -> None:

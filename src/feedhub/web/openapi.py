@@ -49,57 +49,61 @@ _QUERY: Final = {
 
 def openapi() -> dict[str, Any]:
     """Return the description."""
-    health = {"$ref": "#/components/schemas/Health"}
-    status = {"$ref": "#/components/schemas/Status"}
     return {
         "openapi": "3.1.0",
         "info": {"title": "feedhub", "version": version("feedhub"), "license": {"name": "MIT", "identifier": "MIT"}},
         "servers": [{"url": ".."}],
-        "paths": {
-            "/api/status.json": {
-                "get": {
-                    "operationId": "status",
-                    "summary": "Every source and category, as `feedhub status --json` prints them.",
-                    "responses": {
-                        "200": _answer("The status.", "application/json", status),
-                        "503": _answer("The store cannot be read.", "application/json", health),
-                    },
-                }
-            },
-            "/healthz": {
-                "get": {
-                    "operationId": "health",
-                    "summary": "Whether feedhub as a whole works; starts no poll.",
-                    "responses": {
-                        "200": _answer("It does.", "application/json", health),
-                        "503": _answer("It does not; the reasons say why.", "application/json", health),
-                    },
-                }
-            },
-            "/metrics": {
-                "get": {
-                    "operationId": "metrics",
-                    "summary": "Numbers for Prometheus.",
-                    "responses": {"200": _answer("The numbers.", "text/plain", _TEXT)},
-                }
-            },
-            "/search.atom": {
-                "get": {
-                    "operationId": "search",
-                    "summary": "The newest items that hold every word of a query, as an Atom feed.",
-                    "parameters": [_QUERY],
-                    "responses": {
-                        "200": _answer("The feed.", "application/atom+xml", _TEXT),
-                        "304": {"description": "It has not changed."},
-                        "400": _answer("No query.", "text/plain", _TEXT),
-                    },
-                }
-            },
-        },
+        "paths": _paths(),
         "components": {
             "schemas": {
                 "Health": _object({"ok": {"type": "boolean"}, "reasons": _list(_TEXT)}),
                 "Status": _object({"sources": _list(_SOURCE), "categories": _list(_CATEGORY)}),
+            }
+        },
+    }
+
+
+def _paths() -> dict[str, Any]:
+    health = {"$ref": "#/components/schemas/Health"}
+    status = {"$ref": "#/components/schemas/Status"}
+    return {
+        "/api/status.json": {
+            "get": {
+                "operationId": "status",
+                "summary": "Every source and category, as `feedhub status --json` prints them.",
+                "responses": {
+                    "200": _answer("The status.", "application/json", status),
+                    "503": _answer("The store cannot be read.", "application/json", health),
+                },
+            }
+        },
+        "/healthz": {
+            "get": {
+                "operationId": "health",
+                "summary": "Whether feedhub as a whole works; starts no poll.",
+                "responses": {
+                    "200": _answer("It does.", "application/json", health),
+                    "503": _answer("It does not; the reasons say why.", "application/json", health),
+                },
+            }
+        },
+        "/metrics": {
+            "get": {
+                "operationId": "metrics",
+                "summary": "Numbers for Prometheus.",
+                "responses": {"200": _answer("The numbers.", "text/plain", _TEXT)},
+            }
+        },
+        "/search.atom": {
+            "get": {
+                "operationId": "search",
+                "summary": "The newest items that hold every word of a query, as an Atom feed.",
+                "parameters": [_QUERY],
+                "responses": {
+                    "200": _answer("The feed.", "application/atom+xml", _TEXT),
+                    "304": {"description": "It has not changed."},
+                    "400": _answer("No query.", "text/plain", _TEXT),
+                },
             }
         },
     }

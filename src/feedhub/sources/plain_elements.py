@@ -1,0 +1,207 @@
+"""The elements of plain RSS 2.0 and Atom 1.0 that the fast way reads, each as feedparser would (``plain_feed.py``)."""
+
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from feedparser import api as feedparser_api
+from feedparser.html import _cp1252
+from feedparser.urls import _urljoin
+
+from feedhub.sources.dialects import person_in
+
+ATOM: Final = "{http://www.w3.org/2005/Atom}"
+_Strict = feedparser_api.StrictFeedParser
+_PERSON: Final = {f"{ATOM}name": "name", f"{ATOM}uri": "href", f"{ATOM}email": "email"}
+_IMAGE_PARTS: Final = frozenset({"url", "title", "link", "width", "height", "description"})
+_TYPES: Final = {"text": "text/plain", "text/plain": "text/plain", "html": "text/html", "text/html": "text/html"}
+_C1 = re.compile("[\x80-\x9f]")
+# Joined with any base, these stay as they are.
+_ABSOLUTE = re.compile(
+    r"https?://[A-Za-z0-9.-]+(?::\d+)?/[\w./%=&+,:@!~*'()$-]*(?:\?[\w./%=&+,:@!~*'()$-]+)?", re.ASCII
+)
+_BROKEN_REFERENCE = re.compile("&([A-Za-z0-9_]+);")
+
+Fields = dict[str, Any]
+
+
+class OddError(Exception):
+    """The document holds something that only feedparser knows how to read."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Page:
+    """What is read of one document. ``language`` is the root's."""
+
+    base: str
+    is_atom: bool
+    language: str | None = None
+    feed: Fields = field(default_factory=dict)
+    entries: list[Fields] = field(default_factory=list)
+
+    def joined(self, address: str) -> str:
+        return address if not address or _ABSOLUTE.fullmatch(address) else str(_urljoin(self.base, address))
+
+    def add_content(self, fields: Fields, kind: str, value: str) -> None:
+        content = {"type": kind, "language": self.language, "base": self.base, "value": value}
+        fields.setdefault("content", []).append(content)
+        fields.setdefault("summary", value)
+
+    def described(self, fields: Fields, key: str, kind: str, value: str) -> None:
+        fields[key] = value
+        fields[f"{key}_detail"] = {"type": kind, "language": self.language, "base": self.base, "value": value}
+
+
+Handler = Callable[[Page, Fields, Any, dict[str, str]], None]
+
+
+def _written(node: Any) -> str:
+    return (node.text or "").strip()
+
+
+def _repaired(text: str) -> str:
+    """Undo UTF-8 that was read as Latin-1, and give Windows' own characters their place, as feedparser does."""
+    if text.isascii():
+        return text
+    with suppress(UnicodeError):
+        text = text.encode("iso-8859-1").decode("utf-8")
+    return text.translate(_cp1252) if _C1.search(text) else text
+
+
+def _kind(attributes: dict[str, str]) -> str:
+    kind = _TYPES.get(attributes.get("type", "text").lower())
+    if kind is None:
+        raise OddError("type")
+    return kind
+
+
+def skip_element(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+    """Nothing of it is used."""
+
+
+def text_element(key: str) -> Handler:
+    def handle(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+        fields[key] = _repaired(_written(node))
+
+    return handle
+
+
+def title_element(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+    value = _written(node)
+    kind = _kind(attributes)
+    if not page.is_atom and ("<" in value or "&" in value) and _Strict.looks_like_html(value):
+        kind = "text/html"
+    page.described(fields, "title", kind, _repaired(value))
+
+
+def description_element(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+    page.described(fields, "summary", "text/html", _repaired(_written(node)))
+
+
+def summary_element(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+    page.described(fields, "summary", _kind(attributes), _repaired(_written(node)))
+
+
+def encoded_element(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+    page.add_content(fields, "text/html", _repaired(_written(node)))
+
+
+def content_element(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+    page.add_content(fields, _kind(attributes), _repaired(_written(node)))
+
+
+def guid_element(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+    fields["id"] = _repaired(_written(node))
+    if attributes.get("ispermalink", "true") == "true":
+        fields["permalink"] = fields["id"]
+
+
+def comments_element(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+    fields["comments"] = _repaired(page.joined(_written(node)))
+
+
+def page_element(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+    """``link`` of RSS: the address is its text."""
+    value = _repaired(page.joined(_written(node)))
+    if "&" in value:
+        value = _BROKEN_REFERENCE.sub(r"&\g<1>", value.replace("&amp;", "&") if fields is not page.feed else value)
+    fields["link"] = value
+    link = {"rel": "alternate", "type": "text/html"}
+    fields.setdefault("links", []).append({**link, "href": value} if value or fields is page.feed else link)
+
+
+def link_element(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+    """``link`` of Atom: the address is an attribute."""
+    if not attributes.get("href"):
+        raise OddError("link without an address")
+    relation = attributes["rel"] = attributes.get("rel", "alternate").lower()
+    is_typed = "type" in attributes
+    attributes["type"] = attributes.get("type", "application/atom+xml" if relation == "self" else "text/html").lower()
+    address = attributes["href"] = page.joined(attributes["href"])
+    fields.setdefault("links", []).append(attributes)
+    if relation == "alternate" and _Strict.map_content_type(attributes["type"]) in _Strict.html_types:
+        fields["link"] = address
+    if relation == "enclosure" and not is_typed:
+        del attributes["type"]
+
+
+def enclosure_element(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+    if not attributes.get("url"):
+        raise OddError("enclosure without an address")
+    attributes["href"] = attributes.pop("url")
+    attributes["rel"] = "enclosure"
+    if "type" in attributes:
+        attributes["type"] = attributes["type"].lower()
+    fields.setdefault("links", []).append(attributes)
+
+
+def media_element(key: str) -> Handler:
+    def handle(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+        if _written(node):
+            raise OddError("text inside media")
+        if "type" in attributes:
+            attributes["type"] = attributes["type"].lower()
+        fields.setdefault(key, []).append(attributes)
+
+    return handle
+
+
+def creator_element(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+    fields.setdefault("authors", []).append(person_in(_repaired(_written(node))))
+
+
+def author_element(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+    person: dict[str, str] = {}
+    for part in node:
+        key = _PERSON.get(part.tag)
+        if key is None or key in person or part.keys() or len(part) or (part.tail or "").strip():
+            raise OddError(part.tag)
+        person[key] = _repaired(page.joined(_written(part))) if key == "href" else _written(part)
+    if not person or _written(node):
+        raise OddError("author")
+    fields.setdefault("authors", []).append(person)
+
+
+def category_element(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+    tags: list[dict[str, str | None]] = fields.setdefault("tags", [])
+    scheme = attributes.get("scheme", attributes.get("domain"))
+    _add_tag(tags, attributes.get("term"), scheme, attributes.get("label"))
+    value = _repaired(_written(node))
+    if value and tags and not tags[-1]["term"]:
+        tags[-1]["term"] = value
+    elif value:
+        _add_tag(tags, value, None, None)
+
+
+def _add_tag(tags: list[dict[str, str | None]], term: str | None, scheme: str | None, label: str | None) -> None:
+    tag = {"term": term, "scheme": scheme, "label": label}
+    if (term or scheme or label) and tag not in tags:
+        tags.append(tag)
+
+
+def image_element(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+    """The picture of an RSS channel is not used; it must be no more than that."""
+    if any(part.tag not in _IMAGE_PARTS or part.keys() or len(part) for part in node):
+        raise OddError("image")

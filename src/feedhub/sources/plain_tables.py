@@ -1,0 +1,105 @@
+"""Which elements of RSS 2.0 and Atom 1.0 the fast way reads, with which attributes, and which may stand only once."""
+
+from typing import Final
+
+from feedhub.sources import plain_elements as read
+from feedhub.sources.plain_elements import ATOM, Handler
+
+_DC = "{http://purl.org/dc/elements/1.1/}"
+_SY = "{http://purl.org/rss/1.0/modules/syndication/}"
+_MEDIA = "{http://search.yahoo.com/mrss/}"
+_CONTENT = "{http://purl.org/rss/1.0/modules/content/}"
+_SLASH = "{http://purl.org/rss/1.0/modules/slash/}"
+_WFW = "{http://wellformedweb.org/CommentAPI/}"
+_SITE, _POST = "{com-wordpress:feed-additions:1}site", "{com-wordpress:feed-additions:1}post-id"
+_THREAD = "{http://purl.org/syndication/thread/1.0}"
+_BURNER = "{http://rssnamespace.org/feedburner/ext/1.0}"
+
+Table = dict[str, tuple[Handler, str, frozenset[str]]]
+"""Element → what reads it, a name if it may stand only once, and the attributes it may have."""
+
+
+def _many(*tags: str, handle: Handler = read.skip_element, attributes: str = "") -> Table:
+    return {tag: (handle, "", frozenset(attributes.split())) for tag in tags}
+
+
+def _once(tag: str, handle: Handler, attributes: str = "", name: str = "") -> Table:
+    return {tag: (handle, name or tag, frozenset(attributes.split()))}
+
+
+PARENTS: Final = frozenset({read.author_element, read.image_element})
+_LINK = _many(
+    f"{ATOM}link",
+    handle=read.link_element,
+    attributes=f"href rel type title hreflang length {_THREAD}count {_THREAD}updated",
+)
+_OF_MEDIA = {
+    **_many(
+        f"{_MEDIA}content",
+        handle=read.media_element("media_content"),
+        attributes="url type medium width height filesize duration bitrate expression isdefault",
+    ),
+    **_many(f"{_MEDIA}thumbnail", handle=read.media_element("media_thumbnail"), attributes="url width height time"),
+}
+_OF_MODULES = _many(
+    f"{_SLASH}comments", f"{_SLASH}section", f"{_WFW}commentRss", f"{_WFW}comment", f"{_THREAD}total", _POST
+)
+RSS_FEED: Final[Table] = {
+    **_once("title", read.title_element),
+    **_once("link", read.page_element),
+    **_once("description", read.skip_element),
+    **_once("language", read.text_element("language")),
+    **_once("ttl", read.text_element("ttl")),
+    **_once("image", read.image_element),
+    **_once(f"{_SY}updatePeriod", read.text_element("sy_updateperiod")),
+    **_once(f"{_SY}updateFrequency", read.text_element("sy_updatefrequency")),
+    **_many("pubDate", "lastBuildDate", "copyright", "generator", "docs", "managingEditor", "webMaster", _SITE),
+    **_many(f"{_SY}updateBase"),
+    **_many("category", attributes="domain"),
+    **_many("cloud", attributes="domain port path registerprocedure protocol"),
+    **_many(f"{_BURNER}info", attributes="uri"),
+    **_LINK,
+}
+RSS_ENTRY: Final[Table] = {
+    **_once("title", read.title_element),
+    **_once("link", read.page_element),
+    **_once("description", read.description_element),
+    **_once("guid", read.guid_element, "ispermalink"),
+    **_once("pubDate", read.text_element("published")),
+    **_once(f"{_DC}date", read.text_element("updated")),
+    **_once("comments", read.comments_element),
+    **_once(f"{_BURNER}origLink", read.text_element("feedburner_origlink")),
+    **_once("source", read.skip_element, "url"),
+    **_many(f"{_CONTENT}encoded", handle=read.encoded_element),
+    **_many("author", f"{_DC}creator", handle=read.creator_element),
+    **_many("category", f"{_DC}subject", handle=read.category_element, attributes="domain"),
+    **_many("enclosure", handle=read.enclosure_element, attributes="url length type"),
+    **_LINK,
+    **_OF_MEDIA,
+    **_OF_MODULES,
+}
+ATOM_FEED: Final[Table] = {
+    **_once(f"{ATOM}id", read.guid_element),
+    **_once(f"{ATOM}title", read.title_element, "type"),
+    **_many(f"{ATOM}author", handle=read.author_element),
+    **_many(*(ATOM + name for name in ("updated", "icon", "logo"))),
+    **_many(f"{ATOM}subtitle", f"{ATOM}rights", attributes="type"),
+    **_many(f"{ATOM}generator", attributes="uri version"),
+    **_many(f"{ATOM}category", attributes="term scheme label"),
+    **_LINK,
+}
+ATOM_ENTRY: Final[Table] = {
+    **_once(f"{ATOM}title", read.title_element, "type"),
+    **_once(f"{ATOM}id", read.guid_element),
+    **_once(f"{ATOM}published", read.text_element("published")),
+    **_once(f"{ATOM}updated", read.text_element("updated")),
+    **_once(f"{ATOM}summary", read.summary_element, "type"),
+    **_once(f"{ATOM}content", read.content_element, "type"),
+    **_once(f"{_BURNER}origLink", read.text_element("feedburner_origlink")),
+    **_many(f"{ATOM}author", handle=read.author_element),
+    **_many(f"{ATOM}category", handle=read.category_element, attributes="term scheme label"),
+    **_many(f"{ATOM}rights", attributes="type"),
+    **_OF_MODULES,
+    **_LINK,
+    **_OF_MEDIA,
+}

@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?=
 
-.PHONY: install demo test check format lint types coverage soak bench lock schema docs clean
+.PHONY: install demo test check format lint types coverage soak bench golden lock schema docs clean
 
 install: $(VENV)/.installed
 
@@ -50,6 +50,10 @@ soak: install
 bench: install
 	$(BIN)/python benchmarks/poll.py
 	$(BIN)/python benchmarks/idle.py
+
+# What the captured feeds beside the project give, as digests; only when their items are meant to change.
+golden: install
+	PYTHONPATH=tests $(BIN)/python -m support.golden_feeds
 
 # Needs uv; UPGRADE=--upgrade takes newer releases. The lock names no package host, so that it works with any index.
 lock:

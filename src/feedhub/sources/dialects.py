@@ -103,6 +103,13 @@ class _Corrections:
                 text = xml.sax.saxutils.escape(text)
             self.elementstack[-1][2].append(text)
 
+    def handle_charref(self: Any, ref: str) -> None:
+        # feedparser's own raises for `&#xFFFFFFFF;`, in the middle of the document.
+        try:
+            super().handle_charref(ref)  # type: ignore[misc]
+        except (ValueError, OverflowError):
+            self.handle_data("\ufffd")
+
     # Dates stay text: rules/dates.py reads them with the source's time zone.
     def _end_published(self: Any) -> None:
         self.pop("published")

@@ -47,12 +47,16 @@ _FEED_TAGS = (
     "media:content itunes:duration feed entry id updated published summary content name email source rdf:RDF "
     "div p a img svg math style script"
 ).split()
-_FEED_ATTRIBUTES = "xml:base xml:lang href rel type url length src xmlns xmlns:media isPermaLink term label mode".split()
+_FEED_ATTRIBUTES = (
+    "xml:base xml:lang href rel type url length src xmlns xmlns:media isPermaLink term label mode".split()
+)
 _HTML_TAGS = (
     "a p b i div table tr td ul li img iframe video source svg math style script template noscript select option form "
     "input textarea title plaintext xmp mglyph mtext annotation-xml foreignObject desc base meta object embed pre br"
 ).split()
-_HTML_ATTRIBUTES = "href src srcset data-src style onload id class name action xlink:href srcdoc poster cite width".split()
+_HTML_ATTRIBUTES = (
+    "href src srcset data-src style onload id class name action xlink:href srcdoc poster cite width".split()
+)
 _ITEM_KEYS = "id url external_url title content_html content_text summary image date_published authors tags attachments language".split()
 _RECORD_KEYS = "id title link summary content at author tags image file ad".split()
 
@@ -222,7 +226,12 @@ def _header(values: tuple[str, str, str]) -> None:
 _grown_feeds = st.builds(
     lambda head, body: f"{head}{body}".encode("utf-8", "surrogatepass"),
     st.sampled_from(
-        ('<rss version="2.0"><channel><item>', '<feed xmlns="http://www.w3.org/2005/Atom"><entry>', "<rdf:RDF><item>", "")
+        (
+            '<rss version="2.0"><channel><item>',
+            '<feed xmlns="http://www.w3.org/2005/Atom"><entry>',
+            "<rdf:RDF><item>",
+            "",
+        )
     ),
     elements(_FEED_TAGS, _FEED_ATTRIBUTES),
 )
@@ -238,7 +247,9 @@ _answers = st.lists(objects(_RECORD_KEYS) | json_values, max_size=5).flatmap(
     lambda records: objects(("next", "list")).map(lambda data: as_json({"errno": 0, "data": {**data, "list": records}}))
 )
 _wrapped = st.tuples(
-    st.sampled_from(("", "var x=", "cb(", "try{cb(", "/**/cb(", "a.b['c'](", "/*" * 9, ")]}'\n", "typeof cb==='function'&&cb(")),
+    st.sampled_from(
+        ("", "var x=", "cb(", "try{cb(", "/**/cb(", "a.b['c'](", "/*" * 9, ")]}'\n", "typeof cb==='function'&&cb(")
+    ),
     json_values.map(lambda value: as_json(value).decode()) | texts,
     st.sampled_from(("", ";", ");", ");}catch(e){}", ")" * 9, "*/", "catch")),
 ).map("".join)

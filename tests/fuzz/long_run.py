@@ -53,7 +53,11 @@ class _Meter:
 def _batch(harness: Harness, meter: _Meter, number: int) -> Callable[[], None]:
     @seed(number)
     @settings(
-        max_examples=_BATCH, deadline=None, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+        max_examples=_BATCH,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
     )
     @given(harness.inputs)
     def run(given_input: Any) -> None:

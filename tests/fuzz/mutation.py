@@ -62,7 +62,7 @@ texts = st.lists(st.sampled_from(NASTY) | st.text(st.characters(), max_size=20),
 
 def elements(names: Sequence[str], attributes: Sequence[str]) -> st.SearchStrategy[str]:
     """Return a strategy of markup over these names: nested, unclosed, misnested, with hostile values."""
-    pairs = st.tuples(st.sampled_from(attributes), texts, st.sampled_from('"\'')).map(
+    pairs = st.tuples(st.sampled_from(attributes), texts, st.sampled_from("\"'")).map(
         lambda given: f" {given[0]}={given[2]}{given[1]}{given[2]}"
     )
     opened = st.tuples(st.sampled_from(names), st.lists(pairs, max_size=3).map("".join)).map(

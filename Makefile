@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?=
 
-.PHONY: install demo test check format lint types coverage soak bench golden lock schema docs clean
+.PHONY: install demo test check format lint types coverage soak bench bench-evil fuzz golden lock schema docs clean
 
 install: $(VENV)/.installed
 
@@ -50,6 +50,14 @@ soak: install
 bench: install
 	$(BIN)/python benchmarks/poll.py
 	$(BIN)/python benchmarks/idle.py
+
+# One evil source beside 50 good ones.
+bench-evil: install
+	$(BIN)/python benchmarks/evil.py
+
+# The readers under hostile input, for FEEDHUB_FUZZ_SECONDS (600).
+fuzz: install
+	PYTHONPATH=tests $(BIN)/python -m fuzz.long_run
 
 # What the captured feeds beside the project give, as digests; only when their items are meant to change.
 golden: install

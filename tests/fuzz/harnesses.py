@@ -57,7 +57,9 @@ _HTML_TAGS = (
 _HTML_ATTRIBUTES = (
     "href src srcset data-src style onload id class name action xlink:href srcdoc poster cite width".split()
 )
-_ITEM_KEYS = "id url external_url title content_html content_text summary image date_published authors tags attachments language".split()
+_ITEM_KEYS = (
+    "id url external_url title content_html content_text summary image date_published authors tags attachments language"
+).split()
 _RECORD_KEYS = "id title link summary content at author tags image file ad".split()
 
 
@@ -262,25 +264,54 @@ _addresses = st.tuples(
 HARNESSES = (
     Harness(
         name="feed",
-        inputs=broken(seeds("sources/data/*.xml", "sources/data/*.rdf", "publish/golden/*.atom", "publish/golden/*.rss"),
-                      ("<item>", "</item>", "<entry>", "<?xml encoding='x'?>", "<!DOCTYPE a [", "xml:base='//b'", 'type="xhtml"'))
+        inputs=broken(
+            seeds("sources/data/*.xml", "sources/data/*.rdf", "publish/golden/*.atom", "publish/golden/*.rss"),
+            ("<item>", "</item>", "<entry>", "<?xml encoding='x'?>", "<!DOCTYPE a [", "xml:base='//b'", 'type="xhtml"'),
+        )
         | _grown_feeds,
         run=_feed,
         share=4,
     ),
     Harness(
         name="json feed",
-        inputs=broken(seeds("sources/data/json_feed*.json", "publish/golden/*.json"), ("{", "[", '"items":', "null", "\\u0000", "\\ud800"))
+        inputs=broken(
+            seeds("sources/data/json_feed*.json", "publish/golden/*.json"),
+            ("{", "[", '"items":', "null", "\\u0000", "\\ud800"),
+        )
         | _json_feeds,
         run=_feed,
         share=2,
     ),
-    Harness(name="json api", inputs=_answers | broken((b'{"data":{"list":[{"id":1,"title":"a","at":"2026-01-01"}]}}',), ("null", "[", "{")), run=_mapped, share=2),
+    Harness(
+        name="json api",
+        inputs=_answers | broken((b'{"data":{"list":[{"id":1,"title":"a","at":"2026-01-01"}]}}',), ("null", "[", "{")),
+        run=_mapped,
+        share=2,
+    ),
     Harness(name="jsonp", inputs=_wrapped, run=_jsonp),
-    Harness(name="html page", inputs=_grown_pages | broken(seeds("sources/pages/*.html"), ("<li>", "<base href='//x'>")), run=_read(_HTML), share=2),
-    Harness(name="article", inputs=broken(seeds("sources/pages/*.html"), ("<p>", "<div>", "<table>")) | _grown_pages, run=_detail(_ARTICLE), share=2, seconds=5.0),
-    Harness(name="detail by css", inputs=_grown_pages | broken(seeds("sources/pages/*.html"), ("<article>",)), run=_detail(_CHOSEN)),
-    Harness(name="discovery", inputs=elements(("link", "a", "base", "html", "head"), ("href", "rel", "type", "title")), run=_page),
+    Harness(
+        name="html page",
+        inputs=_grown_pages | broken(seeds("sources/pages/*.html"), ("<li>", "<base href='//x'>")),
+        run=_read(_HTML),
+        share=2,
+    ),
+    Harness(
+        name="article",
+        inputs=broken(seeds("sources/pages/*.html"), ("<p>", "<div>", "<table>")) | _grown_pages,
+        run=_detail(_ARTICLE),
+        share=2,
+        seconds=5.0,
+    ),
+    Harness(
+        name="detail by css",
+        inputs=_grown_pages | broken(seeds("sources/pages/*.html"), ("<article>",)),
+        run=_detail(_CHOSEN),
+    ),
+    Harness(
+        name="discovery",
+        inputs=elements(("link", "a", "base", "html", "head"), ("href", "rel", "type", "title")),
+        run=_page,
+    ),
     Harness(name="markup", inputs=elements(_HTML_TAGS, _HTML_ATTRIBUTES), run=_markup, share=3),
     Harness(
         name="opml",
@@ -300,4 +331,4 @@ HARNESSES = (
         share=2,
     ),
     Harness(name="headers and addresses", inputs=st.tuples(texts, texts, _addresses), run=_header),
-)  # fmt: skip
+)

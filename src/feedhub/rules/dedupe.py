@@ -173,7 +173,7 @@ class _Bench:
             if target is None or _names_differ(keyed, target):
                 continue
             if target.owner != self.source:
-                # Another source's item keeps its keys, whatever this one says under them (a source changes what it owns).
+                # A source changes only what it owns, so the key stays where it is.
                 self._note(keyed, "kept", f"{key.text} stays with an item of {target.owner}", target, key)
                 continue
             moved.append(key)

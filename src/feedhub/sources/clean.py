@@ -23,6 +23,8 @@ _SELF_CLOSING = frozenset(f"{_VOID} {_CLOSED_BY_THE_NEXT}".split())
 _DEEPEST = 250
 _COSTLIEST = 1_000_000
 _MOST_AMPERSANDS = 10_000
+_LONGEST_PLAIN = 200_000
+_LONGEST = 2_000_000
 _CROWDED_TAG = re.compile(r"<(?:[^<>\s]*+\s++){20000}")
 
 
@@ -56,11 +58,19 @@ def _cleaned(text: Markup | None, source: Source, base: str) -> str | None:
             return text_as_html(value) or None
         if source.content == "trust":
             return value or None
-        if source.content == "text" or is_excessive(value):
+        if source.content == "text":
             return text_as_html(visible_text(value)) or None
-        return sanitised(value, text.base or base) or None
+        return _harmless(value, text.base or base) or None
     except Exception:  # noqa: BLE001 - hostile input; escaped text is always safe, and the item is not lost
         return html.escape(value, quote=False) or None
+
+
+def _harmless(markup: str, base: str) -> str:
+    clean = None if is_excessive(markup) else sanitised(markup, base)
+    if clean is None or len(clean) > _LONGEST:
+        # No article is like that, and escaping makes such texts five times as long.
+        return text_as_html(visible_text(markup)[:_LONGEST_PLAIN])
+    return clean
 
 
 def sanitised(markup: str, base: str) -> str:

@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?=
 
-.PHONY: install demo test check format lint types coverage soak bench bench-serve npm screenshots lock schema docs clean
+.PHONY: install demo test check format lint types coverage soak fuzz golden bench bench-serve bench-evil npm screenshots lock schema docs clean
 
 install: $(VENV)/.installed
 
@@ -61,6 +61,18 @@ bench-serve: install
 bench: install
 	$(BIN)/python benchmarks/poll.py
 	$(BIN)/python benchmarks/idle.py
+
+# One evil source beside 50 good ones.
+bench-evil: install
+	$(BIN)/python benchmarks/evil.py
+
+# The readers under hostile input, for FEEDHUB_FUZZ_SECONDS (600).
+fuzz: install
+	PYTHONPATH=tests $(BIN)/python -m fuzz.long_run
+
+# What the captured feeds beside the project give, as digests; only when their items are meant to change.
+golden: install
+	PYTHONPATH=tests $(BIN)/python -m support.golden_feeds
 
 # Needs uv; UPGRADE=--upgrade takes newer releases. The lock names no package host, so that it works with any index.
 lock:

@@ -232,3 +232,21 @@ def test_attributes_come_in_the_same_order_in_every_process() -> None:
     runs = {subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout for _ in range(3)}
 
     assert len(runs) == 1
+
+
+def test_a_reference_to_a_control_character_leaves_none_behind() -> None:
+    assert clean("a&#x1F;b&#x8;&#xD800;") == "ab\ufffd"
+
+
+@pytest.mark.parametrize("text", ["&" * 1_000_000, "& " * 200_000, "&x" * 400_000, "<" * 1_000_000])
+def test_a_million_ampersands_are_cleaned_at_once_and_do_not_grow_fivefold(text: str) -> None:
+    started = time.process_time()
+    found = clean(text)
+
+    assert found is not None
+    assert len(found) < 2_000_000
+    assert time.process_time() - started < 2
+
+
+def test_a_text_in_numeric_references_keeps_its_markup() -> None:
+    assert clean(f"<p>{'&#1078;' * 20_000}</p>") == f"<p>{'ж' * 20_000}</p>"

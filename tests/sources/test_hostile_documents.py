@@ -89,6 +89,33 @@ def test_records_beyond_the_bound_of_10000_are_rejected_by_name() -> None:
     assert [record.guid for record in feed.rejected] == ["10000", "10001", "10002"]
 
 
+def test_a_document_of_100000_records_is_not_read_to_its_end() -> None:
+    started = time.process_time()
+    feed = read(rss(*(f"<guid>{number}</guid>" for number in range(100_000))))
+
+    assert len(feed.items) == 10_000
+    assert len(feed.rejected) == 2_000
+    assert feed.notes == ("the rest was not read: it has more than 12000 records",)
+    assert time.process_time() - started < 12
+
+
+@pytest.mark.parametrize("broken", ["", "<", "</b>"], ids=["well-formed", "an open tag", "a stray end"])
+def test_a_million_nested_elements_end_the_reading_and_keep_what_came_before(broken: str) -> None:
+    started = time.process_time()
+    feed = read(f"{rss('<title>ok</title>')[:-16]}{broken}<item><title>x</title>{'<a>' * 1_000_000}")
+
+    assert [item.title for item in feed.items] == ["ok"]
+    assert time.process_time() - started < 5
+
+
+@pytest.mark.parametrize("reference", ["&#xFFFFFFFF;", "&#99999999999999;", "&#x110000;", "&#-1;", "&#xD800;"])
+@pytest.mark.parametrize("broken", ["", "<b>"])
+def test_a_reference_to_no_character_costs_nothing(reference: str, broken: str) -> None:
+    feed = read(rss(f"{broken}<title>a {reference} b</title>", "<title>ok</title>"))
+
+    assert [item.title[:1] + item.title[-1:] for item in feed.items] == ["ab", "ok"]
+
+
 def test_a_text_beyond_a_million_characters_is_cut_with_a_note() -> None:
     feed = read(rss(f"<title>long</title><description>{'x' * 1_000_005}</description>", "<title>short</title>"))
 

@@ -157,10 +157,17 @@ def _outlines(root: Any) -> Iterator[tuple[Any, tuple[str, ...]]]:
 
 def _attribute(element: Any, name: str) -> str:
     """Return an attribute without regard to case: writers disagree about ``xmlUrl``."""
-    for key, value in element.attrib.items():
+    for key in element.attrib:
         if str(key).lower() == name.lower():
-            return " ".join(str(value).split())
+            return " ".join(_value(element, key).split())
     return ""
+
+
+def _value(element: Any, key: str) -> str:
+    try:
+        return str(element.get(key))
+    except UnicodeDecodeError:
+        return "\ufffd"  # a reference to half of a character, which the recovering parser lets through
 
 
 def _unusable(address: str) -> str:

@@ -122,15 +122,17 @@ class _Bench:
         return self.judged.get(target.id, target) if target else None
 
     def _contradicts(self, keyed: KeyedItem, key: IdentityKey, target: KnownItem) -> bool:
+        sighting = target.sighting
         if key.strength is KeyStrength.NAMED:
-            return False
+            return sighting is not None and _is_imposed(key, sighting, keyed)
         if _names_differ(keyed, target):
             return True
-        sighting = target.sighting
         if sighting is None or comparable_title(sighting.title) == comparable_title(keyed.item.title):
             return False
         if key.strength is KeyStrength.GUID:
             return not self.migration.links and _differ(sighting.url_key, url_key(keyed))
+        if not self.migration.links and _differ(sighting.url_key, key.text):
+            return True  # under this address it was never given here: another source tied it to the item
         return not self.migration.guids and _differ(sighting.guid, keyed.item.guid)
 
     def _match(self, keyed: KeyedItem, believed: list[tuple[IdentityKey, KnownItem]]) -> Decision:
@@ -169,6 +171,10 @@ class _Bench:
         for key in doubted:
             target = self._target(key)
             if target is None or _names_differ(keyed, target):
+                continue
+            if target.owner != self.source:
+                # A source changes only what it owns, so the key stays where it is.
+                self._note(keyed, "kept", f"{key.text} stays with an item of {target.owner}", target, key)
                 continue
             moved.append(key)
             self._note(keyed, "reused", f"{key.text} came back with another headline and address", target, key)
@@ -247,6 +253,21 @@ def _names_differ(keyed: KeyedItem, target: KnownItem) -> bool:
         key.text not in theirs[key.name]
         for key in keyed.keys
         if key.strength is KeyStrength.NAMED and key.name in theirs
+    )
+
+
+def _is_imposed(key: IdentityKey, sighting: Sighting, keyed: KeyedItem) -> bool:
+    """Tell whether a named key was tied to a source's item by another source, and this record is another article.
+
+    The source's own earlier record does not show the value, and headline, address and guid are all different.
+    """
+    value = key.text.partition(":")[2]
+    shown = (sighting.guid or "", sighting.url_key or "", sighting.title)
+    return (
+        not any(value in text for text in shown)
+        and comparable_title(sighting.title) != comparable_title(keyed.item.title)
+        and sighting.url_key != url_key(keyed)
+        and (sighting.guid is None or sighting.guid != keyed.item.guid)
     )
 
 

@@ -12,8 +12,11 @@ from feedhub.model.item import ParsedFeed, ParsedItem
 from feedhub.model.mapping import DetailMap, PageMap
 from feedhub.model.source import Source
 from feedhub.rules.mapping import filled
+from feedhub.rules.urls import is_web_url
 
 _PLACEHOLDER: Final = re.compile(r"\{(now_ms|now_s|page|cursor)\}")
+_OWN_HOST: Final = re.compile(r"https?://[^/?#{}]+(?:[/?#]|$)", re.IGNORECASE)
+_HARMLESS: Final = frozenset({"accept", "accept-language", "origin", "referer", "user-agent", "x-requested-with"})
 _NEXT_LINK: Final = re.compile(r'<([^<>]{1,2000})>[^,<]{0,500};\s*rel="?(?:[\w-]+ )*next\b', re.IGNORECASE)
 
 
@@ -51,14 +54,25 @@ def detail_request(source: Source, detail: DetailMap, item: ParsedItem, now: dat
     values = {"id": item.guid, "link": item.link, "title": item.title, "author": author}
     known = {name: value for name, value in values.items() if value}
     template = _filled_in(detail.url, _clock(now)) if detail.url else None
-    url = filled(template, known, {}, as_url=True) if template else item.link
+    named = filled(template, known, {}, as_url=True) if template else item.link
+    url = _joined(source.url, named) if named else None
     if not url:
         return None
-    request = _request(source, urljoin(source.url, url), _clock(now), Validators())
-    same_origin = urlsplit(request.url)[:2] == urlsplit(source.url)[:2]
-    # Credentials stay with the origin they were given for (guarantee 4).
-    headers = (*(source.headers if same_origin else ()), *detail.headers)
+    request = _request(source, url, _clock(now), Validators())
+    headers = _detail_headers(source, detail, request.url)
     return replace(request, headers=headers, method="GET", body=None, origin="")
+
+
+def _detail_headers(source: Source, detail: DetailMap, url: str) -> tuple[tuple[str, str], ...]:
+    """Return the headers for a second request: credentials stay with the origin they were given for (guarantee 4).
+
+    Those of ``detail`` are for the host that its address names; where the record names it, for the source's.
+    """
+    if urlsplit(url)[:2] == urlsplit(source.url)[:2]:
+        return (*source.headers, *detail.headers)
+    if detail.url and _OWN_HOST.match(detail.url):
+        return detail.headers
+    return tuple(pair for pair in detail.headers if pair[0].lower() in _HARMLESS)
 
 
 def _request(source: Source, url: str, values: Mapping[str, str], validators: Validators) -> Request:
@@ -101,5 +115,14 @@ def _linked(document: Document) -> str | None:
     for name, value in document.headers:
         match = _NEXT_LINK.search(value) if name.lower() == "link" else None
         if match:
-            return urljoin(document.url, str(match[1]))
+            return _joined(document.url, str(match[1]))
     return None
+
+
+def _joined(base: str, url: str) -> str | None:
+    """Return an address that others wrote, absolute; None unless it is http(s): a file of this machine never is."""
+    try:
+        address = urljoin(base, url)
+    except ValueError:
+        return None
+    return address if is_web_url(address) else None

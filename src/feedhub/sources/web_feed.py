@@ -11,7 +11,7 @@ from feedhub.model.item import ParsedFeed, ParsedItem, Person
 from feedhub.model.source import Source
 from feedhub.rules.dates import parse_date
 from feedhub.sources import records
-from feedhub.sources.dialects import RawFeed, date_in_words, read_dialect
+from feedhub.sources.dialects import NOT_READ, RawFeed, date_in_words, read_dialect
 from feedhub.sources.entry_fields import (
     Entry,
     base_of,
@@ -149,6 +149,8 @@ def _ttl(feed: Entry) -> int | None:
 
 
 def _notes(document: RawFeed) -> tuple[str, ...]:
+    if document.fault.startswith(NOT_READ):
+        return (document.fault,)
     return (f"not well-formed: {document.fault}",) if document.fault else ()
 
 

@@ -1,14 +1,27 @@
 """Whatever sources write, every format stays well-formed and gives it back."""
 
 import json
+import re
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from lxml import etree
+from lxml import etree, html
 
 from feedhub.model.item import Enclosure, Item, Person, StoredItem
-from feedhub.model.output import OutputFeed, OutputView, Site
+from feedhub.model.output import (
+    FrontView,
+    ItemView,
+    OutputFeed,
+    OutputSettings,
+    OutputView,
+    PageItem,
+    Report,
+    Site,
+    SourceLine,
+)
+from feedhub.publish.html_site import HtmlSite
 from feedhub.publish.renderers import renderers
 from feedhub.publish.safe import safe_line, safe_text
 from support.feed_checks import check_feed
@@ -94,6 +107,37 @@ def test_any_text_in_any_field_gives_valid_feeds_that_read_back_equal(shown: Out
     compare_atom(shown, etree.fromstring(atom.body))
     compare_rss(shown, etree.fromstring(rss.body))
     compare_json(shown, json.loads(document.body))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(views(), texts, urls)
+def test_any_text_in_any_field_gives_pages_without_anything_active(
+    shown: OutputView, name: str, url: str | None
+) -> None:
+    site = HtmlSite(shown.site, OutputSettings(dir="/nowhere"))
+    plain = replace(shown, items=tuple(replace(one, item=replace(one.item, content=None)) for one in shown.items))
+    reports = (Report(source=name, title=name, link=url),)
+    front = FrontView(latest=plain, categories=(), archive=())
+    files = [
+        site.output(plain, ()),
+        site.front(front),
+        site.sources([SourceLine(name=name, title=name, state="ok", link=url)]),
+    ]
+    for one in plain.items:
+        page = PageItem(item=one, slugs=("x",) * len(one.categories), also=reports)
+        # The summary is markup that was sanitised; here it is not.
+        bare = replace(one, item=replace(one.item, summary=None))
+        files.append(site.item(ItemView(view=replace(plain, items=(bare,)), page=page)))
+    for file in files:
+        page_text = file.body.decode()
+        assert not _CONTROL.search(page_text)
+        tree = html.fromstring(page_text)
+        assert tree.xpath("//script | //style | //@style | //@*[starts-with(name(), 'on')]") == []
+        assert [link for link in tree.xpath("//@href | //@src") if ":" in link and not _HARMLESS.match(link)] == []
+
+
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e]")
+_HARMLESS = re.compile("https?:|mailto:|[a-z/.]*\\.(html|css|svg|atom|rss|json|opml)$")
 
 
 def title_matches(title: str | None, item: StoredItem, has_text: bool) -> bool:

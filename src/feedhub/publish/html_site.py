@@ -110,7 +110,11 @@ class HtmlSite:
             "tags": entry.tags,
             "categories": [{"title": name, "path": page_path(slug)} for slug, name in slugs],
             "also": [
-                {"title": safe_line(one.title) or one.source, "link": link, "host": host_of(link) if link else ""}
+                {
+                    "title": safe_line(one.title) or safe_line(one.source),
+                    "link": link,
+                    "host": host_of(link) if link else "",
+                }
                 for one in page.also
                 for link in [safe_url(one.link)]
             ],

@@ -139,6 +139,8 @@ def test_the_status_shows_trouble_first_with_reasons_days_and_no_secret(site: Si
     assert "s3cr3t" not in text
     assert "t0ps3cret" not in text
     assert "财经" in text
+    assert "built-in" not in text
+    assert [cell.text_content() for cell in rows[1].cssselect("td")[1:3]] == ["28", "2.0"]
     assert "in 15 min" in text or "in 14 min" in text
 
 

@@ -201,7 +201,7 @@ def nginx(folder: Path, root: Path) -> Iterator[str]:
 
 
 def reached(address: str) -> str:
-    for _ in range(100):
+    for _ in range(600):
         with contextlib.suppress(OSError):
             urllib.request.urlopen(f"{address}/{FEED}").close()
             return address

@@ -19,6 +19,7 @@ from feedhub.errors import ServeError
 from feedhub.model.report import Outcome, PollReport, PublishReport
 from feedhub.model.web import WebSettings
 from feedhub.runtime.daemon import Daemon
+from feedhub.runtime.events import Stop
 from feedhub.runtime.hub import Hub
 from feedhub.web.beside import WebBeside
 from support.cli_runs import rss, run, write_project
@@ -115,7 +116,7 @@ def test_at_the_start_an_address_in_use_ends_the_daemon(config: Path) -> None:
 def running(daemon: Daemon) -> Iterator[None]:
     """Let a thread talk to a daemon that has the main thread, as it needs for signals."""
     yield
-    daemon.stop()
+    daemon.post(Stop("the test is over"))
 
 
 def test_the_daemon_serves_what_it_publishes(config: Path) -> None:

@@ -31,10 +31,12 @@ def run(
     from feedhub.runtime.daemon import Daemon
     from feedhub.runtime.events import signals_as_events
     from feedhub.runtime.logs import logging_events
+    from feedhub.runtime.websub import PingAfterPublish
     from feedhub.web.beside import WebBeside
 
     form = {"verbose": session.options.verbose, "as_json": log is LogForm.JSON}
     with logging_events(sys.stderr, masked=session.masked, **form), session.hub() as hub:
-        daemon = Daemon(hub, reload=session.settings, observers=(WebBeside(),))
+        observers = WebBeside(), PingAfterPublish(lambda settings: settings.output.hub)
+        daemon = Daemon(hub, reload=session.settings, observers=observers)
         with signals_as_events(daemon.post):
             daemon.run()

@@ -81,6 +81,8 @@ def _is_current(file: Prepared, since: bytes) -> bool:
 
 
 def _takes_gzip(accepted: bytes) -> bool:
+    if not accepted:
+        return False
     if accepted in (b"gzip", b"gzip, deflate, br, zstd", b"gzip, deflate", b"gzip, deflate, br"):
         return True
     codings = {each.partition(b";")[0].strip().lower(): each for each in accepted.split(b",")}

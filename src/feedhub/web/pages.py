@@ -114,7 +114,7 @@ class Pages:
             "categories": [
                 {
                     "title": safe_line(each.title) or each.slug,
-                    "items": f"{each.items:,}",
+                    "count": f"{each.items:,}",
                     "changed": words.ago(each.changed_at, now) if each.items else words.texts["never"],
                     "page": _if_published(settings, f"category/{each.slug}.html"),
                     "feeds": _feeds(settings, each.slug),
@@ -216,7 +216,7 @@ def _row(
         "state": source.state,
         "word": words.state(source.state),
         "reason": safe_line(masked("; ".join(note for note in notes if note))),
-        "items": f"{source.items:,}",
+        "count": f"{source.items:,}",
         "per_day": f"{source.items_per_day:.1f}",
         "bars": bars(series),
         "width": WIDTH,

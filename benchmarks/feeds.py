@@ -4,10 +4,12 @@ import hashlib
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 ENTRIES = 30
 _WORDS = (
@@ -15,13 +17,14 @@ _WORDS = (
 )
 
 
-def feed_bytes(number: int, *, changed: int = 0) -> bytes:
-    """Return feed ``number``; its first ``changed`` entries have another text."""
+def feed_bytes(number: int, *, changed: int = 0, built: int = 0) -> bytes:
+    """Return feed ``number``; its first ``changed`` entries have another text. ``built`` is the minute it was made."""
     entries = "".join(_entry(number, entry, changed=entry < changed) for entry in range(ENTRIES))
     return (
         f'<?xml version="1.0" encoding="utf-8"?>\n<rss version="2.0" '
         f'xmlns:content="http://purl.org/rss/1.0/modules/content/"><channel><title>Feed {number}</title>'
-        f"<link>https://feed{number}.example/</link><description>A feed</description>{entries}</channel></rss>"
+        f"<link>https://feed{number}.example/</link><description>A feed</description>"
+        f"<lastBuildDate>Wed, 29 May 2024 12:{built % 60:02}:00 GMT</lastBuildDate>{entries}</channel></rss>"
     ).encode()
 
 
@@ -41,39 +44,56 @@ def _entry(number: int, entry: int, *, changed: bool) -> str:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The feeds are at ``/0``, ``/1``…; those under ``/plain/`` come without validators."""
+
+    address: str
+
+    def become(self, *, changed: int = 0, every: int = 1, built: int = 0) -> None:
+        """Change ``changed`` entries of one feed in ``every``, and the build date of all."""
+        with urlopen(f"{self.address}/become/{changed}/{every}/{built}") as answer:
+            answer.read()
+
+
 @contextmanager
-def serving(count: int) -> Iterator[str]:
-    """Serve feeds ``/0`` … and yield the address. ``?plain`` gives no validators, ``?changed=3`` another text."""
+def serving(count: int) -> Iterator[Site]:
+    """Serve ``count`` feeds."""
     context = get_context("spawn")
     here, there = context.Pipe()
     process = context.Process(target=_serve, args=(there, count), daemon=True)
     process.start()
     try:
-        yield f"http://127.0.0.1:{here.recv()}"
+        yield Site(f"http://127.0.0.1:{here.recv()}")
     finally:
         process.terminate()
         process.join()
 
 
 def _serve(pipe: Connection, count: int) -> None:
-    bodies = {(number, 0): feed_bytes(number) for number in range(count)}
+    bodies: dict[int, tuple[bytes, str]] = {}
+
+    def become(changed: int, every: int, built: int) -> None:
+        for number in range(count):
+            body = feed_bytes(number, changed=changed if number % every == 0 else 0, built=built)
+            bodies[number] = body, f'"{hashlib.md5(body).hexdigest()}"'
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
-            parts = urlsplit(self.path)
-            query = parse_qs(parts.query, keep_blank_values=True)
-            number, changed = int(parts.path[1:]), int(query.get("changed", ["0"])[0])
-            body = bodies.get((number, changed)) or feed_bytes(number, changed=changed)
-            etag = f'"{hashlib.md5(body).hexdigest()}"'
-            same = "plain" not in query and self.headers.get("If-None-Match") == etag
-            head = f"HTTP/1.1 {'304 Not Modified' if same else '200 OK'}\r\nContent-Type: application/rss+xml\r\n"
-            if "plain" not in query:
-                head += f"ETag: {etag}\r\n"
-            head += "\r\n" if same else f"Content-Length: {len(body)}\r\n\r\n"
-            self.wfile.write(head.encode() + (b"" if same else body))
+            *folder, name = urlsplit(self.path).path.strip("/").split("/")
+            if folder[:1] == ["become"]:
+                become(int(folder[1]), int(folder[2]), int(name))
+                self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                return
+            body, etag = bodies[int(name)]
+            is_same = not folder and self.headers.get("If-None-Match") == etag
+            head = f"HTTP/1.1 {'304 Not Modified' if is_same else '200 OK'}\r\nContent-Type: application/rss+xml\r\n"
+            head += "" if folder else f"ETag: {etag}\r\n"
+            head += "\r\n" if is_same else f"Content-Length: {len(body)}\r\n\r\n"
+            self.wfile.write(head.encode() + (b"" if is_same else body))
 
         def log_message(self, *_: object) -> None:
             pass
@@ -82,6 +102,7 @@ def _serve(pipe: Connection, count: int) -> None:
         daemon_threads = True
         request_queue_size = 256
 
+    become(0, 1, 0)
     server = Server(("127.0.0.1", 0), Handler)
     pipe.send(server.server_address[1])
     server.serve_forever()

@@ -1,25 +1,24 @@
-"""Cost of a poll: 500 loopback feeds of about 60 KB with 30 entries each.
+"""Cost of a poll, beside other programs on the same feeds: 500 loopback feeds of about 60 KB with 30 entries each.
 
-    python benchmarks/poll.py [--feeds 500]
+    python benchmarks/poll.py [--feeds 500] [--no-peers]
 
-Prints CPU milliseconds per feed (this process and its workers, publishing included), feeds per second and
-peak memory of the largest process, for a cold poll, a 304 poll, and the same body without validators.
+Prints CPU milliseconds per feed (all processes, publishing included), feeds per second and the peak memory of the
+largest process. Each program runs cold and again on what is unchanged, in turn, so that they meet the same minutes.
 Compare ratios within one run; wall time on a shared machine is noisy.
 """
 
 import argparse
-import multiprocessing
-import resource
+import ctypes
+import os
+import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from feedhub.config.load import load
-from feedhub.model.report import Outcome
-from feedhub.runtime.hub import Hub
-from feeds import ENTRIES, feed_bytes, serving
+import peers
+from feeds import ENTRIES, Site, feed_bytes, serving
 
 CATEGORIES = 50
 
@@ -27,60 +26,74 @@ CATEGORIES = 50
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     arguments.add_argument("--feeds", type=int, default=500)
-    count = arguments.parse_args().feeds
-    size = len(feed_bytes(0))
-    print(f"{count} feeds of {size / 1000:.0f} KB with {ENTRIES} entries, {CATEGORIES} categories")
-    print(f"{'phase':<34}{'CPU ms/feed':>12}{'feeds/s':>10}{'peak MB':>9}")
-    with serving(count) as address, tempfile.TemporaryDirectory() as folder:
-        for suffix, phases in {"": ("cold", "304"), "?plain": ("cold, no validators", "same body")}.items():
-            config = write_config(Path(folder) / ("plain" if suffix else "etag"), address, suffix, count)
-            for phase in phases:
-                measure(phase, config, count)
+    arguments.add_argument("--no-peers", action="store_true")
+    given = arguments.parse_args()
+    adopt_orphans()
+    count = given.feeds
+    print(f"{count} feeds of {len(feed_bytes(0)) / 1000:.0f} KB with {ENTRIES} entries, {CATEGORIES} categories")
+    print(f"{'':<38}{'CPU ms/feed':>12}{'feeds/s':>10}{'peak MB':>9}{'to feedhub':>12}", flush=True)
+    ours: dict[str, float] = {}
+    with serving(count) as site, tempfile.TemporaryDirectory() as folder:
+        command = write_config(Path(folder) / "etag", site, "", count)
+        plain = write_config(Path(folder) / "plain", site, "/plain", count)
+        others = [] if given.no_peers else peers.installed(Path(folder), site, count)
+        steps: list[tuple[str, Callable[[], None], list[str]]] = [
+            ("cold", lambda: None, command),
+            ("304", lambda: None, command),
+            ("10 % changed", lambda: site.become(changed=3, every=10), command),
+            ("only a build date changed", lambda: site.become(changed=3, every=10, built=7), command),
+            ("cold, no validators", lambda: None, plain),
+            ("same body", lambda: None, plain),
+        ]
+        for phase, prepare, run in steps:
+            prepare()
+            ours[phase] = measure(f"feedhub, {phase}", run, count)
+            for name, commands in others:
+                if phase in commands:
+                    measure(f"{name}, {phase}", commands[phase], count, beside=ours[phase])
 
 
-def write_config(folder: Path, address: str, suffix: str, count: int) -> Path:
+def adopt_orphans() -> None:
+    """Become the parent of what measured processes leave behind (prctl(2), PR_SET_CHILD_SUBREAPER; Linux only)."""
+    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+
+
+def write_config(folder: Path, site: Site, prefix: str, count: int) -> list[str]:
+    """Write a configuration; return the command that polls it."""
     folder.mkdir()
     sources = "".join(
-        f"  - {{name: s{n}, url: '{address}/{n}{suffix}', category: c{n % CATEGORIES}}}\n" for n in range(count)
+        f"  - {{name: s{n}, url: '{site.address}{prefix}/{n}', category: c{n % CATEGORIES}}}\n" for n in range(count)
     )
     path = folder / "feedhub.yaml"
     path.write_text(
         "site: {title: Benchmark, url: https://news.example.org}\n"
-        f"poll: {{allow_private: ['{urlsplit(address).netloc}'], per_host: {{concurrent: 16, gap: 0s}}}}\n"
+        f"poll: {{allow_private: ['{urlsplit(site.address).netloc}'], per_host: {{concurrent: 16, gap: 0s}}}}\n"
         f"sources:\n{sources}"
     )
-    return path
+    return [sys.executable, "-m", "feedhub", "poll", "--all", "-c", str(path)]
 
 
-def measure(phase: str, config: Path, count: int) -> None:
-    """Run one poll in a process of its own, so that its memory and its workers' CPU time are its own."""
-    context = multiprocessing.get_context("spawn")
-    queue = context.SimpleQueue()
-    process = context.Process(target=run, args=(str(config), queue))
-    process.start()
-    process.join()
-    outcomes, cpu, wall, peak = queue.get()
-    print(f"{phase + ' (' + outcomes + ')':<34}{cpu / count * 1000:>12.2f}{count / wall:>10.0f}{peak:>9.0f}")
-
-
-def run(config: str, queue: "multiprocessing.SimpleQueue[tuple[str, float, float, float]]") -> None:
-    settings = load(config)
-    before, started = cpu_seconds(), time.perf_counter()
-    with Hub(settings) as hub:
-        result = hub.poll(everything=True)
-    wall, cpu = time.perf_counter() - started, cpu_seconds() - before
-    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024
-    queue.put((tally([report.outcome for report in result.reports]), cpu, wall, peak))
-
-
-def cpu_seconds() -> float:
-    """CPU time of this process and of its ended children."""
-    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
-
-
-def tally(outcomes: Sequence[Outcome]) -> str:
-    return ", ".join(f"{outcomes.count(one)} {one.value}" for one in dict.fromkeys(outcomes))
+def measure(title: str, command: list[str], count: int, *, beside: float = 0.0) -> float:
+    """Run a command to its end; print its cost and return its CPU milliseconds per feed."""
+    started = time.perf_counter()
+    actions = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_WRONLY, 0) for number in (1, 2)]
+    process = os.posix_spawnp(command[0], command, os.environ, file_actions=actions, setpgroup=0)
+    cpu, peak, status = 0.0, 0, 0
+    while True:
+        try:
+            # Processes that it leaves behind (the one that starts our workers) come to us, and are waited for too.
+            number, ended, usage = os.wait4(-process, 0)
+        except ChildProcessError:
+            break
+        if number == process:
+            status, wall = ended, time.perf_counter() - started
+        cpu += usage.ru_utime + usage.ru_stime
+        peak = max(peak, usage.ru_maxrss)
+    cpu = cpu / count * 1000
+    ratio = f"{cpu / beside:>12.2f}" if beside else ""
+    failed = "" if status == 0 else f"  exit {os.waitstatus_to_exitcode(status)}"
+    print(f"{title:<38}{cpu:>12.2f}{count / wall:>10.0f}{peak / 1024:>9.0f}{ratio}{failed}", flush=True)
+    return cpu
 
 
 if __name__ == "__main__":

@@ -1,0 +1,62 @@
+"""The steps of one document of 62 KB with 30 new entries, each alone: CPU milliseconds, the best of many runs.
+
+python benchmarks/parts.py
+"""
+
+import pickle
+import time
+from collections.abc import Callable
+
+from feedhub.model.document import Document
+from feedhub.model.identity import KnownKeys
+from feedhub.model.source import Source
+from feedhub.rules.dedupe import judge
+from feedhub.rules.identity import keyed_document
+from feedhub.rules.search_terms import item_terms
+from feedhub.sources.charset import decode
+from feedhub.sources.clean import HtmlCleaner
+from feedhub.sources.dialects import read_dialect
+from feedhub.sources.prepare import read_prepared
+from feedhub.sources.readers import KINDS, read_document
+from feedhub.store.codec import encode_item
+from feeds import feed_bytes
+
+RUNS = 60
+
+
+def main() -> None:
+    source = Source(name="s", url="https://feeds.example/3")
+    document = Document(url=source.url, body=feed_bytes(3), digest="")
+    text = decode(document.body).text
+    feed = read_document(document, source)
+    same = Document(url=source.url, body=document.body, digest="", known_reading=feed.reading or "")
+    cleaner = HtmlCleaner()
+    items = [cleaner.clean(item, source) for item in feed.items]
+    keyed = keyed_document(feed.items, (), "s")
+    prepared = read_prepared(document, source, KINDS)
+    steps: dict[str, Callable[[], object]] = {
+        "feedparser alone": lambda: read_dialect(text, source.url),
+        "read": lambda: read_document(document, source),
+        "read, nothing used is new": lambda: read_document(same, source),
+        "sanitise": lambda: [cleaner.clean(item, source) for item in feed.items],
+        "cut into search terms": lambda: [item_terms(item) for item in items],
+        "to another process and back": lambda: pickle.loads(pickle.dumps(prepared, 5)),
+        "keys": lambda: keyed_document(feed.items, (), "s"),
+        "judge": lambda: judge(keyed, KnownKeys(), source="s", site_url="https://news.example.org"),
+        "encode": lambda: [encode_item(item) for item in items],
+    }
+    for name, step in steps.items():
+        print(f"{name:<34}{best(step):>12.2f}")
+
+
+def best(step: Callable[[], object]) -> float:
+    fastest = float("inf")
+    for _ in range(RUNS):
+        started = time.process_time()
+        step()
+        fastest = min(fastest, time.process_time() - started)
+    return fastest * 1000
+
+
+if __name__ == "__main__":
+    main()

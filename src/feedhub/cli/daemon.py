@@ -1,12 +1,19 @@
 """``feedhub run``: the daemon."""
 
+import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
+from feedhub.cli.exit_codes import exit_code
 from feedhub.cli.session import ConfigOption, SetOption, VerboseOption, opened
+from feedhub.errors import ConfigError, FeedhubError
+
+_log = logging.getLogger(__name__)
 
 
 class LogForm(StrEnum):
@@ -33,8 +40,26 @@ def run(
     from feedhub.runtime.logs import logging_events
     from feedhub.web.beside import WebBeside
 
-    form = {"verbose": session.options.verbose, "as_json": log is LogForm.JSON}
-    with logging_events(sys.stderr, masked=session.masked, **form), session.hub() as hub:
+    as_json = log is LogForm.JSON
+    with (
+        logging_events(sys.stderr, masked=session.masked, verbose=session.options.verbose, as_json=as_json),
+        _errors_as_events() if as_json else nullcontext(),
+        session.hub() as hub,
+    ):
         daemon = Daemon(hub, reload=session.settings, observers=(WebBeside(),))
         with signals_as_events(daemon.post):
             daemon.run()
+
+
+@contextmanager
+def _errors_as_events() -> Iterator[None]:
+    """Log what makes the command fail, so that all of the log is of one form."""
+    try:
+        yield
+    except ConfigError as error:
+        for problem in error.problems:
+            _log.error("%s", problem)
+        raise typer.Exit(exit_code(error)) from error
+    except FeedhubError as error:
+        _log.error("%s", error)
+        raise typer.Exit(exit_code(error)) from error

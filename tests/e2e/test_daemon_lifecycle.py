@@ -89,8 +89,11 @@ def test_a_second_one_names_the_holder_and_a_killed_holder_lets_go(tmp_path: Pat
         assert "feedhub run" in told["event"]
         beside = SiteFolder(tmp_path).run("poll", "a")
         assert (beside.code, beside.err) == (0, "[1/1] a: not modified\n")
+        assert SiteFolder(tmp_path).run("health").code == 0
         first.tell(signal.SIGKILL)
         first.ended()
+        ill = SiteFolder(tmp_path).run("health")
+        assert (ill.code, ill.err) == (1, "feedhub: no daemon runs on this store\n")
         began = time.monotonic()
         with running(config) as third:
             assert time.monotonic() - began < 15

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from feedhub.cli.exit_codes import exit_code
-from feedhub.cli.session import ConfigOption, SetOption, VerboseOption, opened
+from feedhub.cli.session import ConfigOption, SetOption, VerboseOption, opened, started
 from feedhub.errors import ConfigError, FeedhubError
 
 _log = logging.getLogger(__name__)
@@ -63,3 +63,23 @@ def _errors_as_events() -> Iterator[None]:
     except FeedhubError as error:
         _log.error("%s", error)
         raise typer.Exit(exit_code(error)) from error
+
+
+def health(
+    ctx: typer.Context,
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Tell whether a daemon runs and polls what is due; exit 1 if not.
+
+    For health checks of containers and for scripts. How the sources are is told by `feedhub status`."""
+    session = started(ctx, config, overrides, verbose)
+    from feedhub.runtime.pulse import fault
+
+    with session.hub() as hub:
+        wrong = fault(hub)
+    if wrong:
+        session.screen.tell(f"feedhub: {wrong}")
+        raise typer.Exit(1)
+    session.screen.say("a daemon runs and polls what is due")

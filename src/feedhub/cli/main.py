@@ -24,6 +24,7 @@ _COMMANDS: Final = (
     ("poll", polling.poll, "feedhub poll --all --set poll.timeout=10s"),
     ("run", daemon.run, "feedhub run --log json"),
     ("serve", serving.serve, "feedhub serve --port 8000"),
+    ("health", daemon.health, "feedhub health && echo it lives"),
     ("publish", polling.publish, "feedhub publish economy"),
     ("status", looking.status, "feedhub status --json"),
     ("preview", looking.preview, "feedhub preview https://example.org/feed.xml --limit 3"),

@@ -10,15 +10,10 @@ from typing import Annotated, Final
 import typer
 
 from feedhub.cli import configuring, daemon, demo, looking, polling, serving
+from feedhub.cli.exit_codes import DONE, IN_PART, INTERRUPTED, MISUSED, exit_code
 from feedhub.cli.session import ConfigOption, Session, SetOption, VerboseOption
-from feedhub.errors import ConfigError, FeedhubError, StoreError, UsageError
+from feedhub.errors import ConfigError, FeedhubError
 from feedhub.runtime.logs import one_line, printable
-
-DONE: Final = 0
-IN_PART: Final = 1
-MISUSED: Final = 2
-NO_STORE: Final = 3
-INTERRUPTED: Final = 130
 
 # Name, function and example, in the order a new user needs them.
 _COMMANDS: Final = (
@@ -29,6 +24,7 @@ _COMMANDS: Final = (
     ("poll", polling.poll, "feedhub poll --all --set poll.timeout=10s"),
     ("run", daemon.run, "feedhub run --log json"),
     ("serve", serving.serve, "feedhub serve --port 8000"),
+    ("health", daemon.health, "feedhub health && echo it lives"),
     ("publish", polling.publish, "feedhub publish economy"),
     ("status", looking.status, "feedhub status --json"),
     ("preview", looking.preview, "feedhub preview https://example.org/feed.xml --limit 3"),
@@ -66,7 +62,7 @@ def _run(session: Session, arguments: Sequence[str] | None) -> int:
         return MISUSED
     except FeedhubError as error:
         _explain_error(session, error, [f"feedhub: {error}"])
-        return _exit_code(error)
+        return exit_code(error)
     except typer.TyperException as error:
         _explain_error(session, error, [f"feedhub: {error.format_message()}"])
         return MISUSED
@@ -85,12 +81,6 @@ def _explain_error(session: Session, error: Exception, lines: Sequence[str]) -> 
         sys.stderr.write(printable(session.masked("".join(traceback.format_exception(error)))))
     for line in lines:
         sys.stderr.write(one_line(session.masked(line)) + "\n")
-
-
-def _exit_code(error: FeedhubError) -> int:
-    if isinstance(error, StoreError):
-        return NO_STORE
-    return MISUSED if isinstance(error, UsageError) else IN_PART
 
 
 def _version(asked: bool) -> None:

@@ -3,6 +3,7 @@
 import glob
 import os
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path as FilePath
 from typing import Final
 
@@ -38,6 +39,23 @@ def read_files(
     reader = _Reader(overrides, environ, cwd)
     reader.read(main)
     return reader.files, reader.problems
+
+
+def include_folders(file: ConfigFile) -> set[str]:
+    """Return the folders in which a file may appear that the patterns of ``include`` would match."""
+    listed = file.value.get("include")
+    patterns = listed if isinstance(listed, list) else [listed]
+    beside = FilePath(file.path).parent
+    folders: set[str] = set()
+    for pattern in patterns:
+        if isinstance(pattern, str) and _WILD & set(pattern):
+            inner = pattern.rpartition("/")[0]
+            matches = glob.glob(f"{inner}/", root_dir=beside, recursive=True) if inner else [""]  # noqa: PTH207
+            folders |= {os.path.normpath(beside / match) for match in matches}
+            fixed = beside / "/".join(takewhile(lambda part: not _WILD & set(part), inner.split("/")))
+            # What is not there yet is waited for where it would appear.
+            folders.add(os.path.normpath(next(place for place in (fixed, *fixed.parents) if place.is_dir())))
+    return folders
 
 
 class _Reader:

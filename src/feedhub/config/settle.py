@@ -6,6 +6,7 @@ from importlib.metadata import version
 
 from feedhub.config.addresses import absolute, store_url
 from feedhub.config.categories import CategoryTable
+from feedhub.config.files import include_folders
 from feedhub.config.posts import template_path
 from feedhub.config.schema import (
     CategorySection,
@@ -65,6 +66,7 @@ def settle(
             *theme_paths(config.output.templates, root, templates),
             *filter(None, [template_path(config.output.jekyll, root)]),
         ),
+        folders=tuple(sorted({folder for part in parts for folder in include_folders(part.file)})),
         site=site,
         store=store_url(config.store, root),
         output=output,

@@ -14,7 +14,8 @@ class Settings:
 
     ``root`` is the absolute folder that relative paths are relative to (SPEC §3). ``store`` is an SQLAlchemy URL
     with an absolute path. ``categories`` are all that the configuration names, declared or not, in order of mention.
-    ``files`` are the files it was read from, the main one first, a template last.
+    ``files`` are the files it was read from, the main one first, a template last. In ``folders`` more may appear, as
+    ``include`` patterns say.
     ``secrets`` are values that never leave memory.
     ``problems`` are those that cost one source each and not the whole configuration.
     ``posts`` None means that no Jekyll posts are written.
@@ -37,3 +38,4 @@ class Settings:
     problems: tuple[Problem, ...] = ()
     posts: PostSettings | None = None
     web: WebSettings = WebSettings()
+    folders: tuple[str, ...] = ()

@@ -89,7 +89,7 @@ class Daemon:
     # What happens, one event after the other.
 
     def _next_event(self) -> "Tick | Finished | Reload | Stop | None":
-        wait = self._publisher.wait(_LOOK)
+        wait = self._notifier.wait(self._publisher.wait(_LOOK))
         if self._stop_at is not None:
             wait = max(0.0, min(wait, self._stop_at - monotonic()))
         try:
@@ -154,17 +154,20 @@ class Daemon:
 
     def _reload(self, reason: str) -> None:
         self._reload_due = None
+        self._notifier.reloading()
         try:
-            settings = self._read_config()
+            self._change_to(self._read_config(), reason)
         except ConfigError as error:
             log.error("the configuration is not valid, the old one stays", extra={"problems": len(error.problems)})
             for problem in error.problems:
                 log.error("%s", problem)
-            return
+        # Whatever came of it: who asked by a signal waits for this.
+        self._notifier.ready()
+
+    def _change_to(self, settings: Settings, reason: str) -> None:
         before = self._engine
         if settings == before.hub.settings:
             return
-        self._notifier.reloading()
         if settings.store != before.hub.settings.store:
             log.warning("another store is used only after a restart")
         hub = before.hub.renewed(settings)
@@ -178,7 +181,6 @@ class Daemon:
             self._is_more_due = True
             self._reload_due = None
             log.info("reloaded", extra={"why": reason, "sources": len(settings.sources)})
-        self._notifier.ready()
 
     def _take_up(self, hub: Hub) -> None:
         """Bring the store in line with a configuration, and follow its files."""
@@ -186,7 +188,7 @@ class Daemon:
         plan(hub.store, hub.settings, hub.scheduled, hub.now())
         for problem in hub.settings.problems:
             log.warning("%s", problem)
-        self._watch.follow(hub.settings.files)
+        self._watch.follow(hub.settings.files, hub.settings.folders)
         self._publisher.mark()
         for observer in self._observers:
             observer.reloaded(hub)

@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import threading
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from contextlib import contextmanager
 from typing import Any, Final, TextIO
@@ -69,17 +70,26 @@ def logging_events(stream: TextIO, *, verbose: bool, as_json: bool, masked: Call
     """
     handler = logging.StreamHandler(stream)
     handler.setFormatter(_event_formatter(as_json, masked))
-    ours = logging.getLogger("feedhub")
-    before = ours.level, ours.propagate
-    ours.addHandler(handler)
-    ours.propagate = False
+    root, ours = logging.getLogger(), logging.getLogger("feedhub")
+    before = root.level, ours.level
+    # Libraries warn too, and what nobody handles Python writes to stderr in a form of its own.
+    root.addHandler(handler)
+    root.setLevel(logging.WARNING)
     ours.setLevel(logging.DEBUG if verbose else logging.INFO)
+    hook, threading.excepthook = threading.excepthook, _log_dead_thread
     try:
         yield
     finally:
-        ours.setLevel(before[0])
-        ours.propagate = before[1]
-        ours.removeHandler(handler)
+        threading.excepthook = hook
+        root.setLevel(before[0])
+        ours.setLevel(before[1])
+        root.removeHandler(handler)
+
+
+def _log_dead_thread(died: threading.ExceptHookArgs) -> None:
+    name = died.thread.name if died.thread else "?"
+    told = (died.exc_type, died.exc_value or died.exc_type(), died.exc_traceback)
+    logging.getLogger("feedhub").error("a thread died", extra={"which": name}, exc_info=told)
 
 
 def _event_formatter(as_json: bool, masked: Callable[[str], str]) -> logging.Formatter:
@@ -94,7 +104,10 @@ def _event_formatter(as_json: bool, masked: Callable[[str], str]) -> logging.For
         return one_line(" ".join((first, *facts)))
 
     def as_object(_logger: object, _name: str, event: EventDict) -> str:
-        return json.dumps(event, ensure_ascii=False, default=str)
+        # Between the quotes of JSON every control character is an escape already but these.
+        return _UNPRINTABLE.sub(
+            lambda match: f"\\u{ord(match[0]):04x}", json.dumps(event, ensure_ascii=False, default=str)
+        )
 
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[

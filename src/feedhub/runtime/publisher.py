@@ -11,7 +11,8 @@ from feedhub.model.report import PublishReport
 log = logging.getLogger(__name__)
 
 _GAP: Final = 2.0
-_RETRY: Final = 30.0
+_RETRY: Final = 4.0
+_LONGEST: Final = 60.0
 
 
 class Publisher:
@@ -22,6 +23,7 @@ class Publisher:
         self._on_published = on_published
         self._is_due = True
         self._not_before = 0.0
+        self._retry = _RETRY
 
     def mark(self) -> None:
         """Something may have changed."""
@@ -46,10 +48,13 @@ class Publisher:
             report = PublishReport(failed=(("output", str(error)),))
         self._not_before = monotonic() + _GAP
         for output, reason in report.failed:
-            log.error("publish failed", extra={"output": output, "reason": reason, "again_in": f"{_RETRY:g}s"})
+            log.error("publish failed", extra={"output": output, "reason": reason, "again_in": f"{self._retry:g}s"})
         if report.failed:
             self._is_due = True
-            self._not_before = monotonic() + _RETRY
+            self._not_before = monotonic() + self._retry
+            self._retry = min(2 * self._retry, _LONGEST)
+        else:
+            self._retry = _RETRY
         if report.written or report.removed:
             log.info("published", extra={"written": len(report.written), "removed": len(report.removed)})
         self._on_published(report)

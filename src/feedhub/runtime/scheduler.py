@@ -10,7 +10,9 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 TICK_SECONDS: Final = 1
@@ -26,23 +28,31 @@ class Scheduler:
             timezone=ZoneInfo(timezone),
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
         )
-        self._scheduler.add_job(tick, IntervalTrigger(seconds=TICK_SECONDS), id="tick")
+        self._timezone = ZoneInfo(timezone)
         house = _in_background(keep_house)
-        self._scheduler.add_job(house, CronTrigger(hour=0, minute=20, timezone=ZoneInfo(timezone)), id="night")
-        first = datetime.now(ZoneInfo(timezone)) + _FIRST_HOUSEKEEPING
-        self._scheduler.add_job(house, "date", run_date=first, id="first housekeeping")
+        for name, trigger in self._triggers().items():
+            self._scheduler.add_job(tick if name == "tick" else house, trigger, id=name)
+
+    def _triggers(self) -> dict[str, BaseTrigger]:
+        """Return when each job is due, from now on."""
+        return {
+            "tick": IntervalTrigger(seconds=TICK_SECONDS, timezone=self._timezone),
+            "night": CronTrigger(hour=0, minute=20, timezone=self._timezone),
+            "first housekeeping": DateTrigger(datetime.now(self._timezone) + _FIRST_HOUSEKEEPING),
+        }
 
     def start(self) -> None:
         """Begin."""
         self._scheduler.start()
 
     def wind(self) -> None:
-        """Set the times of all jobs anew: APScheduler goes by the wall clock, and would wait for it to catch up."""
+        """Set the times of all jobs anew: APScheduler goes by the wall clock, and would wait for it to catch up.
+
+        Triggers are made anew as well, for they remember when they were made and fire at no time before.
+        """
+        triggers = self._triggers()
         for job in self._scheduler.get_jobs():
-            now = datetime.now(job.trigger.timezone) if hasattr(job.trigger, "timezone") else None
-            upcoming = job.trigger.get_next_fire_time(None, now) if now else None
-            if upcoming is not None:
-                job.modify(next_run_time=upcoming)
+            job.reschedule(triggers[job.id])
 
     def close(self) -> None:
         """End; a run under way is not waited for."""
@@ -52,7 +62,14 @@ class Scheduler:
 def _in_background(task: Callable[[], None]) -> Callable[[], None]:
     """Return a task that does not keep the process from ending: each of its steps is a transaction."""
 
+    is_busy = threading.Lock()
+
+    def run() -> None:
+        with is_busy:
+            task()
+
     def start() -> None:
-        threading.Thread(target=task, name="housekeeping", daemon=True).start()
+        if not is_busy.locked():
+            threading.Thread(target=run, name="housekeeping", daemon=True).start()
 
     return start

@@ -40,6 +40,12 @@ class Notifier:
             self._alive_at = time.monotonic()
             self._send("WATCHDOG=1")
 
+    def wait(self, longest: float) -> float:
+        """Return after how many seconds a sign of life is due, ``longest`` at most."""
+        if self.watchdog is None:
+            return longest
+        return max(0.0, min(longest, self._alive_at + self.watchdog - time.monotonic()))
+
     def _send(self, text: str) -> None:
         if not self._address:
             return

@@ -12,13 +12,17 @@ log = logging.getLogger(__name__)
 
 _YAML: Final = frozenset({".yaml", ".yml"})
 _DEBOUNCE: Final = 400
+_LOOK: Final = 2_000
+
+Seen = dict[str, object]
 
 
 class ConfigWatch:
-    """Calls ``on_saved`` from a thread of its own when one of ``files``, or a YAML file beside one, was written.
+    """Calls ``on_saved`` from a thread of its own when one of ``files``, or a YAML file in ``folders``, was written.
 
     Folders are watched and not files: editors put a new file in the place of the old one, and an ``include`` pattern
-    may begin to match a file that is new.
+    may begin to match a file that is new. Every two seconds files are looked at as well: nothing is heard of what is
+    written behind a link, by another machine, or through a volume of a container.
     """
 
     def __init__(self, on_saved: Callable[[], None]) -> None:
@@ -26,13 +30,15 @@ class ConfigWatch:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def follow(self, files: Iterable[str]) -> None:
+    def follow(self, files: Iterable[str], folders: Iterable[str] = ()) -> None:
         """Watch these from now on, instead of those before."""
         self.close()
         self._stop = threading.Event()
-        self._thread = threading.Thread(
-            target=self._run, args=(frozenset(files), self._stop), name="config-watch", daemon=True
-        )
+        known = frozenset(files)
+        places = {Path(file).parent for file in known} | {Path(folder) for folder in folders}
+        present = frozenset(str(place) for place in places if place.is_dir())
+        arguments = (known, present, _seen(known, present), self._stop)
+        self._thread = threading.Thread(target=self._run, args=arguments, name="config-watch", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
@@ -41,22 +47,52 @@ class ConfigWatch:
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
 
-    def _run(self, files: frozenset[str], stop: threading.Event) -> None:
-        folders = sorted({str(Path(file).parent) for file in files if Path(file).parent.is_dir()})
-
+    def _run(self, files: frozenset[str], folders: frozenset[str], seen: Seen, stop: threading.Event) -> None:
         def is_ours(_: Change, path: str) -> bool:
-            return path in files or (Path(path).suffix in _YAML and not Path(path).name.startswith("."))
+            return path in files or _is_yaml(Path(path))
 
         try:
             changes = watch(
-                *folders,
+                *sorted(folders),
                 watch_filter=is_ours,
                 stop_event=stop,
                 debounce=_DEBOUNCE,
+                rust_timeout=_LOOK,
+                yield_on_timeout=True,
                 recursive=False,
                 raise_interrupt=False,
             )
-            for _ in changes:
-                self._on_saved()
+            for heard in changes:
+                before, seen = seen, _seen(files, folders)
+                if heard or before != seen:
+                    self._on_saved()
         except OSError as error:
-            log.warning("saved configuration files are not noticed (send SIGHUP instead): %s", error)
+            log.warning("files are not watched, but looked at every few seconds", extra={"reason": str(error)})
+            while not stop.wait(_LOOK / 1_000):
+                before, seen = seen, _seen(files, folders)
+                if before != seen:
+                    self._on_saved()
+
+
+def _seen(files: Iterable[str], folders: Iterable[str]) -> Seen:
+    """Return what tells whether something was saved: the stamp of each file, and who is in each folder."""
+    seen: Seen = {file: _stamp(Path(file)) for file in files}
+    for folder in folders:
+        try:
+            inside = frozenset(one.name for one in Path(folder).iterdir() if _is_yaml(one) or one.is_dir())
+        except OSError:
+            inside = frozenset()
+        seen[f"{folder}/"] = inside
+    return seen
+
+
+def _stamp(file: Path) -> object:
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _is_yaml(path: Path) -> bool:
+    return path.suffix in _YAML and not path.name.startswith(".")

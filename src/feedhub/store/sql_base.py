@@ -38,14 +38,18 @@ class SqlBase:
             return apply_next(connection, self._place)
 
     @contextmanager
-    def _write(self) -> Iterator[Connection]:
+    def _alone_in_process(self) -> Iterator[None]:
         if not self._one_writer.acquire(timeout=self._busy_timeout):
             raise StoreError(f"store {self._place} is in use by another thread for more than {self._busy_timeout:g} s")
         try:
-            with self._guard, self._writer_engine.begin() as connection:
-                yield connection
+            yield
         finally:
             self._one_writer.release()
+
+    @contextmanager
+    def _write(self) -> Iterator[Connection]:
+        with self._alone_in_process(), self._guard, self._writer_engine.begin() as connection:
+            yield connection
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:

@@ -63,7 +63,7 @@ class SqlUpkeep(SqlBase):
 
     def maintain(self) -> None:
         """See the port."""
-        with self._guard:
+        with self._alone_in_process(), self._guard:
             tidy_up(self._engine)
 
     def backup(self, path: str) -> None:

@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?=
 
-.PHONY: install demo test check format lint types coverage soak fuzz golden bench bench-serve bench-evil npm screenshots lock schema docs clean
+.PHONY: install demo test check format lint types coverage soak fuzz golden bench bench-serve bench-evil npm screenshots lock schema docs defences clean
 
 install: $(VENV)/.installed
 
@@ -70,6 +70,10 @@ bench-evil: install
 # The readers under hostile input, for FEEDHUB_FUZZ_SECONDS (600).
 fuzz: install
 	PYTHONPATH=tests $(BIN)/python -m fuzz.long_run
+
+# Takes each defence out in a copy, and says which tests notice.
+defences: install
+	$(BIN)/python tests/defences/take_out.py
 
 # What the captured feeds beside the project give, as digests; only when their items are meant to change.
 golden: install

@@ -40,9 +40,8 @@ def main() -> None:
     arguments.add_argument("--only", choices=sorted(EVIL))
     given = arguments.parse_args()
     print(f"{given.good} good sources, {given.rounds} rounds; p95 of a good poll in s")
-    print(
-        f"{'evil':<18}{'without':>9}{'with':>9}{'ratio':>8}{'last good':>11}{'peak MB':>9}{'without':>9}  outcome of the evil one"
-    )
+    columns = f"{'without':>9}{'with':>9}{'ratio':>8}{'last good':>11}{'peak MB':>9}{'without':>9}"
+    print(f"{'evil':<18}{columns}  the evil one")
     worst_ratio = worst_peak = 0.0
     with serving(given.good) as good, serving_evil() as evil, tempfile.TemporaryDirectory() as folder:
         for name in [given.only] if given.only else EVIL:

@@ -1,0 +1,445 @@
+"""Takes each defence out in turn and says which tests notice (``make defences``; docs/security.md is the table).
+
+Works in a copy of the checkout, so that nothing here is touched. A defence that no test misses is a fault: exit 1.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defence:
+    """A piece of code that keeps a guarantee: ``old`` in ``file``, taken out by putting ``new`` for it."""
+
+    guarantee: str
+    file: str
+    old: str
+    new: str
+    tests: str
+
+
+def _d(guarantee: str, file: str, old: str, new: str, tests: str) -> Defence:
+    return Defence(guarantee=guarantee, file=file, old=old, new=new, tests=tests)
+
+
+DEFENCES = (
+    _d(
+        "1 refused ranges",
+        "fetch/guard.py",
+        "        return None if any(each",
+        "        return None\n        return None if any(each",
+        "tests/fetch/test_fetch_guard.py",
+    ),
+    _d(
+        "1 NAT64",
+        "fetch/guard.py",
+        '("NAT64", ("64:ff9b::/96", "64:ff9b:1::/48")),',
+        "",
+        "tests/fetch/test_fetch_guard.py",
+    ),
+    _d(
+        "1 checked where connected",
+        "fetch/dial.py",
+        "if not is_trusted:",
+        "if False:",
+        "tests/fetch/test_fetch_connections.py",
+    ),
+    _d(
+        "1 the proxy's target",
+        "fetch/http.py",
+        "self._dialer.check_target(",
+        "(lambda *_: None)(",
+        "tests/fetch/test_fetch_connections.py",
+    ),
+    _d(
+        "3 schemes at the door",
+        "fetch/guard.py",
+        'if parts.scheme not in {"http", "https"}:',
+        "if False:",
+        "tests/fetch/test_fetch_guard.py",
+    ),
+    _d(
+        "3 schemes of redirects",
+        "fetch/redirects.py",
+        'if parts.scheme not in {"http", "https"} or not parts.hostname:',
+        "if False:",
+        "tests/fetch/test_fetch_redirects.py",
+    ),
+    _d(
+        "3 pages and second requests",
+        "rules/requests.py",
+        "return address if is_web_url(address) else None",
+        "return address",
+        "tests/rules/test_requests_hostile.py",
+    ),
+    _d(
+        "4 headers over redirects",
+        "fetch/http.py",
+        "if keeps_credentials(origin, url):",
+        "if True:",
+        "tests/fetch/test_fetch_redirects.py tests/fetch/test_fetch_connections.py",
+    ),
+    _d(
+        "4 headers of second requests",
+        "rules/requests.py",
+        "return tuple(pair for pair in detail.headers if pair[0].lower() in _HARMLESS)",
+        "return detail.headers",
+        "tests/rules/test_requests_hostile.py",
+    ),
+    _d(
+        "4 secrets in logs",
+        "runtime/logs.py",
+        "return self._pattern.sub(MASK, text) if self._pattern else text",
+        "return text",
+        "tests/cli/test_cli_errors.py tests/cli/test_cli_logs.py",
+    ),
+    _d(
+        "4 passwords in output",
+        "publish/safe.py",
+        'netloc.rpartition("@")[2]',
+        'netloc.replace("@", ".")',
+        "tests/publish/test_safe_values.py",
+    ),
+    _d(
+        "5 number of redirects",
+        "fetch/redirects.py",
+        "if len(self.hops) == MAX_REDIRECTS:",
+        "if False:",
+        "tests/fetch/test_fetch_redirects.py",
+    ),
+    _d(
+        "5 loops",
+        "fetch/redirects.py",
+        "if target in self._visited:",
+        "if False:",
+        "tests/fetch/test_fetch_redirects.py",
+    ),
+    _d(
+        "6 the watchdog",
+        "fetch/watchdog.py",
+        "sock.shutdown(socket.SHUT_RDWR)",
+        "pass",
+        "tests/fetch/test_fetch_times.py tests/fetch/test_fetch_transfer.py",
+    ),
+    _d("7 decoded bytes", "fetch/body.py", "if decoded > max_size:", "if False:", "tests/fetch/test_fetch_transfer.py"),
+    _d(
+        "7 received bytes",
+        "fetch/body.py",
+        "if received > max_size + PIECE:",
+        "if False:",
+        "tests/fetch/test_fetch_transfer.py",
+    ),
+    _d(
+        "7 gzip files",
+        "sources/sniff.py",
+        "unzip.decompress(body, max_size + 1)",
+        "unzip.decompress(body)",
+        "tests/sources/test_hostile_documents.py",
+    ),
+    _d(
+        "8 time of a document",
+        "runtime/parse_pool.py",
+        "timeout=self._timeout)",
+        "timeout=None)",
+        "tests/runtime/test_parse_pool.py",
+    ),
+    _d(
+        "8 memory of a worker",
+        "runtime/parse_pool.py",
+        "resource.setrlimit(resource.RLIMIT_AS, (limit, hard))",
+        "pass",
+        "tests/runtime/test_parse_pool.py",
+    ),
+    _d(
+        "8 quadratic authors",
+        "sources/dialects.py",
+        "    def _sync_author_detail(self",
+        "    def _not_used(self",
+        "tests/sources/test_hostile_documents.py",
+    ),
+    _d(
+        "8 records read",
+        "sources/dialects.py",
+        "if len(self.entries) >= _MOST_RECORDS:",
+        "if False:",
+        "tests/sources/test_hostile_documents.py",
+    ),
+    _d(
+        "8 depth of XML",
+        "sources/dialects.py",
+        "if depth > _DEEPEST:",
+        "if False:",
+        "tests/sources/test_hostile_documents.py",
+    ),
+    _d(
+        "8 depth of markup", "sources/clean.py", "return deepest > _DEEPEST or", "return", "tests/sources/test_clean.py"
+    ),
+    _d("8 ampersands", "sources/clean.py", "> _MOST_AMPERSANDS or", "> 10**9 or", "tests/sources/test_clean.py"),
+    _d(
+        "8 growth of texts", "sources/clean.py", "or len(clean) > _LONGEST:", "or False:", "tests/sources/test_clean.py"
+    ),
+    _d(
+        "8 text per item",
+        "sources/records.py",
+        "value=text.value[:LONGEST_TEXT]",
+        "value=text.value",
+        "tests/sources/test_hostile_documents.py",
+    ),
+    _d(
+        "9 cut codings",
+        "fetch/body.py",
+        "if decoder and received and not decoder.is_complete:",
+        "if False:",
+        "tests/fetch/test_fetch_transfer.py",
+    ),
+    _d(
+        "10 entities",
+        "sources/sniff.py",
+        "head, rest = text[:start], text[doctype.end() if doctype else start :]",
+        "return text\n    head, rest = '', ''",
+        "tests/sources/test_hostile_documents.py",
+    ),
+    _d(
+        "10 entities in OPML",
+        "config/opml_import.py",
+        "if dtd is not None and any(",
+        "if False and any(",
+        "tests/config/test_opml_import.py",
+    ),
+    _d(
+        "11 allow-list",
+        "sources/clean.py",
+        "clean = cleaner.clean(repaired_pictures(markup))",
+        "clean = repaired_pictures(markup)",
+        "tests/sources/test_clean.py",
+    ),
+    _d(
+        "11 frames of known players",
+        "sources/allowed_html.py",
+        "if address and _PLAYERS.match(address) else None",
+        "if address else None",
+        "tests/sources/test_clean.py",
+    ),
+    _d(
+        "11 control characters by reference",
+        "sources/clean.py",
+        "    clean = clean_text(clean)\n",
+        "",
+        "tests/sources/test_clean.py",
+    ),
+    _d(
+        "12 schemes of links",
+        "sources/addresses.py",
+        'if parts.scheme.lower() not in ("http", "https") or not parts.hostname:',
+        "if False:",
+        "tests/sources/test_hostile_documents.py",
+    ),
+    _d(
+        "12 schemes in output",
+        "publish/safe.py",
+        'if parts.scheme not in ("http", "https") or place is None:',
+        "if False:",
+        "tests/publish/test_safe_values.py",
+    ),
+    _d(
+        "13 titles are text in Atom",
+        "publish/feedgen_extension.py",
+        'title.set("type", "text")',
+        "pass",
+        "tests/publish/test_rendered_golden.py tests/publish/test_feed_checks.py",
+    ),
+    _d(
+        "13 direction controls",
+        "rules/text.py",
+        '_BIDI.sub("", clean_text(text))',
+        "clean_text(text)",
+        "tests/rules/test_text.py",
+    ),
+    _d("14 texts in posts", "publish/post_template.py", "finalize=_inert,", "", "tests/publish/test_jekyll_posts.py"),
+    _d(
+        "14 front matter",
+        "publish/post_template.py",
+        "environment.filters.update(yaml=quoted",
+        "environment.filters.update(yaml=str",
+        "tests/publish/test_jekyll_posts.py",
+    ),
+    _d(
+        "15 one line an event",
+        "runtime/logs.py",
+        "return _UNPRINTABLE.sub(_escaped, text)",
+        "return text",
+        "tests/cli/test_cli_logs.py",
+    ),
+    _d(
+        "17 reserved names",
+        "rules/slugs.py",
+        "RESERVED: Final = frozenset({",
+        "RESERVED: Final = frozenset() and frozenset({",
+        "tests/rules/test_slugs.py",
+    ),
+    _d(
+        "17 out of the folder",
+        "publish/files.py",
+        "if not parent.is_relative_to(root):",
+        "if False:",
+        "tests/publish/test_files_paths.py",
+    ),
+    _d(
+        "18 one bad record",
+        "sources/records.py",
+        "        except Exception as exc:  # noqa: BLE001 - hostile input: whatever",
+        "        except Unusable as exc:  # noqa: BLE001 - hostile input: whatever",
+        "tests/sources",
+    ),
+    _d(
+        "19 forbidden characters",
+        "publish/safe.py",
+        'return clean_text(_LINE_END.sub("\\n", text)) if text else ""',
+        'return text or ""',
+        "tests/publish/test_safe_values.py",
+    ),
+    _d(
+        "34 twice in a document",
+        "rules/dedupe.py",
+        "if target.id in self.met:",
+        "if False:",
+        "tests/rules/test_dedupe.py",
+    ),
+    _d(
+        "34 keys of others are not moved",
+        "rules/dedupe.py",
+        "if target.owner != self.source:",
+        "if False:",
+        "tests/rules/test_dedupe_hostile.py",
+    ),
+    _d(
+        "34 addresses tied by others",
+        "rules/dedupe.py",
+        "if not self.migration.links and _differ(sighting.url_key, key.text):",
+        "if False:",
+        "tests/rules/test_dedupe_hostile.py",
+    ),
+    _d(
+        "34 codes tied by others",
+        "rules/dedupe.py",
+        "return sighting is not None and _is_imposed(key, sighting, keyed)",
+        "return False",
+        "tests/rules/test_dedupe_hostile.py",
+    ),
+    _d(
+        "35 keys that do not discriminate",
+        "rules/identity.py",
+        "if not distrusted:",
+        "if True:",
+        "tests/rules/test_dedupe.py",
+    ),
+    _d(
+        "36 migrations",
+        "rules/migration.py",
+        "return frozenset(found) if enough",
+        "return frozenset() if enough",
+        "tests/rules/test_dedupe.py",
+    ),
+    _d(
+        "38 dates of the future", "rules/select.py", "> now", "> now and False", "tests/rules/test_health_and_select.py"
+    ),
+    _d(
+        "39 an empty document",
+        "pipeline/store.py",
+        "complete=bool(feed.items)",
+        "complete=True",
+        "tests/pipeline/test_poll.py",
+    ),
+    _d(
+        "40 wrong charsets",
+        "sources/charset.py",
+        "chosen = _believed(body, declared) or _detected(body)",
+        'chosen = (declared or ["utf-8"])[0]',
+        "tests/sources/test_charset.py",
+    ),
+    _d(
+        "41 relative addresses",
+        "sources/addresses.py",
+        "else urljoin(base, text)",
+        "else text",
+        "tests/sources/test_data_files.py",
+    ),
+    _d(
+        "42 schemes in OPML",
+        "config/opml_import.py",
+        'if parts.scheme.lower() not in {"http", "https"}:',
+        "if False:",
+        "tests/config/test_opml_import.py",
+    ),
+)
+
+
+def main() -> int:
+    """Print a line for each defence; return 1 if one of them is missed by no test."""
+    wanted = sys.argv[1:]
+    missed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "checkout"
+        for part in ("src", "tests", "config", "pyproject.toml"):
+            source = ROOT / part
+            if source.is_dir():
+                shutil.copytree(source, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, copy / part)
+        for defence in DEFENCES:
+            if wanted and not any(defence.guarantee.startswith(each) for each in wanted):
+                continue
+            found = _tests_that_notice(copy, defence)
+            missed += not found
+            told = f"{len(found)} tests, first {found[0]}" if found else "NO TEST NOTICES"
+            print(f"{defence.guarantee:36}{defence.file:28}{told}", flush=True)
+    return 1 if missed else 0
+
+
+def _tests_that_notice(copy: Path, defence: Defence) -> list[str]:
+    path = copy / "src" / "feedhub" / defence.file
+    text = path.read_text(encoding="utf-8")
+    if text.count(defence.old) == 0:
+        return []
+    path.write_text(text.replace(defence.old, defence.new, 1), encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(copy / "src")}
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "--maxfail=3",
+        "--tb=no",
+        "-p",
+        "no:randomly",
+        "-p",
+        "no:cacheprovider",
+    ]
+    try:
+        run = subprocess.run(
+            [*command, *defence.tests.split()],
+            cwd=copy,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
+        )
+        output = run.stdout
+    except subprocess.TimeoutExpired as expired:
+        output = "FAILED (the tests hang)\n" + str(expired.stdout or "")
+    finally:
+        path.write_text(text, encoding="utf-8")
+    return re.findall(r"^(?:FAILED|ERROR) (\S.*?)(?: - .*)?$", output, re.MULTILINE)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

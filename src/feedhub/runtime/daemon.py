@@ -2,6 +2,7 @@
 
 import logging
 import queue
+import threading
 from collections.abc import Callable
 from time import monotonic
 from typing import Final
@@ -23,7 +24,8 @@ from feedhub.runtime.watch import ConfigWatch
 log = logging.getLogger(__name__)
 
 # Seconds. Together with publishing, stopping stays well below the thirty that SPEC §7 allows.
-_GRACE: Final = 10.0
+_GRACE: Final = 8.0
+_PUBLISH: Final = 15.0
 _LOOK: Final = 1.0
 _BETWEEN_STARTS: Final = 0.05
 _PROBE: Final = 15.0
@@ -223,13 +225,25 @@ class Daemon:
         for engine in (self._engine, *self._retired):
             engine.close()
             engine.hub.retire()
-        try:
-            self._publisher.run(now=True)
-        except StoreError as error:
-            log.error("not everything was published", extra={"reason": str(error)})
+        self._publish_last()
         for observer in self._observers:
             observer.close()
         log.info("stopped")
+
+    def _publish_last(self) -> None:
+        """Publish, but not for longer than may pass until we have ended: what is left stays due."""
+
+        def publish() -> None:
+            try:
+                self._publisher.run(now=True)
+            except StoreError as error:
+                log.error("not everything was published", extra={"reason": str(error)})
+
+        last = threading.Thread(target=publish, name="last publish", daemon=True)
+        last.start()
+        last.join(_PUBLISH)
+        if last.is_alive():
+            log.warning("not everything was published in time; the next start goes on with it")
 
     # Called from threads of the scheduler.
 

@@ -105,6 +105,8 @@ def test_items_between_two_instants_come_in_the_order_of_the_output(store: Store
     since, until = NOW - 4 * DAY, NOW - DAY
     assert [mark.id for mark in store.marks("tech", since, until)] == [item_id(2), item_id(3), item_id(4)]
     assert [mark.id for mark in store.marks("all", since, until)] == [item_id(2), item_id(3), item_id(9), item_id(4)]
+    assert [mark.id for mark in store.marks("all", since, until, 2)] == [item_id(2), item_id(3)]
+    assert store.marks("tech", since, until, 0) == ()
     assert [mark.published_at for mark in store.marks("cn", since, until)] == [NOW - 3 * DAY]
     assert (store.count_between("tech", since, until), store.count_between("all", since, until)) == (3, 4)
     assert store.count_between("tech", FIRST, LAST) == 5

@@ -142,11 +142,22 @@ def test_one_new_item_rewrites_what_shows_it_and_no_old_page(world: World, tmp_p
     assert broken_links(tmp_path) == []
 
 
+def test_a_late_item_is_put_where_it_belongs(world: World, tmp_path: Path) -> None:
+    late = datetime(2024, 4, 10, 1, 45, 30, tzinfo=UTC)
+    world.answer("a", record("Late", guid="l", link="https://a.example/l", published=late))
+    world.poll("a")
+    written = published(world, tmp_path).written
+    assert "category/economy/2024-04-2.html" in written
+    assert not [name for name in written if name.endswith(("2024-04.html", "2024-03.html", "2024-05.html"))]
+    assert published(world, tmp_path, everything=True).written == ()
+
+
 def test_an_edit_rewrites_the_one_part_that_holds_it(world: World, tmp_path: Path) -> None:
     old = datetime(2024, 4, 10, 2, 0, tzinfo=UTC)
     world.answer("a", record("4/120 corrected", guid="4-120", link="https://a.example/4/120", published=old))
     world.poll("a")
     written = set(published(world, tmp_path).written)
+    assert published(world, tmp_path, everything=True).written == ()
     assert {name for name in written if "archive" in name} == {
         f"feeds/archive/{slug}/2024-04-2.{kind}" for slug in ("all", "economy") for kind in ("atom", "rss", "json")
     }
@@ -163,6 +174,13 @@ def test_a_new_month_closes_the_one_before(world: World, tmp_path: Path) -> None
     published(world, tmp_path)
     assert "category/economy/2024-05-2.html" in files(tmp_path)
     assert "2024-05-2.html" in (tmp_path / "category/economy/2024-05.html").read_text()
+    assert "2024-06.html" not in (tmp_path / "category/economy/2024-05-2.html").read_text()
+    world.now = datetime(2024, 7, 2, tzinfo=UTC)
+    world.answer("a", record("July", guid="k", link="https://a.example/k", published=world.now))
+    world.poll("a")
+    published(world, tmp_path)
+    assert "2024-06.html" in (tmp_path / "category/economy/2024-05-2.html").read_text()
+    assert published(world, tmp_path, everything=True).written == ()
     assert broken_links(tmp_path) == []
 
 
@@ -239,6 +257,7 @@ def test_pages_of_removed_items_go_and_nothing_links_to_them(world: World, tmp_p
     assert len([name for name in report.removed if name.startswith("items/")]) == 154
     assert len([name for name in files(tmp_path) if name.startswith("items/")]) == 100
     assert not [name for name in files(tmp_path) if "2024-04" in name or "2024-03" in name]
+    assert published(world, tmp_path, everything=True).written == ()
     assert broken_links(tmp_path) == []
 
 

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Final, Protocol
 
@@ -51,20 +52,24 @@ class ArchivePress:
     view: ViewMaker
 
 
-def publish_archive(press: ArchivePress, touched: set[str] | None) -> None:
-    """Write the parts of an output's archive that changed in the months ``touched``, or all of them for None.
+def publish_archive(press: ArchivePress, touched: Mapping[str, datetime] | None) -> None:
+    """Write the parts of an output's archive that changed, or all of them when ``touched`` is None.
+
+    ``touched`` maps months to the published time of the earliest item touched there.
 
     What was written is remembered in the output folder, a digest for each part. When that is lost, the parts of
     touched months are rendered again; their bytes are the same, and no file is written.
     """
     shelf = press.shelf
     known = _read(press.tally.writer.read(_path(press.slug)))
-    months = {_month(name) for name in known} | set(shelf.months) if touched is None else shelf.near(touched)
-    digests = {name: digest for name, digest in known.items() if _month(name) not in months}
-    for month in sorted(months.intersection(shelf.months)):
-        marks = shelf.marks(month)
-        for part in shelf.parts(month):
-            own = marks_of(part, marks)
+    every_month = dict.fromkeys([*map(_month, known), *shelf.months], 1)
+    months = every_month if touched is None else shelf.near(touched)
+    digests = {name: digest for name, digest in known.items() if _is_before(_part(name), months)}
+    for month in sorted(months.keys() & set(shelf.months)):
+        first = months[month]
+        marks = shelf.marks(month, first)
+        for part in shelf.parts(month)[first - 1 :]:
+            own = marks_of(part, marks, first)
             digest = _digest(own, shelf.older(part), shelf.newer(part))
             is_written = (touched is not None and known.get(part.name) == digest) or _write_part(part, own, press)
             digests[part.name] = digest if is_written else ""
@@ -108,6 +113,10 @@ def _digest(own: Sequence[Mark], older: Part | None, newer: Part | None) -> str:
     told = [[mark.id, mark.touched] for mark in own]
     text = json.dumps([told, older and older.name, newer and newer.name])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _is_before(part: Part, months: Mapping[str, int]) -> bool:
+    return part.month not in months or part.number < months[part.month]
 
 
 def _month(name: str) -> str:

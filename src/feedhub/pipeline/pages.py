@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -53,13 +54,18 @@ class ItemPages:
         self._gone: list[str] = []
         self._addresses = {source.name: source.url for source in settings.sources}
 
-    def write(self, since: int) -> set[str] | None:
-        """Return the months touched; None when all are to be looked at. Removed items keep their page for now."""
+    def write(self, since: int) -> dict[str, datetime] | None:
+        """Return the months touched, each with the published time of its earliest item; None for "look at all".
+
+        Removed items keep their page for now.
+        """
         if self._pages is None and since < 0:
             return None
-        months: set[str] = set()
+        months: dict[str, datetime] = {}
         for page in self._store.page_items(since):
-            months.add(month_of(page.item.published_at, self._zone))
+            published_at = page.item.published_at
+            month = month_of(published_at, self._zone)
+            months[month] = min(months.get(month, published_at), published_at)
             if self._pages is None:
                 continue
             if page.removed:

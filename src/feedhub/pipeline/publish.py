@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from types import MappingProxyType
 from typing import Final
@@ -91,14 +92,14 @@ def publish(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Run:
-    """One publish. ``touched`` are the months whose archives may have changed, None for all."""
+    """One publish. ``touched`` are the months whose archives may have changed, each from when on; None for all."""
 
     store: Store
     settings: Settings
     press: Press
     tally: Tally
     categories: Sequence[Category]
-    touched: set[str] | None
+    touched: Mapping[str, datetime] | None
 
     def publish_output(self, slug: str) -> None:
         """Write the archive of an output, then its feeds and its page."""

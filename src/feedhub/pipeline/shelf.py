@@ -1,13 +1,15 @@
 """The archive of one output as the store has it: which months there are, and into how many parts each is divided."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
 from functools import cached_property
 from typing import Final
 
 from feedhub.model.output import Mark, Part
 from feedhub.ports.store import Store
-from feedhub.rules.archive import closed_parts, month_bounds, month_of
+from feedhub.rules.archive import PART_SIZE, closed_parts, month_bounds, month_of, parts_in
 
+_NO_PART: Final = 1_000_000_000
 _END: Final = datetime.max.replace(tzinfo=UTC)
 
 
@@ -31,16 +33,21 @@ class Shelf:
             moment = self._store.published_before(self._slug, month_bounds(found[-1], self._zone)[0])
         return tuple(found)
 
-    def marks(self, month: str) -> tuple[Mark, ...]:
-        """Return the items of a month, newest first."""
-        return self._store.marks(self._slug, *month_bounds(month, self._zone))
+    def marks(self, month: str, first: int) -> tuple[Mark, ...]:
+        """Return the items of a month from part ``first`` on, newest first."""
+        rest = self.count(month) - (first - 1) * PART_SIZE
+        return self._store.marks(self._slug, *month_bounds(month, self._zone), limit=max(rest, 0))
+
+    def count(self, month: str) -> int:
+        """Return how many items a month has."""
+        if month not in self._counts:
+            self._counts[month] = self._store.count_between(self._slug, *month_bounds(month, self._zone))
+        return self._counts[month]
 
     def parts(self, month: str) -> tuple[Part, ...]:
         """Return the parts of a month that are written, oldest first."""
-        if month not in self._counts:
-            self._counts[month] = self._store.count_between(self._slug, *month_bounds(month, self._zone))
         newest = month == self.months[0]
-        return closed_parts(month, self._counts[month], is_newest=newest, entries=self._entries)
+        return closed_parts(month, self.count(month), is_newest=newest, entries=self._entries)
 
     def newest(self) -> Part | None:
         """Return the newest part that is written: what the feed itself goes on to."""
@@ -69,10 +76,19 @@ class Shelf:
         following = self.parts(self.months[place]) if place >= 0 else ()
         return following[0] if following else None
 
-    def near(self, touched: set[str]) -> set[str]:
-        """Return months and their neighbours, whose links may have changed with them."""
-        near = set(touched)
+    def near(self, touched: Mapping[str, datetime]) -> dict[str, int]:
+        """Return the months to look at, each with the number of the first part that may have changed.
+
+        ``touched`` maps months to the earliest item touched there. What is older keeps its place, but the part before
+        may link to a new one, and so may the edges of the neighbouring months.
+        """
+        near: dict[str, int] = {}
         for month in touched:
-            near.update([older for older in self.months if older < month][:1])
-            near.update([newer for newer in self.months if newer > month][-1:])
+            near.update(dict.fromkeys([newer for newer in self.months if newer > month][-1:], 1))
+            # A new month closes the last part of the one before, to which the part before that has to link.
+            for older in [older for older in self.months if older < month][:2]:
+                near.setdefault(older, max(parts_in(self.count(older)) - 1, 1))
+        for month, earliest in touched.items():
+            older_items = self._store.count_between(self._slug, month_bounds(month, self._zone)[0], earliest)
+            near[month] = min(near.get(month, _NO_PART), max(older_items // PART_SIZE, 1))
         return near

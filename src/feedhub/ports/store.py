@@ -208,8 +208,8 @@ class OutputStore(Protocol):
         """Remember that pages and archives were published up to a change number."""
         ...
 
-    def marks(self, slug: str, since: datetime, until: datetime) -> tuple[Mark, ...]:
-        """Return the items of an output published from ``since`` to before ``until``, in the order of ``newest``."""
+    def marks(self, slug: str, since: datetime, until: datetime, limit: int | None = None) -> tuple[Mark, ...]:
+        """Return the newest ``limit`` items published from ``since`` to before ``until``, ordered as ``newest``."""
         ...
 
     def count_between(self, slug: str, since: datetime, until: datetime) -> int:

@@ -54,7 +54,7 @@ def closed_parts(month: str, count: int, *, is_newest: bool, entries: int) -> tu
     return tuple(Part(month=month, number=number) for number in range(1, written + 1))
 
 
-def marks_of(part: Part, marks: Sequence[Mark]) -> tuple[Mark, ...]:
-    """Return the items of a part, newest first; ``marks`` are those of its month, newest first."""
+def marks_of(part: Part, marks: Sequence[Mark], first: int = 1) -> tuple[Mark, ...]:
+    """Return the items of a part, newest first; ``marks`` are those of its month from part ``first`` on, likewise."""
     oldest_first = marks[::-1]
-    return tuple(oldest_first[(part.number - 1) * PART_SIZE : part.number * PART_SIZE][::-1])
+    return tuple(oldest_first[(part.number - first) * PART_SIZE : (part.number - first + 1) * PART_SIZE][::-1])

@@ -55,10 +55,10 @@ class MemoryPages:
         """See the port."""
         self._data.paged = number
 
-    def marks(self, slug: str, since: datetime, until: datetime) -> tuple[Mark, ...]:
+    def marks(self, slug: str, since: datetime, until: datetime, limit: int | None = None) -> tuple[Mark, ...]:
         """See the port."""
         with self._lock:
-            return tuple(
+            found = tuple(
                 Mark(
                     id=item.id,
                     published_at=item.published_at,
@@ -67,6 +67,7 @@ class MemoryPages:
                 for item, source in self._data.newest(slug)
                 if since <= item.published_at < until
             )
+        return found[:limit]
 
     def count_between(self, slug: str, since: datetime, until: datetime) -> int:
         """See the port."""

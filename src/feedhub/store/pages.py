@@ -68,12 +68,13 @@ def page_items(connection: Connection, pks: Sequence[int]) -> list[PageItem]:
     ]
 
 
-def marks(connection: Connection, slug: str, since: datetime, until: datetime) -> tuple[Mark, ...]:
+def marks(connection: Connection, slug: str, since: datetime, until: datetime, limit: int | None) -> tuple[Mark, ...]:
     """Return the items of an output published from ``since`` to before ``until``, newest first."""
     published, base, _ = _output(slug)
     wanted = base.with_only_columns(items.c.id, items.c.published_at, sightings.c.touched)
     rows = connection.execute(
-        wanted.where(published >= _SINCE, published < _UNTIL), {"slug": slug, "since": since, "until": until}
+        wanted.where(published >= _SINCE, published < _UNTIL).limit(limit),
+        {"slug": slug, "since": since, "until": until},
     )
     return tuple(Mark(id=row.id, published_at=row.published_at, touched=row.touched) for row in rows)
 

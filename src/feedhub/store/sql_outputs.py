@@ -101,10 +101,10 @@ class SqlOutputs(SqlBase):
         with self._write() as connection:
             outputs.put_number(connection, outputs.PAGES_PUBLISHED, number)
 
-    def marks(self, slug: str, since: datetime, until: datetime) -> tuple[Mark, ...]:
+    def marks(self, slug: str, since: datetime, until: datetime, limit: int | None = None) -> tuple[Mark, ...]:
         """See the port."""
         with self._read() as connection:
-            return pages.marks(connection, slug, since, until)
+            return pages.marks(connection, slug, since, until, limit)
 
     def count_between(self, slug: str, since: datetime, until: datetime) -> int:
         """See the port."""

@@ -99,7 +99,7 @@ def published(files: list[Path], place: Path) -> dict[str, Any]:
             "files": {
                 path.name: _digest(path.read_bytes())
                 for path in sorted((place / "output" / "feeds").iterdir())
-                if path.stem != "health"  # tells of polls, not of documents
+                if path.is_file() and path.stem != "health"  # tells of polls, not of documents
             },
         }
     return found

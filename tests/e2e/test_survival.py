@@ -340,10 +340,15 @@ def test_when_nobody_can_be_reached_nobody_is_blamed(tmp_path: Path, clock: Wall
     config.write_text(config.read_text("utf-8").replace("[127.0.0.1]", "[127.0.0.0/8]"), "utf-8")
     with running(config, environment=clock.environment) as daemon:
         daemon.heard("no source can be reached")
-        daemon.heard("poll", source="s2")
-        status = {one["name"]: one for one in SiteFolder(tmp_path).run("status", "--json").json["sources"]}
-        assert [status[f"s{number}"]["failures"] for number in range(3)] == [0, 0, 0]
-        assert all("this machine's network seems to be down" in status[f"s{n}"]["reason"] for n in range(3))
+        down = "this machine's network seems to be down"
+
+        def told() -> list[int]:
+            status = SiteFolder(tmp_path).run("status", "--json").json["sources"]
+            return [one["failures"] for one in status if down in one["reason"]]
+
+        # Those that failed first, before it was clear, are forgiven.
+        until(lambda: len(told()) >= 3)
+        assert set(told()) == {0}
         with ExitStack() as network:
             servers = [network.enter_context(serve({"*": static()}, host=host, port=port)) for host in hosts]
             clock.set_by(120)  # a minute would do as well, but lasts longer

@@ -1,6 +1,7 @@
 """Every data file gives what the expected file beside it says; a bug report becomes a data file."""
 
 import json
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,8 @@ def read_case(name: str, given: dict[str, Any]) -> dict[str, Any]:
         limit=given.get("limit"),
     )
     try:
-        return feed_as_plain(read_document(document, source))
+        # The digest of the reading says nothing that the rest does not.
+        return feed_as_plain(replace(read_document(document, source), reading=""))
     except ParseError as exc:
         return {"error": str(exc), "offers": list(exc.offers)}
 

@@ -26,7 +26,7 @@ from feedhub.sources.sniff import without_doctype
 
 _LONGEST_AUTHOR = 300
 _EMAIL = re.compile(r"[^\s@()<>,;:\"]+@[^\s@()<>,;:\"]+\.[^\s@()<>,;:\"]+")
-_MOST_RECORDS = 12_000
+MOST_RECORDS_READ = 12_000
 _DEEPEST = 1_000
 NOT_READ = "the rest was not read"
 _CUT_OFF = (NOT_READ, "no element found", "unclosed token", "unclosed CDATA section", "partial character")
@@ -108,8 +108,8 @@ class _Corrections:
 
     def _start_item(self: Any, attributes: dict[str, str]) -> None:
         # A feed of 100,000 records takes 11 s, and no more than 10,000 of them are kept.
-        if len(self.entries) >= _MOST_RECORDS:
-            raise _EnoughError(f"{NOT_READ}: it has more than {_MOST_RECORDS} records")
+        if len(self.entries) >= MOST_RECORDS_READ:
+            raise _EnoughError(f"{NOT_READ}: it has more than {MOST_RECORDS_READ} records")
         super()._start_item(attributes)  # type: ignore[misc]
 
     _start_entry = _start_item

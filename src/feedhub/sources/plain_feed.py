@@ -11,7 +11,7 @@ from feedparser import api as feedparser_api
 from feedparser.urls import make_safe_absolute_uri
 from lxml import etree
 
-from feedhub.sources.dialects import RawFeed, prepared
+from feedhub.sources.dialects import MOST_RECORDS_READ, RawFeed, prepared
 from feedhub.sources.plain_elements import ATOM, Fields, OddError, Page
 from feedhub.sources.plain_tables import ATOM_ENTRY, ATOM_FEED, PARENTS, RSS_ENTRY, RSS_FEED, Table
 
@@ -88,7 +88,7 @@ class _Reader:
             if node.tag != entry_tag:
                 self._take(self._page.feed, node, feed_table, met)
                 continue
-            if node.keys():
+            if node.keys() or len(self._page.entries) >= MOST_RECORDS_READ:
                 raise OddError("entry")
             entry: Fields = {}
             self._page.entries.append(entry)

@@ -3,6 +3,7 @@
 import gzip
 import json
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,17 @@ def test_a_gzip_bomb_is_refused_at_the_bound() -> None:
 
     with pytest.raises(ParseError, match="holds more than 1000000 bytes"):
         read(bomb, max_size=1_000_000)
+
+
+def test_a_gzip_bomb_is_not_inflated_beyond_the_bound() -> None:
+    bomb = gzip.compress(b"<rss>" + b" " * 60_000_000, compresslevel=1)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ParseError, match="holds more than 1000000 bytes"):
+            read(bomb, max_size=1_000_000)
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_damaged_gzip_is_told() -> None:

@@ -250,3 +250,8 @@ def test_a_million_ampersands_are_cleaned_at_once_and_do_not_grow_fivefold(text:
 
 def test_a_text_in_numeric_references_keeps_its_markup() -> None:
     assert clean(f"<p>{'&#1078;' * 20_000}</p>") == f"<p>{'ж' * 20_000}</p>"
+
+
+def test_markup_deeper_than_250_elements_is_shown_as_its_text() -> None:
+    assert clean("<div>" * 260 + "deep") == "<p>deep</p>"
+    assert clean("<div>" * 240 + "deep") == "<div>" * 240 + "deep" + "</div>" * 240

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from feedhub.errors import ParseError
 from feedhub.model.document import Document
-from feedhub.model.item import ParsedFeed
+from feedhub.model.item import ParsedFeed, ParsedItem
 from feedhub.model.source import Source
 from feedhub.sources.addresses import http_url
 from feedhub.sources.dialects import person_in
 from feedhub.sources.readers import read_document
-from feedhub.sources.records import seconds_of
+from feedhub.sources.records import read_records, seconds_of
 
 URL = "https://feeds.example/f"
 
@@ -263,3 +263,17 @@ def test_a_date_in_greek_is_read_by_the_reader_that_knows_it() -> None:
     feed = read(rss("<title>g</title><pubDate>Κυρ, 11 Ιούλ 2004 12:00:00 EST</pubDate>"))
 
     assert str(feed.items[0].published_at) == "2004-07-11 17:00:00+00:00"
+
+
+def test_a_record_that_breaks_its_reader_costs_itself() -> None:
+    def read_one(position: int, record: str) -> ParsedItem:
+        if record == "evil":
+            raise KeyError("surprise")
+        return ParsedItem(position=position, title=record, text_digest="")
+
+    reading = read_records(["one", "evil", "two"], read_one, lambda record: (record, None, None), None)
+
+    assert [item.title for item in reading.items] == ["one", "two"]
+    assert [(record.title, record.reason) for record in reading.rejected] == [
+        ("evil", "cannot be read: KeyError: 'surprise'")
+    ]

@@ -151,4 +151,5 @@ def test_a_right_is_given_back_by_a_block_that_fails(store: Store) -> None:
 def test_tidying_up_changes_nothing(store: Store) -> None:
     store.plan_polls([planned("a", -1)])
     store.maintain()
+    store.verify()
     assert due(store) == ["a"]

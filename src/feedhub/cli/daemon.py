@@ -26,6 +26,10 @@ class LogForm(StrEnum):
 def run(
     ctx: typer.Context,
     log: Annotated[LogForm, typer.Option("--log", help="Form of the log on stderr.")] = LogForm.TEXT,
+    check_store: Annotated[
+        bool,
+        typer.Option("--check-store", help="First look through the whole store for damage; exit 3 if there is any."),
+    ] = False,
     config: ConfigOption = None,
     overrides: SetOption = None,
     verbose: VerboseOption = False,
@@ -48,6 +52,8 @@ def run(
         session.hub() as hub,
     ):
         observers = WebBeside(), PingAfterPublish(lambda settings: settings.output.hub)
+        if check_store:
+            hub.store.verify()
         daemon = Daemon(hub, reload=session.settings, observers=observers)
         with signals_as_events(daemon.post):
             daemon.run()

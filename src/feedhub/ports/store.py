@@ -286,6 +286,14 @@ class Upkeep(Protocol):
         """Tidy up: let the database collect its statistics and give back what it does not need."""
         ...
 
+    def verify(self) -> None:
+        """Look through the whole store for damage; takes as long as reading it.
+
+        Raises:
+            DamagedStoreError: there is some; says what.
+        """
+        ...
+
     def backup(self, path: str) -> None:
         """Write a consistent copy, while others go on writing. Refuses an existing file."""
         ...

@@ -240,6 +240,9 @@ class MemoryStore(MemorySchedule, MemoryPages, MemoryLook):
         with self._lock:
             return prune(self._data, offered_before, keep_per_category, forget_before, now)
 
+    def verify(self) -> None:
+        """Nothing can be damaged."""
+
     def maintain(self) -> None:
         """Nothing to tidy up."""
 

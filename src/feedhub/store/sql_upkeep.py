@@ -5,12 +5,12 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 
-from feedhub.errors import StoreError
+from feedhub.errors import DamagedStoreError, StoreError
 from feedhub.model.report import PruneReport
 from feedhub.store import retention
 from feedhub.store.exclusive import alone
 from feedhub.store.sql_base import SqlBase
-from feedhub.store.sqlite import Guard, copy_database, tidy_up
+from feedhub.store.sqlite import Guard, copy_database, damage_words, first_damage, tidy_up
 
 
 class SqlUpkeep(SqlBase):
@@ -65,6 +65,13 @@ class SqlUpkeep(SqlBase):
         """See the port."""
         with self._alone_in_process(), self._guard:
             tidy_up(self._engine)
+
+    def verify(self) -> None:
+        """See the port."""
+        with self._guard:
+            fault = first_damage(self._engine)
+        if fault:
+            raise DamagedStoreError(f"store {self._place} {damage_words(fault)}")
 
     def backup(self, path: str) -> None:
         """See the port."""

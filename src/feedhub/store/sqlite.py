@@ -28,10 +28,11 @@ _MATCH = text(
 
 _MATCH_LAST = text("SELECT rowid FROM item_search WHERE item_search MATCH :query ORDER BY rowid DESC LIMIT :limit")
 
+_DAMAGED = "is damaged; put a backup in its place, or delete it and poll everything again (ids stay the same)"
 _WORDS = (
     ("is locked", "is in use by another process"),
     ("is not a database", "is not a database"),
-    ("malformed", "is damaged; put a backup in its place, or delete it and poll everything again (ids stay the same)"),
+    ("malformed", _DAMAGED),
     ("disk is full", "cannot grow: no room on the disk"),
     ("readonly", "cannot be written"),
     ("unable to open", "cannot be opened"),
@@ -97,6 +98,23 @@ def use_wal(engine: Engine) -> None:
         raw.cursor().execute("PRAGMA journal_mode = WAL")
     finally:
         raw.close()
+
+
+def first_damage(engine: Engine) -> str:
+    """Return what SQLite's own check of all pages and indexes finds first; "" for a sound database."""
+    raw = engine.raw_connection()
+    try:
+        cursor = raw.cursor()
+        cursor.execute("PRAGMA integrity_check(1)")
+        found = str(cursor.fetchall()[0][0])
+    finally:
+        raw.close()
+    return "" if found == "ok" else found
+
+
+def damage_words(fault: str) -> str:
+    """Return what is to be done about damage."""
+    return f"{_DAMAGED} ({fault})"
 
 
 def tidy_up(engine: Engine) -> None:

@@ -16,12 +16,25 @@ NOW = datetime(2024, 1, 1, 12, tzinfo=UTC)
 SOURCE = Source(name="a", url="https://a.example/rss")
 PAUSED = Source(name="a", url="https://a.example/rss", paused=True)
 BROKEN = Source(name="a", url="https://a.example/rss", broken="feedhub.yaml:3:5: sources[0].category: no")
-OK = SourceState(name="a", last_poll_at=NOW, next_poll_at=NOW + timedelta(minutes=5), warnings=("odd guid",))
+OK = SourceState(
+    name="a",
+    last_poll_at=NOW,
+    last_success_at=NOW,
+    next_poll_at=NOW + timedelta(minutes=5),
+    warnings=("odd guid",),
+)
 
 STATES = {
     "never polled": (SOURCE, None, "new", "not polled yet", True),
     "well": (SOURCE, OK, "ok", "odd guid", False),
-    "due": (SOURCE, SourceState(name="a", last_poll_at=NOW, next_poll_at=NOW), "ok", "", True),
+    "due": (SOURCE, SourceState(name="a", last_poll_at=NOW, last_success_at=NOW, next_poll_at=NOW), "ok", "", True),
+    "our own network was down": (
+        SOURCE,
+        SourceState(name="a", last_poll_at=NOW, last_error="no network", next_poll_at=NOW),
+        "new",
+        "no network",
+        True,
+    ),
     "failed once": (
         SOURCE,
         SourceState(name="a", failures=1, last_error="404 Not Found", next_poll_at=NOW + timedelta(1)),

@@ -129,6 +129,9 @@ def _tell_next(screen: "Screen", root: Path, feeds: tuple[str, ...]) -> None:
     screen.say("Feeds to open (Atom; .rss and .json are beside them):", style="bold")
     for feed in feeds:
         screen.say(f"  {feed}")
+    screen.say()
+    screen.say("In a browser:", style="bold")
+    screen.say(f"  {(root / 'output' / 'index.html').as_uri()}")
     command, config = own_command(), shlex.quote(str(root / "config" / CONFIG))
     screen.say()
     screen.say("Look around:", style="bold")

@@ -66,8 +66,8 @@ def health(source: Source, state: SourceState, now: datetime) -> tuple[str, str]
         )
     if state.failures:
         return "failing", f"{state.last_error} ({_attempts(state, now)})"
-    if state.last_poll_at is None:
-        return "new", "not polled yet"
+    if state.last_success_at is None and not state.gone:
+        return "new", state.last_error or "not polled yet"
     silence = silent_for(source, state, now)
     notes = ("; ".join(state.warnings),) if state.warnings else ()
     if silence is not None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Final
 
-from feedhub.errors import PublishError
+from feedhub.errors import PublishError, StoreError
 from feedhub.model.report import PublishReport
 
 log = logging.getLogger(__name__)
@@ -46,6 +46,12 @@ class Publisher:
             report = self.publish()
         except PublishError as error:
             report = PublishReport(failed=(("output", str(error)),))
+        except StoreError:
+            self._is_due = True
+            raise
+        except Exception as error:  # what nobody expected must not end the polling
+            log.debug("publishing failed unexpectedly", exc_info=True)
+            report = PublishReport(failed=(("output", f"unexpected {type(error).__name__}: {error}"),))
         self._not_before = monotonic() + _GAP
         for output, reason in report.failed:
             log.error("publish failed", extra={"output": output, "reason": reason, "again_in": f"{self._retry:g}s"})

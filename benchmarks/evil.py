@@ -43,13 +43,13 @@ def main() -> None:
     columns = f"{'without':>9}{'with':>9}{'ratio':>8}{'last good':>11}{'peak MB':>9}{'without':>9}"
     print(f"{'evil':<18}{columns}  the evil one")
     worst_ratio = worst_peak = 0.0
-    with serving(given.good) as good, serving_evil() as evil, tempfile.TemporaryDirectory() as folder:
+    with serving(given.good) as site, serving_evil() as evil, tempfile.TemporaryDirectory() as folder:
         for name in [given.only] if given.only else EVIL:
             runs: dict[bool, list[_Run]] = {False: [], True: []}
             for number in range(given.rounds):
                 for is_evil in (False, True):
                     url = f"{evil}/{quote(name)}" if is_evil else None
-                    config = _configured(Path(folder) / f"{name}-{number}-{is_evil}", good, url, given)
+                    config = _configured(Path(folder) / f"{name}-{number}-{is_evil}", site.address, url, given)
                     runs[is_evil].append(_in_own_process(config))
             ratio, peak = _row(name, runs)
             worst_ratio, worst_peak = max(worst_ratio, ratio), max(worst_peak, peak)
@@ -95,6 +95,10 @@ def _in_own_process(config: str) -> _Run:
     queue = context.SimpleQueue()
     process = context.Process(target=_run, args=(config, queue))
     process.start()
+    while queue.empty():
+        if not process.is_alive() and queue.empty():
+            raise SystemExit("a run ended without figures")
+        time.sleep(0.1)
     run: _Run = queue.get()
     process.join()
     return run

@@ -405,7 +405,7 @@ def main() -> int:
             found = _tests_that_notice(copy, defence)
             missed += not found
             told = f"{len(found)} tests, first {found[0]}" if found else "NO TEST NOTICES"
-            print(f"{defence.guarantee:36}{defence.file:28}{told}", flush=True)
+            print(f"{defence.guarantee:36}{defence.file:30}{told}", flush=True)
     return 1 if missed else 0
 
 

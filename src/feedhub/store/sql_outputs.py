@@ -11,7 +11,7 @@ from feedhub.store.sql_base import SqlBase
 
 
 class SqlOutputs(SqlBase):
-    """See ``feedhub.ports.store.OutputStore``."""
+    """See ``feedhub.ports.output_store.OutputStore``."""
 
     def posts(self, since: int) -> tuple[tuple[str, StoredItem], ...]:
         """See the port."""

@@ -93,3 +93,13 @@ def test_headers_of_the_second_request_go_only_where_they_were_meant_for(
 
 def _by(item: ParsedItem, author: str) -> ParsedItem:
     return replace(item, authors=(Person(name=author),))
+
+
+def test_a_next_page_is_found_behind_other_headers_and_links() -> None:
+    headers = (("Date", "today"), ("Link", '<https://a.example/hub>; rel="hub"'), ("link", "</2>; rel=next"))
+    document = Document(url="https://a.example/1", body=b"", digest="", headers=headers)
+    source = Source(name="a", url="https://a.example/1", kind="json", pages=PageMap(link=True, max=3))
+    feed = ParsedFeed(title="", items=(ParsedItem(position=0, title="t", text_digest=""),))
+    request = next_request(source, document, feed, 2, datetime(2024, 1, 1, tzinfo=UTC))
+    assert request is not None
+    assert request.url == "https://a.example/2"

@@ -106,7 +106,7 @@ def test_visible_text_takes_linear_time(piece: str) -> None:
 
     visible_text(markup)
 
-    assert time.process_time() - started < 3
+    assert time.process_time() - started < 15  # quadratic would be hours
 
 
 @given(st.text())

@@ -37,7 +37,7 @@ def test_an_author_of_48000_characters_is_read_at_once() -> None:
     started = time.process_time()
     feed = read(rss(f"<title>x</title><author>{'a' * 48_000}</author>"))
 
-    assert time.process_time() - started < 2
+    assert time.process_time() - started < 8
     assert len(feed.items[0].authors[0].name) <= 300
 
 
@@ -58,7 +58,7 @@ def test_declared_entities_are_not_expanded(before: str) -> None:
     started = time.process_time()
 
     assert read(bomb).items[0].title == "&l9;"
-    assert time.process_time() - started < 2
+    assert time.process_time() - started < 8
 
 
 def test_a_doctype_that_cannot_be_understood_expands_nothing_either() -> None:
@@ -108,7 +108,7 @@ def test_a_document_of_100000_records_is_not_read_to_its_end() -> None:
     assert len(feed.items) == 10_000
     assert len(feed.rejected) == 2_000
     assert feed.notes == ("the rest was not read: it has more than 12000 records",)
-    assert time.process_time() - started < 12
+    assert time.process_time() - started < 40
 
 
 @pytest.mark.parametrize("broken", ["", "<", "</b>"], ids=["well-formed", "an open tag", "a stray end"])
@@ -117,7 +117,7 @@ def test_a_million_nested_elements_end_the_reading_and_keep_what_came_before(bro
     feed = read(f"{rss('<title>ok</title>')[:-16]}{broken}<item><title>x</title>{'<a>' * 1_000_000}")
 
     assert [item.title for item in feed.items] == ["ok"]
-    assert time.process_time() - started < 5
+    assert time.process_time() - started < 20
 
 
 @pytest.mark.parametrize("reference", ["&#xFFFFFFFF;", "&#99999999999999;", "&#x110000;", "&#-1;", "&#xD800;"])

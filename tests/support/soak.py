@@ -20,8 +20,9 @@ from support.temper_server import host_of, temper_of
 
 GAP = 0.25
 CONCURRENT = 2
-# How late the server may notice that somebody hung up; and how exact the kernel's clock of a connection is, which goes
-# by ticks of up to ten milliseconds, at both ends of a gap.
+# How late the server may notice that somebody hung up: on a busy machine 0.1 s was once too little.
+# How much a gap may read short. The kernel's clock of a connection explains 8 ms (two ticks at 250 Hz); twice in 35,000
+# requests of long runs a gap read 12 and 14 ms short, for a reason that is not found yet.
 TOLERANCE = 0.25
 PRECISION = 0.02
 TIMEOUT = 3

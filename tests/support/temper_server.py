@@ -39,7 +39,9 @@ KEPT = 400
 PACES = {"busy": 4.0, "steady": 15.0, "slow": 20.0, "flapping": 15.0, "too_many": 15.0, "unavailable": 15.0}
 NEVER_A_FEED = frozenset({"silent", "drip", "cut"})
 RETRY_SECONDS = 8
-_LAST_DATA_RECEIVED = 52
+# Linux's numbers: the socket option, and the place in TCP_INFO of the milliseconds since the last acknowledgement.
+_SO_TIMESTAMPNS = 35
+_LAST_ACK_RECEIVED = 56
 
 
 def host_of(number: int) -> str:
@@ -76,25 +78,28 @@ class Server:
     started: float = field(default_factory=time.time)
     end_of_news: float = float("inf")
 
-    async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def connected(self, sock: socket.socket) -> None:
         """Answer one request; who hangs up meanwhile is not served any more."""
-        host = writer.get_extra_info("sockname")[0]
-        entry: dict[str, Any] = {"host": host}
+        entry: dict[str, Any] = {"host": sock.getsockname()[0]}
         try:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-            entry["at"] = arrival(writer.get_extra_info("socket"))
-            answering = asyncio.ensure_future(self.answer(head, writer, entry))
+            head, entry["at"] = await read_head(sock)
+            reader, writer = await asyncio.open_connection(sock=sock)
+            answering = asyncio.ensure_future(self.answer(head.decode("latin-1"), writer, entry))
             leaving = asyncio.ensure_future(reader.read(1))
-            await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if leaving in done and answering not in done:
+                entry["over"] = last_heard(sock)
             for task in (answering, leaving):
                 task.cancel()
             await asyncio.gather(answering, leaving, return_exceptions=True)
+            writer.close()
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:
-            writer.close()
+            sock.close()
             if "path" in entry:
-                self.log.write(json.dumps({**entry, "over": time.time()}) + "\n")
+                # The moment from which the client may have had all that it gets.
+                self.log.write(json.dumps({"over": entry["at"], **entry}) + "\n")
                 self.log.flush()
 
     async def answer(self, head: str, writer: Any, entry: dict[str, Any]) -> None:
@@ -109,9 +114,10 @@ class Server:
         temper = feed.temper
         if temper == "silent":
             await asyncio.sleep(60)
+            entry["over"] = time.time()
             return
         if temper == "hang_up" and feed.asked % 2:
-            entry["status"] = "hung up"
+            entry |= {"status": "hung up", "over": time.time()}
             return
         if temper == "slow":
             await asyncio.sleep(0.8)
@@ -120,7 +126,7 @@ class Server:
             entry["status"] = status
             entry |= {"retry": more["Retry-After-At"]} if "Retry-After-At" in more else {}
             more.pop("Retry-After-At", None)
-            await send(writer, status, more, b"sorry")
+            await send(writer, entry, status, more, b"sorry")
             return
         await self.document(feed, headers, writer, entry)
 
@@ -149,15 +155,15 @@ class Server:
         match feed.temper:
             case "cut":
                 entry["status"] = "cut"
-                await send(writer, 200, {"ETag": etag}, body, whole=False)
+                await send(writer, entry, 200, {"ETag": etag}, body, whole=False)
             case "drip":
                 entry["status"] = "drip"
                 await drip(writer, body)
             case _ if headers.get("if-none-match") == etag:
                 entry["status"] = 304
-                await send(writer, 304, {"ETag": etag}, b"")
+                await send(writer, entry, 304, {"ETag": etag}, b"")
             case _:
-                await send(writer, 200, {"ETag": etag, "Content-Type": "application/rss+xml"}, body)
+                await send(writer, entry, 200, {"ETag": etag, "Content-Type": "application/rss+xml"}, body)
                 entry |= {"status": 200, "given": etag}
 
     @property
@@ -178,21 +184,55 @@ def document(number: int, count: int) -> bytes:
     ).encode()
 
 
-def arrival(sock: socket.socket) -> float:
-    """Return when the request came in, by the kernel: this process may have been waiting for its turn since."""
+async def read_head(sock: socket.socket) -> tuple[bytes, float]:
+    """Return the head of a request, and when the kernel got its last part: this process may have waited since.
+
+    Raises:
+        ConnectionError: nothing came, or too much.
+    """
+    head, at = b"", 0.0
+    while not head.endswith(b"\r\n\r\n"):
+        await readable(sock)
+        part, told, _, _ = sock.recvmsg(65_536, 64)
+        head += part
+        if not part or len(head) > 65_536:
+            raise ConnectionError
+        for level, kind, data in told:
+            if (level, kind) == (socket.SOL_SOCKET, _SO_TIMESTAMPNS):
+                seconds, nanoseconds = struct.unpack("qq", data)
+                at = seconds + nanoseconds / 1e9
+    assert at, "the kernel did not say when the request came"
+    return head, at
+
+
+async def readable(sock: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    has_come = loop.create_future()
+    loop.add_reader(sock, has_come.set_result, None)
+    try:
+        await has_come
+    finally:
+        loop.remove_reader(sock)
+
+
+def last_heard(sock: socket.socket) -> float:
+    """Return when the client hung up, by the kernel: to the tick, 4 to 10 ms."""
     while True:
         now = time.time()
         info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
         # Not if somebody else had the processor between the two clocks.
         if time.time() - now < 0.001:
-            return now - struct.unpack_from("I", info, _LAST_DATA_RECEIVED)[0] / 1000
+            return now - float(struct.unpack_from("I", info, _LAST_ACK_RECEIVED)[0]) / 1000
 
 
-async def send(writer: Any, status: int, headers: dict[str, Any], body: bytes, *, whole: bool = True) -> None:
+async def send(
+    writer: Any, entry: dict[str, Any], status: int, headers: dict[str, Any], body: bytes, *, whole: bool = True
+) -> None:
     lines = [f"HTTP/1.1 {status} x", "Connection: close", f"Date: {email.utils.formatdate(usegmt=True)}"]
     if status != 304:
         lines.append(f"Content-Length: {len(body)}")
     lines += [f"{name}: {value}" for name, value in headers.items()]
+    entry["over"] = time.time()
     writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + (body if whole else body[: len(body) // 2]))
     await writer.drain()
 
@@ -205,19 +245,35 @@ async def drip(writer: Any, body: bytes) -> None:
         await asyncio.sleep(0.5)
 
 
+def listen(host: str, port: int) -> socket.socket:
+    listener = socket.create_server((host, port), backlog=128)
+    listener.setblocking(False)
+    listener.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+    return listener
+
+
+async def accept(listener: socket.socket, server: Server) -> None:
+    loop = asyncio.get_running_loop()
+    async with asyncio.TaskGroup() as connections:
+        while True:
+            sock, _ = await loop.sock_accept(listener)
+            connections.create_task(server.connected(sock))
+
+
 async def serve(log: TextIO, sources: int) -> None:
     server = Server(log)
     hosts = sorted({host_of(number) for number in range(sources)})
-    first = await asyncio.start_server(server.connected, hosts[0], 0)
-    port = first.sockets[0].getsockname()[1]
-    others = [await asyncio.start_server(server.connected, host, port) for host in hosts[1:]]
+    first = listen(hosts[0], 0)
+    port = first.getsockname()[1]
+    listeners = [first, *(listen(host, port) for host in hosts[1:])]
+    accepting = asyncio.gather(*(accept(listener, server) for listener in listeners))
     print(port, flush=True)
     # A line on standard input ends the news, so that everything can be taken in before it is compared.
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
     server.end_of_news = time.time()
     feeds = [Feed(number) for number in range(sources)]
     print(json.dumps([feed.holds(server.age) for feed in feeds if feed.temper not in NEVER_A_FEED]), flush=True)
-    await asyncio.gather(*(each.serve_forever() for each in (first, *others)))
+    await accepting
 
 
 if __name__ == "__main__":

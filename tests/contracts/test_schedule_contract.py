@@ -92,13 +92,6 @@ def test_a_host_is_held_until_a_time_and_no_shorter(store: Store) -> None:
     assert times == {"a": NOW + HOUR, "b": NOW + 2 * HOUR, "c": NOW - MINUTE}
 
 
-def test_due_times_move_with_the_clock(store: Store) -> None:
-    store.plan_polls([planned("a", 60), planned("b", None)])
-    store.shift_due(-3600.5)
-    assert due(store) == ["a"]
-    assert store.next_due_at() == NOW - timedelta(seconds=0.5)
-
-
 def test_events_are_told_newest_first_and_counted(store: Store) -> None:
     assert (store.health_number(), store.health_published(), store.health_events(5)) == (0, 0, ())
     events = [

@@ -276,7 +276,9 @@ def clock(tmp_path: Path) -> WallClock:
 
 
 def test_a_clock_set_back_stops_no_poll(tmp_path: Path, server: LoopbackServer, clock: WallClock) -> None:
-    config = write_config(tmp_path, [_source(server), _source(server, "hourly", "every: 1h").replace("/a", "/h")])
+    hourly = _source(server, "hourly", "every: 1h").replace("/a", "/h")
+    daily = _source(server, "daily", "schedule: '30 3 * * *'").replace("/a", "/h?2")
+    config = write_config(tmp_path, [_source(server), hourly, daily])
     server.routes["/h"] = static()
     with running(config, environment=clock.environment) as daemon:
         daemon.heard("poll", source="hourly")
@@ -288,6 +290,8 @@ def test_a_clock_set_back_stops_no_poll(tmp_path: Path, server: LoopbackServer, 
         due = _instant(store_row(_store(tmp_path), "hourly")["next_poll_at"])
         # An hour from now by the new clock, not seven.
         assert due - (time.time() - 6 * 3_600) <= 3_601
+        # A time of day stays that time of day.
+        assert _instant(store_row(_store(tmp_path), "daily")["next_poll_at"]) % 86_400 == 3.5 * 3_600
         clock.set_by(0)
         daemon.heard("the clock was set")
         assert len(server.requests("/h")) <= 2

@@ -125,6 +125,30 @@ def test_a_plan_made_anew_keeps_due_times_unless_there_is_a_reason(
     assert replanned(source, state) == due
 
 
+CRON = replace(SOURCE, schedule="0 8 * * *")
+DAILY = replace(POLLED, pacing="0 8 * * *", next_poll_at=NOW + 20 * HOUR)
+SET_BACK = {
+    "a wait moves with the clock": (SOURCE, POLLED, None, NOW - HOUR),
+    "a time of day does not": (CRON, DAILY, NOW + 20 * HOUR, NOW + 20 * HOUR),
+    "a day that was ahead by mistake is forgotten": (
+        CRON,
+        replace(DAILY, last_poll_at=NOW + 700 * HOUR, next_poll_at=NOW + 720 * HOUR),
+        NOW + 20 * HOUR,
+        NOW + 20 * HOUR,
+    ),
+    "the wait of one that fails moves": (CRON, replace(DAILY, failures=2), NOW + 20 * HOUR, NOW + 18 * HOUR),
+    "gone stays gone": (CRON, replace(DAILY, gone=True, next_poll_at=None), NOW + 20 * HOUR, None),
+}
+
+
+@pytest.mark.parametrize(("source", "state", "cron", "due"), SET_BACK.values(), ids=SET_BACK)
+def test_a_clock_that_is_set_back_by_two_hours(
+    source: Source, state: SourceState, cron: datetime | None, due: datetime | None
+) -> None:
+    moment = replanned_at(source, state, now=NOW, scheduled=cron, settings=SETTINGS, set_by=-7200)
+    assert moment == due
+
+
 def test_a_new_cron_expression_is_followed_at_once() -> None:
     assert replanned(replace(SOURCE, schedule="0 * * * mon"), scheduled=NOW + 3 * HOUR) == NOW + 3 * HOUR
 

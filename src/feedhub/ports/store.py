@@ -97,10 +97,6 @@ class PollStore(Protocol):
         """Return when the next scheduled source is due; None when none is."""
         ...
 
-    def shift_due(self, seconds: float) -> None:
-        """Move all due times; for a clock that was set."""
-        ...
-
     def sync_categories(
         self, categories: Sequence[Category], output_digest: str, now: datetime, *, from_records: bool = False
     ) -> None:

@@ -66,19 +66,31 @@ def first_poll_at(now: datetime, *, position: int, interval: float) -> datetime:
 
 
 def replanned_at(
-    source: Source, state: SourceState, *, now: datetime, scheduled: datetime | None, settings: PollSettings
+    source: Source,
+    state: SourceState,
+    *,
+    now: datetime,
+    scheduled: datetime | None,
+    settings: PollSettings,
+    set_by: float = 0.0,
 ) -> datetime | None:
-    """Return when a source that was polled before is due, after a restart or a change of the configuration.
+    """Return when a source that was polled before is due, after a restart or a change of the configuration or clock.
 
     Its due time stays, unless the source has another address now (then it is due), or is paced otherwise: then it is
     due when it would be had it always been so, but never later than it was and not before a failing server's time.
-    ``scheduled`` is the next time its cron expression names.
+    ``scheduled`` is the next time its cron expression names, which a clock that is set back leaves where it is; waits
+    move with the clock. ``set_by``: by how many seconds it was set just now, negative for back.
     """
     if state.configured_url is not None and state.configured_url != source.url:
         return now
     due = state.next_poll_at
-    if due and state.last_poll_at and state.last_poll_at > now:
-        due = now + (due - state.last_poll_at)  # the clock was set back since
+    is_back = set_by < 0 or bool(state.last_poll_at and state.last_poll_at > now)
+    if is_back and due and scheduled and not state.failures and not state.gone:
+        return scheduled
+    if due and set_by < 0:
+        due += timedelta(seconds=set_by)
+    elif due and state.last_poll_at and is_back:
+        due = now + (due - state.last_poll_at)
     if state.gone or due is None or state.pacing in (None, pacing_text(source, settings)) or state.failures:
         return None if state.gone else (due or now)
     if scheduled is not None:

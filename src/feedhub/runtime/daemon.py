@@ -200,11 +200,12 @@ class Daemon:
             observer.published(report)
 
     def _set_by(self, jump: float, scheduler: Scheduler) -> None:
-        """The clock was set: due times move back with it; what was missed is made up once."""
+        """The clock was set: waits move back with it, times of day do not; what was missed is made up once."""
         log.warning("the clock was set, or the machine slept", extra={"by": f"{jump:+.0f}s"})
         with self._patience.outliving():
             if jump < 0:
-                self._engine.hub.store.shift_due(jump)
+                hub = self._engine.hub
+                plan(hub.store, hub.settings, hub.scheduled, hub.now(), set_by=jump)
         scheduler.wind()
         self._is_more_due = True
 

@@ -19,8 +19,11 @@ def sync_store(store: Store, settings: Settings, now: datetime) -> None:
     refile(store, settings.sources, settings.rules, digest=_filing_digest(settings), now=now)
 
 
-def plan(store: Store, settings: Settings, scheduled: Scheduled, now: datetime) -> None:
-    """Write down when each source is due: new ones spread out from now on, others when they were."""
+def plan(store: Store, settings: Settings, scheduled: Scheduled, now: datetime, *, set_by: float = 0.0) -> None:
+    """Write down when each source is due: new ones spread out from now on, others when they were.
+
+    ``set_by``: by how many seconds the clock was set just now.
+    """
     states = {state.name: state for state in store.states()}
     planned: list[PlannedPoll] = []
     new = 0
@@ -32,7 +35,8 @@ def plan(store: Store, settings: Settings, scheduled: Scheduled, now: datetime) 
             at: datetime | None = first_poll_at(now, position=new, interval=usual_interval(source, settings.poll))
             new += 1
         else:
-            at = replanned_at(source, state, now=now, scheduled=scheduled(source, now), settings=settings.poll)
+            cron = scheduled(source, now)
+            at = replanned_at(source, state, now=now, scheduled=cron, settings=settings.poll, set_by=set_by)
         planned.append(PlannedPoll(name=source.name, host=host_key(source.url, settings.poll), at=at))
     store.plan_polls(planned)
 

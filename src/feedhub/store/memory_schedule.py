@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from feedhub.errors import StoreError
 from feedhub.model.report import HealthEvent
@@ -48,14 +48,6 @@ class MemorySchedule:
         """See the port."""
         with self._lock:
             return next((state.next_poll_at for state in self._scheduled() if state.next_poll_at), None)
-
-    def shift_due(self, seconds: float) -> None:
-        """See the port."""
-        with self._lock:
-            for state in self._scheduled():
-                if state.next_poll_at:
-                    moved = state.next_poll_at + timedelta(seconds=seconds)
-                    self._data.states[state.name] = replace(state, next_poll_at=moved)
 
     def health_events(self, limit: int) -> tuple[HealthEvent, ...]:
         """See the port."""

@@ -1,7 +1,7 @@
 """Which sources are due: times and hosts in the table of sources, found by an index over the scheduled ones."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, func, select, update
 
@@ -64,16 +64,6 @@ def due(connection: Connection, now: datetime, per_host: int, limit: int) -> tup
 def next_due_at(connection: Connection) -> datetime | None:
     """Return the earliest due time."""
     return connection.execute(_NEXT).scalar()
-
-
-def shift(connection: Connection, seconds: float) -> None:
-    """Move all due times."""
-    due_at = sources.c.next_poll_at
-    rows = connection.execute(select(sources.c.id, due_at).where(sources.c.scheduled == 1, due_at.is_not(None))).all()
-    moved = [{"number": row.id, "at": row.next_poll_at + timedelta(seconds=seconds)} for row in rows]
-    if moved:
-        statement = update(sources).where(sources.c.id == bindparam("number")).values(next_poll_at=bindparam("at"))
-        connection.execute(statement, moved)
 
 
 def hold(connection: Connection, names: Sequence[str], until: datetime) -> None:

@@ -83,11 +83,6 @@ class SqlStore(SqlOutputs, SqlLook, SqlUpkeep):
         with self._read() as connection:
             return schedule.next_due_at(connection)
 
-    def shift_due(self, seconds: float) -> None:
-        """See the port."""
-        with self._write() as connection:
-            schedule.shift(connection, seconds)
-
     def offered_texts(self, source: str) -> frozenset[str]:
         """See the port."""
         with self._read() as connection:

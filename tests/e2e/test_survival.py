@@ -311,6 +311,23 @@ def test_what_a_sleep_missed_is_made_up_once(tmp_path: Path, server: LoopbackSer
         assert daemon.stop() == 0
 
 
+def test_every_night_what_is_too_old_is_removed(tmp_path: Path, server: LoopbackServer, clock: WallClock) -> None:
+    server.routes["/a"] = static(document(1, 2, 3))
+    config = write_config(tmp_path, [_source(server)], more="retention: {items: 2}")
+    with running(config, environment=clock.environment) as daemon:
+        until(lambda: _published(tmp_path) == 3)
+        # What a source still offers is kept.
+        server.routes["/a"] = static(document(1))
+        asked = len(server.requests("/a"))
+        until(lambda: len(server.requests("/a")) >= asked + 3)
+        # At 00:20 by the time zone of the site.
+        until_night = (datetime(2000, 1, 2, 0, 19, 50) - datetime(2000, 1, 1)).total_seconds() - time.time() % 86_400
+        clock.set_by(int(until_night))
+        assert daemon.heard("housekeeping")["removed"] == 1
+        until(lambda: _published(tmp_path) == 2)
+        assert daemon.stop() == 0
+
+
 def test_polls_of_the_future_are_not_waited_for(tmp_path: Path, server: LoopbackServer, clock: WallClock) -> None:
     """A machine whose clock ran ahead was put right while the daemon was not running."""
     config = write_config(tmp_path, [_source(server, "a", "every: 1h"), _source(server, "b", "every: 2s")])

@@ -36,6 +36,21 @@ def store(path: Path) -> Iterator[SqlStore]:
     made.close()
 
 
+def test_the_log_of_writes_is_shortened_once_nobody_reads_the_past(store: SqlStore, path: Path) -> None:
+    log = Path(f"{path}-wal")
+    past = sqlite3.connect(path, isolation_level=None)
+    past.execute("BEGIN")
+    past.execute("SELECT count(*) FROM items").fetchall()
+    for number in range(40):
+        put(store, ingest(number))
+    store.maintain()  # waits for nobody, and breaks nothing
+    assert log.stat().st_size > 500_000
+    past.close()
+    store.maintain()
+    assert log.stat().st_size == 0
+    assert sum(counts.items for counts in store.counts(NOW).values()) == 40
+
+
 def use_transaction(work: Callable[[Any], object]) -> Callable[[SqlStore], None]:
     def call(store: SqlStore) -> None:
         with store.writing() as transaction:

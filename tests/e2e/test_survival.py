@@ -8,7 +8,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -321,7 +321,7 @@ def test_every_night_what_is_too_old_is_removed(tmp_path: Path, server: Loopback
         asked = len(server.requests("/a"))
         until(lambda: len(server.requests("/a")) >= asked + 3)
         # At 00:20 by the time zone of the site.
-        until_night = (datetime(2000, 1, 2, 0, 19, 50) - datetime(2000, 1, 1)).total_seconds() - time.time() % 86_400
+        until_night = timedelta(days=1, minutes=19, seconds=50).total_seconds() - time.time() % 86_400
         clock.set_by(int(until_night))
         assert daemon.heard("housekeeping")["removed"] == 1
         until(lambda: _published(tmp_path) == 2)

@@ -31,7 +31,9 @@ class Beside:
         """Let a source be due so long after now, and have been polled so long before now."""
         at = NOW + after
         with self.daemon.store.writing() as transaction:
-            transaction.save_state(SourceState(name=name, last_poll_at=NOW - polled if polled else None, next_poll_at=at))
+            transaction.save_state(
+                SourceState(name=name, last_poll_at=NOW - polled if polled else None, next_poll_at=at)
+            )
         self.daemon.store.plan_polls([PlannedPoll(name=name, host="a.example", at=at)])
 
 

@@ -204,8 +204,7 @@ class HtmlSite:
                 "state_text": words.state(line.state),
                 "since": words.date(line.failing_since) if line.failing_since else None,
                 "newest": words.date(line.newest_at) if line.newest_at else None,
-                "newest_machine": words.machine(line.newest_at) if line.newest_at else None,
-                "newest_clock": words.clock(line.newest_at) if line.newest_at else None,
+                "newest_machine": words.local(line.newest_at).date().isoformat() if line.newest_at else None,
             }
             for line in lines
             for feed in [safe_url(line.url)]

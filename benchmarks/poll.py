@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -73,12 +74,22 @@ def write_config(folder: Path, site: Site, prefix: str, count: int) -> list[str]
     return [sys.executable, "-m", "feedhub", "poll", "--all", "-c", str(path)]
 
 
-def measure(title: str, command: list[str], count: int, *, beside: float = 0.0) -> float:
-    """Run a command to its end; print its cost and return its CPU milliseconds per feed."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """What a command cost with all its processes: CPU and wall seconds, and the peak kilobytes of the largest."""
+
+    cpu: float
+    wall: float
+    peak: int
+    code: int
+
+
+def run(command: list[str]) -> Spent:
+    """Run a command in silence to its end."""
     started = time.perf_counter()
     actions = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_WRONLY, 0) for number in (1, 2)]
     process = os.posix_spawnp(command[0], command, os.environ, file_actions=actions, setpgroup=0)
-    cpu, peak, status = 0.0, 0, 0
+    cpu, peak, status, wall = 0.0, 0, 0, 0.0
     while True:
         try:
             # Processes that it leaves behind (the one that starts our workers) come to us, and are waited for too.
@@ -89,10 +100,16 @@ def measure(title: str, command: list[str], count: int, *, beside: float = 0.0) 
             status, wall = ended, time.perf_counter() - started
         cpu += usage.ru_utime + usage.ru_stime
         peak = max(peak, usage.ru_maxrss)
-    cpu = cpu / count * 1000
+    return Spent(cpu=cpu, wall=wall, peak=peak, code=os.waitstatus_to_exitcode(status))
+
+
+def measure(title: str, command: list[str], count: int, *, beside: float = 0.0) -> float:
+    """Run a command to its end; print its cost and return its CPU milliseconds per feed."""
+    spent = run(command)
+    cpu = spent.cpu / count * 1000
     ratio = f"{cpu / beside:>12.2f}" if beside else ""
-    failed = "" if status == 0 else f"  exit {os.waitstatus_to_exitcode(status)}"
-    print(f"{title:<38}{cpu:>12.2f}{count / wall:>10.0f}{peak / 1024:>9.0f}{ratio}{failed}", flush=True)
+    failed = f"  exit {spent.code}" if spent.code else ""
+    print(f"{title:<38}{cpu:>12.2f}{count / spent.wall:>10.0f}{spent.peak / 1024:>9.0f}{ratio}{failed}", flush=True)
     return cpu
 
 

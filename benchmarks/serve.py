@@ -1,20 +1,25 @@
 """Serving a 200 KB feed, beside nginx on the same file in the same run; and polling while it is served.
 
-    python benchmarks/serve.py [--seconds 4] [--rounds 3] [--feeds 500] [--skip-polling]
+    python benchmarks/serve.py [--seconds 3] [--rounds 3] [--feeds 500] [--skip-polling]
 
 Needs ``wrk`` and ``nginx`` (Debian: ``apt-get install wrk nginx-light``). Requests per second with and without
 ``If-None-Match``, and as a share of nginx's (one worker, no logs): the median of rounds in which both take turns, since
 a shared machine is noisy. Memory is the resident size of the serving process after the rounds.
 
-Polling is measured in a process that serves at the same time, once with nobody asking and once with wrk asking for
-the feed on two connections at about ``RATE`` requests per second: a crowd that asks as often as it can would measure
-how two programs share two cores, and not whether serving gets in the way of polling.
+Polling is measured in a process that serves at the same time, as the daemon does: once with nobody asking, once with
+readers asking for the feed ``RATE`` times a second on ``READERS`` connections, every second time with the validator
+of what they have. The rate is fixed, because a crowd that asks as often as it can would measure how two programs
+share two cores, and not whether serving gets in the way of polling. The two take turns at going first. Every poll
+begins with a copy of one filled store: all feeds come anew, one in ten with three changed entries, and the feeds that
+changed are published; no pages. CPU is that of the polling process with its workers, serving included, and without that
+of wrk, which is named beside it.
 """
 
 import argparse
 import contextlib
-import multiprocessing
+import json
 import re
+import resource
 import shutil
 import signal
 import statistics
@@ -24,29 +29,36 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from feedhub.config.load import load
 from feedhub.model.web import WebSettings
 from feedhub.runtime.hub import Hub
 from feedhub.web.server import WebServer
-from feeds import serving
-from poll import write_config
+from feeds import ENTRIES, serving
+from poll import adopt_orphans, run, write_config
 
 FEED = "feeds/all.atom"
 SIZE = 200_000
 CONNECTIONS = 16
-RATE = 200
+RATE = 150
+READERS = 3
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    arguments.add_argument("--seconds", type=int, default=4)
+    arguments.add_argument("--seconds", type=int, default=3)
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--feeds", type=int, default=500)
     arguments.add_argument("--skip-polling", action="store_true")
+    arguments.add_argument("--polled", nargs=2, metavar=("CONFIG", "RESULT"), help=argparse.SUPPRESS)
+    arguments.add_argument("--busy", action="store_true", help=argparse.SUPPRESS)
     chosen = arguments.parse_args()
+    if chosen.polled:
+        poll_once(chosen.polled[0], Path(chosen.polled[1]), is_busy=chosen.busy)
+        return
+    adopt_orphans()
     for tool in ("wrk", "nginx"):
         if not shutil.which(tool):
             raise SystemExit(f"{tool} is not installed")
@@ -63,7 +75,7 @@ def compare(folder: Path, seconds: int, rounds: int) -> None:
     with feedhub(config) as (ours, process), nginx(folder, config.parent / "output") as theirs:
         for _ in range(rounds):
             for who, address in (("nginx", theirs), ("feedhub", ours)):
-                for what, fields in (("200", ()), ("304", (f"If-None-Match: {etag(address)}",))):
+                for what, fields in (("200", ()), ("304", (f"If-None-Match: {etag(f'{address}/{FEED}')}",))):
                     figures.setdefault(what, {}).setdefault(who, []).append(wrk(address, seconds, fields))
             gzipped = wrk(ours, seconds, ("Accept-Encoding: gzip",))
             figures.setdefault("200", {}).setdefault("feedhub, gzip", []).append(gzipped)
@@ -77,58 +89,100 @@ def compare(folder: Path, seconds: int, rounds: int) -> None:
     print(f"resident memory of feedhub serve: {memory:.0f} MB")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Polled:
+    """One poll of all feeds: seconds on the wall, CPU seconds, how often the feed was asked for, by what CPU."""
+
+    wall: float
+    cpu: float
+    rate: float
+    readers: float
+
+
 def poll_and_serve(folder: Path, count: int, rounds: int) -> None:
-    quiet, busy, asked = [], [], []
-    with serving(count) as address:
+    runs: dict[bool, list[Polled]] = {False: [], True: []}
+    filled = folder / "filled"
+    with serving(count) as upstream:
+        command = write_config(filled, upstream, "", count)
+        with (filled / "feedhub.yaml").open("a") as file:
+            file.write("output: {pages: false}\n")
+        if run(command).code:
+            raise SystemExit("the first poll failed")
+        upstream.become(changed=3, every=10, built=1)
         for number in range(rounds):
-            for is_busy in (False, True):
-                config = write_config(folder / f"poll{number}{is_busy}", address, "", count)
-                seconds, rate = polled(config, is_busy=is_busy)
-                (busy if is_busy else quiet).append(seconds)
-                asked += [rate] if is_busy else []
-    before, after = statistics.median(quiet), statistics.median(busy)
-    print(
-        f"cold poll of {count} feeds: {before:.2f} s with nobody asking, {after:.2f} s beside "
-        f"{statistics.median(asked):.0f} requests/s of 200 KB: {after / before - 1:+.0%}"
-    )
+            for is_busy in (False, True) if number % 2 == 0 else (True, False):
+                copy = shutil.copytree(filled, folder / f"poll-{number}-{is_busy}")
+                runs[is_busy].append(polled(copy, is_busy=is_busy))
+                shutil.rmtree(copy)
+    rate, asking = (statistics.median(getattr(each, what) for each in runs[True]) for what in ("rate", "readers"))
+    print(f"a poll of {count} feeds, one in ten changed (median of {rounds}, and of the ratios of the pairs)")
+    print(f"{'':<28}{'wall s':>9}{'CPU s':>9}")
+    for is_busy, title in ((False, "nobody asks"), (True, f"{rate:.0f} requests/s, half 304")):
+        wall, cpu = (statistics.median(getattr(each, what) for each in runs[is_busy]) for what in ("wall", "cpu"))
+        print(f"{title:<28}{wall:>9.2f}{cpu:>9.2f}")
+    pairs = list(zip(runs[False], runs[True], strict=True))
+    wall, cpu = (statistics.median(getattr(b, w) / getattr(a, w) - 1 for a, b in pairs) for w in ("wall", "cpu"))
+    print(f"{'more':<28}{wall:>9.0%}{cpu:>9.0%}   (wrk itself: {asking:.2f} s)")
 
 
-def polled(config: Path, *, is_busy: bool) -> tuple[float, float]:
-    context = multiprocessing.get_context("spawn")
-    queue = context.SimpleQueue()
-    process = context.Process(target=poll_once, args=(str(config), is_busy, queue))
-    process.start()
-    process.join()
-    result: tuple[float, float] = queue.get()
-    return result
+def polled(folder: Path, *, is_busy: bool) -> Polled:
+    result = folder / "result.json"
+    command = [
+        sys.executable,
+        __file__,
+        "--polled",
+        str(folder / "feedhub.yaml"),
+        str(result),
+        *(["--busy"] if is_busy else []),
+    ]
+    spent = run(command)
+    if spent.code:
+        raise SystemExit(f"polling failed: exit {spent.code} of {' '.join(command)}")
+    told = json.loads(result.read_text())
+    return Polled(cpu=spent.cpu - told["readers"], **told)
 
 
-def poll_once(config: str, is_busy: bool, queue: Any) -> None:
+def poll_once(config: str, result: Path, *, is_busy: bool) -> None:
+    """Poll everything once, in a process that serves; the rest of the benchmark runs this as a command."""
     settings = load(config)
-    feed(Path(settings.output.dir))
+    bench = Path(settings.output.dir) / "feeds" / "bench.atom"
+    bench.write_bytes(feed_text())
     with Hub(settings) as hub:
         server = WebServer(hub, WebSettings(port=0))
         server.start()
-        client = paced(f"{server.address}/bench.atom") if is_busy else None
+        client = readers(f"{server.address}/feeds/{bench.name}") if is_busy else None
         started = time.perf_counter()
-        hub.poll(everything=True)
-        took = time.perf_counter() - started
-        rate = ended(client) if client else 0.0
+        published = hub.poll(everything=True).published
+        wall = time.perf_counter() - started
+        rate, spent = ended(client) if client else (0.0, 0.0)
         server.stop()
-    queue.put((took, rate))
+        items = hub.store.item_count()
+    assert items == len(settings.sources) * ENTRIES, items
+    assert published is not None
+    assert published.written, "nothing was changed"
+    result.write_text(json.dumps({"wall": wall, "rate": rate, "readers": spent}))
 
 
-def paced(address: str) -> "subprocess.Popen[str]":
-    script = f"function delay() return {round(2000 / RATE)} end\n"
-    path = Path(tempfile.mkdtemp()) / "pace.lua"
+def readers(address: str) -> "subprocess.Popen[str]":
+    """Ask at a fixed rate, every second time with the validator."""
+    script = (
+        f"local number = 0\nfunction delay() return {round(1000 * READERS / RATE)} end\n"
+        "function request()\n  number = number + 1\n"
+        f"  return wrk.format('GET', nil, number % 2 == 0 and {{['If-None-Match'] = '{etag(address)}'}} or {{}})\nend\n"
+    )
+    path = Path(tempfile.mkdtemp()) / "readers.lua"
     path.write_text(script)
-    command = ["wrk", "-t1", "-c2", "-d600", "-s", str(path), address]
+    command = ["wrk", "-t1", f"-c{READERS}", "-d600", "-s", str(path), address]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
-def ended(client: "subprocess.Popen[str]") -> float:
+def ended(client: "subprocess.Popen[str]") -> tuple[float, float]:
+    """Stop asking; return the requests per second, and the CPU seconds that asking took."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     client.send_signal(signal.SIGINT)
-    return per_second(client.communicate()[0])
+    report = client.communicate()[0]
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return per_second(report), after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def wrk(address: str, seconds: int, fields: tuple[str, ...]) -> float:
@@ -145,7 +199,7 @@ def per_second(report: str) -> float:
 
 
 def etag(address: str) -> str:
-    with urllib.request.urlopen(f"{address}/{FEED}") as answer:
+    with urllib.request.urlopen(address) as answer:
         assert len(answer.read()) == SIZE
         return str(answer.headers["ETag"])
 
@@ -158,11 +212,6 @@ def site(folder: Path) -> Path:
     target.parent.mkdir(parents=True)
     target.write_bytes(feed_text())
     return path
-
-
-def feed(output: Path) -> None:
-    output.mkdir(parents=True, exist_ok=True)
-    (output / "bench.atom").write_bytes(feed_text())
 
 
 def feed_text() -> bytes:

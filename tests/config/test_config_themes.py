@@ -1,4 +1,4 @@
-"""``output.pages``, ``output.templates`` and ``websub.hub``."""
+"""``output.pages``, ``output.templates``, ``websub.hub`` and ``web.search``."""
 
 from collections.abc import Callable
 from typing import Any
@@ -42,7 +42,9 @@ def test_a_theme_that_cannot_be_read_is_a_problem_at_its_place(sited: Make) -> N
     assert problem.endswith("holds more than 100 templates")
 
 
-@pytest.mark.parametrize("change", ["output.pages=false", "output.templates=b", "websub.hub=https://hub.example/"])
+@pytest.mark.parametrize(
+    "change", ["output.pages=false", "output.templates=b", "websub.hub=https://hub.example/", "web.enabled=true"]
+)
 def test_the_digest_of_outputs_moves_with_what_pages_depend_on(sited: Make, change: str) -> None:
     project = sited("output: {templates: a}")
     project.write("a/item.html", "a")
@@ -51,6 +53,21 @@ def test_the_digest_of_outputs_moves_with_what_pages_depend_on(sited: Make, chan
     assert project.load(change).output_digest != before
     project.write("a/item.html", "c")
     assert project.load().output_digest != before
+
+
+@pytest.mark.parametrize(
+    ("web", "has_box"),
+    [
+        ("", False),
+        ("web: {enabled: true}", True),
+        ("web: {search: true}", True),
+        ("web: {enabled: true, search: false}", False),
+    ],
+)
+def test_pages_have_a_search_box_when_the_web_server_is_on_unless_told_otherwise(
+    sited: Make, web: str, has_box: bool
+) -> None:
+    assert sited(web).load().output.search is has_box
 
 
 def test_a_hub_is_an_http_address(sited: Make) -> None:

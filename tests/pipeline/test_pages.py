@@ -138,8 +138,19 @@ def test_one_new_item_rewrites_what_shows_it_and_no_old_page(world: World, tmp_p
     written = set(published(world, tmp_path).written)
     (item,) = {name for name in written if name.startswith("items/2024/05/")}
     feeds = {f"feeds/{slug}.{kind}" for slug in ("all", "economy") for kind in ("atom", "rss", "json")}
-    assert written == {item, "index.html", "category/economy.html", "sources.html", "feedhub.json", *feeds}
+    assert written == {item, "index.html", "category/economy.html", "feedhub.json", *feeds}
     assert broken_links(tmp_path) == []
+
+
+def test_the_page_of_the_sources_is_rewritten_by_the_first_new_item_of_a_day(world: World, tmp_path: Path) -> None:
+    rewritten = []
+    for number, hours in enumerate((1, 24, 1)):
+        world.pass_time(hours=hours)
+        name = f"n{number}"
+        world.answer("a", record(name, guid=name, link=f"https://a.example/{name}", published=world.now))
+        world.poll("a")
+        rewritten.append("sources.html" in published(world, tmp_path).written)
+    assert rewritten == [False, True, False]
 
 
 def test_a_late_item_is_put_where_it_belongs(world: World, tmp_path: Path) -> None:

@@ -124,6 +124,18 @@ def test_no_page_carries_a_script_or_a_style_of_its_own(path: str) -> None:
         assert page.xpath("count(//*[@id])") == len(set(page.xpath("//@id")))
 
 
+def test_pages_have_a_search_box_only_where_a_server_answers_it() -> None:
+    plain, asking = site_of(), site_of(search=True)
+    assert plain.look != asking.look
+    category, missing = asking.output(rich_view(), ()), asking.fixed()[-1]
+    for file, action in ((category, "../search"), (missing, "/search")):
+        (form,) = html.fromstring(file.body).xpath("//form")
+        assert (form.get("action"), form.get("method"), form.get("role")) == (action, "get", "search")
+        assert form.xpath("input/@name") == ["q"]
+    without = re.sub(b"<form.*</form>\n", b"", category.body, flags=re.DOTALL)
+    assert without == plain.output(rich_view(), ()).body
+
+
 @pytest.mark.parametrize("path", NASTY)
 def test_names_and_titles_are_text_and_never_evaluated(path: str) -> None:
     text = NASTY[path]

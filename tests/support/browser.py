@@ -12,7 +12,14 @@ from typing import Any
 
 import pytest
 
+from support.npm import package
+
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
+_AXE = """async () => {
+  const found = await axe.run(document, {resultTypes: ["violations"]});
+  return found.violations.filter((one) => ["serious", "critical"].includes(one.impact)).map((one) =>
+    `${one.id}: ${one.nodes.map((node) => node.target.join(" ")).join(", ")}`);
+}"""
 ORIGIN = "wire.lantern.example"
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 _NOTE_VIOLATIONS = """
@@ -70,6 +77,12 @@ class Window:
         assert answer.status == 200, path
         return self.page
 
+    def barriers(self) -> list[str]:
+        """What axe-core calls serious or worse for those who see or hear less."""
+        self.page.evaluate((package("axe-core") / "axe.min.js").read_text("utf-8"))
+        found: list[str] = self.page.evaluate(_AXE)
+        return found
+
     @property
     def violations(self) -> list[str]:
         found: list[str] = self.page.evaluate("window.violations")
@@ -98,16 +111,26 @@ class Shown:
 
 @contextmanager
 def shown(folder: Path) -> Iterator[Shown]:
-    """Serve a folder and start Chromium, for which every other host but that of one publisher does not exist."""
+    """Serve a folder as any web server does, and look at it in Chromium."""
+    with (
+        listening(partial(Folder, directory=str(folder))) as port,
+        looking_at(f"http://127.0.0.1:{port}", folder) as site,
+    ):
+        yield site
+
+
+@contextmanager
+def looking_at(root: str, folder: Path) -> Iterator[Shown]:
+    """Start Chromium, for which every other host but that of one publisher does not exist."""
     if not CHROMIUM.exists():
         if os.environ.get("CI"):
             pytest.fail(f"{CHROMIUM} is not installed")
         pytest.skip(f"{CHROMIUM} is not installed")
     api = pytest.importorskip("playwright.sync_api")
-    with listening(partial(Folder, directory=str(folder))) as port, listening(Original) as publisher:
+    with listening(Original) as publisher:
         hosts = f"MAP {ORIGIN} 127.0.0.1:{publisher}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
         with api.sync_playwright() as playwright:
             arguments = [*_ARGUMENTS, f"--host-resolver-rules={hosts}"]
             browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=arguments)
-            yield Shown(f"http://127.0.0.1:{port}", folder, browser)
+            yield Shown(root, folder, browser)
             browser.close()

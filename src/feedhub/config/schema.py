@@ -179,6 +179,10 @@ class WebSection(Section):
     enabled: Flag = Field(default=False, description="Whether `feedhub run` serves the outputs.")
     host: Line = Field(default="127.0.0.1", description="Address to listen on.")
     port: Port = Field(default=8080, description="Port to listen on.")
+    search: Flag | None = Field(
+        default=None,
+        description="Whether the published pages have a search box, which asks this server. Default: `web.enabled`.",
+    )
 
 
 class CategorySection(Section):

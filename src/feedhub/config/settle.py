@@ -97,6 +97,7 @@ def _output(config: Config, root: str, templates: tuple[tuple[str, str], ...]) -
         pages=config.output.pages,
         templates=templates,
         hub=config.websub.hub,
+        search=config.web.enabled if config.web.search is None else config.web.search,
     )
 
 

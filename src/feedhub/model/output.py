@@ -36,6 +36,7 @@ class OutputSettings:
     """``dir`` is an absolute path. ``entries`` is the newest N in a feed. ``hub`` is the address of a WebSub hub.
 
     ``templates`` are (name, text) of the files that replace our own, such as ``item.html`` and ``style.css``.
+    ``search`` puts a search box on the pages: it needs the web server.
     """
 
     dir: str
@@ -45,6 +46,7 @@ class OutputSettings:
     pages: bool = True
     templates: tuple[tuple[str, str], ...] = ()
     hub: str | None = None
+    search: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,8 @@ def publish_health(
     try:
         if number == store.health_published() and not everything and writer.read(path) is not None:
             return PublishReport()
-        file = renderer.render(health_view(settings.site, store.health_events(ENTRIES)))
+        view = health_view(settings.site, store.health_events(ENTRIES), hub=settings.output.hub)
+        file = renderer.render(view)
         is_written = writer.write(file)
     except PublishError as error:
         return PublishReport(failed=((path, str(error)),))

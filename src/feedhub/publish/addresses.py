@@ -23,6 +23,9 @@ STYLE_PATH: Final = "assets/style.css"
 ICON_PATH: Final = "assets/icon.svg"
 SOURCES_PATH: Final = "sources.html"
 MISSING_PATH: Final = "404.html"
+SEARCH_PAGE: Final = "search"
+SEARCH_FEED: Final = "search.atom"
+"""Searches are answered by the web server; no file lies there."""
 
 
 def feed_path(slug: str, kind: FeedFormat, part: Part | None = None) -> str:

@@ -26,6 +26,7 @@ from feedhub.publish.addresses import (
     ICON_PATH,
     MEDIA_TYPES,
     MISSING_PATH,
+    SEARCH_PAGE,
     SOURCES_PATH,
     STYLE_PATH,
     feed_path,
@@ -75,8 +76,10 @@ class HtmlSite:
             "icon": ICON_PATH,
             "sources_path": SOURCES_PATH,
             "opml_path": OPML_PATH,
+            "search_path": SEARCH_PAGE if output.search else None,
         }
-        told = repr((sorted(self._templates.texts.items()), sorted(asdict(site).items()), self._formats, PAGE_POLICY))
+        texts, facts = sorted(self._templates.texts.items()), sorted(asdict(site).items())
+        told = repr((texts, facts, self._formats, PAGE_POLICY, output.search))
         self.look = hashlib.sha256(told.encode("utf-8", "replace")).hexdigest()
 
     def item(self, view: ItemView) -> OutputFile:
@@ -201,8 +204,7 @@ class HtmlSite:
                 "state_text": words.state(line.state),
                 "since": words.date(line.failing_since) if line.failing_since else None,
                 "newest": words.date(line.newest_at) if line.newest_at else None,
-                "newest_machine": words.machine(line.newest_at) if line.newest_at else None,
-                "newest_clock": words.clock(line.newest_at) if line.newest_at else None,
+                "newest_machine": words.local(line.newest_at).date().isoformat() if line.newest_at else None,
             }
             for line in lines
             for feed in [safe_url(line.url)]

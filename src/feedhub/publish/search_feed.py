@@ -9,11 +9,9 @@ from lxml import etree
 
 from feedhub.model.item import StoredItem
 from feedhub.model.output import OutputFeed, OutputSettings, Site
+from feedhub.publish.addresses import SEARCH_FEED, SEARCH_PAGE
 from feedhub.publish.atom_rss import AtomRenderer
 from feedhub.rules.select import EPOCH, output_view
-
-SEARCH_PAGE: Final = "search"
-SEARCH_FEED: Final = "search.atom"
 
 _ATOM: Final = "{http://www.w3.org/2005/Atom}"
 

@@ -23,7 +23,7 @@ _HEADLINES: Final = {
 }
 
 
-def health_view(site: Site, events: Sequence[HealthEvent]) -> OutputView:
+def health_view(site: Site, events: Sequence[HealthEvent], *, hub: str | None = None) -> OutputView:
     """Return the feed of these events, which come newest first. Same events, same view."""
     items = tuple(_item(site, event) for event in events)
     return OutputView(
@@ -37,6 +37,7 @@ def health_view(site: Site, events: Sequence[HealthEvent]) -> OutputView:
         items=items,
         updated_at=max((item.updated_at for item in items), default=EPOCH),
         formats=("atom",),
+        hub=hub,
     )
 
 

@@ -15,7 +15,8 @@ from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from feedhub.errors import FeedhubError
-from feedhub.publish.search_feed import SEARCH_FEED, SEARCH_PAGE
+from feedhub.publish.addresses import SEARCH_FEED, SEARCH_PAGE
+from feedhub.publish.page_template import built_in
 from feedhub.runtime.looking import Looked
 from feedhub.runtime.metrics import Metrics
 from feedhub.web.answers import Answer, Answers
@@ -56,8 +57,9 @@ class WebApp:
             "/healthz": answers.health,
             "/metrics": answers.metrics,
         }
-        style = resources("feedhub.web").joinpath("static", _STYLE).read_bytes()
-        self._style = prepare(_STYLE, style, (), 0.0)
+        # The look is that of the pages, also where none are published.
+        own = resources("feedhub.web").joinpath("static", _STYLE).read_text("utf-8")
+        self._style = prepare(_STYLE, f"{built_in()['style.css']}\n{own}".encode(), (), 0.0)
         self._paths = frozenset({*made, f"/{_STYLE}"})
         self._made = Starlette(
             routes=[

@@ -12,9 +12,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from feedhub.model.report import HubStatus, SearchHit, SourceStatus
 from feedhub.model.settings import Settings
-from feedhub.publish.addresses import MEDIA_TYPES, feed_path
+from feedhub.publish.addresses import MEDIA_TYPES, SEARCH_FEED, SEARCH_PAGE, feed_path
 from feedhub.publish.safe import safe_line, safe_url
-from feedhub.publish.search_feed import SEARCH_FEED, SEARCH_PAGE
 from feedhub.rules.search_terms import marked
 from feedhub.rules.select import ALL
 from feedhub.rules.urls import public_url

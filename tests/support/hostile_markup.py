@@ -88,7 +88,7 @@ _WRITTEN_TWICE = {
     "noscript put together": "<scr<noscript></noscript>ipt>window.pwned=1</script>",
     "speck put together": "<scr<img width=1>ipt>window.pwned=1</scr<img width=1>ipt>",
     "heading": '<h1 title="<h1 onclick=window.pwned=1>">x</h1 onclick=window.pwned=1>',
-    "frame title": """<iframe src="https://player.vimeo.com/video/1?<iframe title='" title='" onload=window.pwned=1'>""",
+    "frame title": """<iframe src="https://player.vimeo.com/video/1<iframe title='" title='" onload=window.pwned=1'>""",
     "frame name": """<iframe src='https://player.vimeo.com/video/"onload="window.pwned=1'></iframe>""",
     "picture in a title": """<p title='<img onerror="window.pwned=1" src=x>'>x""",
     "added attributes": """<p title="<img >"><a title="<iframe ><audio <video ">x</a>""",

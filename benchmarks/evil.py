@@ -7,6 +7,9 @@ of a good source's poll (fetched and read) at the 95th percentile over all round
 last good source was ready to be stored, the evil one's outcome, and the peak memory of the process and all its
 children together (proportional set size, sampled every 50 ms).
 
+The files are written to memory where that is possible: 100,000 entries become 10,000 pages, and a disk takes 2 to 15 ms
+to promise that one of them is there for good. How long publishing took is told with the evil one's outcome.
+
 Polls of one run are stored in the order of the configuration (docs/decisions/0002), so a source that takes its whole
 time limit holds back the storing of those behind it in ``feedhub poll``; the daemon stores each as it comes.
 """
@@ -30,6 +33,7 @@ from feedhub.runtime.hub import Hub
 from feeds import serving
 
 _SAMPLE_EVERY = 0.05
+_IN_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
 def main() -> None:
@@ -43,7 +47,7 @@ def main() -> None:
     columns = f"{'without':>9}{'with':>9}{'ratio':>8}{'last good':>11}{'peak MB':>9}{'without':>9}"
     print(f"{'evil':<18}{columns}  the evil one")
     worst_ratio = worst_peak = 0.0
-    with serving(given.good) as site, serving_evil() as evil, tempfile.TemporaryDirectory() as folder:
+    with serving(given.good) as site, serving_evil() as evil, tempfile.TemporaryDirectory(dir=_IN_MEMORY) as folder:
         for name in [given.only] if given.only else EVIL:
             runs: dict[bool, list[_Run]] = {False: [], True: []}
             for number in range(given.rounds):
@@ -117,12 +121,16 @@ def _run(config: str, queue: "multiprocessing.SimpleQueue[_Run]") -> None:
             return fetched
 
         hub.fetch = timed  # type: ignore[method-assign,assignment]
-        result = hub.poll(everything=True)
+        result = hub.poll(everything=True, and_publish=False)
+        polled = time.monotonic()
+        published = hub.publish_due()
+        took = time.monotonic() - polled
+    assert not published.failed, published.failed
     good = [report for report in result.reports if report.source != "evil"]
     bad = [report for report in result.reports if report.source == "evil"]
     assert all(report.new == 30 for report in good), "a good source was not stored whole"
     last = max((at for name, at in ready.items() if name != "evil"), default=0.0)
-    queue.put(([report.seconds for report in good], last, max(peak), _outcome(bad)))
+    queue.put(([report.seconds for report in good], last, max(peak), f"{_outcome(bad)}; published in {took:.1f} s"))
 
 
 def _outcome(reports: list[PollReport]) -> str:

@@ -832,3 +832,12 @@ def test_a_removed_item_is_not_forgotten_while_anybody_offers_it(store: Store, s
     assert store.prune(**later).keys == 0
     assert store.prune(**{**later, "forget_before": NOW + DAY}).keys > 0
     assert known(store, source, url(1)).items == {}
+
+
+def test_it_is_told_what_a_title_is_and_how_many_categories_the_records_of_a_source_brought(store: Store) -> None:
+    store.sync_categories([Category(slug="news", title="News")], "digest", NOW, from_records=True)
+    with store.writing() as transaction:
+        assert transaction.category_of_title("One") is None
+        slug = transaction.category_slug("One", "one")
+        assert (transaction.category_of_title("One"), transaction.category_of_title("News")) == (slug, "news")
+        assert transaction.brought("a") == 0

@@ -219,6 +219,69 @@ def test_a_proxy_is_trusted_and_its_target_is_checked(server: LoopbackServer) ->
     assert server.log[0].header("Proxy-Authorization") == "Basic dXNlcjpwYXNz"
 
 
+PROXY_ONLY = [
+    "127.0.0.1.",
+    "2130706433.",
+    "0x7f000001.",
+    "0177.0.0.1.",
+    "127.1.",
+    "127.0.0.0x1.",
+    "%31%32%37.0.0.1",
+    "10.0.0.08",
+    "4294967296",
+    "0x100000000",
+    "169.254.169.254.",
+    "localhost.",
+    "any.localhost",
+    "printer",
+    "router.lan",
+    "nas.home.arpa",
+    "metadata.google.internal",
+    "metadata.google.internal.",
+]
+
+
+@pytest.mark.parametrize("host", PROXY_ONLY)
+def test_a_name_that_only_the_proxy_may_know_is_refused_when_it_looks_private(
+    server: LoopbackServer, host: str
+) -> None:
+    for lookup in (hosts({}), dial.system_lookup):
+        with http_fetcher(allow=(), lookup=lookup) as fetcher, pytest.raises(RefusedAddressError):
+            fetcher.fetch(ask(f"http://{host}/feed", proxy=server.url("")))
+    assert server.log == []
+
+
+@pytest.mark.parametrize("host", ["2130706433", "0x7f000001", "0177.0.0.1", "127.1", "１２７.0.0.1", "127。0。0。1"])
+def test_other_spellings_of_loopback_are_refused_of_a_proxy_whose_names_are_not_ours(
+    server: LoopbackServer, host: str
+) -> None:
+    with (
+        http_fetcher(allow=(), lookup=hosts({})) as fetcher,
+        pytest.raises(FetchError, match=r"loopback|cannot be sent"),
+    ):
+        fetcher.fetch(ask(f"http://{host}/feed", proxy=server.url("")))
+    assert server.log == []
+
+
+def test_a_redirect_to_a_name_that_looks_private_is_not_asked_of_the_proxy(server: LoopbackServer) -> None:
+    server.routes["http://a.example/"] = redirect("http://metadata.google.internal/computeMetadata/v1/")
+    with http_fetcher(allow=(), lookup=hosts({})) as fetcher, pytest.raises(RefusedAddressError) as caught:
+        fetcher.fetch(ask("http://a.example/", proxy=server.url("")))
+    assert str(caught.value) == (
+        "refused to ask a proxy for metadata.google.internal:80 (a name of an own network); "
+        "poll.allow_private would allow it"
+    )
+    assert [each.path for each in server.log] == ["http://a.example/"]
+
+
+def test_a_name_of_the_own_network_may_be_asked_of_a_proxy_when_it_is_listed(server: LoopbackServer) -> None:
+    server.routes["http://wiki.corp:8080/feed"] = static()
+    with http_fetcher(allow=("wiki.corp:8080",), lookup=hosts({})) as fetcher:
+        fetcher.fetch(ask("http://wiki.corp:8080/feed", proxy=server.url("")))
+        with pytest.raises(RefusedAddressError):
+            fetcher.fetch(ask("http://wiki.corp/feed", proxy=server.url("")))
+
+
 def test_a_redirect_goes_through_the_proxy_too_and_is_checked(server: LoopbackServer) -> None:
     names = hosts({"a.example": ["8.8.8.8"], "b.example": ["8.8.4.4"]})
     server.routes["http://a.example/"] = redirect("http://b.example/")

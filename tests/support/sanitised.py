@@ -1,7 +1,10 @@
 """What sanitised markup may hold, written down a second time and checked with a parser that is not the sanitiser's."""
 
 import re
+from collections.abc import Mapping
 from html.parser import HTMLParser
+
+from lxml.html import HtmlElement
 
 _TAGS = frozenset(
     "article aside blockquote br caption col colgroup dd details div dl dt figcaption figure footer h1 h2 h3 h4 h5 h6 "
@@ -19,26 +22,41 @@ _PICTURE = re.compile(r"data:image/(png|jpe?g|gif|webp|avif|bmp);base64,[A-Za-z0
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 
 
+def element_faults(tag: str, attributes: Mapping[str, str]) -> list[str]:
+    """Return what the policy does not allow of one element."""
+    faults = [] if tag in _TAGS else [f"<{tag}>"]
+    faults += [f"{tag} {name}" for name in attributes if name not in _ATTRIBUTES]
+    for name in _ADDRESSES & attributes.keys():
+        value = attributes[name]
+        is_picture = tag == "img" and name == "src" and _PICTURE.fullmatch(value)
+        is_mail = value.lower().startswith("mailto:")
+        if not (_ADDRESS.fullmatch(value) or is_picture) or (is_mail and tag != "a"):
+            faults.append(f"{tag} {name}={value!r}")
+    if tag == "img" and attributes.get("referrerpolicy") != "no-referrer":
+        faults.append("img without referrerpolicy")
+    if tag == "iframe" and ("sandbox" not in attributes or not attributes.get("src", "").startswith("https://")):
+        faults.append(f"iframe {attributes}")
+    return faults
+
+
+def tree_faults(root: HtmlElement) -> list[str]:
+    """Return what the policy does not allow of the elements inside ``root`` as lxml sees them."""
+    faults: list[str] = []
+    for element in root.iterdescendants():
+        if isinstance(element.tag, str):
+            faults += element_faults(element.tag, dict(element.attrib))
+        else:
+            faults.append(f"no element: {element}")
+    return faults
+
+
 class _Checker(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.faults: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in _TAGS:
-            self.faults.append(f"<{tag}>")
-        given = dict(attrs)
-        self.faults += [f"{tag} {name}" for name in given if name not in _ATTRIBUTES]
-        for name in _ADDRESSES & given.keys():
-            value = given[name] or ""
-            is_picture = tag == "img" and name == "src" and _PICTURE.fullmatch(value)
-            is_mail = value.lower().startswith("mailto:")
-            if not (_ADDRESS.fullmatch(value) or is_picture) or (is_mail and tag != "a"):
-                self.faults.append(f"{tag} {name}={value!r}")
-        if tag == "img" and given.get("referrerpolicy") != "no-referrer":
-            self.faults.append("img without referrerpolicy")
-        if tag == "iframe" and ("sandbox" not in given or not (given.get("src") or "").startswith("https://")):
-            self.faults.append(f"iframe {given}")
+        self.faults += element_faults(tag, {name: value or "" for name, value in attrs})
 
     handle_startendtag = handle_starttag
 

@@ -14,7 +14,7 @@ from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from feedhub.runtime.logs import one_line, printable
+from feedhub.runtime.logs import one_line, printable, printable_json
 from feedhub.runtime.status_json import hidden
 
 _GAP: Final = "  "
@@ -50,7 +50,7 @@ class Screen:
 
     def say(self, text: str = "", *, style: str = "") -> None:
         """Print a line on stdout; never cut, so that addresses and paths can be copied."""
-        self.out.print(Text(self._clean(text), style=style), soft_wrap=True)
+        self.out.print(Text(self._line(text), style=style), soft_wrap=True)
 
     def tell(self, text: str, *, style: str = "") -> None:
         """Print a line on stderr."""
@@ -62,7 +62,8 @@ class Screen:
 
     def json(self, value: Any) -> None:
         """Print one JSON document on stdout."""
-        self.out.file.write(json.dumps(hidden(value, self._masked), ensure_ascii=False, indent=2) + "\n")
+        text = json.dumps(hidden(value, self._masked), ensure_ascii=False, indent=2)
+        self.out.file.write(printable_json(text) + "\n")
 
     def table(self, titles: Sequence[str], rows: Sequence[Row], *, numbers: frozenset[int] = frozenset()) -> None:
         """Print aligned columns; those in ``numbers`` are set to the right."""

@@ -6,6 +6,7 @@ from lxml import etree
 
 from feedhub.model.settings import Settings
 from feedhub.model.source import Source
+from feedhub.rules.text import plain
 
 
 def subscriptions_opml(settings: Settings) -> bytes:
@@ -14,9 +15,9 @@ def subscriptions_opml(settings: Settings) -> bytes:
     A source of several categories stands in the folder of its first; its ``category`` attribute lists the others.
     Local files, and addresses that hold a secret, are of no use or none of the business of others: they stay out.
     """
-    titles = {category.slug: category.title for category in settings.categories}
+    titles = {category.slug: plain(category.title) for category in settings.categories}
     root = etree.Element("opml", version="2.0")
-    etree.SubElement(etree.SubElement(root, "head"), "title").text = settings.site.title
+    etree.SubElement(etree.SubElement(root, "head"), "title").text = plain(settings.site.title)
     body = etree.SubElement(root, "body")
     sources = [source for source in settings.sources if _is_public(source, settings.secrets)]
     for slug in [*titles, None]:
@@ -25,9 +26,8 @@ def subscriptions_opml(settings: Settings) -> bytes:
             continue
         folder = body if slug is None else etree.SubElement(body, "outline", text=titles[slug])
         for source in filed:
-            outline = etree.SubElement(
-                folder, "outline", type="rss", text=source.name, title=source.name, xmlUrl=source.url
-            )
+            name = plain(source.name)
+            outline = etree.SubElement(folder, "outline", type="rss", text=name, title=name, xmlUrl=source.url)
             if source.categories[1:]:
                 outline.set("category", ",".join(_labels(source.categories[1:], titles)))
     written: bytes = etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)

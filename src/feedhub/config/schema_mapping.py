@@ -178,7 +178,10 @@ class SourceCategorySection(Section):
     """A category for each value of a field. A text alone, or a list, names the categories of all items."""
 
     from_: FieldName | None = Field(
-        default=None, alias="from", description="The field with a category for each of its values.", examples=["author"]
+        default=None,
+        alias="from",
+        description="The field with a category for each of its values; up to 500 for a source.",
+        examples=["author"],
     )
     title: Template | None = Field(
         default=None, description="Title of the category, of fields. Default: the value.", examples=["{author}"]

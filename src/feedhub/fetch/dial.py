@@ -92,11 +92,14 @@ class Dialer:
         The proxy resolves by itself and may choose any of the addresses, so all of them must be allowed.
 
         Raises:
-            RefusedAddressError: one of the addresses is refused.
+            RefusedAddressError: one of the addresses is refused, or a name that is unknown here looks like one.
         """
         try:
             endpoints = self._resolve(host, port)
-        except UnknownNameError:
+        except UnknownNameError as exc:
+            if kind := self._guard.refusal_of_unknown(host, port):
+                reason = f"refused to ask a proxy for {host}:{port} ({kind}); poll.allow_private would allow it"
+                raise RefusedAddressError(reason) from exc
             return
         for endpoint in endpoints:
             self._allowed(host, port, [endpoint])

@@ -1,10 +1,12 @@
 """Which addresses may be asked (SPEC §9). A pure decision; it is enforced where the connection is made (dial.py)."""
 
 import re
+import socket
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from feedhub.errors import RefusedAddressError, UsageError
 
@@ -37,6 +39,9 @@ _REFUSED: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 _GLOBAL_UNICAST_V6 = IPv6Network("2000::/3")
 
+# Names that no public name server knows (RFC 6761, RFC 6762 appendix G, RFC 8375), but a proxy's own may.
+_OWN_NAMES = frozenset("localhost localdomain local internal intranet private corp home lan home.arpa".split())
+_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 _BAD_IN_URL = re.compile(r"[\x00-\x20\x7f\\]")
 
@@ -113,6 +118,21 @@ class AddressGuard:
         """Whether ``ip``, which ``host`` resolved to, may be connected to on ``port``."""
         return self.refusal(host, port, ip) is None
 
+    def refusal_of_unknown(self, host: str, port: int) -> str | None:
+        """Return why a proxy may not be asked for ``host``, which cannot be looked up here; None when it may.
+
+        The proxy resolves by itself, and may read a number, or know a name, that our own resolver does not.
+        """
+        name = unicodedata.normalize("NFKC", unquote(host)).lower().replace("\u3002", ".").strip("[]").rstrip(".")
+        if any(each.network is None and each.covers(name, port, ()) for each in self._permissions):
+            return None
+        if ":" in name or _NUMBER.fullmatch(name):
+            ip = _as_address(name)
+            return "not a possible host name" if ip is None else self.refusal(name, port, ip)
+        labels = name.split(".")
+        is_own = len(labels) < 2 or {labels[-1], ".".join(labels[-2:])} & _OWN_NAMES
+        return "a name of an own network" if is_own else None
+
     def _kind(self, address: Address) -> str | None:
         for name, network in self._networks:
             if address.version == network.version and address in network:
@@ -140,6 +160,14 @@ def _parse_permission(entry: str) -> _Permission:
     if host is None:
         raise UsageError(f"poll.allow_private: {entry!r} is no host, address or network, with or without :port")
     return _Permission(host=host, port=port)
+
+
+def _as_address(name: str) -> str | None:
+    """Return the address that a name in digits stands for: decimal, octal, hexadecimal, with parts left out."""
+    try:
+        return str(ip_address(name.partition("%")[0])) if ":" in name else socket.inet_ntoa(socket.inet_aton(name))
+    except (ValueError, OSError):
+        return None
 
 
 def _network(text: str) -> Network | None:

@@ -11,11 +11,12 @@ from feedhub.model.item import Item, ParsedFeed, Prepared, Rejected
 from feedhub.model.report import Outcome, PollReport
 from feedhub.model.settings import Settings
 from feedhub.model.source import Rule, Source
+from feedhub.pipeline.brought import Brought
 from feedhub.pipeline.details import NO_DETAILS, UNSEEN, Details, completed
 from feedhub.pipeline.notes import dropped_notes, rejected_notes
 from feedhub.ports.store import Transaction
 from feedhub.ports.world import Cleaner
-from feedhub.rules.categorize import brought_categories, file_item
+from feedhub.rules.categorize import file_item
 from feedhub.rules.dedupe import judge
 from feedhub.rules.identity import keyed_document, lookup_keys
 from feedhub.rules.select import settled_published
@@ -54,13 +55,14 @@ def plan_document(
     known = transaction.known(source.name, lookup_keys(document.items))
     judgement = judge(document, known, source=source.name, site_url=settings.site.url)
     desk = _Desk(
-        transaction=transaction,
         source=source,
         rules=settings.rules,
         cleaner=cleaner,
         details=details,
         prepared=feed.prepared,
         now=now,
+        transaction=transaction,
+        brought=Brought(transaction=transaction, source=source),
     )
     prepared = [desk.prepare(decision) for decision in judgement.decisions]
     dropped = [ingest for ingest in prepared if ingest.filing and ingest.filing.dropped_by]
@@ -71,7 +73,7 @@ def plan_document(
     )
     left_out = {ingest.decision.item_id for ingest in dropped} | desk.waiting.keys()
     plan = IngestPlan(ingests=tuple(_kept(prepared, left_out)), notes=notes, distrusted=judgement.distrusted)
-    warnings = (*feed.notes, *judgement.warnings, *_waiting_words(desk.waiting))
+    warnings = (*feed.notes, *judgement.warnings, *_waiting_words(desk.waiting), *desk.brought.words())
     given = [ingest for ingest in prepared if ingest.decision.item_id not in desk.waiting]
     shown = (*warnings, *_rejected_words(feed.rejected))
     report = _report(source.name, given, dropped, rejected=len(feed.rejected), warnings=shown)
@@ -89,6 +91,7 @@ class _Desk:
     details: Details
     prepared: Mapping[int, Prepared]
     now: datetime
+    brought: Brought
     waiting: dict[str, str] = field(default_factory=dict)
 
     def prepare(self, decision: Decision) -> Ingest:
@@ -115,10 +118,7 @@ class _Desk:
         return replace(cleaned, published_at=parsed.published_at)
 
     def _filed(self, item: Item) -> tuple[Item, Filing]:
-        brought = [
-            self.transaction.category_slug(title, wanted) for title, wanted in brought_categories(item, self.source)
-        ]
-        return file_item(item, self.source, self.rules, brought)
+        return file_item(item, self.source, self.rules, self.brought.slugs(item))
 
     def _is_known_by_id_alone(self, decision: Decision) -> bool:
         """Where the fields come from the second request, the list says nothing that could have changed."""

@@ -48,6 +48,14 @@ class Transaction(Protocol):
         """Let these sources not be due before ``until``; those that are due later anyway stay so."""
         ...
 
+    def category_of_title(self, title: str) -> str | None:
+        """Return the slug of the category of this title; None if there is none yet."""
+        ...
+
+    def brought(self, source: str) -> int:
+        """Return under how many categories that only records brought the source's items are filed."""
+        ...
+
     def category_slug(self, title: str, wanted: str) -> str:
         """Return the slug of the category of this title, for ever the same.
 

@@ -28,7 +28,6 @@ from feedhub.pipeline.poll import Fetched, fetch_source
 from feedhub.pipeline.prune import prune
 from feedhub.pipeline.store import Keeping
 from feedhub.ports.store import Store
-from feedhub.ports.world import Parser
 from feedhub.rules.health import is_due, source_status
 from feedhub.rules.hosts import host_key, host_pace
 from feedhub.runtime.clock import utc_now
@@ -43,6 +42,7 @@ from feedhub.store.sql import open_store
 if TYPE_CHECKING:
     from feedhub.fetch.fetcher import AnyFetcher
     from feedhub.runtime.presses import Presses
+    from feedhub.runtime.preview import Looker
     from feedhub.runtime.schedule import CronSchedule
     from feedhub.sources.clean import HtmlCleaner
     from feedhub.sources.discover import DiscoveredFeed
@@ -101,7 +101,7 @@ class Hub:
         return build_fetcher(self.settings.poll, now=self.now, throttle=self._throttle)
 
     @cached_property
-    def parser(self) -> Parser:
+    def parser(self) -> "Looker":
         """Worker processes that read documents."""
         from feedhub.runtime.parse_pool import ParsePool
 
@@ -206,7 +206,7 @@ class Hub:
 
         known = next((source for source in self.settings.sources if source.name == target), None)
         source = known or adhoc_source(target, self.settings)
-        return preview_source(source, outside=self._outside, limit=limit, now=self.now())
+        return preview_source(source, outside=self._outside, looker=self.parser, limit=limit, now=self.now())
 
     def discover(self, url: str) -> "tuple[DiscoveredFeed, ...]":
         """Return the feeds a page offers.
@@ -217,7 +217,7 @@ class Hub:
         """
         from feedhub.runtime.preview import discover
 
-        return discover(url, self.settings, fetcher=self.fetcher, parser=self.parser, now=self.now())
+        return discover(url, self.settings, fetcher=self.fetcher, looker=self.parser, now=self.now())
 
     def search(self, query: str, limit: int) -> tuple[SearchHit, ...]:
         """Search stored items."""

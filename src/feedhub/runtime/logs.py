@@ -14,9 +14,10 @@ MASK: Final = "***"
 EventDict = MutableMapping[str, Any]
 
 # Line breaks would make two events of one; escape sequences would be obeyed by the terminal that shows them
-# (C0, DEL, C1), and direction overrides would show a text that is not there.
-_UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-_UNPRINTABLE_IN_LINES: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+# (C0, DEL, C1), and direction controls would show a text that is not there.
+_DIRECTIONS: Final = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+_UNPRINTABLE: Final = re.compile(f"[\x00-\x1f\x7f-\x9f\u2028\u2029{_DIRECTIONS}]")
+_UNPRINTABLE_IN_LINES: Final = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029{_DIRECTIONS}]")
 
 
 def one_line(text: str) -> str:
@@ -27,6 +28,14 @@ def one_line(text: str) -> str:
 def printable(text: str) -> str:
     """The same, but line breaks and tabs stay."""
     return _UNPRINTABLE_IN_LINES.sub(_escaped, text)
+
+
+def printable_json(text: str) -> str:
+    """Return a JSON document in which what a terminal would obey is written as an escape; it says the same.
+
+    Between the quotes of JSON every other control character is an escape already.
+    """
+    return _UNPRINTABLE_IN_LINES.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _escaped(match: re.Match[str]) -> str:
@@ -104,10 +113,7 @@ def _event_formatter(as_json: bool, masked: Callable[[str], str]) -> logging.For
         return one_line(" ".join((first, *facts)))
 
     def as_object(_logger: object, _name: str, event: EventDict) -> str:
-        # Between the quotes of JSON every control character is an escape already but these.
-        return _UNPRINTABLE.sub(
-            lambda match: f"\\u{ord(match[0]):04x}", json.dumps(event, ensure_ascii=False, default=str)
-        )
+        return printable_json(json.dumps(event, ensure_ascii=False, default=str))
 
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[

@@ -18,9 +18,12 @@ from pebble import ProcessExpired, ProcessFuture, ProcessPool
 from feedhub.errors import ParseError
 from feedhub.model.document import Document
 from feedhub.model.item import Detail, ParsedFeed
+from feedhub.model.report import RecordTrace
 from feedhub.model.source import Source
 from feedhub.sources import KINDS
+from feedhub.sources.discover import DiscoveredFeed, discover_feeds
 from feedhub.sources.full_text import read_detail
+from feedhub.sources.look import trace
 from feedhub.sources.prepare import read_prepared
 
 _PRELOADED = ["feedhub.sources.prepare", "feedhub.sources.web_feed", "feedhub.sources.full_text"]
@@ -39,7 +42,7 @@ class _Refusal:
 
 
 class InlineParser:
-    """Implements ``Parser`` in this process, without limits; for tests and ``preview``."""
+    """Implements ``Parser`` in this process, without limits; for tests."""
 
     def __init__(self, kinds: Mapping[str, str] = KINDS) -> None:
         self._kinds = dict(kinds)
@@ -51,6 +54,14 @@ class InlineParser:
     def detail(self, document: Document, source: Source) -> Detail:
         """Return what a second answer says; see ``feedhub.ports.world.Parser``."""
         return _raised(_guarded(read_detail, document, source))
+
+    def trace(self, document: Document, source: Source, limit: int) -> tuple[RecordTrace, ...]:
+        """Return what each path gave; see ``feedhub.runtime.preview.Looker``."""
+        return _raised(_guarded(trace, document, source, limit))
+
+    def offers(self, document: Document) -> tuple[DiscoveredFeed, ...]:
+        """Return the feeds that a page offers; see ``feedhub.runtime.preview.Looker``."""
+        return _raised(_guarded(discover_feeds, document))
 
     def close(self) -> None:
         """Nothing to stop."""
@@ -87,6 +98,14 @@ class ParsePool:
     def detail(self, document: Document, source: Source) -> Detail:
         """Return what a second answer says; see ``feedhub.ports.world.Parser``."""
         return self._read(read_detail, document, source)
+
+    def trace(self, document: Document, source: Source, limit: int) -> tuple[RecordTrace, ...]:
+        """Return what each path gave; see ``feedhub.runtime.preview.Looker``."""
+        return self._read(trace, document, source, limit)
+
+    def offers(self, document: Document) -> tuple[DiscoveredFeed, ...]:
+        """Return the feeds that a page offers; see ``feedhub.runtime.preview.Looker``."""
+        return self._read(discover_feeds, document)
 
     def _read(self, read: Callable[..., Answer], *given: object) -> Answer:
         for _ in range(_ATTEMPTS):

@@ -1,12 +1,12 @@
 """Looking at a source or a page without storing anything (SPEC §2, ``preview`` and ``discover``)."""
 
 from datetime import datetime
-from typing import Final
+from typing import Protocol
 
 from feedhub.errors import ParseError, UsageError
 from feedhub.model.document import Document, Validators
-from feedhub.model.item import ParsedFeed
-from feedhub.model.report import Preview
+from feedhub.model.item import Item, ParsedFeed, ParsedItem
+from feedhub.model.report import Preview, RecordTrace
 from feedhub.model.settings import Settings
 from feedhub.model.source import Source
 from feedhub.pipeline.details import Outside, Sign, unsigned
@@ -14,14 +14,30 @@ from feedhub.ports.world import Fetcher, Parser
 from feedhub.rules.identity import keyed_document
 from feedhub.rules.requests import first_request
 from feedhub.rules.urls import is_web_url
-from feedhub.sources.discover import DiscoveredFeed, discover_feeds
-from feedhub.sources.html_page import trace_html_page
-from feedhub.sources.json_api import traced
-
-_TRACERS: Final = {"json": traced, "html": trace_html_page}
+from feedhub.sources.discover import DiscoveredFeed
 
 
-def preview_source(source: Source, *, outside: Outside, limit: int, now: datetime) -> Preview:
+class Looker(Parser, Protocol):
+    """A parser that tells more of a document than a poll needs."""
+
+    def trace(self, document: Document, source: Source, limit: int) -> tuple[RecordTrace, ...]:
+        """Return what each path gave on the first ``limit`` records of a mapped source; nothing for other kinds.
+
+        Raises:
+            ParseError: what reading the document fails with before any record is read.
+        """
+        ...
+
+    def offers(self, document: Document) -> tuple[DiscoveredFeed, ...]:
+        """Return the feeds that a page names; none for what is no page.
+
+        Raises:
+            ParseError: it takes too long or too much memory.
+        """
+        ...
+
+
+def preview_source(source: Source, *, outside: Outside, looker: Looker, limit: int, now: datetime) -> Preview:
     """Fetch and read a source as a poll would, and return its first ``limit`` items; nothing is stored.
 
     Second requests are not made.
@@ -30,9 +46,9 @@ def preview_source(source: Source, *, outside: Outside, limit: int, now: datetim
         PollError: what a poll of the source would fail with.
     """
     document = _fetched(source, outside.fetcher, now, outside.sign)
-    traces = _TRACERS[source.kind](document, source, limit) if source.kind in _TRACERS else ()
+    traces = looker.trace(document, source, limit)
     try:
-        feed = outside.parser.parse(document, source)
+        feed = looker.parse(document, source)
     except ParseError as error:
         if not traces:
             raise
@@ -42,7 +58,7 @@ def preview_source(source: Source, *, outside: Outside, limit: int, now: datetim
     return Preview(
         url=document.url,
         title=feed.title,
-        items=tuple((keyed.item, outside.cleaner.clean(keyed.item, source)) for keyed in shown),
+        items=tuple((keyed.item, _cleaned(keyed.item, feed, source, outside)) for keyed in shown),
         keys=tuple(tuple(key.text for key in keyed.keys) for keyed in shown),
         rejected=feed.rejected,
         notes=feed.notes,
@@ -50,20 +66,26 @@ def preview_source(source: Source, *, outside: Outside, limit: int, now: datetim
     )
 
 
+def _cleaned(parsed: ParsedItem, feed: ParsedFeed, source: Source, outside: Outside) -> Item:
+    """Return an item as a poll would store it; a worker has cleaned it already, unless its text is still to come."""
+    prepared = feed.prepared.get(parsed.position)
+    return prepared.item if prepared else outside.cleaner.clean(parsed, source)
+
+
 def discover(
-    url: str, settings: Settings, *, fetcher: Fetcher, parser: Parser, now: datetime
+    url: str, settings: Settings, *, fetcher: Fetcher, looker: Looker, now: datetime
 ) -> tuple[DiscoveredFeed, ...]:
     """Return the feeds that a page offers; the address itself when it is a feed already.
 
     Raises:
-        PollError: the page cannot be fetched.
+        PollError: the page cannot be fetched or read.
     """
     source = adhoc_source(url, settings)
     document = _fetched(source, fetcher, now)
     try:
-        feed = parser.parse(document, source)
+        feed = looker.parse(document, source)
     except ParseError:
-        return discover_feeds(document)
+        return looker.offers(document)
     return (DiscoveredFeed(url=document.url, title=feed.title, media_type=document.content_type or ""),)
 
 

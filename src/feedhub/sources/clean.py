@@ -11,6 +11,7 @@ from feedhub.model.item import Item, Markup, ParsedItem
 from feedhub.model.source import Source
 from feedhub.rules.text import clean_text, visible_text
 from feedhub.sources import allowed_html
+from feedhub.sources.crowded import is_crowded
 from feedhub.sources.pictures import repaired_pictures
 
 # Without an address these show nothing. nh3 writes attributes quoted and escapes `>` in them.
@@ -26,8 +27,7 @@ _COSTLIEST = 1_000_000
 _MOST_AMPERSANDS = 10_000
 _LONGEST_PLAIN = 200_000
 _LONGEST = 2_000_000
-_CROWDED = 20_000
-_CROWDED_TAG = re.compile(rf"<(?:[^<>\s]*+\s++){{{_CROWDED}}}")
+_SHORT = 20_000
 
 
 class _Sanitiser(threading.local):
@@ -123,9 +123,9 @@ def is_excessive(markup: str) -> bool:
     20,000 nested elements took 1 s, a million bare ampersands 22 s, measured with nh3 0.3. Numeric references cost it
     nothing, so whole texts may be written in them.
     """
-    if len(markup) < _CROWDED and markup.count("<") <= _DEEPEST:
+    if len(markup) < _SHORT and markup.count("<") <= _DEEPEST:
         return False
-    if markup.count("&") - markup.count("&#") > _MOST_AMPERSANDS or _CROWDED_TAG.search(markup):
+    if markup.count("&") - markup.count("&#") > _MOST_AMPERSANDS or is_crowded(markup):
         return True
     unclosed: Counter[str] = Counter()
     depth = deepest = tags = 0

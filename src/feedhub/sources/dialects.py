@@ -22,13 +22,19 @@ from feedparser.datetimes.greek import _parse_date_greek
 from feedparser.datetimes.hungarian import _parse_date_hungarian
 from feedparser.datetimes.korean import _parse_date_nate, _parse_date_onblog
 
+from feedhub.sources.bounds import (
+    MOST_RECORDS_READ,
+    MOST_TAGS_READ,
+    NOT_READ,
+    EnoughError,
+    NamedAttributes,
+    check_depth,
+    check_parts,
+)
 from feedhub.sources.sniff import without_doctype
 
 _LONGEST_AUTHOR = 300
 _EMAIL = re.compile(r"[^\s@()<>,;:\"]+@[^\s@()<>,;:\"]+\.[^\s@()<>,;:\"]+")
-MOST_RECORDS_READ = 12_000
-_DEEPEST = 1_000
-NOT_READ = "the rest was not read"
 _CUT_OFF = (NOT_READ, "no element found", "unclosed token", "unclosed CDATA section", "partial character")
 # Characters that XML forbids are no better when written as references (XML 1.0 §4.1, "Legal Character").
 _FORBIDDEN_REFERENCE = re.compile(
@@ -109,10 +115,14 @@ class _Corrections:
     def _start_item(self: Any, attributes: dict[str, str]) -> None:
         # A feed of 100,000 records takes 11 s, and no more than 10,000 of them are kept.
         if len(self.entries) >= MOST_RECORDS_READ:
-            raise _EnoughError(f"{NOT_READ}: it has more than {MOST_RECORDS_READ} records")
+            raise EnoughError(f"{NOT_READ}: it has more than {MOST_RECORDS_READ} records")
         super()._start_item(attributes)  # type: ignore[misc]
 
     _start_entry = _start_item
+
+    def _add_tag(self: Any, term: str | None, scheme: str | None, label: str | None) -> None:
+        if len(dict.get(self._get_context(), "tags", ())) < MOST_TAGS_READ:
+            super()._add_tag(term, scheme, label)  # type: ignore[misc]
 
     def handle_charref(self: Any, ref: str) -> None:
         # feedparser's own raises for `&#xFFFFFFFF;`, in the middle of the document.
@@ -136,20 +146,18 @@ class _Corrections:
         self.pop("created")
 
 
-class _EnoughError(xml.sax.SAXException):
-    """What was read so far is all that is going to be read."""
-
-
 class _Strict(_Corrections, feedparser_api.StrictFeedParser):  # type: ignore[misc]
     resolve_relative_uris = False
     sanitize_html = False
     depth = 0
+    parts = 0
 
     def startElementNS(self, name: Any, qname: Any, attributes: Any) -> None:  # noqa: N802 - named by SAX
-        # Every level is kept several times over: a million of them take 300 MB.
         self.depth += 1
-        _check_depth(self.depth)
-        super().startElementNS(name, qname, attributes)
+        self.parts += 1
+        check_depth(self.depth)
+        check_parts(self.parts)
+        super().startElementNS(name, qname, NamedAttributes(attributes))
 
     def endElementNS(self, name: Any, qname: Any) -> None:  # noqa: N802 - named by SAX
         self.depth -= 1
@@ -160,15 +168,19 @@ class _Loose(_Corrections, feedparser_api.LooseFeedParser):  # type: ignore[misc
     resolve_relative_uris = False
     sanitize_html = False
 
+    parts = 0
+
     def unknown_starttag(self: Any, tag: str, attributes: Any) -> None:
         # Tags of a text are not on this stack, so that what is never closed there (`<p>`) does not count.
-        _check_depth(len(self.elementstack))
+        check_depth(len(self.elementstack))
+        self.parts += 1
+        check_parts(self.parts)
         super().unknown_starttag(tag, attributes)
 
-
-def _check_depth(depth: int) -> None:
-    if depth > _DEEPEST:
-        raise _EnoughError(f"{NOT_READ}: it is nested more than {_DEEPEST} levels deep")
+    def unknown_endtag(self: Any, tag: str) -> None:
+        self.parts += 1
+        check_parts(self.parts)
+        super().unknown_endtag(tag)
 
 
 class _Expat(ExpatParser):
@@ -256,7 +268,7 @@ def _strictly(text: str, base: str) -> tuple[Any, str]:
 
 def _loosely(text: str, base: str) -> Any:
     parser = _Loose(base, None, "utf-8", {})
-    with suppress(_EnoughError):
+    with suppress(EnoughError):
         parser.feed(text)
     return parser
 

@@ -11,6 +11,7 @@ from feedhub.model.document import Document
 from feedhub.rules.text import plain
 from feedhub.sources.addresses import http_url
 from feedhub.sources.charset import decode
+from feedhub.sources.crowded import is_crowded
 
 _FEED_TYPES = frozenset(
     {
@@ -50,6 +51,8 @@ def discover_feeds(document: Document) -> tuple[DiscoveredFeed, ...]:
 
 def feeds_in_page(text: str, url: str) -> tuple[DiscoveredFeed, ...]:
     """The same for a page that is text already; ``url`` is its address."""
+    if is_crowded(text):
+        return ()
     parser = lxml.html.HTMLParser(encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True)
     try:
         page = lxml.html.document_fromstring(text.encode(), parser=parser)

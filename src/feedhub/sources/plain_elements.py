@@ -10,6 +10,7 @@ from feedparser import api as feedparser_api
 from feedparser.html import _cp1252
 from feedparser.urls import _urljoin
 
+from feedhub.sources.bounds import MOST_TAGS_READ
 from feedhub.sources.dialects import person_in
 
 ATOM: Final = "{http://www.w3.org/2005/Atom}"
@@ -197,7 +198,7 @@ def category_element(page: Page, fields: Fields, node: Any, attributes: dict[str
 
 def _add_tag(tags: list[dict[str, str | None]], term: str | None, scheme: str | None, label: str | None) -> None:
     tag = {"term": term, "scheme": scheme, "label": label}
-    if (term or scheme or label) and tag not in tags:
+    if (term or scheme or label) and len(tags) < MOST_TAGS_READ and tag not in tags:
         tags.append(tag)
 
 

@@ -11,7 +11,8 @@ from feedparser import api as feedparser_api
 from feedparser.urls import make_safe_absolute_uri
 from lxml import etree
 
-from feedhub.sources.dialects import MOST_RECORDS_READ, RawFeed, prepared
+from feedhub.sources.bounds import MOST_RECORDS_READ
+from feedhub.sources.dialects import RawFeed, prepared
 from feedhub.sources.plain_elements import ATOM, Fields, OddError, Page
 from feedhub.sources.plain_tables import ATOM_ENTRY, ATOM_FEED, PARENTS, RSS_ENTRY, RSS_FEED, Table
 

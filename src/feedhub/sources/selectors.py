@@ -18,6 +18,7 @@ from feedhub.rules.text import plain, visible_text
 from feedhub.rules.walls import is_surely_challenge
 from feedhub.sources.addresses import http_url
 from feedhub.sources.charset import decode
+from feedhub.sources.crowded import is_crowded
 from feedhub.sources.sniff import Shape, shape_of, unpacked
 
 CHALLENGE = "challenge page instead of the page that was asked for"
@@ -46,7 +47,7 @@ def read_page(document: Document, source: Source) -> Page:
     """Return a document as a page; broken markup is repaired as browsers do, more or less.
 
     Raises:
-        ParseError: it is empty, a challenge, or no page at all.
+        ParseError: it is empty, a challenge, no page at all, or one that would take too long.
     """
     body = unpacked(document.body, source.max_size)
     decoded = decode(body, override=source.encoding, http_charset=document.charset)
@@ -55,6 +56,8 @@ def read_page(document: Document, source: Source) -> Page:
         raise ParseError("the document is empty" if shape is Shape.EMPTY else "JSON instead of a web page")
     if is_surely_challenge(decoded.text):
         raise ParseError(CHALLENGE)
+    if is_crowded(decoded.text):
+        raise ParseError("the tags of the page have too many attributes")
     parser = lxml.html.HTMLParser(encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True)
     try:
         root = lxml.html.document_fromstring(decoded.text.encode(), parser=parser)

@@ -11,7 +11,8 @@ from feedhub.model.item import ParsedFeed, ParsedItem, Person
 from feedhub.model.source import Source
 from feedhub.rules.dates import parse_date
 from feedhub.sources import records
-from feedhub.sources.dialects import NOT_READ, RawFeed, date_in_words, read_dialect
+from feedhub.sources.bounds import NOT_READ
+from feedhub.sources.dialects import RawFeed, date_in_words, read_dialect
 from feedhub.sources.entry_fields import (
     Entry,
     base_of,

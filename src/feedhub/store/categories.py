@@ -16,19 +16,35 @@ _BY_TITLE = (
     select(categories.c.slug).where(categories.c.title == bindparam("wanted")).order_by(categories.c.position).limit(1)
 )
 _OF_RECORDS = select(categories.c.slug, categories.c.title).where(categories.c.from_records == 1)
+_BROUGHT = (
+    select(func.count(filings.c.slug.distinct()))
+    .join(categories, categories.c.slug == filings.c.slug)
+    .where(filings.c.source_id == bindparam("source"), categories.c.from_records == 1)
+)
 # Behind all categories of any configuration.
 _FIRST_PLACE_OF_RECORDS = 1_000_000
 
 
 def slug_of_title(connection: Connection, title: str, wanted: str) -> str:
     """Return the slug that a title has; one given for the first time is ``wanted``, or that with a suffix."""
-    found: str | None = connection.execute(_BY_TITLE, {"wanted": title}).scalar()
+    found = slug_of_known_title(connection, title)
     if found is not None:
         return found
     slug = unique_slug(wanted, set(connection.execute(select(categories.c.slug)).scalars()))
     last = connection.execute(select(func.max(categories.c.position))).scalar_one()
     _insert(connection, slug, title, max(last + 1, _FIRST_PLACE_OF_RECORDS))
     return slug
+
+
+def slug_of_known_title(connection: Connection, title: str) -> str | None:
+    """Return the slug that a title has; None for one that was never given."""
+    found: str | None = connection.execute(_BY_TITLE, {"wanted": title}).scalar()
+    return found
+
+
+def brought_by(connection: Connection, source: int) -> int:
+    """Return under how many categories that only records brought the items of a source are filed."""
+    return int(connection.execute(_BROUGHT, {"source": source}).scalar_one())
 
 
 def _insert(connection: Connection, slug: str, title: str, position: int) -> None:

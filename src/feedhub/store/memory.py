@@ -66,6 +66,15 @@ class MemoryTransaction:
             if state.next_poll_at is not None and state.next_poll_at < until:
                 self._data.states[name] = replace(state, next_poll_at=until)
 
+    def category_of_title(self, title: str) -> str | None:
+        """See the port."""
+        return self._data.slug_of_known_title(title)
+
+    def brought(self, source: str) -> int:
+        """See the port."""
+        filed = {slug for (_, name), said in self._data.filings.items() if name == source for slug in said}
+        return sum(self._data.outputs[slug].from_records for slug in filed & self._data.outputs.keys())
+
     def category_slug(self, title: str, wanted: str) -> str:
         """See the port."""
         return self._data.slug_of_title(title, wanted)

@@ -178,13 +178,17 @@ class Data:
 
     def slug_of_title(self, title: str, wanted: str) -> str:
         """Return the slug that a title has, making a category of a new one."""
-        found = next((slug for slug, output in self.ordered_outputs() if output.category.title == title), None)
+        found = self.slug_of_known_title(title)
         if found is not None:
             return found
         slug = unique_slug(wanted, self.outputs.keys())
         place = max(1_000_000, *(output.place + 1 for output in self.outputs.values()))
         self.outputs[slug] = Output(category=Category(slug=slug, title=title), place=place, from_records=True)
         return slug
+
+    def slug_of_known_title(self, title: str) -> str | None:
+        """Return the slug that a title has; None for one that was never given."""
+        return next((slug for slug, output in self.ordered_outputs() if output.category.title == title), None)
 
     def drop_category(self, slug: str) -> None:
         """Forget a category with everything filed there."""

@@ -10,7 +10,7 @@ from feedhub.model.item import Item
 from feedhub.model.report import HealthEvent
 from feedhub.model.source import SourceState
 from feedhub.store import health, known, polls, schedule
-from feedhub.store.categories import slug_of_title
+from feedhub.store.categories import brought_by, slug_of_known_title, slug_of_title
 from feedhub.store.ingest import apply_plan
 from feedhub.store.sqlite import Guard
 
@@ -56,6 +56,16 @@ class SqlTransaction:
         """See the port."""
         with self._guard:
             schedule.hold(self._connection, names, until)
+
+    def category_of_title(self, title: str) -> str | None:
+        """See the port."""
+        with self._guard:
+            return slug_of_known_title(self._connection, title)
+
+    def brought(self, source: str) -> int:
+        """See the port."""
+        with self._guard:
+            return brought_by(self._connection, polls.source_number(self._connection, source))
 
     def category_slug(self, title: str, wanted: str) -> str:
         """See the port."""

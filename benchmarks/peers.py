@@ -89,7 +89,7 @@ def _rss2email(folder: Path, site: Site, count: int) -> Peer | None:
     if program is None:
         return None
     home = folder / "rss2email"
-    home.mkdir()
+    (home / "mail").mkdir(parents=True)
     sections = "".join(f"[feed.f{n}]\nurl = {url}\n" for n, url in enumerate(_addresses(site, count)))
     maildir = f"email-protocol = maildir\nmaildir-path = {home}/mail\nmaildir-mailbox = new\n"
     (home / "config").write_text(f"[DEFAULT]\nfrom = a@b.example\nto = a@b.example\n{maildir}{sections}")

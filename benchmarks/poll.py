@@ -2,8 +2,9 @@
 
     python benchmarks/poll.py [--feeds 500] [--no-peers]
 
-Prints CPU milliseconds per feed (all processes, publishing included), feeds per second and the peak memory of the
-largest process. Each program runs cold and again on what is unchanged, in turn, so that they meet the same minutes.
+Prints CPU milliseconds per feed (all processes), feeds per second and the peak memory of the largest process. Feeds
+and their archives are published in three formats; web pages are not, since no other program here makes any. Each
+program runs cold and again on what is unchanged, in turn, so that they meet the same minutes.
 Compare ratios within one run; wall time on a shared machine is noisy.
 """
 
@@ -69,6 +70,7 @@ def write_config(folder: Path, site: Site, prefix: str, count: int) -> list[str]
     path.write_text(
         "site: {title: Benchmark, url: https://news.example.org}\n"
         f"poll: {{allow_private: ['{urlsplit(site.address).netloc}'], per_host: {{concurrent: 16, gap: 0s}}}}\n"
+        "output: {pages: false}\n"
         f"sources:\n{sources}"
     )
     return [sys.executable, "-m", "feedhub", "poll", "--all", "-c", str(path)]

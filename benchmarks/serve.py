@@ -104,8 +104,6 @@ def poll_and_serve(folder: Path, count: int, rounds: int) -> None:
     filled = folder / "filled"
     with serving(count) as upstream:
         command = write_config(filled, upstream, "", count)
-        with (filled / "feedhub.yaml").open("a") as file:
-            file.write("output: {pages: false}\n")
         if run(command).code:
             raise SystemExit("the first poll failed")
         upstream.become(changed=3, every=10, built=1)

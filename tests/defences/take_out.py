@@ -361,6 +361,13 @@ DEFENCES = (
         "tests/cli/test_cli_hostile.py",
     ),
     _d(
+        "15 names in exported OPML",
+        "config/opml_export.py",
+        "{category.slug: plain(category.title) for",
+        "{category.slug: category.title for",
+        "tests/cli/test_cli_hostile.py",
+    ),
+    _d(
         "16 header fields",
         "web/headers.py",
         '(b"x-content-type-options", b"nosniff"),',

@@ -193,13 +193,13 @@ DEFENCES = (
     _d(
         "8 records read",
         "sources/dialects.py",
-        "if len(self.entries) >= _MOST_RECORDS:",
+        "if len(self.entries) >= MOST_RECORDS_READ:",
         "if False:",
         "tests/sources/test_hostile_documents.py",
     ),
     _d(
         "8 depth of XML",
-        "sources/dialects.py",
+        "sources/bounds.py",
         "if depth > _DEEPEST:",
         "if False:",
         "tests/sources/test_hostile_documents.py",
@@ -285,7 +285,7 @@ DEFENCES = (
     _d(
         "11 allow-list",
         "sources/clean.py",
-        "clean = cleaner.clean(repaired_pictures(markup))",
+        "clean = _SANITISER.clean(repaired_pictures(markup), base)",
         "clean = repaired_pictures(markup)",
         "tests/sources/test_clean.py",
     ),
@@ -426,8 +426,8 @@ DEFENCES = (
     _d(
         "19 forbidden characters",
         "publish/safe.py",
-        'return clean_text(_LINE_END.sub("\\n", text)) if text else ""',
-        'return text or ""',
+        'return clean_text(_LINE_END.sub("\\n", text) if "\\r" in text else text)',
+        "return text",
         "tests/publish/test_safe_values.py",
     ),
     _d(

@@ -554,7 +554,7 @@ def main() -> int:
             else:
                 shutil.copy(source, copy / part)
         for defence in DEFENCES:
-            if wanted and not any(defence.guarantee.startswith(each) for each in wanted):
+            if wanted and not defence.guarantee.startswith(tuple(wanted)):
                 continue
             found = _tests_that_notice(copy, defence)
             missed += not found

@@ -238,14 +238,14 @@ def test_a_reference_to_a_control_character_leaves_none_behind() -> None:
     assert clean("a&#x1F;b&#x8;&#xD800;") == "ab\ufffd"
 
 
-@pytest.mark.parametrize("text", ["&" * 1_000_000, "& " * 200_000, "&x" * 400_000, "<" * 1_000_000])
-def test_a_million_ampersands_are_cleaned_at_once_and_do_not_grow_fivefold(text: str) -> None:
+@pytest.mark.parametrize("text", ["&" * 2_000_000, "& " * 200_000, "&x" * 400_000, "<" * 1_000_000])
+def test_two_million_ampersands_are_cleaned_at_once_and_do_not_grow_fivefold(text: str) -> None:
     started = time.process_time()
     found = clean(text)
 
     assert found is not None
     assert len(found) < 2_000_000
-    assert time.process_time() - started < 15  # 22 s without the bound, on a quiet machine and untraced
+    assert time.process_time() - started < 15  # 80 s without the bound
 
 
 def test_a_text_in_numeric_references_keeps_its_markup() -> None:

@@ -247,6 +247,13 @@ DEFENCES = (
         "tests/sources/test_costly_documents.py",
     ),
     _d(
+        "8 records within records",
+        "sources/html_page.py",
+        "if around[pair[1]] <= _MOST_AROUND]",
+        "if True]",
+        "tests/sources/test_html_page_hostile.py",
+    ),
+    _d(
         "8 categories that records bring",
         "pipeline/brought.py",
         "if self._room <= 0:",

@@ -137,3 +137,21 @@ def test_a_page_that_is_cut_off_at_its_depth_says_so() -> None:
 
     assert [item.title for item in feed.items] == ["first"]
     assert feed.notes == ("the page is nested so deeply that its end was not read",)
+
+
+def test_records_inside_of_records_are_read_to_a_depth_and_the_rest_is_told() -> None:
+    nested = "".join(f"<p><i>2026-11-20</i><a href='/{number}'>{number}</a>" for number in range(3)) + "".join(
+        f"<div><i>2026-11-20</i><a href='/d{number}'>d{number}</a>" for number in range(200)
+    )
+    feed = read_html_page(document(nested.encode()), SOURCE)
+
+    assert len(feed.items) == 3 + 9
+    assert feed.notes == ("191 records that lie inside of more than 8 others were not read",)
+
+
+def test_records_inside_of_records_cost_no_more_than_their_page_some_times_over() -> None:
+    page = "<div><i>2026-11-20</i><a href='/x'>x</a>" * 240 + "<b>words </b>" * 8_000
+    started = time.process_time()
+    read_html_page(document(page.encode()), SOURCE)
+
+    assert time.process_time() - started < 12  # 17 s without the bound

@@ -278,3 +278,10 @@ def test_a_record_that_breaks_its_reader_costs_itself() -> None:
     assert [(record.title, record.reason) for record in reading.rejected] == [
         ("evil", "cannot be read: KeyError: 'surprise'")
     ]
+
+
+def test_of_a_document_nested_too_deeply_the_rest_is_not_read_and_that_is_said() -> None:
+    feed = read(rss("<title>first</title>", f"<title>second</title>{'<x>' * 5_000}{'</x>' * 5_000}"))
+
+    assert feed.items[0].title == "first"
+    assert "the rest was not read: it is nested more than 1000 levels deep" in feed.notes

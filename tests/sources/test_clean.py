@@ -255,3 +255,9 @@ def test_a_text_in_numeric_references_keeps_its_markup() -> None:
 def test_markup_deeper_than_250_elements_is_shown_as_its_text() -> None:
     assert clean("<div>" * 260 + "deep") == "<p>deep</p>"
     assert clean("<div>" * 240 + "deep") == "<div>" * 240 + "deep" + "</div>" * 240
+
+
+def test_markup_with_a_tag_full_of_attributes_is_shown_as_its_text() -> None:
+    attributes = " ".join(f"a{number}" for number in range(20_000))
+    assert clean(f"<b {attributes}>crowded</b>") == "<p>crowded</p>"
+    assert clean("<b a1 a2 a3>airy</b>") == "<b>airy</b>"

@@ -249,7 +249,7 @@ DEFENCES = (
     _d(
         "8 records within records",
         "sources/html_page.py",
-        "if around[pair[1]] <= _MOST_AROUND]",
+        "if around[element] <= _MOST_AROUND]",
         "if True]",
         "tests/sources/test_html_page_hostile.py",
     ),

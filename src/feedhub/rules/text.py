@@ -4,6 +4,7 @@ import hashlib
 import html
 import re
 import unicodedata
+from typing import Final
 
 # XML 1.0 §2.2 Char, negated.
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -15,8 +16,9 @@ _UNWANTED = re.compile(
 )
 # Printable or not, these stay.
 _HARMLESS = "\t\n\r\xa0\u3000"
-# Direction overrides and marks: in a title they can rearrange the text around it (UAX #9).
-_BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+DIRECTIONS: Final = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+"""Direction overrides and marks (UAX #9), for a class of a regular expression: they rearrange the text around them."""
+_BIDI = re.compile(f"[{DIRECTIONS}]")
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 
 _TAG = re.compile(

@@ -9,15 +9,16 @@ from contextlib import contextmanager
 from typing import Any, Final, TextIO
 from urllib.parse import quote
 
+from feedhub.rules.text import DIRECTIONS
+
 MASK: Final = "***"
 
 EventDict = MutableMapping[str, Any]
 
 # Line breaks would make two events of one; escape sequences would be obeyed by the terminal that shows them
 # (C0, DEL, C1), and direction controls would show a text that is not there.
-_DIRECTIONS: Final = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
-_UNPRINTABLE: Final = re.compile(f"[\x00-\x1f\x7f-\x9f\u2028\u2029{_DIRECTIONS}]")
-_UNPRINTABLE_IN_LINES: Final = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029{_DIRECTIONS}]")
+_UNPRINTABLE: Final = re.compile(f"[\x00-\x1f\x7f-\x9f\u2028\u2029{DIRECTIONS}]")
+_UNPRINTABLE_IN_LINES: Final = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029{DIRECTIONS}]")
 
 
 def one_line(text: str) -> str:

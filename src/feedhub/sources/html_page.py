@@ -37,9 +37,9 @@ def read_html_page(document: Document, source: Source) -> ParsedFeed:
     page = read_page(document, source)
     reader = ElementReader(mapping.fields, _place(document, source, page))
     listed = _list_of(page, mapping)
-    every = list(enumerate(listed[: records.MOST_RECORDS]))
-    around = _records_around(listed[: records.MOST_RECORDS])
-    found = [pair for pair in every if around[pair[1]] <= _MOST_AROUND]
+    looked_at = listed[: records.MOST_RECORDS]
+    around = _records_around(looked_at)
+    found = [(place, element) for place, element in enumerate(looked_at) if around[element] <= _MOST_AROUND]
     kept = [pair for pair in found if mapping.where is None or holds(pair[1], mapping.where)]
     reading = records.read_records(
         kept, lambda at, pair: reader.item(at, pair[1]), lambda pair: reader.described(pair[1]), source.limit
@@ -53,7 +53,7 @@ def read_html_page(document: Document, source: Source) -> ParsedFeed:
         items=(),
         link=http_url(document.url),
         language=records.language_of(page.root.get("lang")),
-        notes=(*page.notes, *_unread(page, len(listed), len(every) - len(found))),
+        notes=(*page.notes, *_unread(page, len(listed), len(looked_at) - len(found))),
     )
     return _in_place(records.finished(feed, reading), [place for place, _ in kept], left_out)
 

@@ -42,8 +42,9 @@ def main(sources: int, seconds: float) -> None:
         )
         try:
             assert daemon.stderr is not None
-            daemon.stderr.readline()  # started
-            time.sleep(5)
+            while b" published " not in daemon.stderr.readline():
+                pass
+            time.sleep(10)  # the new output folder is seen, and the configuration looked at once more because of it
             before = _cpu_seconds(daemon.pid)
             time.sleep(seconds)
             spent = _cpu_seconds(daemon.pid) - before

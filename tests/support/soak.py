@@ -64,6 +64,7 @@ class Soak:
                     for _ in range(3):
                         self.feedhub("poll", "--all", check=False)
                     reader.terminate()
+                assert server.poll() is None, "the server of the feeds ended by itself"
                 self.figures["read"] = torn.read_text("utf-8")
             finally:
                 server.kill()

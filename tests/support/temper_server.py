@@ -81,6 +81,8 @@ class Server:
     async def connected(self, sock: socket.socket) -> None:
         """Answer one request; who hangs up meanwhile is not served any more."""
         entry: dict[str, Any] = {"host": sock.getsockname()[0]}
+        # asyncio closes its own end as soon as the other one is cut off; this one still tells when that was.
+        ours = sock.dup()
         try:
             head, entry["at"] = await read_head(sock)
             reader, writer = await asyncio.open_connection(sock=sock)
@@ -88,7 +90,7 @@ class Server:
             leaving = asyncio.ensure_future(reader.read(1))
             done, _ = await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
             if leaving in done and answering not in done:
-                entry["over"] = last_heard(sock)
+                entry["over"] = last_heard(ours)
             for task in (answering, leaving):
                 task.cancel()
             await asyncio.gather(answering, leaving, return_exceptions=True)
@@ -97,6 +99,7 @@ class Server:
             pass
         finally:
             sock.close()
+            ours.close()
             if "path" in entry:
                 # The moment from which the client may have had all that it gets.
                 self.log.write(json.dumps({"over": entry["at"], **entry}) + "\n")
@@ -269,7 +272,11 @@ async def serve(log: TextIO, sources: int) -> None:
     accepting = asyncio.gather(*(accept(listener, server) for listener in listeners))
     print(port, flush=True)
     # A line on standard input ends the news, so that everything can be taken in before it is compared.
-    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
+    reading = asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
+    await asyncio.wait({reading, accepting}, return_when=asyncio.FIRST_COMPLETED)
+    if accepting.done():
+        # A host that stopped answering: nothing that follows would mean anything.
+        await accepting
     server.end_of_news = time.time()
     feeds = [Feed(number) for number in range(sources)]
     print(json.dumps([feed.holds(server.age) for feed in feeds if feed.temper not in NEVER_A_FEED]), flush=True)

@@ -55,6 +55,11 @@ class Site:
         with urlopen(f"{self.address}/become/{changed}/{every}/{built}") as answer:
             answer.read()
 
+    def asked(self) -> int:
+        """Return how many times feeds were asked for since the last call."""
+        with urlopen(f"{self.address}/asked") as answer:
+            return int(answer.read())
+
 
 @contextmanager
 def serving(count: int) -> Iterator[Site]:
@@ -72,6 +77,7 @@ def serving(count: int) -> Iterator[Site]:
 
 def _serve(pipe: Connection, count: int) -> None:
     bodies: dict[int, tuple[bytes, str]] = {}
+    asked: list[int] = []
 
     def become(changed: int, every: int, built: int) -> None:
         for number in range(count):
@@ -88,6 +94,12 @@ def _serve(pipe: Connection, count: int) -> None:
                 become(int(folder[1]), int(folder[2]), int(name))
                 self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
                 return
+            if name == "asked":
+                count = str(len(asked)).encode()
+                asked.clear()
+                self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(count), count))
+                return
+            asked.append(int(name))
             body, etag = bodies[int(name)]
             is_same = not folder and self.headers.get("If-None-Match") == etag
             head = f"HTTP/1.1 {'304 Not Modified' if is_same else '200 OK'}\r\nContent-Type: application/rss+xml\r\n"

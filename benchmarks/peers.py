@@ -17,7 +17,7 @@ from reader import make_reader
 reader = make_reader(sys.argv[1])
 for url in sys.argv[2:]:
     reader.add_feed(url, exist_ok=True)
-reader.update_feeds(workers=4)
+reader.update_feeds(workers=4, scheduled=False)
 """
 _SFEED = """
 sfeedpath="{folder}/feeds"

@@ -49,10 +49,10 @@ def main() -> None:
         ]
         for phase, prepare, run in steps:
             prepare()
-            ours[phase] = measure(f"feedhub, {phase}", run, count)
+            ours[phase] = measure(f"feedhub, {phase}", run, site, count)
             for name, commands in others:
                 if phase in commands:
-                    measure(f"{name}, {phase}", commands[phase], count, beside=ours[phase])
+                    measure(f"{name}, {phase}", commands[phase], site, count, beside=ours[phase])
 
 
 def adopt_orphans() -> None:
@@ -105,12 +105,16 @@ def run(command: list[str]) -> Spent:
     return Spent(cpu=cpu, wall=wall, peak=peak, code=os.waitstatus_to_exitcode(status))
 
 
-def measure(title: str, command: list[str], count: int, *, beside: float = 0.0) -> float:
+def measure(title: str, command: list[str], site: Site, count: int, *, beside: float = 0.0) -> float:
     """Run a command to its end; print its cost and return its CPU milliseconds per feed."""
+    site.asked()
     spent = run(command)
+    asked = site.asked()
     cpu = spent.cpu / count * 1000
     ratio = f"{cpu / beside:>12.2f}" if beside else ""
     failed = f"  exit {spent.code}" if spent.code else ""
+    if asked != count:
+        failed += f"  asked for {asked} feeds"
     print(f"{title:<38}{cpu:>12.2f}{count / spent.wall:>10.0f}{spent.peak / 1024:>9.0f}{ratio}{failed}", flush=True)
     return cpu
 

@@ -80,7 +80,7 @@ def test_a_migration_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     store = open_store(f"sqlite:///{tmp_path}/feedhub.db")
     broken = (*MIGRATIONS, ("CREATE TABLE half (id INTEGER)", "CREATE TABLE half (id INTEGER)"))
     with pytest.raises(StoreError), store.writing() as transaction:
-        apply_next(transaction._connection, "it", broken)
+        apply_next(transaction._connection.plain, "it", broken)
     store.close()
     connection = sqlite3.connect(tmp_path / "feedhub.db")
     assert connection.execute("SELECT max(version) FROM schema_migrations").fetchone() == (len(MIGRATIONS),)
@@ -92,8 +92,8 @@ def test_a_later_migration_is_applied_to_what_is_there(tmp_path: Path) -> None:
     store = open_store(f"sqlite:///{tmp_path}/feedhub.db")
     longer = (*MIGRATIONS, ("CREATE TABLE more (id INTEGER)",))
     with store.writing() as transaction:
-        assert apply_next(transaction._connection, "it", longer)
-        assert not apply_next(transaction._connection, "it", longer)
+        assert apply_next(transaction._connection.plain, "it", longer)
+        assert not apply_next(transaction._connection.plain, "it", longer)
     store.close()
     with pytest.raises(StoreError, match=f"has schema {len(MIGRATIONS) + 1}"):
         open_store(f"sqlite:///{tmp_path}/feedhub.db")

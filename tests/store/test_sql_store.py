@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, text
+from sqlalchemy.pool import Pool
 
 from feedhub.errors import StoreError
 from feedhub.model.identity import LedgerNote, Verdict
@@ -305,22 +306,28 @@ def test_a_backup_that_cannot_be_written_leaves_nothing(store: SqlStore, tmp_pat
 def test_connections_are_opened_as_decided(store: SqlStore) -> None:
     with store._read() as connection:
         pragmas = {
-            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            name: connection.execute(text(f"PRAGMA {name}")).scalar()
             for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
         }
     assert pragmas == {"journal_mode": "wal", "synchronous": 1, "foreign_keys": 1, "busy_timeout": 50}
 
 
 @pytest.fixture
-def statements() -> Iterator[list[tuple[str, Any]]]:
-    caught: list[tuple[str, Any]] = []
+def statements() -> Iterator[list[str]]:
+    """What SQLite itself was asked, values filled in."""
+    caught: list[str] = []
 
-    def catch(_c: object, _cursor: object, statement: str, parameters: Any, _context: object, many: bool) -> None:
-        caught.append((statement, parameters[0] if many else parameters))
+    def catch(statement: str) -> None:
+        # The full-text index asks its own tables, as comments.
+        if not statement.startswith("--"):
+            caught.append(statement)
 
-    event.listen(Engine, "before_cursor_execute", catch)
+    def watch(driver: sqlite3.Connection, *_: object) -> None:
+        driver.set_trace_callback(catch)
+
+    event.listen(Pool, "checkout", watch)
     yield caught
-    event.remove(Engine, "before_cursor_execute", catch)
+    event.remove(Pool, "checkout", watch)
 
 
 def one_poll_of_everything(store: SqlStore) -> None:
@@ -356,7 +363,7 @@ def publish_everything(store: SqlStore) -> None:
 
 @pytest.mark.parametrize("work", [one_poll_of_everything, publish_everything])
 def test_no_statement_of_a_poll_or_a_publish_scans_a_table(
-    store: SqlStore, path: Path, statements: list[tuple[str, Any]], work: Callable[[SqlStore], None]
+    store: SqlStore, path: Path, statements: list[str], work: Callable[[SqlStore], None]
 ) -> None:
     put(store, *(ingest(number, "big", keys=[url(number)]) for number in range(1000, 1100)), source="big")
     statements.clear()
@@ -364,9 +371,9 @@ def test_no_statement_of_a_poll_or_a_publish_scans_a_table(
     connection = sqlite3.connect(path)
     scans = [
         (step, statement)
-        for statement, parameters in statements
+        for statement in statements
         if statement.split()[0] in {"SELECT", "UPDATE", "DELETE"}
-        for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {statement}")
         if "SCAN" in step and "USING" not in step and "VIRTUAL TABLE INDEX" not in step
     ]
     connection.close()
@@ -375,9 +382,7 @@ def test_no_statement_of_a_poll_or_a_publish_scans_a_table(
     assert len(statements) > 3
 
 
-def test_a_poll_with_nothing_new_asks_little_and_writes_the_state_only(
-    store: SqlStore, statements: list[tuple[str, Any]]
-) -> None:
+def test_a_poll_with_nothing_new_asks_little_and_writes_the_state_only(store: SqlStore, statements: list[str]) -> None:
     put(store, *(ingest(number) for number in range(30)), complete=True)
     statements.clear()
     with store.writing() as transaction:
@@ -387,8 +392,8 @@ def test_a_poll_with_nothing_new_asks_little_and_writes_the_state_only(
             "one", plan(*(ingest(number, verdict=Verdict.SEEN) for number in range(30))), LATER, complete=True
         )
         transaction.save_state(SourceState(name="one"))
-    words = [statement.split()[0] for statement, _ in statements]
-    assert [word for word in words if word not in {"SELECT", "BEGIN"}] == ["UPDATE"]
+    words = [statement.split()[0] for statement in statements]
+    assert [word for word in words if word not in {"SELECT", "BEGIN", "COMMIT"}] == ["UPDATE"]
     assert len(words) < 14
 
 

@@ -2,21 +2,22 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from sqlalchemy import Connection, bindparam, delete, exists, func, select, update
+from sqlalchemy import bindparam, delete, exists, func, select, update
 
 from feedhub.model.output import Category
 from feedhub.rules.slugs import unique_slug
+from feedhub.store.connection import Connection, Prepared
 from feedhub.store.health import PUBLISHED as HEALTH_PUBLISHED
 from feedhub.store.outputs import ALL, PAGES_PUBLISHED, POSTS_PUBLISHED, put_number
 from feedhub.store.sqlite import insert
 from feedhub.store.tables import EPOCH, categories, filings, memberships, meta
 
 _DIGEST = "output_digest"
-_BY_TITLE = (
+_BY_TITLE = Prepared(
     select(categories.c.slug).where(categories.c.title == bindparam("wanted")).order_by(categories.c.position).limit(1)
 )
-_OF_RECORDS = select(categories.c.slug, categories.c.title).where(categories.c.from_records == 1)
-_BROUGHT = (
+_OF_RECORDS = Prepared(select(categories.c.slug, categories.c.title).where(categories.c.from_records == 1))
+_BROUGHT = Prepared(
     select(func.count(filings.c.slug.distinct()))
     .join(categories, categories.c.slug == filings.c.slug)
     .where(filings.c.source_id == bindparam("source"), categories.c.from_records == 1)
@@ -44,7 +45,7 @@ def slug_of_known_title(connection: Connection, title: str) -> str | None:
 
 def brought_by(connection: Connection, source: int) -> int:
     """Return under how many categories that only records brought the items of a source are filed."""
-    return int(connection.execute(_BROUGHT, {"source": source}).scalar_one())
+    return int(connection.execute(_BROUGHT, {"source": source}).scalar())
 
 
 def _insert(connection: Connection, slug: str, title: str, position: int) -> None:

@@ -5,10 +5,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Select, select
 
 from feedhub.model.report import Explanation, LedgerEntry, SightingReport
 from feedhub.store.codec import decode_item, stored_key
+from feedhub.store.connection import Connection
 from feedhub.store.ledger import entries_about
 from feedhub.store.outputs import chunks
 from feedhub.store.tables import AnyRow, categories, identity_keys, items, memberships, sightings, sources

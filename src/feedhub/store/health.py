@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import delete, func, insert, select
 
 from feedhub.model.report import HealthEvent
+from feedhub.store.connection import Connection
 from feedhub.store.tables import health_events
 
 PUBLISHED = "health_published"

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, bindparam, select, update
+from sqlalchemy import BindParameter, bindparam, select, update
 
 from feedhub.model.identity import IdentityKey, Ingest, IngestPlan, LedgerNote, Verdict
 from feedhub.rules.dedupe import url_key
 from feedhub.store.codec import NO_WORDING, encode_item
+from feedhub.store.connection import Connection, Prepared
 from feedhub.store.keys import distrust, gain_keys, key_rows, move_keys, sign
 from feedhub.store.ledger import write_notes
 from feedhub.store.memberships import Filed, file_items, outputs_showing
@@ -21,13 +22,17 @@ from feedhub.store.tables import items, sightings
 
 _REWRITTEN = {Verdict.CHANGED, Verdict.REFRESHED, Verdict.DUPLICATE}
 
-_STORED = select(
-    items.c.id, items.c.pk, items.c.owner_id, items.c.published_at, items.c.removed_at.is_not(None).label("removed")
-).where(items.c.id.in_(bindparam("ids", expanding=True)))
-_SINCE = select(sightings.c.item_pk, sightings.c.first_seen_at).where(
-    sightings.c.source_id == bindparam("source"), sightings.c.item_pk.in_(bindparam("pks", expanding=True))
+_STORED = Prepared(
+    select(
+        items.c.id, items.c.pk, items.c.owner_id, items.c.published_at, items.c.removed_at.is_not(None).label("removed")
+    ).where(items.c.id.in_(bindparam("ids", expanding=True)))
 )
-_OFFERED = (
+_SINCE = Prepared(
+    select(sightings.c.item_pk, sightings.c.first_seen_at).where(
+        sightings.c.source_id == bindparam("source"), sightings.c.item_pk.in_(bindparam("pks", expanding=True))
+    )
+)
+_OFFERED = Prepared(
     select(items.c.id, items.c.pk)
     .join(sightings, sightings.c.item_pk == items.c.pk)
     .where(sightings.c.source_id == bindparam("source"), sightings.c.left_at.is_(None))
@@ -36,12 +41,14 @@ _OWN = (sightings.c.item_pk == bindparam("pk"), sightings.c.source_id == bindpar
 _SAID: dict[str, BindParameter[Any]] = {
     name: bindparam(f"new_{name}") for name in ("guid", "url_key", "title", "text_digest", "extras_digest", "left_at")
 }
-_REFUSE = update(sightings).where(*_OWN).values(**_SAID)
-_REFRESH = update(sightings).where(*_OWN).values(**_SAID, wording=bindparam("new_wording"))
-_CHANGE = (
+_NEW_ITEM = Prepared(items.insert())
+_NEW_SIGHTING = Prepared(insert(sightings).on_conflict_do_nothing())
+_REFUSE = Prepared(update(sightings).where(*_OWN).values(**_SAID))
+_REFRESH = Prepared(update(sightings).where(*_OWN).values(**_SAID, wording=bindparam("new_wording")))
+_CHANGE = Prepared(
     update(sightings).where(*_OWN).values(**_SAID, wording=bindparam("new_wording"), updated_at=bindparam("changed_at"))
 )
-_MARK = update(sightings).where(*_OWN).values(left_at=bindparam("since"))
+_MARK = Prepared(update(sightings).where(*_OWN).values(left_at=bindparam("since")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +162,7 @@ def _insert_items(connection: Connection, source_id: int, fresh: list[Ingest], n
         }
         for ingest in fresh
     ]
-    connection.execute(items.insert(), rows)
+    connection.execute(_NEW_ITEM, rows)
     return _stored(connection, [ingest.decision.item_id for ingest in fresh])
 
 
@@ -178,7 +185,7 @@ def _insert_sightings(
         for ingest in first
     ]
     if rows:
-        connection.execute(insert(sightings).on_conflict_do_nothing(), rows)
+        connection.execute(_NEW_SIGHTING, rows)
 
 
 def _update_sightings(

@@ -3,25 +3,30 @@
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, delete
+from sqlalchemy import bindparam, delete
 
 from feedhub.model.identity import IdentityKey, KeyStrength
 from feedhub.store.codec import stored_key
+from feedhub.store.connection import Connection, Prepared
 from feedhub.store.sqlite import insert
 from feedhub.store.tables import distrusted_keys, identity_keys
 
-_GAIN = insert(identity_keys).on_conflict_do_nothing(index_elements=["text"])
+_GAIN = Prepared(insert(identity_keys).on_conflict_do_nothing(index_elements=["text"]))
 _new_key = insert(identity_keys)
-_MOVE = _new_key.on_conflict_do_update(
-    index_elements=["text"], set_={name: _new_key.excluded[name] for name in ("item_pk", "strength", "added_at")}
+_MOVE = Prepared(
+    _new_key.on_conflict_do_update(
+        index_elements=["text"], set_={name: _new_key.excluded[name] for name in ("item_pk", "strength", "added_at")}
+    )
 )
-_DISTRUST = insert(distrusted_keys).on_conflict_do_nothing(index_elements=["source_id", "key"])
+_DISTRUST = Prepared(insert(distrusted_keys).on_conflict_do_nothing(index_elements=["source_id", "key"]))
 # "g" stands behind every hex digit.
-_UNSIGN = delete(identity_keys).where(
-    identity_keys.c.item_pk == bindparam("pk"),
-    identity_keys.c.strength == KeyStrength.SIGNATURE.value,
-    identity_keys.c.text >= bindparam("beginning"),
-    identity_keys.c.text < bindparam("beginning") + "g",
+_UNSIGN = Prepared(
+    delete(identity_keys).where(
+        identity_keys.c.item_pk == bindparam("pk"),
+        identity_keys.c.strength == KeyStrength.SIGNATURE.value,
+        identity_keys.c.text >= bindparam("beginning"),
+        identity_keys.c.text < bindparam("beginning") + "g",
+    )
 )
 
 

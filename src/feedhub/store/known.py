@@ -3,15 +3,16 @@
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import bindparam, select
 
 from feedhub.model.identity import IdentityKey, KeyStrength, KnownItem, KnownKeys, Sighting
 from feedhub.model.item import Item
 from feedhub.store.codec import decode_item, stored_key
+from feedhub.store.connection import Connection, Prepared
 from feedhub.store.outputs import chunks
 from feedhub.store.tables import AnyRow, distrusted_keys, identity_keys, items, sightings, sources
 
-_KNOWN = (
+_KNOWN = Prepared(
     select(
         identity_keys.c.text,
         items.c.pk,
@@ -32,23 +33,28 @@ _KNOWN = (
     .outerjoin(sightings, (sightings.c.item_pk == items.c.pk) & (sightings.c.source_id == bindparam("source_id")))
     .where(identity_keys.c.text.in_(bindparam("keys", expanding=True)))
 )
-_DISTRUSTED = select(distrusted_keys.c.key).where(
-    distrusted_keys.c.source_id == bindparam("source_id"),
-    distrusted_keys.c.key.in_(bindparam("keys", expanding=True)),
+_DISTRUSTED = Prepared(
+    select(distrusted_keys.c.key).where(
+        distrusted_keys.c.source_id == bindparam("source_id"),
+        distrusted_keys.c.key.in_(bindparam("keys", expanding=True)),
+    )
 )
-_WORDING = (
+_WORDING = Prepared(
     select(sightings.c.wording)
     .join(items, items.c.pk == sightings.c.item_pk)
     .join(sources, sources.c.id == sightings.c.source_id)
     .where(items.c.id == bindparam("item"), sources.c.name == bindparam("source"))
 )
-_OFFERED_TEXTS = (
+_OFFERED_TEXTS = Prepared(
     select(sightings.c.text_digest)
     .join(sources, sources.c.id == sightings.c.source_id)
     .where(sources.c.name == bindparam("source"), sightings.c.left_at.is_(None))
 )
-_NAMED = select(identity_keys.c.item_pk, identity_keys.c.text).where(
-    identity_keys.c.item_pk.in_(bindparam("pks", expanding=True)), identity_keys.c.strength == KeyStrength.NAMED.value
+_NAMED = Prepared(
+    select(identity_keys.c.item_pk, identity_keys.c.text).where(
+        identity_keys.c.item_pk.in_(bindparam("pks", expanding=True)),
+        identity_keys.c.strength == KeyStrength.NAMED.value,
+    )
 )
 
 

@@ -3,15 +3,16 @@
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, or_, select
+from sqlalchemy import bindparam, or_, select
 
 from feedhub.model.identity import LedgerNote
 from feedhub.model.report import LedgerEntry
 from feedhub.store.codec import fact_digest, stored_key
+from feedhub.store.connection import Connection, Prepared
 from feedhub.store.sqlite import insert
 from feedhub.store.tables import AnyRow, ledger
 
-_WRITE = insert(ledger).on_conflict_do_nothing(index_elements=["digest"])
+_WRITE = Prepared(insert(ledger).on_conflict_do_nothing(index_elements=["digest"]))
 _ABOUT = (
     select(ledger)
     .where(

@@ -9,42 +9,55 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, delete, select
+from sqlalchemy import bindparam, delete, select
 
 from feedhub.model.item import Item
 from feedhub.store.codec import decode_item
+from feedhub.store.connection import Connection, Prepared
 from feedhub.store.outputs import ALL, CHUNK, chunks
 from feedhub.store.sqlite import insert
 from feedhub.store.tables import filings, items, memberships, sightings, sources
 
 Pairs = tuple[tuple[str, str], ...]
 
-_FILINGS = select(filings).where(filings.c.item_pk.in_(bindparam("pks", expanding=True)))
-_MEMBERSHIPS = select(memberships.c.slug, memberships.c.item_pk, memberships.c.source_id, memberships.c.rule).where(
-    memberships.c.item_pk.in_(bindparam("pks", expanding=True))
+_FILINGS = Prepared(select(filings).where(filings.c.item_pk.in_(bindparam("pks", expanding=True))))
+_MEMBERSHIPS = Prepared(
+    select(memberships.c.slug, memberships.c.item_pk, memberships.c.source_id, memberships.c.rule).where(
+        memberships.c.item_pk.in_(bindparam("pks", expanding=True))
+    )
 )
-_PLACES = select(items.c.pk, items.c.published_at, items.c.first_seen_at, items.c.position).where(
-    items.c.pk.in_(bindparam("pks", expanding=True))
+_PLACES = Prepared(
+    select(items.c.pk, items.c.published_at, items.c.first_seen_at, items.c.position).where(
+        items.c.pk.in_(bindparam("pks", expanding=True))
+    )
 )
-_UNFILE = delete(filings).where(
-    filings.c.item_pk == bindparam("pk"),
-    filings.c.source_id == bindparam("source"),
-    filings.c.slug == bindparam("category"),
+_UNFILE = Prepared(
+    delete(filings).where(
+        filings.c.item_pk == bindparam("pk"),
+        filings.c.source_id == bindparam("source"),
+        filings.c.slug == bindparam("category"),
+    )
 )
-_LEAVE = delete(memberships).where(
-    memberships.c.slug == bindparam("category"), memberships.c.item_pk == bindparam("pk")
+_LEAVE = Prepared(
+    delete(memberships).where(memberships.c.slug == bindparam("category"), memberships.c.item_pk == bindparam("pk"))
 )
 _new_filing = insert(filings)
-_FILE = _new_filing.on_conflict_do_update(
-    index_elements=["item_pk", "source_id", "slug"], set_={"rule": _new_filing.excluded.rule}
+_FILE = Prepared(
+    _new_filing.on_conflict_do_update(
+        index_elements=["item_pk", "source_id", "slug"], set_={"rule": _new_filing.excluded.rule}
+    )
 )
 _new_membership = insert(memberships)
-_JOIN = _new_membership.on_conflict_do_update(
-    index_elements=["slug", "item_pk"],
-    set_={"source_id": _new_membership.excluded.source_id, "rule": _new_membership.excluded.rule},
+_JOIN = Prepared(
+    _new_membership.on_conflict_do_update(
+        index_elements=["slug", "item_pk"],
+        set_={"source_id": _new_membership.excluded.source_id, "rule": _new_membership.excluded.rule},
+    )
 )
-_SHOWN_BY = select(memberships.c.slug, memberships.c.item_pk).where(
-    memberships.c.source_id == bindparam("source"), memberships.c.item_pk.in_(bindparam("pks", expanding=True))
+_SHOWN_BY = Prepared(
+    select(memberships.c.slug, memberships.c.item_pk).where(
+        memberships.c.source_id == bindparam("source"), memberships.c.item_pk.in_(bindparam("pks", expanding=True))
+    )
 )
 
 

@@ -5,11 +5,12 @@ from datetime import datetime
 from itertools import islice
 from typing import TypeVar
 
-from sqlalchemy import Connection, bindparam, case, exists, func, select, update
+from sqlalchemy import bindparam, case, exists, func, select, update
 
 from feedhub.model.item import StoredItem
 from feedhub.model.output import CategorySummary
 from feedhub.store.codec import decode_item
+from feedhub.store.connection import Connection, Prepared
 from feedhub.store.sqlite import insert
 from feedhub.store.tables import EPOCH, AnyRow, categories, items, memberships, meta, sightings, sources
 
@@ -19,7 +20,7 @@ CHUNK = 500
 
 _T = TypeVar("_T")
 
-_SHOWN_CHANGE = (
+_SHOWN_CHANGE = Prepared(
     select(memberships.c.slug, func.max(sightings.c.updated_at, type_=sightings.c.updated_at.type).label("at"))
     .join(
         sightings,
@@ -28,13 +29,13 @@ _SHOWN_CHANGE = (
     .where(memberships.c.item_pk.in_(bindparam("pks", expanding=True)))
     .group_by(memberships.c.slug)
 )
-_OWNED_CHANGE = (
+_OWNED_CHANGE = Prepared(
     select(func.max(sightings.c.updated_at, type_=sightings.c.updated_at.type))
     .join(items, (sightings.c.item_pk == items.c.pk) & (sightings.c.source_id == items.c.owner_id))
     .where(items.c.pk.in_(bindparam("pks", expanding=True)))
 )
 _AT = bindparam("at", type_=categories.c.changed_at.type)
-_BUMP = (
+_BUMP = Prepared(
     update(categories)
     .where(categories.c.slug == bindparam("wanted"))
     .values(
@@ -45,7 +46,12 @@ _BUMP = (
 POSTS_PUBLISHED = "posts_published"
 PAGES_PUBLISHED = "pages_published"
 _CHANGES = "change_number"
-_STAMP = (
+_NUMBER = Prepared(select(meta.c.value).where(meta.c.key == bindparam("wanted")))
+_new_number = insert(meta)
+_PUT_NUMBER = Prepared(
+    _new_number.on_conflict_do_update(index_elements=["key"], set_={"value": _new_number.excluded.value})
+)
+_STAMP = Prepared(
     update(sightings)
     .where(sightings.c.item_pk.in_(bindparam("pks", expanding=True)))
     .values(touched=bindparam("number"))
@@ -76,7 +82,7 @@ SHOWN_IN_ALL = (
     .where(items.c.removed_at.is_(None))
     .order_by(items.c.published_at.desc(), items.c.first_seen_at.desc(), items.c.position, items.c.id)
 )
-_OWNED = (
+_OWNED = Prepared(
     select(*WORDING)
     .select_from(items)
     .join(sightings, (sightings.c.item_pk == items.c.pk) & (sightings.c.source_id == items.c.owner_id))
@@ -95,9 +101,10 @@ SHOWN_IN = (
     .where(memberships.c.slug == bindparam("slug"))
     .order_by(memberships.c.published_at.desc(), memberships.c.first_seen_at.desc(), memberships.c.position, items.c.id)
 )
-_NEWEST_OF_ALL = SHOWN_IN_ALL.limit(bindparam("most"))
-_NEWEST = SHOWN_IN.limit(bindparam("most"))
-_TOUCHED = (
+_NEWEST_OF_ALL = Prepared(SHOWN_IN_ALL.limit(bindparam("most")))
+_NEWEST = Prepared(SHOWN_IN.limit(bindparam("most")))
+_CHANGED_AT = Prepared(select(categories.c.changed_at).where(categories.c.slug == bindparam("slug")))
+_TOUCHED = Prepared(
     select(memberships.c.slug, *WORDING)
     .select_from(memberships)
     .join(items, items.c.pk == memberships.c.item_pk)
@@ -109,7 +116,7 @@ _TOUCHED = (
     .where(sightings.c.touched > bindparam("since"))
     .order_by(sightings.c.touched, items.c.id, memberships.c.slug)
 )
-_TITLES = (
+_TITLES = Prepared(
     select(memberships.c.item_pk, categories.c.title)
     .join(categories, categories.c.slug == memberships.c.slug)
     .where(memberships.c.item_pk.in_(bindparam("pks", expanding=True)))
@@ -155,13 +162,12 @@ def stamp(connection: Connection, pks: Collection[int]) -> None:
 
 def change_number(connection: Connection, name: str = _CHANGES, *, unset: int = 0) -> int:
     """Return a counter of the store; ``unset`` for one that was never set."""
-    return int(connection.execute(select(meta.c.value).where(meta.c.key == name)).scalar() or unset)
+    return int(connection.execute(_NUMBER, {"wanted": name}).scalar() or unset)
 
 
 def put_number(connection: Connection, name: str, number: int) -> None:
     """Set a counter of the store."""
-    row = insert(meta).values(key=name, value=str(number))
-    connection.execute(row.on_conflict_do_update(index_elements=["key"], set_={"value": row.excluded.value}))
+    connection.execute(_PUT_NUMBER, {"key": name, "value": str(number)})
 
 
 def due_outputs(connection: Connection) -> dict[str, int]:
@@ -244,9 +250,10 @@ def summaries(connection: Connection) -> tuple[CategorySummary, ...]:
 
 def item_count(connection: Connection) -> int:
     """Return how many items are not removed."""
-    return connection.execute(select(func.count()).where(items.c.removed_at.is_(None))).scalar_one()
+    return int(connection.execute(select(func.count()).where(items.c.removed_at.is_(None))).scalar_one())
 
 
 def changed_at(connection: Connection, slug: str) -> datetime:
     """Return the newest change of an output."""
-    return connection.execute(select(categories.c.changed_at).where(categories.c.slug == slug)).scalar() or EPOCH
+    found: datetime | None = connection.execute(_CHANGED_AT, {"slug": slug}).scalar()
+    return found or EPOCH

@@ -3,18 +3,20 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import BindParameter, Connection, Select, bindparam, func, select
+from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, func, select
 
 from feedhub.model.item import StoredItem
 from feedhub.model.output import Mark, PageItem, Report
 from feedhub.store.codec import NO_WORDING, decode_item
+from feedhub.store.connection import Connection, Prepared
 from feedhub.store.outputs import ALL, SHOWN_IN, SHOWN_IN_ALL, WORDING, chunks, stored_items
 from feedhub.store.tables import AnyRow, categories, items, memberships, sightings, sources
 
+_NO_LIMIT: Final = 2**62
 _PKS: BindParameter[Any] = bindparam("pks", expanding=True)
-_OWNED = (
+_OWNED = Prepared(
     select(*WORDING, items.c.removed_at)
     .select_from(items)
     .join(sightings, (sightings.c.item_pk == items.c.pk) & (sightings.c.source_id == items.c.owner_id))
@@ -22,13 +24,13 @@ _OWNED = (
     .where(items.c.pk.in_(_PKS))
     .order_by(items.c.pk)
 )
-_SLUGS = (
+_SLUGS = Prepared(
     select(memberships.c.item_pk, categories.c.slug)
     .join(categories, categories.c.slug == memberships.c.slug)
     .where(memberships.c.item_pk.in_(_PKS))
     .order_by(memberships.c.item_pk, categories.c.position)
 )
-_OTHERS = (
+_OTHERS = Prepared(
     select(sightings.c.item_pk, sightings.c.wording, sources.c.name, sources.c.title)
     .join(items, items.c.pk == sightings.c.item_pk)
     .join(sources, sources.c.id == sightings.c.source_id)
@@ -70,27 +72,19 @@ def page_items(connection: Connection, pks: Sequence[int]) -> list[PageItem]:
 
 def marks(connection: Connection, slug: str, since: datetime, until: datetime, limit: int | None) -> tuple[Mark, ...]:
     """Return the items of an output published from ``since`` to before ``until``, newest first."""
-    published, base, _ = _output(slug)
-    wanted = base.with_only_columns(items.c.id, items.c.published_at, sightings.c.touched)
-    rows = connection.execute(
-        wanted.where(published >= _SINCE, published < _UNTIL).limit(limit),
-        {"slug": slug, "since": since, "until": until},
-    )
+    most = _NO_LIMIT if limit is None else limit
+    rows = connection.execute(_of(slug).marks, {"slug": slug, "since": since, "until": until, "most": most})
     return tuple(Mark(id=row.id, published_at=row.published_at, touched=row.touched) for row in rows)
 
 
 def count(connection: Connection, slug: str, since: datetime, until: datetime) -> int:
-    """Return how many they are; the index alone is read."""
-    published, _, narrow = _output(slug)
-    wanted = narrow.with_only_columns(func.count()).where(published >= _SINCE, published < _UNTIL)
-    return connection.execute(wanted, {"slug": slug, "since": since, "until": until}).scalar_one()
+    """Return how many they are."""
+    return int(connection.execute(_of(slug).count, {"slug": slug, "since": since, "until": until}).scalar())
 
 
 def published_before(connection: Connection, slug: str, moment: datetime) -> datetime | None:
     """Return when the newest item of an output older than ``moment`` was published."""
-    published, _, narrow = _output(slug)
-    wanted = narrow.with_only_columns(published).where(published < _UNTIL).order_by(published.desc()).limit(1)
-    found: datetime | None = connection.execute(wanted, {"slug": slug, "until": moment}).scalar()
+    found: datetime | None = connection.execute(_of(slug).before, {"slug": slug, "until": moment}).scalar()
     return found
 
 
@@ -98,8 +92,7 @@ def shown(connection: Connection, slug: str, ids: Iterable[str]) -> tuple[Stored
     """Return items of an output by id, in the wording shown there, newest first."""
     found: list[AnyRow] = []
     for part in chunks(ids):
-        _, base, _ = _output(slug)
-        found += connection.execute(base.where(items.c.id.in_(part)), {"slug": slug}).all()
+        found += connection.execute(_of(slug).shown, {"slug": slug, "ids": part})
     return stored_items(connection, found)
 
 
@@ -113,9 +106,28 @@ def newest_of_sources(connection: Connection) -> Mapping[str, datetime]:
     return {name: at for name, at in connection.execute(select(sources.c.name, newest)) if at is not None}
 
 
-def _output(slug: str) -> tuple[Any, Select[Any], Select[Any]]:
-    """Return the published time of an output's items, the items in order, and the bare table for counting."""
-    if slug == ALL:
-        return items.c.published_at, SHOWN_IN_ALL, select(items.c.pk).where(items.c.removed_at.is_(None))
-    narrow = select(memberships.c.item_pk).where(memberships.c.slug == bindparam("slug"))
-    return memberships.c.published_at, SHOWN_IN, narrow
+class _Output:
+    """The statements over the items of ``all`` or of a category: ``shown`` is all that they say, in order."""
+
+    def __init__(self, published: ColumnElement[datetime], shown: Select[Any], narrow: Select[Any]) -> None:
+        between = (published >= _SINCE, published < _UNTIL)
+        marked = shown.with_only_columns(items.c.id, items.c.published_at, sightings.c.touched)
+        self.marks = Prepared(marked.where(*between).limit(bindparam("most")))
+        # The index alone is read for these two.
+        self.count = Prepared(narrow.with_only_columns(func.count()).where(*between))
+        self.before = Prepared(
+            narrow.with_only_columns(published).where(published < _UNTIL).order_by(published.desc()).limit(1)
+        )
+        self.shown = Prepared(shown.where(items.c.id.in_(bindparam("ids", expanding=True))))
+
+
+_OF_ALL = _Output(items.c.published_at, SHOWN_IN_ALL, select(items.c.pk).where(items.c.removed_at.is_(None)))
+_OF_CATEGORY = _Output(
+    memberships.c.published_at,
+    SHOWN_IN,
+    select(memberships.c.item_pk).where(memberships.c.slug == bindparam("slug")),
+)
+
+
+def _of(slug: str) -> _Output:
+    return _OF_ALL if slug == ALL else _OF_CATEGORY

@@ -2,11 +2,12 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import BigInteger, Connection, Select, bindparam, func, select, type_coerce, update
+from sqlalchemy import BigInteger, bindparam, func, select, type_coerce, update
 
 from feedhub.model.report import SourceCounts
 from feedhub.model.source import SourceState
 from feedhub.store.codec import decode_state, encode_state
+from feedhub.store.connection import Connection, Prepared
 from feedhub.store.outputs import ALL, bump
 from feedhub.store.sqlite import insert
 from feedhub.store.tables import EPOCH, AnyRow, items, memberships, sightings, sources
@@ -14,14 +15,17 @@ from feedhub.store.tables import EPOCH, AnyRow, items, memberships, sightings, s
 _DAY = timedelta(days=1)
 _MICROSECOND = timedelta(microseconds=1)
 
-_BY_NAME = select(sources).where(sources.c.name == bindparam("wanted"))
-_ID: Select[int] = select(sources.c.id).where(sources.c.name == bindparam("wanted"))
-_RATE = (
+_BY_NAME = Prepared(select(sources).where(sources.c.name == bindparam("wanted")))
+_ID = Prepared(select(sources.c.id).where(sources.c.name == bindparam("wanted")))
+_RATE = Prepared(
     select(func.count())
     .select_from(sightings.join(sources))
     .where(sources.c.name == bindparam("wanted"), sightings.c.first_seen_at >= bindparam("since"))
 )
-_SHOWN_IN = select(memberships.c.slug).where(memberships.c.source_id == bindparam("source_id")).distinct()
+_STATES = Prepared(select(sources).where(sources.c.state.is_not(None)).order_by(sources.c.name))
+_SAVE = Prepared(update(sources).where(sources.c.id == bindparam("number")))
+_FILED = Prepared(select(sources.c.filed_digest).where(sources.c.name == bindparam("wanted")))
+_SHOWN_IN = Prepared(select(memberships.c.slug).where(memberships.c.source_id == bindparam("source_id")).distinct())
 
 
 def source_number(connection: Connection, name: str) -> int:
@@ -29,28 +33,30 @@ def source_number(connection: Connection, name: str) -> int:
     found: int | None = connection.execute(_ID, {"wanted": name}).scalar()
     if found is None:
         connection.execute(insert(sources).values(name=name))
-        return connection.execute(_ID, {"wanted": name}).scalar_one()
+        return number_if_any(connection, name)
     return found
 
 
 def number_if_any(connection: Connection, name: str) -> int:
     """Return the number of a source, 0 for one that has none yet; nothing is written."""
-    return connection.execute(_ID, {"wanted": name}).scalar() or 0
+    found: int | None = connection.execute(_ID, {"wanted": name}).scalar()
+    return found or 0
 
 
 def load_state(connection: Connection, name: str) -> SourceState:
     """Return the state of a source; a fresh one when it was never saved."""
-    row = connection.execute(_BY_NAME, {"wanted": name}).one_or_none()
+    row = connection.execute(_BY_NAME, {"wanted": name}).first()
     return SourceState(name=name) if row is None else state_of(row)
 
 
 def save_state(connection: Connection, state: SourceState) -> None:
     """Store ``state``. What outputs show of a source (its title and addresses) makes those outputs due."""
-    before = connection.execute(_BY_NAME, {"wanted": state.name}).one_or_none()
+    before = connection.execute(_BY_NAME, {"wanted": state.name}).first()
     number = before.id if before else source_number(connection, state.name)
     connection.execute(
-        update(sources).where(sources.c.id == number),
+        _SAVE,
         {
+            "number": number,
             "title": state.title,
             "link": state.link,
             "url": state.configured_url,
@@ -67,13 +73,14 @@ def save_state(connection: Connection, state: SourceState) -> None:
 
 def all_states(connection: Connection) -> tuple[SourceState, ...]:
     """Return every saved state, by name."""
-    rows = connection.execute(select(sources).where(sources.c.state.is_not(None)).order_by(sources.c.name))
+    rows = connection.execute(_STATES)
     return tuple(state_of(row) for row in rows)
 
 
 def new_since(connection: Connection, source: str, since: datetime) -> int:
     """Return how many sightings of ``source`` began since then."""
-    return connection.execute(_RATE, {"wanted": source, "since": since}).scalar_one()
+    count: int = connection.execute(_RATE, {"wanted": source, "since": since}).scalar()
+    return count
 
 
 def count_sightings(connection: Connection, since: datetime) -> dict[str, SourceCounts]:
@@ -118,7 +125,8 @@ def days_between(since: datetime, last_poll_at: datetime | None) -> float:
 
 def load_filed_digest(connection: Connection, source: str) -> str | None:
     """Return the digest of the rules that the items of ``source`` were last filed by."""
-    return connection.execute(select(sources.c.filed_digest).where(sources.c.name == source)).scalar()
+    found: str | None = connection.execute(_FILED, {"wanted": source}).scalar()
+    return found
 
 
 def save_filed_digest(connection: Connection, number: int, digest: str) -> None:

@@ -3,9 +3,10 @@
 from collections.abc import Collection, Iterator
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, case, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, case, delete, exists, func, select, update
 
 from feedhub.store.codec import NO_WORDING, encode_item
+from feedhub.store.connection import Connection
 from feedhub.store.outputs import ALL, bump, stamp
 from feedhub.store.sqlite import unindex
 from feedhub.store.tables import filings, identity_keys, items, ledger, memberships, sightings, sources
@@ -109,7 +110,7 @@ def forgettable(before: datetime) -> Select[int]:
 def forget(connection: Connection, pks: list[int]) -> int:
     """Delete removed items with their keys; return the number of keys."""
     connection.execute(delete(sightings).where(sightings.c.item_pk.in_(pks)))
-    gone = connection.execute(delete(identity_keys).where(identity_keys.c.item_pk.in_(pks))).rowcount
+    gone: int = connection.execute(delete(identity_keys).where(identity_keys.c.item_pk.in_(pks))).rowcount
     connection.execute(delete(items).where(items.c.pk.in_(pks)))
     return gone
 
@@ -121,4 +122,5 @@ def old_entries(before: datetime) -> Select[int]:
 
 def drop_entries(connection: Connection, ids: list[int]) -> int:
     """Delete ledger rows; return their number."""
-    return connection.execute(delete(ledger).where(ledger.c.id.in_(ids))).rowcount
+    gone: int = connection.execute(delete(ledger).where(ledger.c.id.in_(ids))).rowcount
+    return gone

@@ -3,18 +3,21 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import bindparam, func, select, update
 
 from feedhub.model.source import PlannedPoll, SourceState
+from feedhub.store.connection import Connection, Prepared
 from feedhub.store.outputs import chunks
 from feedhub.store.polls import state_of
 from feedhub.store.sqlite import insert
 from feedhub.store.tables import sources
 
 _PLANNED = insert(sources)
-_PLAN = _PLANNED.on_conflict_do_update(
-    index_elements=["name"],
-    set_={name: _PLANNED.excluded[name] for name in ("host", "scheduled", "next_poll_at")},
+_PLAN = Prepared(
+    _PLANNED.on_conflict_do_update(
+        index_elements=["name"],
+        set_={name: _PLANNED.excluded[name] for name in ("host", "scheduled", "next_poll_at")},
+    )
 )
 _OVERDUE = (
     select(
@@ -26,18 +29,18 @@ _OVERDUE = (
     .where(sources.c.scheduled == 1, sources.c.next_poll_at <= bindparam("now", type_=sources.c.next_poll_at.type))
     .subquery()
 )
-_DUE = (
+_DUE = Prepared(
     select(_OVERDUE)
     .where(_OVERDUE.c.turn <= bindparam("per_host"))
     .order_by(_OVERDUE.c.next_poll_at, _OVERDUE.c.id)
     .limit(bindparam("most"))
 )
-_ANY_DUE = (
+_ANY_DUE = Prepared(
     select(sources.c.id)
     .where(sources.c.scheduled == 1, sources.c.next_poll_at <= bindparam("now", type_=sources.c.next_poll_at.type))
     .limit(1)
 )
-_NEXT = (
+_NEXT = Prepared(
     select(sources.c.next_poll_at)
     .where(sources.c.scheduled == 1, sources.c.next_poll_at.is_not(None))
     .order_by(sources.c.next_poll_at)
@@ -63,7 +66,8 @@ def due(connection: Connection, now: datetime, per_host: int, limit: int) -> tup
 
 def next_due_at(connection: Connection) -> datetime | None:
     """Return the earliest due time."""
-    return connection.execute(_NEXT).scalar()
+    found: datetime | None = connection.execute(_NEXT).scalar()
+    return found
 
 
 def hold(connection: Connection, names: Sequence[str], until: datetime) -> None:

@@ -2,18 +2,19 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import bindparam, select
 
 from feedhub.model.item import Item, Terms
 from feedhub.model.report import SearchHit
 from feedhub.rules.search_terms import item_terms, query_terms, visible_text
 from feedhub.store.codec import decode_item
+from feedhub.store.connection import Connection, Prepared
 from feedhub.store.outputs import chunks
 from feedhub.store.sqlite import index_texts, matching
 from feedhub.store.tables import items, sightings, sources
 
 _BEFORE, _AFTER = 30, 90
-_HITS = (
+_HITS = Prepared(
     select(items.c.pk, items.c.id, items.c.published_at, sources.c.name, sightings.c.wording)
     .join(sightings, (sightings.c.item_pk == items.c.pk) & (sightings.c.source_id == items.c.owner_id))
     .join(sources, sources.c.id == items.c.owner_id)

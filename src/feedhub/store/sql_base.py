@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, Select
+from sqlalchemy import Engine, Select
 
 from feedhub.errors import StoreError
+from feedhub.store.connection import Connection
 from feedhub.store.migrations import apply_next
 from feedhub.store.outputs import chunks
 from feedhub.store.sqlite import Guard, use_wal
@@ -35,7 +36,7 @@ class SqlBase:
 
     def _migrate_once(self) -> bool:
         with self._write() as connection:
-            return apply_next(connection, self._place)
+            return apply_next(connection.plain, self._place)
 
     @contextmanager
     def _alone_in_process(self) -> Iterator[None]:
@@ -49,12 +50,12 @@ class SqlBase:
     @contextmanager
     def _write(self) -> Iterator[Connection]:
         with self._alone_in_process(), self._guard, self._writer_engine.begin() as connection:
-            yield connection
+            yield Connection(connection)
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:
         with self._guard, self._engine.begin() as connection:
-            yield connection
+            yield Connection(connection)
 
     def _selected(self, wanted: Select[int]) -> Iterator[list[int]]:
         """Yield what ``wanted`` selects in parts that are written one by one: pollers wait for one part only."""

@@ -8,18 +8,20 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+from sqlalchemy import URL, Engine, create_engine, event, text
+from sqlalchemy import Connection as PlainConnection
 from sqlalchemy.dialects.sqlite import insert as insert_
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from feedhub.errors import DamagedStoreError, StoreError
+from feedhub.store.connection import Connection, Prepared
 
 # PostgreSQL's insert of the same shape has the same ON CONFLICT methods.
 insert = insert_
 
 CREATE_SEARCH = "CREATE VIRTUAL TABLE item_search USING fts5(title, body, tokenize='unicode61')"
-_INDEX = text("INSERT OR REPLACE INTO item_search (rowid, title, body) VALUES (:pk, :title, :body)")
-_UNINDEX = text("DELETE FROM item_search WHERE rowid = :pk")
+_INDEX = Prepared(text("INSERT OR REPLACE INTO item_search (rowid, title, body) VALUES (:pk, :title, :body)"))
+_UNINDEX = Prepared(text("DELETE FROM item_search WHERE rowid = :pk"))
 # A word in the title counts as much as several in the text; among equals the one stored last.
 _MATCH = text(
     "SELECT rowid FROM item_search WHERE item_search MATCH :query"
@@ -85,7 +87,7 @@ def _prepare(connection: sqlite3.Connection, _record: object) -> None:
     connection.execute("PRAGMA synchronous = NORMAL")
 
 
-def _begin(connection: Connection) -> None:
+def _begin(connection: PlainConnection) -> None:
     # A deferred transaction that reads first and writes later fails when another writer came between.
     write = connection.get_execution_options().get("write", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection
-
 from feedhub.model.identity import IdentityKey, IngestPlan, KnownKeys
 from feedhub.model.item import Item
 from feedhub.model.report import HealthEvent
 from feedhub.model.source import SourceState
 from feedhub.store import health, known, polls, schedule
 from feedhub.store.categories import brought_by, slug_of_known_title, slug_of_title
+from feedhub.store.connection import Connection
 from feedhub.store.ingest import apply_plan
 from feedhub.store.sqlite import Guard
 

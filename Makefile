@@ -15,6 +15,8 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@# So that commands start fast also where Python may not keep what it compiled.
+	@$(BIN)/python -m compileall -q src/feedhub
 	@touch $@
 
 demo: install

@@ -25,6 +25,7 @@ from feedhub.publish.html_site import HtmlSite
 from feedhub.publish.renderers import renderers
 from feedhub.publish.safe import safe_line, safe_text
 from support.feed_checks import check_feed
+from support.feedgen_entries import atom_by_feedgen, rss_by_feedgen
 from support.output_views import NOON, stored
 
 ATOM = "{http://www.w3.org/2005/Atom}"
@@ -57,7 +58,12 @@ maybe = st.none() | texts
 urls = maybe | texts.map("https://a.example/".__add__)
 people = st.builds(Person, name=texts, uri=urls, email=maybe | texts.map("a@b.".__add__))
 files = st.builds(
-    Enclosure, url=urls.map(lambda url: url or ""), media_type=maybe, length=st.none() | st.integers(), title=maybe
+    Enclosure,
+    url=urls.map(lambda url: url or ""),
+    media_type=maybe,
+    length=st.none() | st.integers(),
+    duration=st.none() | st.integers(),
+    title=maybe,
 )
 items = st.builds(
     Item,
@@ -107,6 +113,14 @@ def test_any_text_in_any_field_gives_valid_feeds_that_read_back_equal(shown: Out
     compare_atom(shown, etree.fromstring(atom.body))
     compare_rss(shown, etree.fromstring(rss.body))
     compare_json(shown, json.loads(document.body))
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(views())
+def test_entries_are_byte_for_byte_what_feedgen_makes_of_them(shown: OutputView) -> None:
+    atom, rss = (renderer.render(shown) for renderer in renderers(("atom", "rss")))
+    assert atom.body == atom_by_feedgen(shown)
+    assert rss.body == rss_by_feedgen(shown)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -7,6 +7,8 @@ from typing import Literal
 from feedhub.model.item import StoredItem
 
 FeedFormat = Literal["atom", "rss", "json"]
+Content = Literal["full", "summary", "none"]
+"""How much text of an item a feed shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,7 @@ class OutputSettings:
     dir: str
     formats: tuple[FeedFormat, ...] = ("atom", "rss", "json")
     entries: int = 100
-    content: Literal["full", "summary", "none"] = "full"
+    content: Content = "full"
     pages: bool = True
     templates: tuple[tuple[str, str], ...] = ()
     hub: str | None = None
@@ -96,7 +98,7 @@ class OutputView:
     feed: OutputFeed
     items: tuple[StoredItem, ...]
     updated_at: datetime
-    content: Literal["full", "summary", "none"] = "full"
+    content: Content = "full"
     formats: tuple[FeedFormat, ...] = ("atom", "rss", "json")
     part: Part | None = None
     older: Part | None = None

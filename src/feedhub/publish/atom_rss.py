@@ -1,5 +1,6 @@
-"""Atom 1.0 (RFC 4287) and RSS 2.0, written by feedgen."""
+"""Atom 1.0 (RFC 4287) and RSS 2.0: feedgen writes the document, ``entry_xml.py`` the entries."""
 
+from functools import partial
 from typing import Any
 
 from feedgen.feed import FeedGenerator
@@ -7,13 +8,18 @@ from feedgen.feed import FeedGenerator
 from feedhub.errors import PublishError
 from feedhub.model.output import FeedFormat, OutputFile, OutputView
 from feedhub.publish.addresses import MEDIA_TYPES, category_scheme, feed_id, feed_path, feed_url, page_url
-from feedhub.publish.entry import OCTETS, Entry, entries_of, whole_second
-from feedhub.publish.feedgen_extension import NAME, AtomEntry, AtomFeed, RssEntry, RssFeed
+from feedhub.publish.entry import whole_second
+from feedhub.publish.entry_texts import EntryTexts
+from feedhub.publish.entry_xml import atom_text, rss_text
+from feedhub.publish.feedgen_extension import NAME, AtomFeed, RssFeed
 from feedhub.publish.safe import language_tag, safe_line
 
 
 class AtomRenderer:
     """Writes ``feeds/<slug>.atom``."""
+
+    def __init__(self, texts: EntryTexts | None = None) -> None:
+        self._texts = texts or EntryTexts()
 
     def render(self, view: OutputView) -> OutputFile:
         """Return the Atom document of ``view``.
@@ -24,11 +30,10 @@ class AtomRenderer:
         path = feed_path(view.feed.slug, "atom", view.part)
         try:
             generator = _generator(view, "atom")
-            generator.register_extension(NAME, AtomFeed, AtomEntry, rss=False)
+            generator.register_extension(NAME, AtomFeed, rss=False)
             _place_in_archive(generator, view, "atom")
-            for entry in entries_of(view):
-                _add_to_atom(generator, entry, category_scheme(view.site))
-            body: bytes = generator.atom_str(pretty=True)
+            entries = self._texts.of(view, "atom", partial(atom_text, scheme=category_scheme(view.site)))
+            body = _around(generator.atom_str(pretty=True), b"</feed>", entries)
         except ValueError as exc:
             raise PublishError(f"{path}: cannot be written as Atom: {exc}") from exc
         return OutputFile(path=path, body=body)
@@ -36,6 +41,9 @@ class AtomRenderer:
 
 class RssRenderer:
     """Writes ``feeds/<slug>.rss``."""
+
+    def __init__(self, texts: EntryTexts | None = None) -> None:
+        self._texts = texts or EntryTexts()
 
     def render(self, view: OutputView) -> OutputFile:
         """Return the RSS document of ``view``.
@@ -46,11 +54,10 @@ class RssRenderer:
         path = feed_path(view.feed.slug, "rss", view.part)
         try:
             generator = _generator(view, "rss")
-            generator.register_extension(NAME, RssFeed, RssEntry, atom=False)
+            generator.register_extension(NAME, RssFeed, atom=False)
             _place_in_archive(generator, view, "rss")
-            for entry in entries_of(view):
-                _add_to_rss(generator, entry, category_scheme(view.site))
-            body: bytes = generator.rss_str(pretty=True)
+            items = self._texts.of(view, "rss", partial(rss_text, scheme=category_scheme(view.site)))
+            body = _around(generator.rss_str(pretty=True), b"  </channel>", items)
         except ValueError as exc:
             raise PublishError(f"{path}: cannot be written as RSS: {exc}") from exc
         return OutputFile(path=path, body=body)
@@ -98,55 +105,7 @@ def _place_in_archive(generator: Any, view: OutputView, kind: FeedFormat) -> Non
     extension.links = {rel: href for rel, href in links.items() if href}
 
 
-def _add_to_atom(generator: Any, entry: Entry, scheme: str) -> None:
-    element = _add(generator, entry, scheme)
-    # feedgen refuses an empty title; the extension puts the real one.
-    element.title(entry.title or "-")
-    if entry.link:
-        element.link(href=entry.link, rel="alternate")
-    content, summary = entry.content, entry.summary
-    if content is None and entry.link is None:
-        # An entry needs a content or an alternate link (RFC 4287 §4.1.2), and readers show content before summary.
-        content, summary = summary or "", None
-    if content is not None:
-        element.content(content, type="html")
-    if summary:
-        element.summary(summary, type="html")
-    for person in entry.authors:
-        known = {"name": person.name, "uri": person.uri, "email": person.email}
-        element.author({field: value for field, value in known.items() if value})
-
-
-def _add_to_rss(generator: Any, entry: Entry, scheme: str) -> None:
-    element = _add(generator, entry, scheme)
-    element.title(entry.title)
-    if entry.link:
-        element.link(href=entry.link, rel="alternate")
-    if entry.summary:
-        element.description(entry.summary)
-    elif entry.content and not entry.title:
-        # An item has a title or a description (RSS 2.0, "Elements of <item>").
-        element.description(entry.content)
-    for person in entry.authors:
-        if person.email:
-            element.author(name=person.name, email=person.email)
-    if entry.comments:
-        element.comments(entry.comments)
-    if entry.enclosures:
-        first = entry.enclosures[0]
-        element.enclosure(first.url, first.length or 0, first.media_type or OCTETS)
-    if entry.source.url:
-        element.source(entry.source.url, entry.source.title)
-
-
-def _add(generator: Any, entry: Entry, scheme: str) -> Any:
-    element = generator.add_entry(order="append")
-    getattr(element, NAME).entry = entry
-    element.id(entry.id)
-    element.published(entry.published_at)
-    element.updated(entry.updated_at)
-    for term in entry.categories:
-        element.category(term=term, scheme=scheme)
-    for term in entry.tags:
-        element.category(term=term)
-    return element
+def _around(document: bytes, end: bytes, entries: list[bytes]) -> bytes:
+    """Put ``entries`` at the end of a document, before what closes it."""
+    place = document.rindex(end)
+    return b"".join((document[:place], *entries, document[place:]))

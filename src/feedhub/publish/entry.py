@@ -7,7 +7,7 @@ from functools import lru_cache
 from html import escape
 
 from feedhub.model.item import Enclosure, Person, StoredItem
-from feedhub.model.output import OutputView
+from feedhub.model.output import Content, OutputView
 from feedhub.publish.safe import email_address, language_tag, media_type, safe_line, safe_text, safe_url
 from feedhub.rules.text import visible_text
 
@@ -52,25 +52,16 @@ class Entry:
     source: Upstream
 
 
-@lru_cache(maxsize=1)  # every format of one output asks for the same
 def entries_of(view: OutputView) -> tuple[Entry, ...]:
     """Return the items of ``view`` in its order, with as much text as ``view.content`` says."""
-    return tuple(_entry(stored, view) for stored in view.items)
+    return tuple(entry_of(stored, view.content, view.site.language) for stored in view.items)
 
 
-def whole_second(instant: datetime) -> datetime:
-    """Return ``instant`` as RSS can say it: in UTC, without the fraction."""
-    return instant.astimezone(UTC).replace(microsecond=0)
-
-
-def plain_text(markup: str) -> str:
-    """Return what a reader sees of an HTML fragment, on one line; its entities may stand for unsafe characters."""
-    return safe_line(visible_text(markup))
-
-
-def _entry(stored: StoredItem, view: OutputView) -> Entry:
+@lru_cache(maxsize=512)  # every format and the page of an output ask for the same
+def entry_of(stored: StoredItem, texts: Content, site_language: str) -> Entry:
+    """Return an item with as much text as ``texts`` says, for a feed in ``site_language``."""
     item = stored.item
-    summary, content = _texts(stored, view)
+    summary, content = _texts(stored, texts)
     link = safe_url(item.link)
     categories = _distinct(stored.categories)
     language = language_tag(item.language)
@@ -86,7 +77,7 @@ def _entry(stored: StoredItem, view: OutputView) -> Entry:
         authors=tuple(_person(person) for person in item.authors if safe_line(person.name)),
         tags=tuple(tag for tag in _distinct(item.tags) if tag not in categories),
         categories=categories,
-        language=language if language != language_tag(view.site.language) else None,
+        language=language if language != language_tag(site_language) else None,
         image=safe_url(item.image),
         comments=safe_url(item.comments),
         enclosures=_enclosures(item.enclosures),
@@ -94,11 +85,21 @@ def _entry(stored: StoredItem, view: OutputView) -> Entry:
     )
 
 
-def _texts(stored: StoredItem, view: OutputView) -> tuple[str | None, str | None]:
-    if view.content == "none":
+def whole_second(instant: datetime) -> datetime:
+    """Return ``instant`` as RSS can say it: in UTC, without the fraction."""
+    return instant.astimezone(UTC).replace(microsecond=0)
+
+
+def plain_text(markup: str) -> str:
+    """Return what a reader sees of an HTML fragment, on one line; its entities may stand for unsafe characters."""
+    return safe_line(visible_text(markup))
+
+
+def _texts(stored: StoredItem, texts: Content) -> tuple[str | None, str | None]:
+    if texts == "none":
         return None, None
     summary, content = (_markup(stored.item.summary), _markup(stored.item.content))
-    if view.content == "full":
+    if texts == "full":
         return (None if summary == content else summary), content
     if summary is None and content is not None:
         # Text without its markup: the escaping makes it markup again.

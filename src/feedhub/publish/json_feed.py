@@ -3,8 +3,9 @@
 from feedhub.model.item import Enclosure, Person
 from feedhub.model.output import OutputFile, OutputView
 from feedhub.publish.addresses import feed_path, feed_url, page_url
-from feedhub.publish.entry import OCTETS, Entry, entries_of, plain_text
-from feedhub.publish.json_text import JsonObject, json_bytes, without_none
+from feedhub.publish.entry import OCTETS, Entry, plain_text
+from feedhub.publish.entry_texts import EntryTexts
+from feedhub.publish.json_text import JsonObject, Written, json_bytes, without_none, written
 from feedhub.publish.safe import language_tag, safe_line
 
 VERSION = "https://jsonfeed.org/version/1.1"
@@ -12,6 +13,9 @@ VERSION = "https://jsonfeed.org/version/1.1"
 
 class JsonFeedRenderer:
     """Writes ``feeds/<slug>.json``."""
+
+    def __init__(self, texts: EntryTexts | None = None) -> None:
+        self._texts = texts or EntryTexts()
 
     def render(self, view: OutputView) -> OutputFile:
         """Return the JSON Feed document of ``view``."""
@@ -28,10 +32,14 @@ class JsonFeedRenderer:
                 "language": language_tag(site.language),
                 "authors": [{"name": safe_line(site.author) or safe_line(site.title) or title}],
                 "hubs": [{"type": "WebSub", "url": view.hub}] if view.hub and view.part is None else None,
-                "items": [_item(entry) for entry in entries_of(view)],
+                "items": [Written(text.decode()) for text in self._texts.of(view, "json", _item_text)],
             }
         )
         return OutputFile(path=feed_path(feed.slug, "json", view.part), body=json_bytes(document))
+
+
+def _item_text(entry: Entry) -> bytes:
+    return written(_item(entry), depth=2).encode()
 
 
 def _item(entry: Entry) -> JsonObject:

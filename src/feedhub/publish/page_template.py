@@ -4,13 +4,15 @@ Every value is text and escaped, but for the sanitised content of an item. A val
 """
 
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
-
-from jinja2 import ChoiceLoader, DictLoader, PrefixLoader, StrictUndefined, TemplateSyntaxError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from typing import TYPE_CHECKING
 
 from feedhub.errors import PublishError
+
+# Jinja2 is imported when the first page is rendered: mostly no poll brings anything new.
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 
 class PageTemplates:
@@ -20,8 +22,14 @@ class PageTemplates:
     """
 
     def __init__(self, overrides: Sequence[tuple[str, str]]) -> None:
+        self.texts: Mapping[str, str] = {**built_in(), **dict(overrides)}
+
+    @cached_property
+    def _environment(self) -> "Environment":
+        from jinja2 import ChoiceLoader, DictLoader, PrefixLoader, StrictUndefined
+        from jinja2.sandbox import ImmutableSandboxedEnvironment
+
         ours = built_in()
-        self.texts: Mapping[str, str] = {**ours, **dict(overrides)}
         environment = ImmutableSandboxedEnvironment(
             loader=ChoiceLoader([DictLoader(dict(self.texts)), PrefixLoader({"feedhub": DictLoader(dict(ours))})]),
             autoescape=True,
@@ -35,7 +43,7 @@ class PageTemplates:
         # Same input, same bytes: nothing random may be asked for.
         environment.filters.pop("random")
         environment.globals.pop("lipsum")
-        self._environment = environment
+        return environment
 
     def render(self, name: str, values: Mapping[str, object]) -> bytes:
         """Return a page.
@@ -43,6 +51,8 @@ class PageTemplates:
         Raises:
             PublishError: with the name and the line, when a template cannot be used, or fails on these values.
         """
+        from jinja2 import TemplateSyntaxError
+
         try:
             return self._environment.get_template(name).render(values).encode("utf-8", "replace")
         except TemplateSyntaxError as exc:

@@ -5,10 +5,16 @@ from collections.abc import Sequence
 from feedhub.model.output import FeedFormat
 from feedhub.ports.publishing import Renderer
 from feedhub.publish.atom_rss import AtomRenderer, RssRenderer
+from feedhub.publish.entry_texts import EntryTexts
 from feedhub.publish.json_feed import JsonFeedRenderer
 
 
 def renderers(formats: Sequence[FeedFormat]) -> tuple[Renderer, ...]:
-    """Return the renderers of ``formats``, in that order, each once."""
-    known: dict[FeedFormat, Renderer] = {"atom": AtomRenderer(), "rss": RssRenderer(), "json": JsonFeedRenderer()}
+    """Return the renderers of ``formats``, in that order, each once, for one publish."""
+    texts = EntryTexts()
+    known: dict[FeedFormat, Renderer] = {
+        "atom": AtomRenderer(texts),
+        "rss": RssRenderer(texts),
+        "json": JsonFeedRenderer(texts),
+    }
     return tuple(known[kind] for kind in dict.fromkeys(formats))

@@ -11,7 +11,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.context import BaseContext
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
@@ -21,10 +21,9 @@ from feedhub.model.item import Detail, ParsedFeed
 from feedhub.model.report import RecordTrace
 from feedhub.model.source import Source
 from feedhub.sources import KINDS
-from feedhub.sources.discover import DiscoveredFeed, discover_feeds
-from feedhub.sources.full_text import read_detail
-from feedhub.sources.look import trace
-from feedhub.sources.prepare import read_prepared
+
+if TYPE_CHECKING:
+    from feedhub.sources.discover import DiscoveredFeed
 
 _PRELOADED = ["feedhub.sources.prepare", "feedhub.sources.web_feed", "feedhub.sources.full_text"]
 _MOST_WORKERS = 4
@@ -49,19 +48,19 @@ class InlineParser:
 
     def parse(self, document: Document, source: Source) -> ParsedFeed:
         """Return the items of ``document``; see ``feedhub.ports.world.Parser``."""
-        return _raised(_guarded(read_prepared, document, source, self._kinds))
+        return _raised(_guarded(_prepared, document, source, self._kinds))
 
     def detail(self, document: Document, source: Source) -> Detail:
         """Return what a second answer says; see ``feedhub.ports.world.Parser``."""
-        return _raised(_guarded(read_detail, document, source))
+        return _raised(_guarded(_detail, document, source))
 
     def trace(self, document: Document, source: Source, limit: int) -> tuple[RecordTrace, ...]:
         """Return what each path gave; see ``feedhub.runtime.preview.Looker``."""
-        return _raised(_guarded(trace, document, source, limit))
+        return _raised(_guarded(_trace, document, source, limit))
 
-    def offers(self, document: Document) -> tuple[DiscoveredFeed, ...]:
+    def offers(self, document: Document) -> "tuple[DiscoveredFeed, ...]":
         """Return the feeds that a page offers; see ``feedhub.runtime.preview.Looker``."""
-        return _raised(_guarded(discover_feeds, document))
+        return _raised(_guarded(_offers, document))
 
     def close(self) -> None:
         """Nothing to stop."""
@@ -93,19 +92,19 @@ class ParsePool:
 
     def parse(self, document: Document, source: Source) -> ParsedFeed:
         """Return the items of ``document``; see ``feedhub.ports.world.Parser``."""
-        return self._read(read_prepared, document, source, self._kinds)
+        return self._read(_prepared, document, source, self._kinds)
 
     def detail(self, document: Document, source: Source) -> Detail:
         """Return what a second answer says; see ``feedhub.ports.world.Parser``."""
-        return self._read(read_detail, document, source)
+        return self._read(_detail, document, source)
 
     def trace(self, document: Document, source: Source, limit: int) -> tuple[RecordTrace, ...]:
         """Return what each path gave; see ``feedhub.runtime.preview.Looker``."""
-        return self._read(trace, document, source, limit)
+        return self._read(_trace, document, source, limit)
 
-    def offers(self, document: Document) -> tuple[DiscoveredFeed, ...]:
+    def offers(self, document: Document) -> "tuple[DiscoveredFeed, ...]":
         """Return the feeds that a page offers; see ``feedhub.runtime.preview.Looker``."""
-        return self._read(discover_feeds, document)
+        return self._read(_offers, document)
 
     def _read(self, read: Callable[..., Answer], *given: object) -> Answer:
         for _ in range(_ATTEMPTS):
@@ -186,6 +185,33 @@ def _prepare(memory: int) -> None:
         _, hard = resource.getrlimit(resource.RLIMIT_AS)
         limit = memory if hard == resource.RLIM_INFINITY else min(memory, hard)
         resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+
+
+# The readers are imported where they work: this process needs none of them, and mostly nothing is read.
+
+
+def _prepared(document: Document, source: Source, kinds: Mapping[str, str]) -> ParsedFeed:
+    from feedhub.sources.prepare import read_prepared
+
+    return read_prepared(document, source, kinds)
+
+
+def _detail(document: Document, source: Source) -> Detail:
+    from feedhub.sources.full_text import read_detail
+
+    return read_detail(document, source)
+
+
+def _trace(document: Document, source: Source, limit: int) -> tuple[RecordTrace, ...]:
+    from feedhub.sources.look import trace
+
+    return trace(document, source, limit)
+
+
+def _offers(document: Document) -> "tuple[DiscoveredFeed, ...]":
+    from feedhub.sources.discover import discover_feeds
+
+    return discover_feeds(document)
 
 
 def _guarded(read: Callable[..., Answer], *given: object) -> Answer | _Refusal:

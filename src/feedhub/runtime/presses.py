@@ -1,22 +1,25 @@
 """Everything that writes into the output folder, behind one method."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from feedhub.model.report import PublishReport
 from feedhub.model.settings import Settings
 from feedhub.model.source import SourceState
 from feedhub.pipeline.health import publish_health
-from feedhub.pipeline.posts import PostPress, publish_posts
 from feedhub.pipeline.publish import Press, publish
 from feedhub.ports.store import Store
 from feedhub.publish.atom_rss import AtomRenderer
 from feedhub.publish.files import FolderWriter
 from feedhub.publish.html_site import HtmlSite
 from feedhub.publish.index import FeedIndex
-from feedhub.publish.jekyll import PostRenderer
 from feedhub.publish.renderers import renderers
 from feedhub.rules.health import health
+
+if TYPE_CHECKING:
+    from feedhub.pipeline.posts import PostPress
 
 
 class Presses:
@@ -31,16 +34,13 @@ class Presses:
         writer = FolderWriter(settings.output.dir)
         site = HtmlSite(settings.site, settings.output)
         self._feeds = Press(
-            renderers=renderers(settings.output.formats),
+            renderers=(),
             index=FeedIndex(settings.site, settings.output.formats),
             writer=writer,
             pages=site if settings.output.pages else None,
             layout=site,
         )
-        posts = settings.posts
-        self._posts: PostPress | None = None
-        if posts is not None:
-            self._posts = PostPress(settings=posts, format=PostRenderer(posts, settings.site), writer=writer)
+        self._posts = _post_press(settings, writer)
 
     def publish(
         self, store: Store, now: datetime, *, slugs: Collection[str] = (), everything: bool = False
@@ -49,7 +49,7 @@ class Presses:
         report = publish(
             store,
             self._settings,
-            self._feeds,
+            replace(self._feeds, renderers=renderers(self._settings.output.formats)),
             slugs=slugs,
             everything=everything,
             health=self._health(store, now) if self._settings.output.pages else {},
@@ -61,6 +61,8 @@ class Presses:
             publish_health(store, self._settings, AtomRenderer(), self._feeds.writer, everything=everything),
         ]
         if self._posts is not None:
+            from feedhub.pipeline.posts import publish_posts
+
             parts.append(publish_posts(store, self._settings, self._posts, now=now, everything=everything))
         return _in_all(parts)
 
@@ -71,6 +73,16 @@ class Presses:
             source.name: health(source, states.get(source.name, SourceState(name=source.name)), now)[0]
             for source in self._settings.sources
         }
+
+
+def _post_press(settings: Settings, writer: FolderWriter) -> "PostPress | None":
+    """Return what writes Jekyll posts, where they are configured; it is imported there only."""
+    if settings.posts is None:
+        return None
+    from feedhub.pipeline.posts import PostPress
+    from feedhub.publish.jekyll import PostRenderer
+
+    return PostPress(settings=settings.posts, format=PostRenderer(settings.posts, settings.site), writer=writer)
 
 
 def _in_all(parts: Sequence[PublishReport]) -> PublishReport:

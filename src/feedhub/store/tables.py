@@ -1,5 +1,7 @@
 """The tables as they are now. ``migrations.py`` makes them; a test holds the two together.
 
+A conditional index names SQLite's condition only: another dialect's would be imported with every command.
+
 Instants are whole microseconds since 1970 UTC: exact, ordered, and the same in every database.
 """
 
@@ -52,7 +54,6 @@ Index(
     "sources_due",
     sources.c.next_poll_at,
     sqlite_where=sources.c.scheduled == 1,
-    postgresql_where=sources.c.scheduled == 1,
 )
 
 items = Table(
@@ -72,13 +73,11 @@ Index(
     items.c.first_seen_at.desc(),
     items.c.position,
     sqlite_where=items.c.removed_at.is_(None),
-    postgresql_where=items.c.removed_at.is_(None),
 )
 Index(
     "items_removed",
     items.c.removed_at,
     sqlite_where=items.c.removed_at.is_not(None),
-    postgresql_where=items.c.removed_at.is_not(None),
 )
 
 identity_keys = Table(
@@ -122,7 +121,6 @@ Index(
     sightings.c.source_id,
     sightings.c.item_pk,
     sqlite_where=sightings.c.left_at.is_(None),
-    postgresql_where=sightings.c.left_at.is_(None),
 )
 Index("sightings_first_seen", sightings.c.source_id, sightings.c.first_seen_at)
 

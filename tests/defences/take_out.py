@@ -446,7 +446,7 @@ DEFENCES = (
     ),
     _d(
         "20 an author for the feed",
-        "publish/atom_rss.py",
+        "publish/feed_document.py",
         "    generator.author(name=safe_line(site.author) or safe_line(site.title) or title)\n",
         "",
         "tests/publish",

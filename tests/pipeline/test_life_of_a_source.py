@@ -91,7 +91,9 @@ def test_a_failure_of_the_beginning_of_an_outage_is_taken_back() -> None:
     world = World((A,))
     for _ in range(2):
         world.keep(Fetched(source=A, error=HttpStatusError("x")))
-    forgive(world.store, ("a", "never polled"), world.now)
+    with world.store.writing() as transaction:
+        forgive(transaction, ("a", "never polled"), world.now)
     assert (world.state("a").failures, world.state("a").next_poll_at) == (1, world.now + timedelta(seconds=60))
-    forgive(world.store, ("a",), world.now)
+    with world.store.writing() as transaction:
+        forgive(transaction, ("a",), world.now)
     assert (world.state("a").failures, world.state("a").failing_since) == (0, None)

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -20,9 +20,15 @@ def sources(count: int, hosts: int = 1000) -> list[Source]:
     return [Source(name=f"s{n}", url=f"https://h{n % hosts}.example/{n}") for n in range(count)]
 
 
-def keep(fetched: Fetched) -> PollReport:
-    outcome = Outcome.FAILED if fetched.error else Outcome.STORED
-    return PollReport(source=fetched.source.name, outcome=outcome, reason=str(fetched.error or ""))
+def keep(some: Sequence[Fetched]) -> list[PollReport]:
+    return [
+        PollReport(
+            source=fetched.source.name,
+            outcome=Outcome.FAILED if fetched.error else Outcome.STORED,
+            reason=str(fetched.error or ""),
+        )
+        for fetched in some
+    ]
 
 
 def poll(
@@ -118,7 +124,7 @@ def test_one_failure_costs_one_source(error: Exception) -> None:
 
 
 def test_a_store_that_cannot_be_used_ends_the_run() -> None:
-    def refuse(fetched: Fetched) -> PollReport:
+    def refuse(some: Sequence[Fetched]) -> list[PollReport]:
         raise StoreError("no room on the disk")
 
     with pytest.raises(StoreError, match="no room"):
@@ -133,11 +139,25 @@ def test_fetching_does_not_run_ahead_without_bound() -> None:
         ahead.append(int(source.name[1:]) - stored)
         return Fetched(source=source)
 
-    def slowly(fetched: Fetched) -> PollReport:
+    def slowly(some: Sequence[Fetched]) -> list[PollReport]:
         nonlocal stored
-        stored += 1
-        time.sleep(0.0005)
-        return keep(fetched)
+        stored += len(some)
+        time.sleep(0.0005 * len(some))
+        return keep(some)
 
     poll(sources(700), fetch, keep=slowly, workers=16)
     assert max(ahead) <= 257
+
+
+def test_what_has_come_meanwhile_is_stored_together_but_not_without_bound() -> None:
+    together: list[int] = []
+
+    def slowly(some: Sequence[Fetched]) -> list[PollReport]:
+        together.append(len(some))
+        time.sleep(0.01)
+        return keep(some)
+
+    reports = poll(sources(300), lambda source: Fetched(source=source), keep=slowly, workers=16)
+    assert [report.source for report in reports] == [source.name for source in sources(300)]
+    assert sum(together) == 300
+    assert 1 < max(together) <= 32

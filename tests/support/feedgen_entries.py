@@ -6,9 +6,9 @@ from feedgen.util import xml_elem
 
 from feedhub.model.item import Enclosure
 from feedhub.model.output import OutputView
-from feedhub.publish import atom_rss
 from feedhub.publish.addresses import category_scheme
 from feedhub.publish.entry import OCTETS, Entry, entries_of
+from feedhub.publish.feed_document import generator_of, place_in_archive
 from feedhub.publish.feedgen_extension import NAME, AtomFeed, RssFeed
 
 _XML = "http://www.w3.org/XML/1998/namespace"
@@ -20,9 +20,9 @@ _MEDIA = "http://search.yahoo.com/mrss/"
 
 def atom_by_feedgen(view: OutputView) -> bytes:
     """Return the Atom document of ``view``."""
-    generator = atom_rss._generator(view, "atom")
+    generator = generator_of(view, "atom")
     generator.register_extension(NAME, AtomFeed, AtomEntry, rss=False)
-    atom_rss._place_in_archive(generator, view, "atom")
+    place_in_archive(generator, view, "atom")
     for entry in entries_of(view):
         _add_to_atom(generator, entry, category_scheme(view.site))
     body: bytes = generator.atom_str(pretty=True)
@@ -31,9 +31,9 @@ def atom_by_feedgen(view: OutputView) -> bytes:
 
 def rss_by_feedgen(view: OutputView) -> bytes:
     """Return the RSS document of ``view``."""
-    generator = atom_rss._generator(view, "rss")
+    generator = generator_of(view, "rss")
     generator.register_extension(NAME, RssFeed, RssEntry, atom=False)
-    atom_rss._place_in_archive(generator, view, "rss")
+    place_in_archive(generator, view, "rss")
     for entry in entries_of(view):
         _add_to_rss(generator, entry, category_scheme(view.site))
     body: bytes = generator.rss_str(pretty=True)

@@ -48,13 +48,21 @@ class Screen:
         """Standard error."""
         return Console(file=sys.stderr, markup=False, highlight=False, emoji=False)
 
+    @cached_property
+    def _is_watched(self) -> bool:
+        return self.err.is_terminal
+
     def say(self, text: str = "", *, style: str = "") -> None:
         """Print a line on stdout; never cut, so that addresses and paths can be copied."""
         self.out.print(Text(self._line(text), style=style), soft_wrap=True)
 
     def tell(self, text: str, *, style: str = "") -> None:
         """Print a line on stderr."""
-        self.err.print(Text(self._clean(text), style=style), soft_wrap=True)
+        line = self._clean(text)
+        if self._is_watched:
+            self.err.print(Text(line, style=style), soft_wrap=True)
+        else:
+            self.err.file.write(f"{line}\n")
 
     def document(self, text: str) -> None:
         """Print a whole document on stdout as it is, for files and programs."""

@@ -43,6 +43,14 @@ def store_fetched(fetched: Fetched, keeping: Keeping, *, now: datetime, is_ours:
         StoreError: nothing was stored; the same poll can be repeated.
     """
     with keeping.store.writing() as transaction:
+        return store_in(transaction, fetched, keeping, now=now, is_ours=is_ours)
+
+
+def store_in(
+    transaction: Transaction, fetched: Fetched, keeping: Keeping, *, now: datetime, is_ours: bool = False
+) -> PollReport:
+    """Do what ``store_fetched`` does as a part of a transaction."""
+    with transaction.part():
         before = transaction.state(fetched.source.name)
         if fetched.held_until:
             transaction.save_state(replace(before, next_poll_at=fetched.held_until))
@@ -180,22 +188,21 @@ def _unreached(state: SourceState, fetched: Fetched, now: datetime) -> SourceSta
 NO_NETWORK: Final = "no source can be reached at the moment, so this machine's network seems to be down"
 
 
-def forgive(store: Store, names: tuple[str, ...], now: datetime) -> None:
+def forgive(transaction: Transaction, names: tuple[str, ...], now: datetime) -> None:
     """Take back the failure that each of these sources was given before it was clear that our network is down."""
-    with store.writing() as transaction:
-        for name in names:
-            state = transaction.state(name)
-            if state.failures:
-                failures = state.failures - 1
-                transaction.save_state(
-                    replace(
-                        state,
-                        failures=failures,
-                        failing_since=state.failing_since if failures else None,
-                        last_error=f"{NO_NETWORK}: {state.last_error}",
-                        next_poll_at=now + timedelta(seconds=RETRY_SECONDS),
-                    )
+    for name in names:
+        state = transaction.state(name)
+        if state.failures:
+            failures = state.failures - 1
+            transaction.save_state(
+                replace(
+                    state,
+                    failures=failures,
+                    failing_since=state.failing_since if failures else None,
+                    last_error=f"{NO_NETWORK}: {state.last_error}",
+                    next_poll_at=now + timedelta(seconds=RETRY_SECONDS),
                 )
+            )
 
 
 def _failure_report(fetched: Fetched) -> PollReport:

@@ -16,6 +16,10 @@ from feedhub.ports.output_store import OutputStore
 class Transaction(Protocol):
     """Read and write inside one write transaction of the store: all of it happens or none."""
 
+    def part(self) -> AbstractContextManager[None]:
+        """Return a block of which all happens or nothing: an error takes it back and leaves the rest."""
+        ...
+
     def state(self, name: str) -> SourceState:
         """Return what is remembered about a source; a fresh state if nothing is."""
         ...

@@ -135,7 +135,7 @@ class Hub:
         reports = poll_all(
             chosen,
             fetch=lambda source: self.fetch(source, states.get(source.name, SourceState(name=source.name))),
-            keep=self.keeper.keep,
+            keep=self.keeper.keep_all,
             workers=self.settings.poll.workers,
             host_of=lambda source: host_key(source.url, self.settings.poll),
             limit_of=lambda host: host_pace(host, self.settings.poll)[0],

@@ -24,9 +24,12 @@ log = logging.getLogger(__name__)
 # How far fetching may run ahead of storing: one source at its time limit holds back this many others' results,
 # which is what bounds memory.
 _LOOKAHEAD: Final = 256
+# Polls of one transaction at most: other writers wait for it.
+_TOGETHER: Final = 32
 
 Fetch = Callable[[Source], Fetched]
-Keep = Callable[[Fetched], PollReport]
+Keep = Callable[[Sequence[Fetched]], Sequence[PollReport]]
+"""Stores some polls, in their order."""
 
 
 def poll_all(
@@ -46,14 +49,14 @@ def poll_all(
     Raises:
         StoreError: from ``keep``; polls under way are abandoned, what was stored stays.
     """
-    reports = []
+    reports: list[PollReport] = []
     executor = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="poll")
     run = _Run(sources=sources, fetch=fetch, executor=executor, host_of=host_of, limit_of=limit_of)
     try:
-        for fetched in run.in_order():
-            report = keep(fetched)
-            on_report(report)
-            reports.append(report)
+        for some in run.in_order():
+            for report in keep(some):
+                on_report(report)
+                reports.append(report)
     finally:
         # Not waited for: after an interrupt, closing the fetcher is what ends the threads.
         executor.shutdown(wait=False, cancel_futures=True)
@@ -74,17 +77,25 @@ class _Run:
     busy: dict[str, int] = field(default_factory=dict)
     finished: queue.SimpleQueue[tuple[int, str, Future[Fetched]]] = field(default_factory=queue.SimpleQueue)
 
-    def in_order(self) -> Iterator[Fetched]:
-        """Yield what was fetched in the order of the sources, keeping the threads busy meanwhile."""
+    def in_order(self) -> Iterator[list[Fetched]]:
+        """Yield what was fetched in the order of the sources, keeping the threads busy meanwhile.
+
+        What is there comes together, to be stored together.
+        """
         waiting: dict[int, Fetched] = {}
-        for position in range(len(self.sources)):
+        position = 0
+        while position < len(self.sources):
             self._start_more(position)
-            while position not in waiting:
+            while position not in waiting or not self.finished.empty():
                 index, host, future = self.finished.get()
                 waiting[index] = future.result()
                 self.busy[host] -= 1
                 self._start_more(position)
-            yield waiting.pop(position)
+            some: list[Fetched] = []
+            while position in waiting and len(some) < _TOGETHER:
+                some.append(waiting.pop(position))
+                position += 1
+            yield some
 
     def _start_more(self, position: int) -> None:
         while self.admitted < min(position + _LOOKAHEAD, len(self.sources)):

@@ -15,7 +15,6 @@ from feedhub.store.keys import distrust, gain_keys, key_rows, move_keys, sign
 from feedhub.store.ledger import write_notes
 from feedhub.store.memberships import Filed, file_items, outputs_showing
 from feedhub.store.outputs import ALL, bump, chunks, stamp
-from feedhub.store.polls import source_number
 from feedhub.store.search import index_items
 from feedhub.store.sqlite import insert
 from feedhub.store.tables import items, sightings
@@ -62,10 +61,9 @@ class _Place:
 
 
 def apply_plan(
-    connection: Connection, source: str, plan: IngestPlan, now: datetime, *, complete: bool
+    connection: Connection, source: str, source_id: int, plan: IngestPlan, now: datetime, *, complete: bool
 ) -> frozenset[str]:
     """Apply ``plan`` as ``Transaction.ingest`` says."""
-    source_id = source_number(connection, source)
     stored = _stored(connection, _ids_to_look_up(plan))
     fresh, taken = _split_new(plan, stored)
     write_notes(connection, source, [*plan.notes, *taken], now)

@@ -29,6 +29,16 @@ class MemoryTransaction:
     def __init__(self, data: Data) -> None:
         self._data = data
 
+    @contextmanager
+    def part(self) -> Iterator[None]:
+        """See the port."""
+        before = self._data.copied()
+        try:
+            yield
+        except BaseException:
+            self._data.become(before)
+            raise
+
     def state(self, name: str) -> SourceState:
         """See the port."""
         return self._data.states.get(name) or SourceState(name=name)

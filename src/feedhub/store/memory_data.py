@@ -81,6 +81,11 @@ class Data:
         """Return a copy to go back to."""
         return Data(**{each.name: copy(getattr(self, each.name)) for each in fields(self)})
 
+    def become(self, other: "Data") -> None:
+        """Hold what ``other`` holds, and nothing else."""
+        for each in fields(self):
+            setattr(self, each.name, getattr(other, each.name))
+
     def ordered_outputs(self) -> list[tuple[str, Output]]:
         """Return all outputs, ``all`` first, in the order of the configuration."""
         return sorted(self.outputs.items(), key=lambda pair: pair[1].place)

@@ -43,16 +43,17 @@ def number_if_any(connection: Connection, name: str) -> int:
     return found or 0
 
 
-def load_state(connection: Connection, name: str) -> SourceState:
-    """Return the state of a source; a fresh one when it was never saved."""
-    row = connection.execute(_BY_NAME, {"wanted": name}).first()
-    return SourceState(name=name) if row is None else state_of(row)
+def source_row(connection: Connection, name: str) -> AnyRow | None:
+    """Return the row of a source; None for one that has no number yet."""
+    row: AnyRow | None = connection.execute(_BY_NAME, {"wanted": name}).first()
+    return row
 
 
-def save_state(connection: Connection, state: SourceState) -> None:
-    """Store ``state``. What outputs show of a source (its title and addresses) makes those outputs due."""
-    before = connection.execute(_BY_NAME, {"wanted": state.name}).first()
-    number = before.id if before else source_number(connection, state.name)
+def save_state(connection: Connection, state: SourceState, number: int, before: AnyRow | None) -> None:
+    """Store ``state``. What outputs show of a source (its title and addresses) makes those outputs due.
+
+    ``before`` is the row as it is, None when it was made just now.
+    """
     connection.execute(
         _SAVE,
         {

@@ -60,8 +60,8 @@ class SqlBase:
     def _selected(self, wanted: Select[int]) -> Iterator[list[int]]:
         """Yield what ``wanted`` selects in parts that are written one by one: pollers wait for one part only."""
         with self._read() as connection:
-            found: list[int] = list(connection.execute(wanted).scalars())
-        yield from chunks(found)
+            found: set[int] = set(connection.execute(wanted).scalars())
+        yield from chunks(sorted(found))
 
     def close(self) -> None:
         """See the port."""

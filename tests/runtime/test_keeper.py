@@ -5,10 +5,11 @@ from datetime import timedelta
 from feedhub.errors import PollError
 from feedhub.model.item import Item, ParsedItem
 from feedhub.model.report import Outcome
-from feedhub.model.source import Source
+from feedhub.model.source import Source, SourceState
 from feedhub.pipeline.poll import Fetched, fetch_source
 from feedhub.pipeline.store import Keeping
 from feedhub.runtime.keeper import Keeper
+from support.library import record
 from support.world import PlainCleaner, World
 
 A, B, C = (Source(name=name, url=f"https://{name}.example/feed", categories=("cn",)) for name in "abc")
@@ -32,13 +33,13 @@ def kept_together(world: World, *batch: Fetched) -> tuple[Keeper, list[Outcome]]
 
 
 def fetched(world: World, source: Source) -> Fetched:
-    return fetch_source(source, world.state(source.name), outside=world.outside, now=world.now)
+    return fetch_source(source, SourceState(name=source.name), outside=world.outside, now=world.now)
 
 
 def test_one_that_breaks_while_it_is_stored_costs_itself() -> None:
     world = World((A, B, C), cleaner=Fragile())
     for source in (A, B, C):
-        world.answer(source.name, ParsedItem(position=0, title="Story", guid="1", link=f"{source.url}/1", text_digest="d"))
+        world.answer(source.name, record("Story", guid="1", link=f"{source.url}/1"))
     _, outcomes = kept_together(world, *(fetched(world, source) for source in (A, B, C)))
     assert outcomes == [Outcome.STORED, Outcome.FAILED, Outcome.STORED]
     assert {item.source for item in world.store.newest("all", 9)} == {"a", "c"}

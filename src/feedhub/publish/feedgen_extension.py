@@ -5,11 +5,13 @@ from typing import Any
 
 from feedgen.util import xml_elem
 
-from feedhub.publish.entry_xml import ATOM, DC, ITUNES, MEDIA
-
 NAME = "feedhub"
 """The attribute of feedgen's feeds under which the extension is found."""
 
+ATOM = "http://www.w3.org/2005/Atom"
+DC = "http://purl.org/dc/elements/1.1/"
+ITUNES = "http://www.itunes.com/dtds/podcast-1.0.dtd"
+MEDIA = "http://search.yahoo.com/mrss/"
 _HISTORY = "http://purl.org/syndication/history/1.0"
 
 

@@ -482,10 +482,10 @@ def test_what_a_source_calls_itself_is_shown_and_a_new_name_makes_its_outputs_du
 def test_refiling_moves_items_and_remembers_by_which_rules(store: Store) -> None:
     put(store, ingest(1), ingest(2), ingest(3))
     publish(store)
-    assert store.filed_digest("one") is None
+    assert store.filed_digests()["one"] is None
     filings = [(item_id(1), (("cn", "rule a"),)), (item_id(2), (("tech", "source"),)), (item_id(99), (("cn", "x"),))]
     store.refile("one", filings, digest="r1", now=LATER)
-    assert store.filed_digest("one") == "r1"
+    assert store.filed_digests()["one"] == "r1"
     assert (ids(store, "tech"), ids(store, "cn")) == ([2, 3], [1])
     assert store.explain([item_id(1)])[0].memberships == (("cn", "rule a", "one"),)
     assert store.due_outputs().keys() == {"all", "tech", "cn"}
@@ -493,7 +493,7 @@ def test_refiling_moves_items_and_remembers_by_which_rules(store: Store) -> None
     publish(store)
     store.refile("one", filings, digest="r2", now=LATER)
     assert store.due_outputs() == {}
-    assert store.filed_digest("one") == "r2"
+    assert store.filed_digests()["one"] == "r2"
 
 
 def test_refiling_one_source_lets_another_take_its_place(store: Store) -> None:
@@ -501,9 +501,18 @@ def test_refiling_one_source_lets_another_take_its_place(store: Store) -> None:
     put(store, ingest(1, "two", Verdict.DUPLICATE), source="two", now=LATER)
     store.refile("one", [(item_id(1), ())], digest="r1", now=LATER)
     assert [item.source for item in store.newest("tech", 5)] == ["two"]
-    assert store.filed_digest("never polled") is None
+    assert "never polled" not in store.filed_digests()
     store.refile("never polled", [], digest="r1", now=LATER)
-    assert store.filed_digest("never polled") == "r1"
+    assert store.filed_digests()["never polled"] == "r1"
+
+
+def test_sources_without_items_are_filed_by_any_rules(store: Store) -> None:
+    put(store, ingest(1))
+    store.mark_filed([], "r1")
+    store.mark_filed(["two", "three"], "r1")
+    assert store.filed_digests() == {"one": None, "two": "r1", "three": "r1"}
+    put(store, ingest(2, "two"), source="two")
+    assert store.filed_digests()["two"] == "r1"
 
 
 def test_wordings_of_many_items_are_all_given(store: Store) -> None:

@@ -327,8 +327,8 @@ DEFENCES = (
     _d(
         "13 titles are text in Atom",
         "publish/entry_xml.py",
-        '_put(element, "title", entry.title, type="text")',
-        '_put(element, "title", entry.title, type="html")',
+        '_element(_ATOM, "title", entry.title, ("type", "text"))',
+        '_element(_ATOM, "title", entry.title, ("type", "html"))',
         "tests/publish/test_rendered_golden.py tests/publish/test_feed_checks.py",
     ),
     _d(

@@ -80,7 +80,7 @@ READS: dict[str, Callable[[SqlStore], object]] = {
     "item_count": lambda s: s.item_count(),
     "changed_at": lambda s: s.changed_at("all"),
     "counts": lambda s: s.counts(NOW),
-    "filed_digest": lambda s: s.filed_digest("one"),
+    "filed_digests": lambda s: s.filed_digests(),
     "wordings": lambda s: list(s.wordings("one")),
     "explain": lambda s: s.explain([item_id(1)]),
     "search": lambda s: s.search("story", 5),

@@ -15,7 +15,9 @@ def refile(store: Store, sources: Sequence[Source], rules: Sequence[Rule], *, di
     A new drop rule is for items to come: one that is stored already keeps the categories of its source, since
     nothing that was published once is taken away without retention.
     """
-    outdated = [source for source in sources if store.filed_digest(source.name) != digest]
+    filed = store.filed_digests()
+    store.mark_filed([source.name for source in sources if source.name not in filed], digest)
+    outdated = [source for source in sources if filed.get(source.name, digest) != digest]
     slugs = {category.title: category.slug for category in store.categories()} if outdated else {}
     for source in outdated:
         filings = [(item_id, _categories(item, source, rules, slugs)) for item_id, item in store.wordings(source.name)]

@@ -1,6 +1,6 @@
 """What is remembered. Every method raises StoreError when the store cannot be used."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
@@ -121,8 +121,12 @@ class PollStore(Protocol):
         """
         ...
 
-    def filed_digest(self, source: str) -> str | None:
-        """Return the digest of the rules by which the source's items were last refiled."""
+    def filed_digests(self) -> Mapping[str, str | None]:
+        """Return by name the digest of the rules by which each source's items were last refiled; None for never."""
+        ...
+
+    def mark_filed(self, names: Sequence[str], digest: str) -> None:
+        """Remember ``digest`` of sources that the store does not know yet: they have no items to refile."""
         ...
 
     def refile(

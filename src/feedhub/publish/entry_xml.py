@@ -1,6 +1,6 @@
 """Entries of Atom 1.0 (RFC 4287) and items of RSS 2.0 as text, to be put into the documents that feedgen makes.
 
-feedgen 1.0 takes several times as long for an entry. It also loses ``rel`` and ``type`` of the links of entries, knows no
+feedgen 1.0 takes several times as long for an entry. It also loses ``rel`` and ``type`` of links of entries, knows no
 ``atom:source`` with an id, no languages of entries, no ``dc:creator`` beside other authors, and puts a content into
 ``description`` when there is no summary. A test compares both, byte for byte. Every string of an ``Entry`` is safe to
 write; what is left to do is to escape it. Prefixes of namespaces are those of ``feedgen_extension.py``.

@@ -5,7 +5,7 @@ from feedhub.model.output import OutputFile, OutputView
 from feedhub.publish.addresses import feed_path, feed_url, page_url
 from feedhub.publish.entry import OCTETS, Entry, plain_text
 from feedhub.publish.entry_texts import EntryTexts
-from feedhub.publish.json_text import JsonObject, Written, json_bytes, without_none, written
+from feedhub.publish.json_text import JsonObject, json_bytes, without_none, written
 from feedhub.publish.safe import language_tag, safe_line
 
 VERSION = "https://jsonfeed.org/version/1.1"
@@ -32,10 +32,19 @@ class JsonFeedRenderer:
                 "language": language_tag(site.language),
                 "authors": [{"name": safe_line(site.author) or safe_line(site.title) or title}],
                 "hubs": [{"type": "WebSub", "url": view.hub}] if view.hub and view.part is None else None,
-                "items": [Written(text.decode()) for text in self._texts.of(view, "json", _item_text)],
+                "items": [],
             }
         )
-        return OutputFile(path=feed_path(feed.slug, "json", view.part), body=json_bytes(document))
+        body = _with_items(json_bytes(document), self._texts.of(view, "json", _item_text))
+        return OutputFile(path=feed_path(feed.slug, "json", view.part), body=body)
+
+
+def _with_items(document: bytes, items: list[bytes]) -> bytes:
+    """Put items that are written already into a document that ends with an empty list of them."""
+    if not items:
+        return document
+    end = b"]\n}\n"
+    return b"".join((document.removesuffix(end), b"\n    ", b",\n    ".join(items), b"\n  ", end))
 
 
 def _item_text(entry: Entry) -> bytes:

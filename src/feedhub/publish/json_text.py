@@ -8,12 +8,6 @@ from typing import TypeAlias
 JsonObject: TypeAlias = "dict[str, object]"
 
 
-class Written(str):
-    """A value that is JSON already, indented for its place."""
-
-    __slots__ = ()
-
-
 def json_bytes(document: JsonObject) -> bytes:
     """Return ``document`` as a text file."""
     return (written(document) + "\n").encode()
@@ -29,8 +23,6 @@ def written(value: object, *, depth: int = 0) -> str:
 
 def _written(value: object, line: str) -> str:
     """``line`` is a line break with the indentation of what holds ``value``."""
-    if isinstance(value, Written):
-        return value
     if isinstance(value, str):
         return encode_basestring(value)
     inner = line + "  "

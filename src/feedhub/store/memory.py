@@ -220,10 +220,17 @@ class MemoryStore(MemorySchedule, MemoryPages, MemoryLook):
                 for source, times in sorted(given.items())
             }
 
-    def filed_digest(self, source: str) -> str | None:
+    def filed_digests(self) -> dict[str, str | None]:
         """See the port."""
         with self._lock:
-            return self._data.filed_digests.get(source)
+            return {source: self._data.filed_digests.get(source) for source in self._data.sources}
+
+    def mark_filed(self, names: Sequence[str], digest: str) -> None:
+        """See the port."""
+        with self._lock:
+            for name in names:
+                self._data.sources.setdefault(name)
+                self._data.filed_digests[name] = digest
 
     def refile(
         self, source: str, filings: Iterable[tuple[str, tuple[tuple[str, str], ...]]], *, digest: str, now: datetime

@@ -1,5 +1,6 @@
 """Sources and what is remembered about each between polls."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import BigInteger, bindparam, func, select, type_coerce, update
@@ -24,7 +25,11 @@ _RATE = Prepared(
 )
 _STATES = Prepared(select(sources).where(sources.c.state.is_not(None)).order_by(sources.c.name))
 _SAVE = Prepared(update(sources).where(sources.c.id == bindparam("number")))
-_FILED = Prepared(select(sources.c.filed_digest).where(sources.c.name == bindparam("wanted")))
+_FILED = Prepared(select(sources.c.name, sources.c.filed_digest))
+_new_source = insert(sources)
+_MARK_FILED = Prepared(
+    _new_source.on_conflict_do_update(index_elements=["name"], set_={"filed_digest": _new_source.excluded.filed_digest})
+)
 _SHOWN_IN = Prepared(select(memberships.c.slug).where(memberships.c.source_id == bindparam("source_id")).distinct())
 
 
@@ -124,10 +129,14 @@ def days_between(since: datetime, last_poll_at: datetime | None) -> float:
     return 1.0 if last_poll_at is None else max(1.0, (last_poll_at - since) / _DAY)
 
 
-def load_filed_digest(connection: Connection, source: str) -> str | None:
-    """Return the digest of the rules that the items of ``source`` were last filed by."""
-    found: str | None = connection.execute(_FILED, {"wanted": source}).scalar()
-    return found
+def filed_digests(connection: Connection) -> dict[str, str | None]:
+    """Return by which rules the items of every source were last filed."""
+    return dict(connection.execute(_FILED))
+
+
+def mark_filed(connection: Connection, names: Sequence[str], digest: str) -> None:
+    """Remember it of sources without items."""
+    connection.execute(_MARK_FILED, [{"name": name, "filed_digest": digest} for name in names])
 
 
 def save_filed_digest(connection: Connection, number: int, digest: str) -> None:

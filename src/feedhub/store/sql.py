@@ -105,10 +105,16 @@ class SqlStore(SqlOutputs, SqlLook, SqlUpkeep):
         with self._read() as connection:
             return polls.count_sightings(connection, since)
 
-    def filed_digest(self, source: str) -> str | None:
+    def filed_digests(self) -> dict[str, str | None]:
         """See the port."""
         with self._read() as connection:
-            return polls.load_filed_digest(connection, source)
+            return polls.filed_digests(connection)
+
+    def mark_filed(self, names: Sequence[str], digest: str) -> None:
+        """See the port."""
+        if names:
+            with self._write() as connection:
+                polls.mark_filed(connection, names, digest)
 
     def refile(
         self,

@@ -12,6 +12,7 @@ from feedhub.ports.store import Store
 from feedhub.store.memory import MemoryStore
 from feedhub.store.sql import open_store
 from support.builders import DAY, HOUR, NOW, categories, ingest, item_id, put
+from support.kept_counts import check_kept_counts
 
 LATER = NOW + HOUR
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
@@ -23,6 +24,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path):
     made.sync_categories(categories("tech", "cn"), "first", NOW)
     yield made
     made.close()
+    check_kept_counts(tmp_path / "var" / "feedhub.db")
 
 
 def touched(store: Store, since: int) -> list[str]:

@@ -15,6 +15,7 @@ from feedhub.ports.store import Store
 from feedhub.store.memory import MemoryStore
 from feedhub.store.sql import open_store
 from support.builders import HOUR, NOW, categories
+from support.kept_counts import check_kept_counts
 
 MINUTE = timedelta(minutes=1)
 
@@ -24,6 +25,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path):
     made: Store = open_store(f"sqlite:///{tmp_path}/var/feedhub.db") if request.param == "sql" else MemoryStore()
     yield made
     made.close()
+    check_kept_counts(tmp_path / "var" / "feedhub.db")
 
 
 def planned(name: str, minutes: float | None, host: str = "") -> PlannedPoll:

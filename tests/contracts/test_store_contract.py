@@ -17,6 +17,7 @@ from feedhub.store.memory import MemoryStore
 from feedhub.store.sql import open_store
 from feedhub.store.tables import EPOCH
 from support.builders import DAY, HOUR, NOW, categories, guid, ingest, item_id, keyed, named, plan, put, url
+from support.kept_counts import check_kept_counts
 
 LATER = NOW + HOUR
 
@@ -27,6 +28,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path):
     made.sync_categories(categories("tech", "cn"), "first", NOW)
     yield made
     made.close()
+    check_kept_counts(tmp_path / "var" / "feedhub.db")
 
 
 def publish(store: Store) -> None:

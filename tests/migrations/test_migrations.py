@@ -9,6 +9,7 @@ from feedhub.errors import StoreError
 from feedhub.store.migrations import MIGRATIONS, apply_next
 from feedhub.store.sql import open_store
 from feedhub.store.tables import metadata
+from support.kept_counts import check_kept_counts
 
 
 def test_migrations_make_the_tables_that_the_code_uses(tmp_path: Path) -> None:
@@ -30,7 +31,9 @@ def test_migrations_make_the_tables_that_the_code_uses(tmp_path: Path) -> None:
 def schema(connection: sqlite3.Connection) -> dict[str, object]:
     names = [
         (kind, name)
-        for kind, name in connection.execute("SELECT type, name FROM sqlite_master ORDER BY name")
+        for kind, name in connection.execute(
+            "SELECT type, name FROM sqlite_master WHERE type != 'trigger' ORDER BY name"
+        )
         if "item_search" not in name
     ]
     return {
@@ -42,6 +45,31 @@ def schema(connection: sqlite3.Connection) -> dict[str, object]:
         else connection.execute(f"PRAGMA index_xinfo({name})").fetchall()
         for kind, name in names
     }
+
+
+def test_what_an_older_store_holds_is_counted_once(tmp_path: Path) -> None:
+    path = tmp_path / "feedhub.db"
+    older = MIGRATIONS[:3]
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE schema_migrations (version INTEGER PRIMARY KEY, applied_at TEXT NOT NULL)")
+        for number, statements in enumerate(older, 1):
+            for statement in statements:
+                connection.execute(statement)
+            connection.execute("INSERT INTO schema_migrations VALUES (?, 'then')", (number,))
+        connection.execute("INSERT INTO sources (id, name) VALUES (1, 'one')")
+        for slug in ("tech", "cn"):
+            connection.execute("INSERT INTO categories VALUES (?, '', '', 1, 1, 1, 0, 0)", (slug,))
+        for pk in range(5):
+            removed_at = 9 if pk == 4 else None
+            connection.execute("INSERT INTO items VALUES (?, ?, 1, 0, 0, 0, ?)", (pk, f"urn:{pk}", removed_at))
+        for pk in range(3):
+            connection.execute("INSERT INTO memberships VALUES ('tech', ?, 1, '', 0, 0, 0)", (pk,))
+    connection.close()
+    store = open_store(f"sqlite:///{path}")
+    assert store.item_count() == 4
+    assert {one.slug: one.items for one in store.categories()} == {"tech": 3, "cn": 0}
+    store.close()
+    check_kept_counts(path)
 
 
 def test_every_migration_is_recorded_once(tmp_path: Path) -> None:

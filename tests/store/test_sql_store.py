@@ -359,6 +359,22 @@ def publish_everything(store: SqlStore) -> None:
     for slug in store.due_outputs():
         store.newest(slug, 100)
         store.changed_at(slug)
+    number = store.change_number() - 1
+    assert len(list(store.page_items(number))) == 1
+    store.posts(number)
+    store.categories()
+    store.item_count()
+    store.health_events(10)
+
+
+# Categories are few; the newest are taken from the front of an index; a search has its own.
+_BOUNDED = (
+    "SCAN categories",
+    "USING INDEX items_newest",
+    "USING INDEX memberships_newest",
+    "VIRTUAL TABLE INDEX",
+    "SCAN health_events",
+)
 
 
 @pytest.mark.parametrize("work", [one_poll_of_everything, publish_everything])
@@ -366,6 +382,7 @@ def test_no_statement_of_a_poll_or_a_publish_scans_a_table(
     store: SqlStore, path: Path, statements: list[str], work: Callable[[SqlStore], None]
 ) -> None:
     put(store, *(ingest(number, "big", keys=[url(number)]) for number in range(1000, 1100)), source="big")
+    put(store, ingest(2000))
     statements.clear()
     work(store)
     connection = sqlite3.connect(path)
@@ -374,11 +391,10 @@ def test_no_statement_of_a_poll_or_a_publish_scans_a_table(
         for statement in statements
         if statement.split()[0] in {"SELECT", "UPDATE", "DELETE"}
         for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {statement}")
-        if "SCAN" in step and "USING" not in step and "VIRTUAL TABLE INDEX" not in step
+        if "SCAN" in step and not any(bounded in step for bounded in _BOUNDED)
     ]
     connection.close()
-    # Categories are few, and the list of due ones is asked for once per run.
-    assert [scan for scan in scans if "SCAN categories" not in scan[0]] == []
+    assert scans == []
     assert len(statements) > 3
 
 

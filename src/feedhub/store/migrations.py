@@ -3,7 +3,7 @@
 from sqlalchemy import Connection, inspect, text
 
 from feedhub.errors import StoreError
-from feedhub.store.sqlite import CREATE_SEARCH
+from feedhub.store.sqlite import COUNT_ITEMS, CREATE_SEARCH
 
 Migration = tuple[str, ...]
 
@@ -85,7 +85,10 @@ _THIRD: Migration = (
         PRIMARY KEY (id))""",
 )
 
-MIGRATIONS: tuple[Migration, ...] = (_FIRST, _SECOND, _THIRD)
+# How many items an output holds is kept, not counted.
+_FOURTH: Migration = ("ALTER TABLE categories ADD COLUMN items INTEGER DEFAULT '0' NOT NULL", *COUNT_ITEMS)
+
+MIGRATIONS: tuple[Migration, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH)
 
 _RECORDS = "CREATE TABLE schema_migrations (version INTEGER NOT NULL, applied_at TEXT NOT NULL, PRIMARY KEY (version))"
 # The database's clock: this is a note for people, nothing is decided by it.

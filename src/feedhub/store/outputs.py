@@ -103,6 +103,12 @@ SHOWN_IN = (
 )
 _NEWEST_OF_ALL = Prepared(SHOWN_IN_ALL.limit(bindparam("most")))
 _NEWEST = Prepared(SHOWN_IN.limit(bindparam("most")))
+_SUMMARIES = Prepared(
+    select(categories.c.slug, categories.c.title, categories.c["items"], categories.c.changed_at)
+    .where(categories.c.slug != ALL)
+    .order_by(categories.c.position)
+)
+_ITEMS_OF = Prepared(select(categories.c["items"]).where(categories.c.slug == bindparam("slug")))
 _CHANGED_AT = Prepared(select(categories.c.changed_at).where(categories.c.slug == bindparam("slug")))
 _TOUCHED = Prepared(
     select(memberships.c.slug, *WORDING)
@@ -237,20 +243,15 @@ def _stored_item(row: AnyRow, titles: tuple[str, ...]) -> StoredItem:
 
 def summaries(connection: Connection) -> tuple[CategorySummary, ...]:
     """Return all categories but ``all``, in the order of the configuration."""
-    held = select(func.count()).where(memberships.c.slug == categories.c.slug).scalar_subquery()
-    rows = connection.execute(
-        select(categories.c.slug, categories.c.title, held.label("held"), categories.c.changed_at)
-        .where(categories.c.slug != ALL)
-        .order_by(categories.c.position)
-    )
+    rows = connection.execute(_SUMMARIES)
     return tuple(
-        CategorySummary(slug=row.slug, title=row.title, items=row.held, changed_at=row.changed_at) for row in rows
+        CategorySummary(slug=row.slug, title=row.title, items=row.items, changed_at=row.changed_at) for row in rows
     )
 
 
 def item_count(connection: Connection) -> int:
     """Return how many items are not removed."""
-    return int(connection.execute(select(func.count()).where(items.c.removed_at.is_(None))).scalar_one())
+    return int(connection.execute(_ITEMS_OF, {"slug": ALL}).scalar() or 0)
 
 
 def changed_at(connection: Connection, slug: str) -> datetime:

@@ -20,6 +20,25 @@ from feedhub.store.connection import Connection, Prepared
 insert = insert_
 
 CREATE_SEARCH = "CREATE VIRTUAL TABLE item_search USING fts5(title, body, tokenize='unicode61')"
+_COUNT = """UPDATE categories SET items = CASE slug
+    WHEN 'all' THEN (SELECT count(*) FROM items WHERE removed_at IS NULL)
+    ELSE (SELECT count(*) FROM memberships WHERE memberships.slug = categories.slug) END"""
+# What an output holds is counted when it changes: counting at every publish takes as long as there are items.
+COUNT_ITEMS = (
+    _COUNT,
+    f"CREATE TRIGGER categories_in AFTER INSERT ON categories BEGIN {_COUNT} WHERE slug = NEW.slug; END",
+    """CREATE TRIGGER memberships_in AFTER INSERT ON memberships
+        BEGIN UPDATE categories SET items = items + 1 WHERE slug = NEW.slug; END""",
+    """CREATE TRIGGER memberships_out AFTER DELETE ON memberships
+        BEGIN UPDATE categories SET items = items - 1 WHERE slug = OLD.slug; END""",
+    """CREATE TRIGGER items_in AFTER INSERT ON items WHEN NEW.removed_at IS NULL
+        BEGIN UPDATE categories SET items = items + 1 WHERE slug = 'all'; END""",
+    """CREATE TRIGGER items_out AFTER DELETE ON items WHEN OLD.removed_at IS NULL
+        BEGIN UPDATE categories SET items = items - 1 WHERE slug = 'all'; END""",
+    """CREATE TRIGGER items_moved AFTER UPDATE OF removed_at ON items
+        BEGIN UPDATE categories SET items = items + (NEW.removed_at IS NULL) - (OLD.removed_at IS NULL)
+            WHERE slug = 'all'; END""",
+)
 _INDEX = Prepared(text("INSERT OR REPLACE INTO item_search (rowid, title, body) VALUES (:pk, :title, :body)"))
 _UNINDEX = Prepared(text("DELETE FROM item_search WHERE rowid = :pk"))
 # A word in the title counts as much as several in the text; among equals the one stored last.

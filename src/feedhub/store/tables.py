@@ -168,6 +168,7 @@ categories = Table(
     Column("published_version", Integer, nullable=False),
     Column("changed_at", Instant, nullable=False),
     Column("from_records", Integer, nullable=False, server_default="0"),
+    Column("items", Integer, nullable=False, server_default="0"),  # kept by triggers
 )
 Index("categories_title", categories.c.title)
 

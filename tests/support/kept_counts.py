@@ -1,0 +1,18 @@
+"""The number of items of every output, which the store keeps, against a count of them."""
+
+import sqlite3
+from pathlib import Path
+
+_COUNTED = """SELECT slug, CASE slug
+    WHEN 'all' THEN (SELECT count(*) FROM items WHERE removed_at IS NULL)
+    ELSE (SELECT count(*) FROM memberships WHERE memberships.slug = categories.slug) END FROM categories"""
+
+
+def check_kept_counts(path: Path) -> None:
+    """Fail when a number that is kept is not what is there. Without a file there is nothing to check."""
+    if path.exists():
+        connection = sqlite3.connect(path)
+        kept = dict(connection.execute("SELECT slug, items FROM categories"))
+        counted = dict(connection.execute(_COUNTED))
+        connection.close()
+        assert kept == counted

@@ -29,6 +29,10 @@ class IdentityKey:
     strength: KeyStrength
     text: str
 
+    def __hash__(self) -> int:
+        """Return the hash of the text, which is kept; that of an enumeration is looked up every time."""
+        return hash(self.text)
+
     @property
     def name(self) -> str:
         """What stands before the first colon: ``infoCode``, ``url``, ``guid``, ``text``, ``signature``."""

@@ -5,7 +5,7 @@ nothing else about the record speaks against it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import inf
 from typing import Final
 
@@ -194,7 +194,13 @@ class _Bench:
         extras = extras_digest(keyed.item)
         # The rest of the document is judged as the next poll will judge it.
         sighting = _sighting(keyed, extras) if verdict in _REMEMBERED else target.sighting
-        target = self.judged[target.id] = replace(target, named=target.named + names, sighting=sighting)
+        target = self.judged[target.id] = KnownItem(
+            id=target.id,
+            owner=target.owner,
+            named=target.named + names,
+            sighting=sighting,
+            removed=target.removed,
+        )
         self.claimed.update((key.text, target) for key in gained + moved)
         self.met.add(target.id)
         return Decision(

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, urlsplit
 
@@ -29,6 +30,7 @@ _WRITTEN_OUT: Final = re.compile(r"[A-Za-z0-9_.~!$&'()*+,;=:@/?\[\]-]*")
 _SAFE: Final = "!$&'()*+,;=:@/?%[]"
 
 
+@lru_cache(maxsize=1024)  # what identifies a record is asked for again when it is compared
 def canonical_url(url: str) -> str | None:
     """Return the address without scheme, fragment, default port and trackers, parameters sorted; the URL key.
 

@@ -14,7 +14,7 @@ from feedhub.store.connection import Connection, Prepared
 from feedhub.store.keys import distrust, gain_keys, key_rows, move_keys, sign
 from feedhub.store.ledger import write_notes
 from feedhub.store.memberships import Filed, file_items, outputs_showing
-from feedhub.store.outputs import ALL, bump, chunks, stamp
+from feedhub.store.outputs import ALL, bump, chunks, next_change, stamp
 from feedhub.store.search import index_items
 from feedhub.store.sqlite import insert
 from feedhub.store.tables import items, sightings
@@ -96,7 +96,7 @@ def apply_plan(
     _mark_offered(connection, source_id, plan, stored, now, complete=complete)
     outputs = slugs | shown | ({ALL} if owned else set())
     changed = touched | shown_pks | {stored[i.decision.item_id].pk for i in owned}
-    bump(connection, outputs, changed)
+    bump(connection, outputs, changed, stamped={stored[ingest.decision.item_id].pk for ingest in fresh})
     # No output shows a further report of an item, but its page does.
     stamp(connection, {stored[i.decision.item_id].pk for i in again if i.item is not None} - changed)
     return frozenset(outputs)
@@ -171,6 +171,8 @@ def _insert_sightings(
     stored: dict[str, _Place],
     now: datetime,
 ) -> None:
+    # Written once: the row of a sighting is long. See ``bump``.
+    number = next_change(connection) if first else 0
     rows = [
         {
             "item_pk": stored[ingest.decision.item_id].pk,
@@ -179,6 +181,7 @@ def _insert_sightings(
             "first_seen_at": now,
             "updated_at": stored[ingest.decision.item_id].published_at,
             "wording": encode_item(ingest.item or NO_WORDING),
+            "touched": number if _is(ingest, Verdict.NEW) else 0,
         }
         for ingest in first
     ]
@@ -230,6 +233,7 @@ def _write_keys(
     moved: list[dict[str, object]] = []
     signed: list[tuple[int, IdentityKey]] = []
     inserted = {id(ingest) for ingest in fresh}
+    new = {stored[ingest.decision.item_id].pk for ingest in fresh}
     for ingest in plan.ingests:
         decision = ingest.decision
         if decision.item_id not in stored or (_is(ingest, Verdict.NEW) and id(ingest) not in inserted):
@@ -241,7 +245,7 @@ def _write_keys(
             signed.append((pk, decision.keyed.signature))
     gain_keys(connection, gained)
     move_keys(connection, moved)
-    sign(connection, signed, now)
+    sign(connection, signed, now, fresh=new)
     distrust(connection, source_id, plan.distrusted)
 
 

@@ -49,11 +49,18 @@ def move_keys(connection: Connection, rows: list[dict[str, object]]) -> None:
         connection.execute(_MOVE, rows)
 
 
-def sign(connection: Connection, signatures: Iterable[tuple[int, IdentityKey]], now: datetime) -> None:
-    """Give items the signatures of what a source says of them now; earlier ones go, or every edit would leave one."""
+def sign(
+    connection: Connection, signatures: Iterable[tuple[int, IdentityKey]], now: datetime, *, fresh: Collection[int]
+) -> None:
+    """Give items the signatures of what a source says of them now; earlier ones go, or every edit would leave one.
+
+    Those of ``fresh`` have none yet.
+    """
     rows = [row for pk, signature in signatures for row in key_rows([signature], pk, now)]
+    signed = [{"pk": row["item_pk"], "beginning": _beginning(row)} for row in rows if row["item_pk"] not in fresh]
+    if signed:
+        connection.execute(_UNSIGN, signed)
     if rows:
-        connection.execute(_UNSIGN, [{"pk": row["item_pk"], "beginning": _beginning(row)} for row in rows])
         connection.execute(_MOVE, rows)
 
 

@@ -137,9 +137,11 @@ def chunks(values: Iterable[_T], size: int = CHUNK) -> Iterator[list[_T]]:
         yield part
 
 
-def bump(connection: Connection, slugs: Collection[str], pks: Collection[int]) -> None:
+def bump(
+    connection: Connection, slugs: Collection[str], pks: Collection[int], *, stamped: Collection[int] = ()
+) -> None:
     """Make outputs and the posts of the items ``pks`` due. They changed when the newest change of these items,
-    as shown there, happened.
+    as shown there, happened. Those ``stamped`` have the next change number already.
 
     The time comes from the items and not from the clock, so that an output of a rebuilt store is the same.
     """
@@ -153,17 +155,22 @@ def bump(connection: Connection, slugs: Collection[str], pks: Collection[int]) -
         if ALL in changed:
             changed[ALL] = max(changed[ALL], connection.execute(_OWNED_CHANGE, {"pks": part}).scalar() or EPOCH)
     connection.execute(_BUMP, [{"wanted": slug, "at": at} for slug, at in sorted(changed.items())])
-    stamp(connection, pks)
+    stamp(connection, pks, stamped=stamped)
 
 
-def stamp(connection: Connection, pks: Collection[int]) -> None:
+def stamp(connection: Connection, pks: Collection[int], *, stamped: Collection[int] = ()) -> None:
     """Give items the next change number, by which posts are found that were not published since."""
     if not pks:
         return
-    number = change_number(connection) + 1
+    number = next_change(connection)
     put_number(connection, _CHANGES, number)
-    for part in chunks(sorted(pks)):
+    for part in chunks(sorted(set(pks).difference(stamped))):
         connection.execute(_STAMP, {"number": number, "pks": part})
+
+
+def next_change(connection: Connection) -> int:
+    """Return the number of the change that is not counted yet."""
+    return change_number(connection) + 1
 
 
 def change_number(connection: Connection, name: str = _CHANGES, *, unset: int = 0) -> int:

@@ -81,7 +81,7 @@ def entry_of(stored: StoredItem, texts: Content, site_language: str) -> Entry:
         image=safe_url(item.image),
         comments=safe_url(item.comments),
         enclosures=_enclosures(item.enclosures),
-        source=_upstream(stored),
+        source=_upstream(stored.source, stored.source_title, stored.source_link, stored.source_url),
     )
 
 
@@ -149,11 +149,7 @@ def _natural(number: int | None) -> int | None:
     return number if number is not None and number > 0 else None
 
 
-def _upstream(stored: StoredItem) -> Upstream:
-    name = safe_line(stored.source)
-    return Upstream(
-        name=name,
-        title=safe_line(stored.source_title) or name,
-        link=safe_url(stored.source_link),
-        url=safe_url(stored.source_url),
-    )
+@lru_cache(maxsize=256)  # neighbours have the same few sources
+def _upstream(source: str, title: str, link: str | None, url: str | None) -> Upstream:
+    name = safe_line(source)
+    return Upstream(name=name, title=safe_line(title) or name, link=safe_url(link), url=safe_url(url))

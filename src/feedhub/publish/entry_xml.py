@@ -6,12 +6,15 @@ feedgen 1.0 takes several times as long for an entry. It also loses ``rel`` and 
 write; what is left to do is to escape it. Prefixes of namespaces are those of ``feedgen_extension.py``.
 """
 
+import re
 from email.utils import format_datetime
+from functools import lru_cache
 from typing import Final
 
 from feedhub.model.item import Enclosure, Person
-from feedhub.publish.entry import OCTETS, Entry
+from feedhub.publish.entry import OCTETS, Entry, Upstream
 
+_MARKED: Final = re.compile('[&<>"\t\n]')
 _ATOM: Final = "    "
 _RSS: Final = "      "
 
@@ -31,11 +34,11 @@ def atom_text(entry: Entry, scheme: str) -> bytes:
         _element(_ATOM, "updated", entry.updated_at.isoformat()),
         *(_author(person) for person in entry.authors),
         *_texts(entry),
-        *(_empty(_ATOM, "category", ("term", term), ("scheme", scheme)) for term in entry.categories),
-        *(_empty(_ATOM, "category", ("term", term)) for term in entry.tags),
+        *(_category(term, scheme) for term in entry.categories),
+        *(_category(term, None) for term in entry.tags),
         _element(_ATOM, "published", entry.published_at.isoformat()),
         *_links(entry),
-        _source(entry),
+        _source(entry.source),
     ]
     if entry.image:
         pieces.append(_empty(_ATOM, "media:thumbnail", ("url", entry.image)))
@@ -58,16 +61,15 @@ def rss_text(entry: Entry, scheme: str) -> bytes:
             pieces.append(_element(_RSS, name, text))
     pieces += [_element(_RSS, "author", f"{one.email} ({one.name})") for one in entry.authors if one.email]
     pieces.append(_element(_RSS, "guid", entry.id, ("isPermaLink", "false")))
-    pieces += [_element(_RSS, "category", term, ("domain", scheme)) for term in entry.categories]
-    pieces += [_element(_RSS, "category", term) for term in entry.tags]
+    pieces += [_rss_category(term, scheme) for term in entry.categories]
+    pieces += [_rss_category(term, None) for term in entry.tags]
     if entry.comments:
         pieces.append(_element(_RSS, "comments", entry.comments))
     for first in entry.enclosures[:1]:
         size, kind = str(first.length or 0), first.media_type or OCTETS
         pieces.append(_empty(_RSS, "enclosure", ("url", first.url), ("length", size), ("type", kind)))
     pieces.append(_element(_RSS, "pubDate", format_datetime(entry.published_at)))
-    if entry.source.url:
-        pieces.append(_element(_RSS, "source", entry.source.title, ("url", entry.source.url)))
+    pieces.append(_rss_source(entry.source))
     pieces += _extras(entry)
     pieces.append("    </item>\n")
     return "".join(pieces).encode()
@@ -112,8 +114,23 @@ def _links(entry: Entry) -> list[str]:
     return links
 
 
-def _source(entry: Entry) -> str:
-    upstream = entry.source
+@lru_cache(maxsize=256)  # the categories and sources of neighbours are the same few
+def _category(term: str, scheme: str | None) -> str:
+    return _empty(_ATOM, "category", ("term", term), ("scheme", scheme))
+
+
+@lru_cache(maxsize=256)
+def _rss_category(term: str, domain: str | None) -> str:
+    return _element(_RSS, "category", term, ("domain", domain))
+
+
+@lru_cache(maxsize=256)
+def _rss_source(upstream: Upstream) -> str:
+    return _element(_RSS, "source", upstream.title, ("url", upstream.url)) if upstream.url else ""
+
+
+@lru_cache(maxsize=256)
+def _source(upstream: Upstream) -> str:
     inner = _ATOM + "  "
     pieces = []
     identity = upstream.url or upstream.link
@@ -172,11 +189,15 @@ def _attributes(*pairs: tuple[str, str | None]) -> str:
 
 def _escaped(text: str) -> str:
     """Return a text between tags (XML 1.0 §2.4). Lines end with LF: see ``safe.py``."""
+    if not _MARKED.search(text):
+        return text
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _quoted(value: str) -> str:
     """Return a value between double quotes; tabs and line breaks would be read as spaces (XML 1.0 §3.3.3)."""
+    if not _MARKED.search(value):
+        return value
     return _escaped(value).replace('"', "&quot;").replace("\t", "&#9;").replace("\n", "&#10;")
 
 

@@ -1,6 +1,7 @@
 """Makes values fit for output. Everything here is total: any string gives a safe one, or None for "leave it out"."""
 
 import re
+from functools import lru_cache
 from urllib.parse import quote, urlsplit
 
 from feedhub.rules.text import clean_text, plain
@@ -60,6 +61,7 @@ def safe_url(url: str | None) -> str | None:
     return f"{parts.scheme}://{place}{_encoded(parts.path)}{query}{fragment}"
 
 
+@lru_cache(maxsize=256)
 def language_tag(tag: str | None) -> str | None:
     """Return a BCP 47 tag in its usual case (``zh_cn`` gives ``zh-CN``), or None if it does not have that shape."""
     match = _LANGUAGE.fullmatch(safe_line(tag).replace("_", "-"))

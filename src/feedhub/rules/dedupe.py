@@ -194,13 +194,9 @@ class _Bench:
         extras = extras_digest(keyed.item)
         # The rest of the document is judged as the next poll will judge it.
         sighting = _sighting(keyed, extras) if verdict in _REMEMBERED else target.sighting
-        target = self.judged[target.id] = KnownItem(
-            id=target.id,
-            owner=target.owner,
-            named=target.named + names,
-            sighting=sighting,
-            removed=target.removed,
-        )
+        named = target.named + names
+        target = KnownItem(id=target.id, owner=target.owner, named=named, sighting=sighting, removed=target.removed)
+        self.judged[target.id] = target
         self.claimed.update((key.text, target) for key in gained + moved)
         self.met.add(target.id)
         return Decision(

@@ -47,13 +47,10 @@ def output_view(
     An address of a source is shown only while ``addresses`` (by name) holds it, and as far as it holds no credential
     (guarantee 4): of one that was changed or removed it is no longer known what in it was secret.
     """
-    shown = tuple(
-        replace(
-            item,
-            source_url=public_url(item.source_url, secrets) if addresses.get(item.source) == item.source_url else None,
-        )
-        for item in (items if part else items[: feed.entries])
-    )
+    chosen = items if part else items[: feed.entries]
+    urls = {(item.source, item.source_url) for item in chosen}
+    public = {(source, url): public_url(url, secrets) if addresses.get(source) == url else None for source, url in urls}
+    shown = tuple(_with_url(item, public[item.source, item.source_url]) for item in chosen)
     return OutputView(
         site=site,
         feed=feed,
@@ -67,6 +64,10 @@ def output_view(
         hub=settings.hub,
         has_pages=settings.pages,
     )
+
+
+def _with_url(item: StoredItem, url: str | None) -> StoredItem:
+    return item if item.source_url == url else replace(item, source_url=url)
 
 
 def settled_published(published_at: datetime | None, now: datetime) -> datetime:

@@ -6,16 +6,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.padding import Padding
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from feedhub.runtime.logs import one_line, printable, printable_json
 from feedhub.runtime.status_json import hidden
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 _GAP: Final = "  "
 _NOTE_INDENT: Final = 4
@@ -100,6 +102,8 @@ class Screen:
         if not self.err.is_terminal:
             yield Steps(self.tell)
             return
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
         columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
         with Progress(*columns, console=self.err, transient=True) as bar:
             yield BarSteps(bar, what, self._line)
@@ -132,7 +136,7 @@ class Steps:
 class BarSteps(Steps):
     """Progress as a bar."""
 
-    def __init__(self, bar: Progress, what: str, clean: Callable[[str], str]) -> None:
+    def __init__(self, bar: "Progress", what: str, clean: Callable[[str], str]) -> None:
         self._bar = bar
         self._clean = clean
         self._task = bar.add_task(what, total=None)

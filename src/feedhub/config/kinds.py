@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from feedhub.config.addresses import is_web
+from feedhub.config.css import check_element, check_field
 from feedhub.config.schema_base import Fault
 from feedhub.config.schema_mapping import FieldsSection
 from feedhub.config.yaml_tree import Path
 from feedhub.rules.json_paths import compile_path
-from feedhub.rules.selectors import check_element_selector, check_selector
 
 if TYPE_CHECKING:
     from feedhub.config.schema_sources import SourceSection
@@ -49,7 +49,7 @@ def check_list_path(text: str, kind: str | None) -> None:
     if kind == "json":
         compile_path(text)
     elif kind == "html":
-        check_element_selector(text)
+        check_element(text)
 
 
 def path_faults(fields: FieldsSection, where: Path, *, is_json: bool) -> Iterator[Fault]:
@@ -60,7 +60,7 @@ def path_faults(fields: FieldsSection, where: Path, *, is_json: bool) -> Iterato
             continue
         key = "css" if field.css else "path"
         for index, text in enumerate(field.css or field.path):
-            yield from _refused(compile_path if is_json else check_selector, text, (*where, name, key, index))
+            yield from _refused(compile_path if is_json else check_field, text, (*where, name, key, index))
 
 
 def _refused(check: Callable[[str], object], text: str, path: Path) -> Iterator[Fault]:

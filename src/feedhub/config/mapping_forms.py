@@ -11,12 +11,12 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
 
+from feedhub.config.css import check_element
 from feedhub.config.forms import Form, Line, one_or_many, parse_flag, parse_whole
 from feedhub.config.yaml_tree import Quoted, Value
+from feedhub.model.mapping import NAMED_FORMATS
 from feedhub.rules.json_paths import compile_path
-from feedhub.rules.mapped_dates import NAMED_FORMATS
 from feedhub.rules.mapping import check_template
-from feedhub.rules.selectors import check_element_selector
 
 _YEARS: Final = ("%Y", "%y", "%G", "%c", "%x", "%D", "%F")
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?P<fraction>\.[0-9]+)?(?P<power>[eE][-+]?[0-9]{1,3})?")
@@ -133,7 +133,7 @@ def _filename(text: str) -> None:
 
 
 JsonPath = Annotated[Line, _checked(compile_path), Form("JMESPath")]
-Selector = Annotated[Line, _checked(check_element_selector), Form("CSS selector")]
+Selector = Annotated[Line, _checked(check_element), Form("CSS selector")]
 Template = Annotated[Line, _checked(check_template), Form("text with `{name}`")]
 DateFormats = Annotated[
     list[Annotated[Line, AfterValidator(_date_format)]],

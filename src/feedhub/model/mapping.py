@@ -17,6 +17,8 @@ FIELDS = (
     "comments",
     "enclosures",
 )
+NAMED_FORMATS = ("iso", "epoch", "epoch_ms", "epoch_us", "relative")
+"""Dates that have a name; others are strptime patterns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

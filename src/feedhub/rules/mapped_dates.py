@@ -5,10 +5,9 @@ import re
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
+from feedhub.model.mapping import NAMED_FORMATS
 from feedhub.rules.dates import parse_date
 from feedhub.rules.mapped_values import shown
-
-NAMED_FORMATS: Final = ("iso", "epoch", "epoch_ms", "epoch_us", "relative")
 
 _PER_SECOND: Final = {"epoch": 1, "epoch_ms": 1_000, "epoch_us": 1_000_000}
 _FIRST_YEAR, _LAST_YEAR = 1990, 2100  # as in rules/dates: 0001-01-01 and 1970-01-01 stand for "no date"

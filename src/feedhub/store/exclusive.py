@@ -12,14 +12,14 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from feedhub.errors import StoreError
 
 
 @contextmanager
 def alone(place: str, task: str, wait: float) -> Iterator[None]:
     """Hold the right to do ``task`` on the store at ``place`` for the block; see ``feedhub.ports.store.Upkeep``."""
+    from filelock import FileLock, Timeout  # and with it asyncio
+
     lock = FileLock(f"{place}.{task}.lock", timeout=wait, thread_local=False)
     holder = Path(f"{place}.{task}.json")
     try:

@@ -870,3 +870,11 @@ def test_it_is_told_what_a_title_is_and_how_many_categories_the_records_of_a_sou
         slug = transaction.category_slug("One", "one")
         assert (transaction.category_of_title("One"), transaction.category_of_title("News")) == (slug, "news")
         assert transaction.brought("a") == 0
+
+
+def test_the_newest_of_several_categories_are_those_of_each(store: Store) -> None:
+    put(store, *(ingest(number, slugs=["tech"]) for number in range(4)), ingest(9, slugs=["cn", "tech"]))
+    newest = store.newest_of(["cn", "tech", "none"], 3)
+    assert newest == {slug: store.newest(slug, 3) for slug in ("cn", "tech", "none")}
+    assert [len(items) for items in newest.values()] == [1, 3, 0]
+    assert store.newest_of([], 3) == {}

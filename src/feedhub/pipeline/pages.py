@@ -111,9 +111,9 @@ def write_site_pages(
     feed = output_feed(ALL, settings.site, (), settings.output)
     items = store.newest(ALL, _LATEST)
     latest = output_view(feed, settings.site, settings.output, items, store.changed_at(ALL))
-    categories = tuple(
-        CategoryView(summary=summary, items=store.newest(summary.slug, _OF_CATEGORY)) for summary in store.categories()
-    )
+    summaries = store.categories()
+    newest = store.newest_of([summary.slug for summary in summaries], _OF_CATEGORY)
+    categories = tuple(CategoryView(summary=summary, items=newest[summary.slug]) for summary in summaries)
     tally.write(SITE, partial(pages.front, FrontView(latest=latest, categories=categories, archive=tuple(archive))))
 
 

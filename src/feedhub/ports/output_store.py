@@ -27,6 +27,10 @@ class OutputStore(Protocol):
         """
         ...
 
+    def newest_of(self, slugs: Sequence[str], limit: int) -> Mapping[str, tuple[StoredItem, ...]]:
+        """Return what ``newest`` does, for several categories as they are at one moment."""
+        ...
+
     def categories(self) -> tuple[CategorySummary, ...]:
         """Return all categories in the order of the configuration."""
         ...

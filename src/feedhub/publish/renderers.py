@@ -9,9 +9,9 @@ from feedhub.publish.entry_texts import EntryTexts
 from feedhub.publish.json_feed import JsonFeedRenderer
 
 
-def renderers(formats: Sequence[FeedFormat]) -> tuple[Renderer, ...]:
-    """Return the renderers of ``formats``, in that order, each once, for one publish."""
-    texts = EntryTexts()
+def renderers(formats: Sequence[FeedFormat], texts: EntryTexts | None = None) -> tuple[Renderer, ...]:
+    """Return the renderers of ``formats``, in that order, each once. ``texts`` is what was written before."""
+    texts = texts or EntryTexts()
     known: dict[FeedFormat, Renderer] = {
         "atom": AtomRenderer(texts),
         "rss": RssRenderer(texts),

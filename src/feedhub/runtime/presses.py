@@ -1,7 +1,6 @@
 """Everything that writes into the output folder, behind one method."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from feedhub.pipeline.health import publish_health
 from feedhub.pipeline.publish import Press, publish
 from feedhub.ports.store import Store
 from feedhub.publish.atom_rss import AtomRenderer
+from feedhub.publish.entry_texts import EntryTexts
 from feedhub.publish.files import FolderWriter
 from feedhub.publish.html_site import HtmlSite
 from feedhub.publish.index import FeedIndex
@@ -31,10 +31,11 @@ class Presses:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._texts = EntryTexts()
         writer = FolderWriter(settings.output.dir)
         site = HtmlSite(settings.site, settings.output)
         self._feeds = Press(
-            renderers=(),
+            renderers=renderers(settings.output.formats, self._texts),
             index=FeedIndex(settings.site, settings.output.formats),
             writer=writer,
             pages=site if settings.output.pages else None,
@@ -46,10 +47,11 @@ class Presses:
         self, store: Store, now: datetime, *, slugs: Collection[str] = (), everything: bool = False
     ) -> PublishReport:
         """Write what changed, or the named outputs (posts belong to none), or all."""
+        self._texts.begin()
         report = publish(
             store,
             self._settings,
-            replace(self._feeds, renderers=renderers(self._settings.output.formats)),
+            self._feeds,
             slugs=slugs,
             everything=everything,
             health=self._health(store, now) if self._settings.output.pages else {},

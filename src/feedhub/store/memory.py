@@ -180,6 +180,11 @@ class MemoryStore(MemorySchedule, MemoryPages, MemoryLook):
         with self._lock:
             return tuple(self._data.shown(item, source) for item, source in self._data.newest(slug)[:limit])
 
+    def newest_of(self, slugs: Sequence[str], limit: int) -> dict[str, tuple[StoredItem, ...]]:
+        """See the port."""
+        with self._lock:
+            return {slug: self.newest(slug, limit) for slug in slugs}
+
     def categories(self) -> tuple[CategorySummary, ...]:
         """See the port."""
         with self._lock:

@@ -207,6 +207,15 @@ def newest(connection: Connection, slug: str, limit: int) -> tuple[StoredItem, .
     return stored_items(connection, connection.execute(statement, {"most": limit, **named}).all())
 
 
+def newest_of(connection: Connection, slugs: Sequence[str], limit: int) -> dict[str, tuple[StoredItem, ...]]:
+    """Return the newest items of several categories."""
+    rows = [(slug, row) for slug in slugs for row in connection.execute(_NEWEST, {"most": limit, "slug": slug})]
+    found: dict[str, list[StoredItem]] = {slug: [] for slug in slugs}
+    for (slug, _), item in zip(rows, stored_items(connection, [row for _, row in rows]), strict=True):
+        found[slug].append(item)
+    return {slug: tuple(items) for slug, items in found.items()}
+
+
 def owned(connection: Connection, pks: Iterable[int]) -> tuple[StoredItem, ...]:
     """Return items in their owner's wording, newest first."""
     rows = [row for part in chunks(pks) for row in connection.execute(_OWNED, {"pks": part})]

@@ -49,6 +49,11 @@ class SqlOutputs(SqlBase):
         with self._read() as connection:
             return outputs.newest(connection, slug, limit)
 
+    def newest_of(self, slugs: Sequence[str], limit: int) -> dict[str, tuple[StoredItem, ...]]:
+        """See the port."""
+        with self._read() as connection:
+            return outputs.newest_of(connection, slugs, limit)
+
     def categories(self) -> tuple[CategorySummary, ...]:
         """See the port."""
         with self._read() as connection:

@@ -1,0 +1,74 @@
+"""Entries are written once a publish, and again only when they changed."""
+
+from dataclasses import replace
+
+import pytest
+
+from feedhub.publish.entry import Entry
+from feedhub.publish.entry_texts import EntryTexts
+from support.output_views import rich_view
+
+
+class Pen:
+    """Writes the title of an entry, and remembers whose."""
+
+    def __init__(self) -> None:
+        self.written: list[str] = []
+
+    def __call__(self, entry: Entry) -> bytes:
+        self.written.append(entry.title)
+        return entry.title.encode()
+
+
+def test_an_entry_is_written_once_for_each_format_in_a_publish() -> None:
+    texts, pen, view = EntryTexts(), Pen(), rich_view()
+    first = texts.of(view, "atom", pen)
+    assert texts.of(replace(view, items=view.items[::-1]), "atom", pen) == first[::-1]
+    assert len(pen.written) == len(view.items)
+    texts.of(view, "rss", pen)
+    assert len(pen.written) == 2 * len(view.items)
+
+
+def test_what_is_shown_again_by_the_next_publish_is_not_written_again() -> None:
+    texts, pen, view = EntryTexts(), Pen(), rich_view()
+    first = texts.of(view, "atom", pen)
+    for _ in range(3):
+        pen.written.clear()
+        texts.begin()
+        assert texts.of(view, "atom", pen) == first
+        assert pen.written == []
+
+
+def test_what_one_publish_did_not_show_is_forgotten() -> None:
+    texts, pen, view = EntryTexts(), Pen(), rich_view()
+    texts.of(view, "atom", pen)
+    texts.begin()
+    texts.begin()
+    pen.written.clear()
+    texts.of(view, "atom", pen)
+    assert len(pen.written) == len(view.items)
+
+
+@pytest.mark.parametrize("change", ["item", "categories", "source_title"])
+def test_an_item_that_changed_is_written_again_and_the_others_are_not(change: str) -> None:
+    texts, pen, view = EntryTexts(), Pen(), rich_view()
+    texts.of(view, "atom", pen)
+    texts.begin()
+    pen.written.clear()
+    stored = view.items[0]
+    new = {
+        "item": replace(stored, item=replace(stored.item, title="Another headline")),
+        "categories": replace(stored, categories=("Other",)),
+        "source_title": replace(stored, source_title="Renamed"),
+    }[change]
+    texts.of(replace(view, items=(new, *view.items[1:])), "atom", pen)
+    assert len(pen.written) == 1
+
+
+def test_much_is_not_kept_until_the_next_publish() -> None:
+    texts, pen, view = EntryTexts(most_between=3), Pen(), rich_view()
+    texts.of(view, "atom", pen)
+    texts.begin()
+    pen.written.clear()
+    texts.of(view, "atom", pen)
+    assert len(pen.written) == len(view.items)

@@ -7,6 +7,7 @@ from feedhub.errors import FetchError, HttpStatusError, ParseError
 from feedhub.model.document import Freshness
 from feedhub.model.identity import KeyPattern
 from feedhub.model.item import ParsedFeed, Rejected
+from feedhub.model.mapping import PageMap
 from feedhub.model.report import Outcome
 from feedhub.model.source import Condition, Rule, Source
 from support.library import INFO_CODE, record
@@ -65,6 +66,29 @@ def test_validators_of_a_document_that_could_not_be_read_are_not_kept() -> None:
     assert (report.outcome, report.reason) == (Outcome.FAILED, "a web page instead of a feed")
     assert world.state("a").validators.etag == '"good"'
     assert world.titles("all") == ["One"]
+
+
+BUILT = "<rss><channel><lastBuildDate>{0}</lastBuildDate><item><title>{1}</title></item></channel></rss>"
+
+
+def test_a_document_with_only_another_build_date_is_not_read_and_its_validators_are_kept() -> None:
+    world = World((A,))
+    world.answer("a", record("One", guid="1"), body=BUILT.format("yesterday", "One").encode(), etag='"x"')
+    world.poll("a")
+    world.answer("a", record("One", guid="1"), body=BUILT.format("today", "One").encode(), etag='"y"')
+    assert world.poll("a").outcome is Outcome.NOT_MODIFIED
+    assert world.parser.parsed == 1
+    assert world.state("a").validators.etag == '"y"'
+    world.answer("a", record("Two", guid="2"), body=BUILT.format("today", "Two").encode())
+    assert world.poll("a").outcome is Outcome.STORED
+
+
+def test_the_first_of_several_pages_is_read_whatever_is_new_in_it() -> None:
+    world = World((replace(A, pages=PageMap(max=1)),))
+    for built in ("yesterday", "today"):
+        world.answer("a", record("One", guid="1"), body=BUILT.format(built, "One").encode())
+        world.poll("a")
+    assert world.parser.parsed > 1
 
 
 def test_a_changed_setting_reads_the_same_document_again() -> None:

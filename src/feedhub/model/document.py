@@ -54,7 +54,8 @@ class Freshness:
 class Document:
     """A complete answer. ``body`` is decoded from its transfer coding, not from its charset.
 
-    ``url`` is the final address, the base of relative links. ``digest`` is the SHA-256 of ``body`` in hex.
+    ``url`` is the final address, the base of relative links. ``digest`` is the SHA-256 of ``body`` in hex,
+    or of as much of it as is used.
     ``charset`` is what the HTTP header declares, if anything. ``fetched_at`` (aware UTC) is when the answer came; for a
     local file, when it was last written. It is no part of what the document says: two equal answers are equal.
     ``known_reading`` is the ``ParsedFeed.reading`` of the source's last document, "" if that is not to be compared;

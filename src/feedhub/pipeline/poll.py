@@ -1,5 +1,6 @@
 """The outside half of a poll: fetch and read, anywhere and in parallel; nothing is written (the rest: ``store.py``)."""
 
+import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -8,6 +9,7 @@ from feedhub.model.document import Document, NotModified, Validators
 from feedhub.model.item import ParsedFeed
 from feedhub.model.source import Source, SourceState
 from feedhub.pipeline.details import NO_DETAILS, Details, Outside
+from feedhub.rules.build_dates import without_build_dates
 from feedhub.rules.moves import redirected_request
 from feedhub.rules.requests import first_request, next_request
 
@@ -40,7 +42,7 @@ def fetch_source(source: Source, state: SourceState, *, outside: Outside, now: d
     asked = request.url
     answer: Document | NotModified | None = None
     try:
-        answer = outside.fetcher.fetch(outside.sign(request, source))
+        answer = _settled(outside.fetcher.fetch(outside.sign(request, source)), source)
         if isinstance(answer, NotModified) or (current and answer.digest == state.body_digest):
             return Fetched(source=source, asked=asked, answer=answer)
         known = (state.reading_digest if current and source.pages is None else None) or ""
@@ -54,6 +56,17 @@ def fetch_source(source: Source, state: SourceState, *, outside: Outside, now: d
         return Fetched(source=source, asked=asked, answer=answer, feed=feed, details=details)
     except PollError as error:
         return Fetched(source=source, asked=asked, answer=answer, error=error)
+
+
+def _settled(answer: Document | NotModified, source: Source) -> Document | NotModified:
+    """Return an answer with the digest of what is used of it, as far as that can be told without reading it.
+
+    What further pages say cannot be told from the first one at all.
+    """
+    if isinstance(answer, NotModified) or source.kind != "feed" or source.pages is not None:
+        return answer
+    settled = without_build_dates(answer.body)
+    return answer if settled is answer.body else replace(answer, digest=hashlib.sha256(settled).hexdigest())
 
 
 def _with_further_pages(

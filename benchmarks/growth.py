@@ -17,7 +17,7 @@ from feeds import Site, serving
 from poll import CATEGORIES, adopt_orphans, run, write_config
 
 OLD_SOURCES = 1000
-ROUNDS = 3
+ROUNDS = 5
 FEW = 10_000
 COPIES = """
 INSERT INTO sources (id, name, title, host, scheduled) SELECT 100000 + n, 'old' || n, 'Old ' || n, '', 0 FROM copies

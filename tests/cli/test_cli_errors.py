@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -262,7 +263,10 @@ def test_an_interrupt_is_exit_130_without_traceback(tmp_path: Path) -> None:
     with serve({"/slow": slow}) as server:
         config = write_project(tmp_path, f"  - {{name: slow, url: '{server.url('/slow')}'}}\n")
         command = [sys.executable, "-m", "feedhub", "poll", "-c", str(config)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as ran:
+        # A shell in the background starts what it runs deaf to interrupts, and that is inherited.
+        hearing = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        with subprocess.Popen(command, **pipes, text=True, preexec_fn=hearing) as ran:
             deadline = time.monotonic() + 60
             while not server.log and time.monotonic() < deadline:
                 time.sleep(0.02)

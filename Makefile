@@ -65,6 +65,8 @@ bench-serve: install
 bench: install
 	$(BIN)/python benchmarks/poll.py
 	$(BIN)/python benchmarks/parts.py
+	$(BIN)/python benchmarks/pages.py
+	$(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/idle.py
 
 # One evil source beside 50 good ones.

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from feeds import Site, serving
+from feeds import serving
 from poll import CATEGORIES, adopt_orphans, run, write_config
 
 OLD_SOURCES = 1000
@@ -51,10 +51,10 @@ def main() -> None:
     adopt_orphans()
     with serving(2 * feeds) as site, tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        few = poll_all(folder / "few", site, feeds)
+        run(write_config(folder / "few", site, "", feeds))
         # The same polls with as many feeds again, that are new.
         write_config(folder / "wide", site, "", 2 * feeds)
-        shutil.copytree(few, folder / "many")
+        shutil.copytree(folder / "few", folder / "many")
         fill(folder / "few" / "var" / "feedhub.db", FEW)
         fill(folder / "many" / "var" / "feedhub.db", items)
         size = (folder / "many" / "var" / "feedhub.db").stat().st_size / 1e6
@@ -64,18 +64,12 @@ def main() -> None:
             ("10 % of the feeds changed", lambda: site.become(changed=3, every=10), "feedhub.yaml"),
             (f"{feeds} new feeds", lambda: None, "wide.yaml"),
         ]
-        shutil.copy(folder / "wide" / "feedhub.yaml", folder / "few" / "wide.yaml")
-        shutil.copy(folder / "wide" / "feedhub.yaml", folder / "many" / "wide.yaml")
+        for which in ("few", "many"):
+            shutil.copy(folder / "wide" / "feedhub.yaml", folder / which / "wide.yaml")
         for title, prepare, config in phases:
             prepare()
             spent = compare(folder, config)
             print(f"{title:<28}{spent[0]:>8.2f} s{spent[1]:>8.2f} s{spent[1] / spent[0]:>8.2f}", flush=True)
-
-
-def poll_all(folder: Path, site: Site, feeds: int) -> Path:
-    """Poll feeds into a new folder; return it."""
-    run(write_config(folder, site, "", feeds))
-    return folder
 
 
 def compare(folder: Path, config: str) -> tuple[float, float]:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from feedhub.config.addresses import is_web
-from feedhub.config.css import check_element, check_field
 from feedhub.config.schema_base import Fault
 from feedhub.config.schema_mapping import FieldsSection
 from feedhub.config.yaml_tree import Path
@@ -49,18 +48,23 @@ def check_list_path(text: str, kind: str | None) -> None:
     if kind == "json":
         compile_path(text)
     elif kind == "html":
-        check_element(text)
+        from feedhub.rules.selectors import check_element_selector
+
+        check_element_selector(text)
 
 
 def path_faults(fields: FieldsSection, where: Path, *, is_json: bool) -> Iterator[Fault]:
     """Yield every path of ``fields`` that cannot be used; ``where`` is the way to them."""
+    check: Callable[[str], object] = compile_path
+    if not is_json:
+        from feedhub.rules.selectors import check_selector as check
     for name, field in fields.given():
         if field.css and is_json:
             yield Fault((*where, name, "css"), "belongs to pages; in a JSON answer write path")
             continue
         key = "css" if field.css else "path"
         for index, text in enumerate(field.css or field.path):
-            yield from _refused(compile_path if is_json else check_field, text, (*where, name, key, index))
+            yield from _refused(check, text, (*where, name, key, index))
 
 
 def _refused(check: Callable[[str], object], text: str, path: Path) -> Iterator[Fault]:

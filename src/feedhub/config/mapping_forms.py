@@ -11,7 +11,6 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
 
-from feedhub.config.css import check_element
 from feedhub.config.forms import Form, Line, one_or_many, parse_flag, parse_whole
 from feedhub.config.yaml_tree import Quoted, Value
 from feedhub.model.mapping import NAMED_FORMATS
@@ -132,8 +131,15 @@ def _filename(text: str) -> None:
         raise ValueError("must hold {id} or {guid}: two posts of one name would be one file")
 
 
+def _selector(text: str) -> None:
+    # Most configurations have none.
+    from feedhub.rules.selectors import check_element_selector
+
+    check_element_selector(text)
+
+
 JsonPath = Annotated[Line, _checked(compile_path), Form("JMESPath")]
-Selector = Annotated[Line, _checked(check_element), Form("CSS selector")]
+Selector = Annotated[Line, _checked(_selector), Form("CSS selector")]
 Template = Annotated[Line, _checked(check_template), Form("text with `{name}`")]
 DateFormats = Annotated[
     list[Annotated[Line, AfterValidator(_date_format)]],

@@ -5,7 +5,7 @@ nothing else about the record speaks against it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Final
 
@@ -194,9 +194,7 @@ class _Bench:
         extras = extras_digest(keyed.item)
         # The rest of the document is judged as the next poll will judge it.
         sighting = _sighting(keyed, extras) if verdict in _REMEMBERED else target.sighting
-        named = target.named + names
-        target = KnownItem(id=target.id, owner=target.owner, named=named, sighting=sighting, removed=target.removed)
-        self.judged[target.id] = target
+        target = self.judged[target.id] = replace(target, named=target.named + names, sighting=sighting)
         self.claimed.update((key.text, target) for key in gained + moved)
         self.met.add(target.id)
         return Decision(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
-from uuid import NAMESPACE_URL, uuid5
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 from feedhub.model.identity import IdentityKey, KeyedItem, KeyPattern, KeyStrength
 from feedhub.model.item import ParsedItem
@@ -68,13 +68,7 @@ def lookup_keys(items: Sequence[KeyedItem]) -> tuple[IdentityKey, ...]:
 
 def item_id(site_url: str, key: IdentityKey) -> str:
     """Return the permanent id that follows from a key: a version 5 UUID (RFC 9562) over the site's address."""
-    # uuid5() makes a UUID of it, whose text takes several times as long.
-    digest = hashlib.sha1(_namespace(site_url) + key.text.encode(), usedforsecurity=False).digest()
-    numbers = bytearray(digest[:16])
-    numbers[6] = numbers[6] & 0x0F | 0x50
-    numbers[8] = numbers[8] & 0x3F | 0x80
-    text = numbers.hex()
-    return f"urn:uuid:{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    return uuid5(_namespace(site_url), key.text).urn
 
 
 def comparable_title(title: str) -> str:
@@ -184,5 +178,5 @@ def _digest(*texts: str) -> str:
 
 
 @lru_cache(maxsize=8)
-def _namespace(site_url: str) -> bytes:
-    return uuid5(NAMESPACE_URL, site_url).bytes
+def _namespace(site_url: str) -> UUID:
+    return uuid5(NAMESPACE_URL, site_url)

@@ -5,11 +5,10 @@ Run by SQLAlchemy, the three dozen statements of one document take several times
 
 from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
-from operator import itemgetter
 from typing import Any, Final
 
 import sqlalchemy
-from sqlalchemy import BindParameter, Delete, Executable, Insert, Select, TextClause, Update
+from sqlalchemy import Delete, Executable, Insert, Select, TextClause, Update
 from sqlalchemy.engine.interfaces import Dialect
 
 _Parameters = Mapping[str, object] | Sequence[Mapping[str, object]]
@@ -90,13 +89,10 @@ class _Made:
         compiled = statement.compile(dialect=dialect, column_keys=columns)
         self._sql = str(compiled)
         binds = [compiled.binds[name] for name in compiled.positiontup or ()]
-        self._parameters: list[tuple[str, Any, _Convert | None]] = [
+        self._parameters = [
             (bind.key, bind.effective_value, bind.type.dialect_impl(dialect).bind_processor(dialect)) for bind in binds
         ]
         self._lists = tuple(bind.key for bind in binds if bind.expanding)
-        # Of most statements every value is given: they are picked in one step, and only some are converted.
-        self._pick = itemgetter(*(bind.key for bind in binds)) if len(binds) > 1 and _all_given(binds, names) else None
-        self._picked = [(number, convert) for number, (_, _, convert) in enumerate(self._parameters) if convert]
         self._row: Any = None
         self._converts: list[tuple[int, _Convert]] = []
         if isinstance(statement, Select):
@@ -115,11 +111,6 @@ class _Made:
     def values(self, given: Mapping[str, Any]) -> list[Any]:
         """Return the values of one run in the order of the statement."""
         if not self._lists:
-            if self._pick:
-                picked = list(self._pick(given))
-                for number, bound in self._picked:
-                    picked[number] = bound(picked[number])
-                return picked
             return [
                 convert(given.get(name, default)) if convert else given.get(name, default)
                 for name, default, convert in self._parameters
@@ -149,10 +140,6 @@ class _Made:
                 values[number] = convert(values[number])
             rows.append(make(values))
         return rows
-
-
-def _all_given(binds: Sequence[BindParameter[Any]], names: Sequence[str]) -> bool:
-    return all(bind.key in names for bind in binds)
 
 
 def _size(count: int) -> int:

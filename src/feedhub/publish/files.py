@@ -52,7 +52,8 @@ class FolderWriter:
         """
         target = self._target(file.path)
         with _told(file.path, "written"):
-            target.parent.mkdir(parents=True, exist_ok=True)
+            if not target.parent.is_dir():
+                target.parent.mkdir(parents=True, exist_ok=True)
             self._sweep(target.parent)
             if _holds(target, file.body):
                 return False

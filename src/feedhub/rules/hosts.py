@@ -1,6 +1,7 @@
 """Which addresses count as one host, and how politely it is asked (SPEC §8)."""
 
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from feedhub.model.source import PollSettings
@@ -15,6 +16,7 @@ def host_key(url: str, settings: PollSettings) -> str:
     return group_key(host_name(url), settings)
 
 
+@lru_cache(maxsize=1024)  # a poll asks for its host several times
 def host_name(url: str) -> str:
     """Return the host of an address as it is counted, "" for what has none."""
     try:
@@ -26,9 +28,11 @@ def host_name(url: str) -> str:
 
 def group_key(host: str, settings: PollSettings) -> str:
     """Return ``host_key`` of any address on a host that ``host_name`` gave."""
+    if not host or not settings.host_groups:
+        return host
+    # Patterns may be written in either form of an international name.
     names = (host, _in_letters(host))
-    for group in settings.host_groups if host else ():
-        # Patterns may be written in either form of an international name.
+    for group in settings.host_groups:
         if any(fnmatchcase(name, group.pattern.lower()) for name in names):
             return group.pattern
     return host

@@ -65,6 +65,8 @@ bench-serve: install
 bench: install
 	$(BIN)/python benchmarks/poll.py
 	$(BIN)/python benchmarks/parts.py
+	$(BIN)/python benchmarks/start.py
+	$(BIN)/python benchmarks/pages.py --first 50 100
 	$(BIN)/python benchmarks/pages.py
 	$(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/idle.py

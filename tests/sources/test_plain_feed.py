@@ -48,10 +48,14 @@ def test_a_feed_is_read_alike_both_ways(path: Path) -> None:
 RSS = (
     '<rss version="2.0" xmlns:content="http://purl.org/rss/1.0/modules/content/" '
     'xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:atom="http://www.w3.org/2005/Atom" '
-    'xmlns:media="http://search.yahoo.com/mrss/" xmlns:slash="http://purl.org/rss/1.0/modules/slash/">'
+    'xmlns:media="http://search.yahoo.com/mrss/" xmlns:slash="http://purl.org/rss/1.0/modules/slash/" '
+    'xmlns:itunes="http://www.itunes.com/dtds/podcast-1.0.dtd" xmlns:shop="https://shop.example/ns">'
     "<channel><title>T</title><link>/home</link>{feed}{entries}</channel></rss>"
 )
-ATOM = '<feed xmlns="http://www.w3.org/2005/Atom"{lang}><title>T</title><id>urn:x</id>{feed}{entries}</feed>'
+ATOM = (
+    '<feed xmlns="http://www.w3.org/2005/Atom" xmlns:media="http://search.yahoo.com/mrss/" '
+    'xmlns:shop="https://shop.example/ns"{lang}><title>T</title><id>urn:x</id>{feed}{entries}</feed>'
+)
 
 
 def test_plain_feeds_take_the_fast_way() -> None:
@@ -74,6 +78,13 @@ def test_plain_feeds_take_the_fast_way() -> None:
         '<title xmlns="https://other.example/">One</title>',
         "<enclosure length='5'/>",
         "<media:content url='https://x.example/a.jpg'>text</media:content>",
+        "<media:title>Before the title of the item</media:title><title>One</title>",
+        "<shop:price xml:base='https://other.example/'>5</shop:price>",
+        "<shop:price><description>5</description></shop:price>",
+        "<shop:price xmlns:shop='https://second.example/ns'>5</shop:price>",
+        "<title:detail xmlns:title='https://other.example/'>One</title:detail>",
+        "<media:title xmlns:media='https://other.example/'>One</media:title>",
+        "<itunes:title kind='short'>One</itunes:title>",
     ],
 )
 def test_what_is_not_understood_is_left_to_feedparser(odd: str) -> None:
@@ -158,6 +169,57 @@ atom_author = st.builds(
 )
 categories = element("category", texts, domain=texts)
 rss_links = element("atom:link", nothing, href=addresses, rel=st.sampled_from(["self", "Alternate", "enclosure"]))
+namespaces = st.sampled_from(["", " xmlns:media='http://search.yahoo.com/mrss/'", " xmlns:new='https://new.example/'"])
+beside_media = several(
+    element("media:title", texts, type=st.sampled_from(["plain", "html"])),
+    element("media:description", texts, type=st.sampled_from(["text", "html"])),
+    element("media:thumbnail", nothing, url=addresses),
+    element("media:credit", people, role=texts),
+    element("media:category", texts, label=texts),
+    element("media:keywords", texts),
+    st.just("<media:community><media:starRating count='5' average='4.2'/></media:community>"),
+)
+media_contents = st.builds(
+    "<media:content url={}{}>{}</media:content>".format, addresses.map(quoteattr), namespaces, beside_media
+)
+media_groups = st.builds("<media:group>{}{}</media:group>".format, media_contents, beside_media)
+foreign = st.one_of(
+    element("shop:price", texts, currency=texts),
+    element("shop:title", texts),
+    st.builds("<shop:offer{}><shop:link href='/x'>{}</shop:link></shop:offer>".format, namespaces, texts.map(escape)),
+    st.just("<new:link xmlns:new='https://new.example/' rel='self' href='/y'>z</new:link>"),
+)
+itunes = (
+    element("itunes:author", people),
+    element("itunes:title", texts),
+    element("itunes:summary", texts),
+    element("itunes:subtitle", texts),
+    element("itunes:keywords", st.sampled_from(["", "a,b", " a , ,银行", "a"])),
+    element("itunes:explicit", st.sampled_from(["yes", "clean", ""])),
+    element("itunes:image", nothing, href=addresses),
+)
+podcast_feeds = several(
+    *itunes,
+    st.builds(
+        "<itunes:owner>{}{}</itunes:owner>".format,
+        *(element(f"itunes:{name}", people) | nothing for name in ("name", "email")),
+    ),
+    st.just("<itunes:category text='News'><itunes:category text='Daily'/></itunes:category>"),
+    st.just("<itunes:new-feed-url>https://x.example/new</itunes:new-feed-url>"),
+    foreign,
+)
+podcast_entries = several(
+    element("title", texts),
+    element("guid", texts),
+    element("description", texts),
+    element("itunes:duration", st.sampled_from(["61", "1:01", ""])),
+    element("itunes:episode", st.just("7")),
+    element("enclosure", nothing, url=addresses, type=st.just("audio/mpeg")),
+    *itunes,
+    media_groups,
+    media_contents,
+    foreign,
+).map("<item>{}</item>".format)
 rss_entries = several(
     element("title", texts),
     element("link", addresses),
@@ -201,6 +263,8 @@ atom_entries = several(
     atom_author,
     atom_links,
     element("category", texts, term=texts, label=texts, scheme=texts),
+    media_groups,
+    foreign,
 ).map("<entry>{}</entry>".format)
 atom_feeds = several(atom_author, atom_links, element("subtitle", texts, type=types), element("updated", dates))
 
@@ -208,6 +272,13 @@ atom_feeds = several(atom_author, atom_links, element("subtitle", texts, type=ty
 @settings(max_examples=150, deadline=None)
 @given(feed=rss_feeds, entries=st.lists(rss_entries, max_size=3).map("\n".join), first=st.booleans())
 def test_generated_rss_is_read_alike(feed: str, entries: str, first: bool) -> None:
+    before, after = (feed, entries) if first else (entries, feed)
+    assert_agreement(RSS.format(feed=before, entries=after))
+
+
+@settings(max_examples=150, deadline=None)
+@given(feed=podcast_feeds, entries=st.lists(podcast_entries, max_size=3).map("\n".join), first=st.booleans())
+def test_a_generated_podcast_is_read_alike(feed: str, entries: str, first: bool) -> None:
     before, after = (feed, entries) if first else (entries, feed)
     assert_agreement(RSS.format(feed=before, entries=after))
 

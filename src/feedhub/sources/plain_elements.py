@@ -89,12 +89,17 @@ def text_element(key: str) -> Handler:
     return handle
 
 
-def title_element(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
-    value = _written(node)
-    kind = _kind(attributes)
-    if not page.is_atom and ("<" in value or "&" in value) and _Strict.looks_like_html(value):
-        kind = "text/html"
-    page.described(fields, "title", kind, _repaired(value))
+def guessed_element(key: str) -> Handler:
+    """Text that calls itself plain, and that RSS often fills with markup all the same."""
+
+    def handle(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+        value = _written(node)
+        kind = _kind(attributes)
+        if not page.is_atom and kind == "text/plain" and ("<" in value or "&" in value):
+            kind = "text/html" if _Strict.looks_like_html(value) else kind
+        page.described(fields, key, kind, _repaired(value))
+
+    return handle
 
 
 def description_element(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
@@ -196,10 +201,44 @@ def category_element(page: Page, fields: Fields, node: Any, attributes: dict[str
         _add_tag(tags, value, None, None)
 
 
+def keywords_element(scheme: str | None) -> Handler:
+    def handle(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+        tags: list[dict[str, str | None]] = fields.setdefault("tags", [])
+        for term in _repaired(_written(node)).split(","):
+            if term.strip():
+                _add_tag(tags, term.strip(), scheme, None)
+
+    return handle
+
+
 def _add_tag(tags: list[dict[str, str | None]], term: str | None, scheme: str | None, label: str | None) -> None:
     tag = {"term": term, "scheme": scheme, "label": label}
     if (term or scheme or label) and len(tags) < MOST_TAGS_READ and tag not in tags:
         tags.append(tag)
+
+
+def media_category_element(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+    attributes.setdefault("scheme", "http://search.yahoo.com/mrss/category_schema")
+    category_element(page, fields, node, attributes)
+
+
+def owner_element(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+    """Name and e-mail in ``itunes:owner``: feedparser writes them over those of the last author."""
+    fields.setdefault("authors", [{}])[-1][node.tag.rpartition("}")[2]] = _written(node)
+
+
+def picture_element(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+    """``itunes:image``: the address is an attribute."""
+    address = attributes.get("href") or attributes.get("url")
+    if address:
+        fields["image"] = {"href": address}
+
+
+def further_title_element(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+    """``media:title``: nothing, but where the entry has no title before it."""
+    if not fields.get("title"):
+        raise OddError("a title of a picture")
+    _kind(attributes)
 
 
 def image_element(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:

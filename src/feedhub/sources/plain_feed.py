@@ -1,28 +1,22 @@
 """The fast way to read plain, well-formed RSS 2.0 and Atom 1.0: lxml in the place of feedparser.
 
-It gives what feedparser would, word for word, or nothing: whatever ``plain_tables.py`` does not list (another
-element, an attribute, ``xml:base``, XHTML, a second title) makes the document go to feedparser, which stays the
-reference. A differential test holds the two together (docs/performance.md).
+It gives what feedparser would, word for word, or nothing: what ``plain_tables.py`` does not list of the elements that
+feedparser knows (or an attribute, ``xml:base``, XHTML, a second title) makes the document go to feedparser, which stays
+the reference. A differential test holds the two together (docs/performance.md).
 """
 
-from typing import Any, Final
+from typing import Any
 
-from feedparser import api as feedparser_api
 from feedparser.urls import make_safe_absolute_uri
 from lxml import etree
 
 from feedhub.sources.bounds import MOST_RECORDS_READ
 from feedhub.sources.dialects import RawFeed, prepared
 from feedhub.sources.plain_elements import ATOM, Fields, OddError, Page
+from feedhub.sources.plain_namespaces import Namespaces, check_attributes
 from feedhub.sources.plain_tables import ATOM_ENTRY, ATOM_FEED, PARENTS, RSS_ENTRY, RSS_FEED, Table
 
-_Strict = feedparser_api.StrictFeedParser
 _LANG = "{http://www.w3.org/XML/1998/namespace}lang"
-_OLD_RSS = ("http://purl.org/rss/1.0/", "http://my.netscape.com/rdf/simple/0.9/")
-_KNOWN: Final = {uri.lower(): prefix for uri, prefix in _Strict.namespaces.items()}
-_HANDLED: Final = frozenset(
-    name.split("_")[2] for name in dir(_Strict) if name.startswith(("_start_", "_end_")) and name.count("_") > 2
-)
 _OWN = "{com-wordpress:"
 _WORDPRESS = 'xmlns="com-wordpress:feed-additions:1"'
 
@@ -39,27 +33,18 @@ def read_plain(text: str, base: str) -> RawFeed | None:
         root = etree.fromstring(text.encode(), parser)
         if root.tag not in ("rss", f"{ATOM}feed"):
             return None
-        _check_namespaces(root)
         is_flat = text.count("xmlns") == len(root.nsmap) + text.count(_WORDPRESS)
-        return _Reader(root, base, is_flat=is_flat).read()
+        return _Reader(root, base, Namespaces(root, is_flat=is_flat)).read()
     except (etree.XMLSyntaxError, ValueError, OddError):
         return None
 
 
-def _check_namespaces(root: Any) -> None:
-    """No prefix may mean something else than feedparser thinks."""
-    for prefix, uri in root.nsmap.items():
-        standard = _KNOWN.get(uri.lower())
-        if uri in _OLD_RSS or "userland" in uri or (prefix and prefix != standard and prefix in _HANDLED):
-            raise OddError(uri)
-
-
 class _Reader:
-    """Walks through one document. Not ``is_flat``: namespaces may be declared further in, which is looked after."""
+    """Walks through one document."""
 
-    def __init__(self, root: Any, base: str, *, is_flat: bool) -> None:
+    def __init__(self, root: Any, base: str, namespaces: Namespaces) -> None:
         self._root = root
-        self._namespaces = None if is_flat else root.nsmap
+        self._namespaces = namespaces
         self._page = Page(base=base, is_atom=root.tag != "rss")
 
     def read(self) -> RawFeed:
@@ -98,17 +83,24 @@ class _Reader:
                 self._take(entry, part, entry_table, met_inside)
 
     def _take(self, fields: Fields, node: Any, table: Table, met: set[str]) -> None:
-        found = table.get(node.tag)
-        if found is None:
-            raise OddError(node.tag)
-        handle, name, allowed = found
-        if name:
-            if name in met:
-                raise OddError(f"a second {name}")
-            met.add(name)
+        element = table.get(node.tag)
+        if element is None:
+            self._namespaces.check_foreign(node)
+            return
+        if element.once:
+            if element.once in met:
+                raise OddError(f"a second {element.once}")
+            met.add(element.once)
         attributes = {key.lower(): value for key, value in node.items()}
-        if not attributes.keys() <= allowed or (len(node) and handle not in PARENTS):
+        if element.attributes is None:
+            check_attributes(node)
+        elif not attributes.keys() <= element.attributes:
             raise OddError(node.tag)
-        if self._namespaces is not None and node.nsmap != self._namespaces and not node.tag.startswith(_OWN):
-            raise OddError("a namespace is declared inside")
-        handle(self._page, fields, node, attributes)
+        if not node.tag.startswith(_OWN):
+            self._namespaces.check(node)
+        element.handle(self._page, fields, node, attributes)
+        if len(node) and element.handle not in PARENTS:
+            if element.inside is None:
+                raise OddError(node.tag)
+            for part in node:
+                self._take(fields, part, element.inside, met)

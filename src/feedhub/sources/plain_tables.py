@@ -1,6 +1,6 @@
 """Which elements of RSS 2.0 and Atom 1.0 the fast way reads, with which attributes, and which may stand only once."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from feedhub.sources import plain_elements as read
 from feedhub.sources.plain_elements import ATOM, Handler
@@ -15,16 +15,46 @@ _SITE, _POST = "{com-wordpress:feed-additions:1}site", "{com-wordpress:feed-addi
 _THREAD = "{http://purl.org/syndication/thread/1.0}"
 _BURNER = "{http://rssnamespace.org/feedburner/ext/1.0}"
 
-Table = dict[str, tuple[Handler, str, frozenset[str]]]
-"""Element → what reads it, a name if it may stand only once, and the attributes it may have."""
+_ITUNES = (
+    *("http://www.itunes.com/dtds/podcast-1.0.dtd", "http://www.itunes.com/DTDs/PodCast-1.0.dtd"),
+    "http://www.itunes.com/DTDs/Podcast-1.0.dtd",
+)
 
 
-def _many(*tags: str, handle: Handler = read.skip_element, attributes: str = "") -> Table:
-    return {tag: (handle, "", frozenset(attributes.split())) for tag in tags}
+class Element(NamedTuple):
+    """How an element is read.
+
+    ``once`` is a name if it may stand only once in its parent. ``attributes`` are those it may have; None for any.
+    ``inside`` are the elements that it may hold, read as if they stood beside it.
+    """
+
+    handle: Handler
+    once: str
+    attributes: frozenset[str] | None
+    inside: "Table | None"
+
+
+Table = dict[str, Element]
+
+
+def _many(
+    *tags: str, handle: Handler = read.skip_element, attributes: str | None = "", inside: Table | None = None
+) -> Table:
+    allowed = None if attributes is None else frozenset(attributes.split())
+    return {tag: Element(handle, "", allowed, inside) for tag in tags}
 
 
 def _once(tag: str, handle: Handler, attributes: str = "", name: str = "") -> Table:
-    return {tag: (handle, name or tag, frozenset(attributes.split()))}
+    return {tag: Element(handle, name or tag, frozenset(attributes.split()), None)}
+
+
+def _itunes(*names: str, handle: Handler = read.skip_element, attributes: str = "", once: bool = False) -> Table:
+    allowed = frozenset(attributes.split())
+    return {
+        f"{{{uri}}}{name}": Element(handle, f"itunes:{name}" if once else "", allowed, None)
+        for uri in _ITUNES
+        for name in names
+    }
 
 
 PARENTS: Final = frozenset({read.author_element, read.image_element})
@@ -33,19 +63,61 @@ _LINK = _many(
     handle=read.link_element,
     attributes=f"href rel type title hreflang length {_THREAD}count {_THREAD}updated",
 )
+_BESIDE_MEDIA = {
+    **_many(f"{_MEDIA}thumbnail", handle=read.media_element("media_thumbnail"), attributes="url width height time"),
+    **_many(f"{_MEDIA}title", handle=read.further_title_element, attributes="type"),
+    **_once(f"{_MEDIA}description", read.guessed_element("media_description"), "type"),
+    **_many(f"{_MEDIA}category", handle=read.media_category_element, attributes="scheme label"),
+    **_many(f"{_MEDIA}keywords", handle=read.keywords_element(None)),
+    **_many(*(_MEDIA + name for name in ("copyright", "credit", "rating", "text")), attributes=None),
+    **_many(
+        f"{_MEDIA}community",
+        inside=_many(f"{_MEDIA}starRating", f"{_MEDIA}statistics", attributes=None),
+    ),
+}
 _OF_MEDIA = {
     **_many(
         f"{_MEDIA}content",
         handle=read.media_element("media_content"),
         attributes="url type medium width height filesize duration bitrate expression isdefault",
+        inside=_BESIDE_MEDIA,
     ),
-    **_many(f"{_MEDIA}thumbnail", handle=read.media_element("media_thumbnail"), attributes="url width height time"),
+    **_BESIDE_MEDIA,
+}
+_OF_MEDIA |= _many(f"{_MEDIA}group", inside=_OF_MEDIA)
+_PODCAST_ENTRY = {
+    **_itunes("author", handle=read.creator_element),
+    **_itunes("title", handle=read.text_element("itunes_title"), once=True),
+    **_itunes("summary", handle=read.guessed_element("itunes_summary"), once=True),
+    **_itunes("duration", handle=read.text_element("itunes_duration"), once=True),
+    **_itunes("image", handle=read.picture_element, attributes="href url", once=True),
+    **_itunes("keywords", handle=read.keywords_element("http://www.itunes.com/")),
+    **_itunes("subtitle", "explicit", "block", "episode", "season", "episodeType", "order", "isClosedCaptioned"),
+}
+_PODCAST_FEED = {
+    **_itunes("author", handle=read.creator_element),
+    **_itunes("title", handle=read.text_element("itunes_title"), once=True),
+    **_itunes("image", attributes="href url"),
+    **_itunes("summary", "subtitle", "explicit", "block", "keywords", "type", "complete", "new-feed-url"),
+    **{
+        f"{{{uri}}}owner": Element(
+            read.skip_element,
+            "itunes:owner",
+            frozenset(),
+            _many(f"{{{uri}}}name", f"{{{uri}}}email", handle=read.owner_element),
+        )
+        for uri in _ITUNES
+    },
+    **{
+        tag: Element(read.skip_element, "", frozenset({"text"}), _itunes("category", attributes="text"))
+        for tag in _itunes("category")
+    },
 }
 _OF_MODULES = _many(
     f"{_SLASH}comments", f"{_SLASH}section", f"{_WFW}commentRss", f"{_WFW}comment", f"{_THREAD}total", _POST
 )
 RSS_FEED: Final[Table] = {
-    **_once("title", read.title_element),
+    **_once("title", read.guessed_element("title")),
     **_once("link", read.page_element),
     **_once("description", read.skip_element),
     **_once("language", read.text_element("language")),
@@ -59,9 +131,10 @@ RSS_FEED: Final[Table] = {
     **_many("cloud", attributes="domain port path registerprocedure protocol"),
     **_many(f"{_BURNER}info", attributes="uri"),
     **_LINK,
+    **_PODCAST_FEED,
 }
 RSS_ENTRY: Final[Table] = {
-    **_once("title", read.title_element),
+    **_once("title", read.guessed_element("title")),
     **_once("link", read.page_element),
     **_once("description", read.description_element),
     **_once("guid", read.guid_element, "ispermalink"),
@@ -77,10 +150,11 @@ RSS_ENTRY: Final[Table] = {
     **_LINK,
     **_OF_MEDIA,
     **_OF_MODULES,
+    **_PODCAST_ENTRY,
 }
 ATOM_FEED: Final[Table] = {
     **_once(f"{ATOM}id", read.guid_element),
-    **_once(f"{ATOM}title", read.title_element, "type"),
+    **_once(f"{ATOM}title", read.guessed_element("title"), "type"),
     **_many(f"{ATOM}author", handle=read.author_element),
     **_many(*(ATOM + name for name in ("updated", "icon", "logo"))),
     **_many(f"{ATOM}subtitle", f"{ATOM}rights", attributes="type"),
@@ -89,7 +163,7 @@ ATOM_FEED: Final[Table] = {
     **_LINK,
 }
 ATOM_ENTRY: Final[Table] = {
-    **_once(f"{ATOM}title", read.title_element, "type"),
+    **_once(f"{ATOM}title", read.guessed_element("title"), "type"),
     **_once(f"{ATOM}id", read.guid_element),
     **_once(f"{ATOM}published", read.text_element("published")),
     **_once(f"{ATOM}updated", read.text_element("updated")),

@@ -219,6 +219,27 @@ DEFENCES = (
         "tests/sources/test_costly_documents.py",
     ),
     _d(
+        "8 attributes on the fast way",
+        "sources/plain_feed.py",
+        "len(node.attrib) > MOST_ATTRIBUTES_PLAIN",
+        "False",
+        "tests/sources/test_costly_documents.py",
+    ),
+    _d(
+        "8 attributes of XHTML on the fast way",
+        "sources/plain_xhtml.py",
+        "and len(part.attrib) <= MOST_ATTRIBUTES_PLAIN",
+        "",
+        "tests/sources/test_costly_documents.py",
+    ),
+    _d(
+        "8 prefixes on the fast way",
+        "sources/plain_namespaces.py",
+        "if len(self._bound) > MOST_PREFIXES_PLAIN:",
+        "if False:",
+        "tests/sources/test_costly_documents.py",
+    ),
+    _d(
         "8 elements read",
         "sources/bounds.py",
         "if parts > _MOST_PARTS:",

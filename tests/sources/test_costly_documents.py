@@ -16,6 +16,7 @@ from feedhub.sources.selectors import read_page
 
 URL = "https://feeds.example/f"
 NAMES = [f"a{number}" for number in range(100_000)]
+MORE = [f"b{number}" for number in range(50_000)]
 _XHTML = '<entry><id>u</id><content type="xhtml"><div xmlns="http://www.w3.org/1999/xhtml">'
 
 
@@ -29,6 +30,11 @@ def atom(inside: str) -> str:
     )
 
 
+def prefixed(inside: str) -> str:
+    prefixes = " ".join(f'xmlns:{name}="u:{name}"' for name in NAMES[:20_000])
+    return rss(inside).replace("<rss", f"<rss {prefixes}")
+
+
 def full(names: list[str]) -> str:
     return " ".join(f'{name}="x"' for name in names)
 
@@ -38,14 +44,17 @@ def full(names: list[str]) -> str:
     [
         pytest.param(lambda: rss(f"<item {full(NAMES)}><title>x</title></item>"), id="attributes"),
         pytest.param(lambda: rss(f"<item {full(NAMES)}><title>x & <b>y</title></item>"), id="attributes, broken"),
+        pytest.param(lambda: rss(f"<item><title {full(NAMES + MORE)}>x</title></item>"), id="attributes of a title"),
         pytest.param(lambda: atom(f"{_XHTML}<p {full(NAMES)}>x</p></div></content></entry>"), id="attributes, xhtml"),
+        pytest.param(lambda: prefixed("<item xmlns:b='u:b'><a1:x/></item>" * 20_000), id="prefixes"),
         pytest.param(lambda: atom(f"{_XHTML}{'<p>x' * 300_000}"), id="xhtml that is never closed"),
         pytest.param(lambda: atom(f"{_XHTML}&x <b></i>{'<p>x' * 300_000}"), id="xhtml that is broken"),
         pytest.param(
             lambda: atom(f"{_XHTML}{'<p>x</p>' * 1_000_000}</div></content></entry>"), id="a million elements"
         ),
         pytest.param(
-            lambda: rss(f"<item>{''.join(f'<category>{name}</category>' for name in NAMES)}</item>"), id="labels"
+            lambda: rss(f"<item>{''.join(f'<category>{name}</category>' for name in NAMES)}</item>"),
+            id="labels",
         ),
         pytest.param(
             lambda: rss(f"<item x='1'>{''.join(f'<category>{name}</category>' for name in NAMES)}</item>"),

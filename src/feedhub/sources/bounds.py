@@ -11,6 +11,9 @@ MOST_TAGS_READ: Final = 200
 _DEEPEST: Final = 1_000
 # A million take feedparser 25 s. Of 12,000 records each may have 16.
 _MOST_PARTS: Final = 200_000
+# lxml looks through all of an element each time: 20,000 take a second, and prefixes are told for every element anew.
+MOST_ATTRIBUTES_PLAIN: Final = 50
+MOST_PREFIXES_PLAIN: Final = 100
 
 
 class EnoughError(xml.sax.SAXException):

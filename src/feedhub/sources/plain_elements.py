@@ -8,16 +8,22 @@ from typing import Any, Final
 
 from feedparser import api as feedparser_api
 from feedparser.html import _cp1252
-from feedparser.urls import _urljoin
+from feedparser.urls import _urljoin, make_safe_absolute_uri
 
 from feedhub.sources.bounds import MOST_TAGS_READ
 from feedhub.sources.dialects import person_in
+from feedhub.sources.plain_xhtml import inner_xhtml, is_plain_xhtml
 
+_XML: Final = "{http://www.w3.org/xml/1998/namespace}"
+LANG: Final = f"{_XML}lang"
+BASE: Final = f"{_XML}base"
+"""In lower case, as all names of attributes here."""
 ATOM: Final = "{http://www.w3.org/2005/Atom}"
 _Strict = feedparser_api.StrictFeedParser
 _PERSON: Final = {f"{ATOM}name": "name", f"{ATOM}uri": "href", f"{ATOM}email": "email"}
 _IMAGE_PARTS: Final = frozenset({"url", "title", "link", "width", "height", "description"})
 _TYPES: Final = {"text": "text/plain", "text/plain": "text/plain", "html": "text/html", "text/html": "text/html"}
+_HTML: Final = {"type": "html"}
 _C1 = re.compile("[\x80-\x9f]")
 # Joined with any base, these stay as they are.
 _ABSOLUTE = re.compile(
@@ -45,14 +51,11 @@ class Page:
     def joined(self, address: str) -> str:
         return address if not address or _ABSOLUTE.fullmatch(address) else str(_urljoin(self.base, address))
 
-    def add_content(self, fields: Fields, kind: str, value: str) -> None:
-        content = {"type": kind, "language": self.language, "base": self.base, "value": value}
-        fields.setdefault("content", []).append(content)
-        fields.setdefault("summary", value)
-
-    def described(self, fields: Fields, key: str, kind: str, value: str) -> None:
-        fields[key] = value
-        fields[f"{key}_detail"] = {"type": kind, "language": self.language, "base": self.base, "value": value}
+    def detail(self, kind: str, value: str, attributes: dict[str, str]) -> Fields:
+        """Return a text with what is told of it."""
+        language = attributes[LANG].replace("_", "-") or None if LANG in attributes else self.language
+        base = make_safe_absolute_uri(self.base, attributes[BASE]) if attributes.get(BASE) else ""
+        return {"type": kind, "language": language, "base": base or self.base, "value": value}
 
 
 Handler = Callable[[Page, Fields, Any, dict[str, str]], None]
@@ -78,6 +81,15 @@ def _kind(attributes: dict[str, str]) -> str:
     return kind
 
 
+def _marked(page: Page, node: Any, attributes: dict[str, str]) -> tuple[str, str]:
+    """Return the media type of a text and the text, which is inside the element if that is XHTML."""
+    if page.is_atom and attributes.get("type", "").lower() == "xhtml" and is_plain_xhtml(node):
+        return "application/xhtml+xml", _repaired(inner_xhtml(node))
+    if len(node):
+        raise OddError(node.tag)
+    return _kind(attributes), _repaired(_written(node))
+
+
 def skip_element(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
     """Nothing of it is used."""
 
@@ -93,29 +105,30 @@ def guessed_element(key: str) -> Handler:
     """Text that calls itself plain, and that RSS often fills with markup all the same."""
 
     def handle(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
-        value = _written(node)
-        kind = _kind(attributes)
+        kind, value = _marked(page, node, attributes)
         if not page.is_atom and kind == "text/plain" and ("<" in value or "&" in value):
-            kind = "text/html" if _Strict.looks_like_html(value) else kind
-        page.described(fields, key, kind, _repaired(value))
+            kind = "text/html" if _Strict.looks_like_html(_written(node)) else kind
+        fields[key] = value
+        fields[f"{key}_detail"] = page.detail(kind, value, attributes)
 
     return handle
 
 
-def description_element(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
-    page.described(fields, "summary", "text/html", _repaired(_written(node)))
+title_element = guessed_element("title")
 
 
 def summary_element(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
-    page.described(fields, "summary", _kind(attributes), _repaired(_written(node)))
-
-
-def encoded_element(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
-    page.add_content(fields, "text/html", _repaired(_written(node)))
+    """``summary`` of Atom, and ``description`` of RSS, which is always HTML."""
+    kind, value = _marked(page, node, attributes if page.is_atom else _HTML)
+    fields["summary"] = value
+    fields["summary_detail"] = page.detail(kind, value, attributes)
 
 
 def content_element(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
-    page.add_content(fields, _kind(attributes), _repaired(_written(node)))
+    """``content`` of Atom, and ``content:encoded``, which is always HTML."""
+    kind, value = _marked(page, node, attributes if page.is_atom else _HTML)
+    fields.setdefault("content", []).append(page.detail(kind, value, attributes))
+    fields.setdefault("summary", value)
 
 
 def guid_element(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from feedparser import api as feedparser_api
 
+from feedhub.sources.bounds import MOST_PREFIXES_PLAIN
 from feedhub.sources.plain_elements import OddError
 
 _Strict = feedparser_api.StrictFeedParser
@@ -57,6 +58,8 @@ class Namespaces:
             raise OddError(uri)
         if known_as and self._bound.setdefault(known_as, uri) != uri:
             raise OddError(f"{prefix} stands for two namespaces")
+        if len(self._bound) > MOST_PREFIXES_PLAIN:
+            raise OddError("too many prefixes")
 
 
 def check_attributes(node: Any) -> None:

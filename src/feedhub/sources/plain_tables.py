@@ -3,7 +3,7 @@
 from typing import Final, NamedTuple
 
 from feedhub.sources import plain_elements as read
-from feedhub.sources.plain_elements import ATOM, Handler
+from feedhub.sources.plain_elements import ATOM, BASE, LANG, Handler
 
 _DC = "{http://purl.org/dc/elements/1.1/}"
 _SY = "{http://purl.org/rss/1.0/modules/syndication/}"
@@ -35,6 +35,7 @@ class Element(NamedTuple):
 
 
 Table = dict[str, Element]
+_OF_TEXT: Final = f"type {LANG} {BASE}"
 
 
 def _many(
@@ -57,7 +58,10 @@ def _itunes(*names: str, handle: Handler = read.skip_element, attributes: str = 
     }
 
 
-PARENTS: Final = frozenset({read.author_element, read.image_element})
+PARENTS: Final = frozenset(
+    {read.author_element, read.image_element, read.title_element, read.summary_element, read.content_element}
+)
+"""What looks at its children itself."""
 _LINK = _many(
     f"{ATOM}link",
     handle=read.link_element,
@@ -116,8 +120,16 @@ _PODCAST_FEED = {
 _OF_MODULES = _many(
     f"{_SLASH}comments", f"{_SLASH}section", f"{_WFW}commentRss", f"{_WFW}comment", f"{_THREAD}total", _POST
 )
+_OF_FEED = {
+    **_many(
+        *(_BURNER + name for name in ("info", "emailServiceId", "feedburnerHostname", "feedFlare", "browserFriendly")),
+        attributes=None,
+    ),
+    **_many(*(_MEDIA + name for name in ("copyright", "credit", "rating", "thumbnail", "keywords")), attributes=None),
+    **_many(f"{_MEDIA}category", attributes=None),
+}
 RSS_FEED: Final[Table] = {
-    **_once("title", read.guessed_element("title")),
+    **_once("title", read.title_element),
     **_once("link", read.page_element),
     **_once("description", read.skip_element),
     **_once("language", read.text_element("language")),
@@ -129,21 +141,21 @@ RSS_FEED: Final[Table] = {
     **_many(f"{_SY}updateBase"),
     **_many("category", attributes="domain"),
     **_many("cloud", attributes="domain port path registerprocedure protocol"),
-    **_many(f"{_BURNER}info", attributes="uri"),
     **_LINK,
+    **_OF_FEED,
     **_PODCAST_FEED,
 }
 RSS_ENTRY: Final[Table] = {
-    **_once("title", read.guessed_element("title")),
+    **_once("title", read.title_element),
     **_once("link", read.page_element),
-    **_once("description", read.description_element),
+    **_once("description", read.summary_element),
     **_once("guid", read.guid_element, "ispermalink"),
     **_once("pubDate", read.text_element("published")),
     **_once(f"{_DC}date", read.text_element("updated")),
     **_once("comments", read.comments_element),
     **_once(f"{_BURNER}origLink", read.text_element("feedburner_origlink")),
     **_once("source", read.skip_element, "url"),
-    **_many(f"{_CONTENT}encoded", handle=read.encoded_element),
+    **_many(f"{_CONTENT}encoded", handle=read.content_element),
     **_many("author", f"{_DC}creator", handle=read.creator_element),
     **_many("category", f"{_DC}subject", handle=read.category_element, attributes="domain"),
     **_many("enclosure", handle=read.enclosure_element, attributes="url length type"),
@@ -154,21 +166,22 @@ RSS_ENTRY: Final[Table] = {
 }
 ATOM_FEED: Final[Table] = {
     **_once(f"{ATOM}id", read.guid_element),
-    **_once(f"{ATOM}title", read.guessed_element("title"), "type"),
+    **_once(f"{ATOM}title", read.title_element, _OF_TEXT),
     **_many(f"{ATOM}author", handle=read.author_element),
-    **_many(*(ATOM + name for name in ("updated", "icon", "logo"))),
+    **_many(*(ATOM + name for name in ("updated", "published", "icon", "logo"))),
     **_many(f"{ATOM}subtitle", f"{ATOM}rights", attributes="type"),
     **_many(f"{ATOM}generator", attributes="uri version"),
     **_many(f"{ATOM}category", attributes="term scheme label"),
     **_LINK,
+    **_OF_FEED,
 }
 ATOM_ENTRY: Final[Table] = {
-    **_once(f"{ATOM}title", read.guessed_element("title"), "type"),
+    **_once(f"{ATOM}title", read.title_element, _OF_TEXT),
     **_once(f"{ATOM}id", read.guid_element),
     **_once(f"{ATOM}published", read.text_element("published")),
     **_once(f"{ATOM}updated", read.text_element("updated")),
-    **_once(f"{ATOM}summary", read.summary_element, "type"),
-    **_once(f"{ATOM}content", read.content_element, "type"),
+    **_once(f"{ATOM}summary", read.summary_element, _OF_TEXT),
+    **_once(f"{ATOM}content", read.content_element, _OF_TEXT),
     **_once(f"{_BURNER}origLink", read.text_element("feedburner_origlink")),
     **_many(f"{ATOM}author", handle=read.author_element),
     **_many(f"{ATOM}category", handle=read.category_element, attributes="term scheme label"),

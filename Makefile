@@ -64,6 +64,7 @@ bench-serve: install
 
 bench: install
 	$(BIN)/python benchmarks/poll.py
+	$(BIN)/python benchmarks/rounds.py
 	$(BIN)/python benchmarks/parts.py
 	$(BIN)/python benchmarks/start.py
 	$(BIN)/python benchmarks/pages.py --first 50 100

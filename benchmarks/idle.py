@@ -45,9 +45,9 @@ def main(sources: int, seconds: float) -> None:
             while b" published " not in daemon.stderr.readline():
                 pass
             time.sleep(10)  # the new output folder is seen, and the configuration looked at once more because of it
-            before = _cpu_seconds(daemon.pid)
+            before = cpu_seconds(daemon.pid)
             time.sleep(seconds)
-            spent = _cpu_seconds(daemon.pid) - before
+            spent = cpu_seconds(daemon.pid) - before
             print(f"{sources} sources, nothing due: {spent / seconds:.2%} of a core over {seconds:g} s")
             print(f"asking the store who is due: {tick * 1000:.2f} ms")
             print(f"memory: {_megabytes(daemon.pid):.0f} MB")
@@ -63,7 +63,7 @@ def _tick_seconds(store: object, now: datetime) -> float:
     return (time.perf_counter() - began) / 100
 
 
-def _cpu_seconds(session: int) -> float:
+def cpu_seconds(session: int) -> float:
     return sum(sum(map(int, fields[11:13])) for fields in _processes(session)) / TICK
 
 

@@ -1,0 +1,87 @@
+"""What further polls cost in a process that runs already, as the daemon does: ``python benchmarks/rounds.py [FEEDS]``.
+
+The feeds of ``poll.py``, polled and published several times in one process, so that no round starts anything: only
+the first starts the worker processes. Prints the CPU milliseconds per feed of all processes, the best of some rounds.
+"""
+
+import multiprocessing
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from feedhub.config.load import load
+from feedhub.runtime.hub import Hub
+from feeds import ENTRIES, feed_bytes, serving
+from idle import cpu_seconds
+from poll import CATEGORIES, write_config
+
+ROUNDS = 5
+
+
+def main() -> None:
+    """Poll all feeds again and again, and say what each kind of round cost."""
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 500
+    print(f"{count} feeds of {len(feed_bytes(0)) / 1000:.0f} KB with {ENTRIES} entries, {CATEGORIES} categories")
+    print(f"{'in a process that runs already':<38}{'CPU ms/feed':>12}", flush=True)
+    with serving(count) as site, tempfile.TemporaryDirectory() as folder:
+        with Running(write_config(Path(folder) / "etag", site, "", count)[-1]) as poll:
+            told("cold, and starting workers", poll() / count)
+            told("304", min(poll() for _ in range(ROUNDS)) / count)
+            changed, dated = [], []
+            for number in range(2 * ROUNDS):  # back and forth: each brings another wording of three entries
+                site.become(changed=3 * (number % 2 == 0), every=10)
+                changed.append(poll())
+            told("10 % changed", min(changed) / count)
+            for number in range(ROUNDS):
+                site.become(built=number + 1)
+                dated.append(poll())
+            told("only a build date changed", min(dated) / count)
+        with Running(write_config(Path(folder) / "plain", site, "/plain", count)[-1]) as poll:
+            told("cold, no validators", poll() / count)
+            told("same body", min(poll() for _ in range(ROUNDS)) / count)
+
+
+def told(title: str, cpu: float) -> None:
+    print(f"{title:<38}{cpu * 1000:>12.2f}", flush=True)
+
+
+class Running:
+    """A process with this configuration, until the end of the block. A call polls, and returns the CPU seconds."""
+
+    def __init__(self, config: str) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._here, there = context.Pipe()
+        self._process = context.Process(target=poll_on_demand, args=(config, there))
+
+    def __enter__(self) -> Callable[[], float]:
+        self._process.start()
+        self._here.recv()
+        return self._poll
+
+    def __exit__(self, *_: object) -> None:
+        self._here.send(False)
+        self._process.join()
+
+    def _poll(self) -> float:
+        assert self._process.pid
+        before = cpu_seconds(self._process.pid)
+        self._here.send(True)
+        self._here.recv()
+        return cpu_seconds(self._process.pid) - before
+
+
+def poll_on_demand(config: str, pipe: Connection) -> None:
+    """Poll and publish whenever the pipe says so, in a session of its own with all worker processes."""
+    os.setsid()
+    with Hub(load(config)) as hub:
+        pipe.send(True)
+        while pipe.recv():
+            hub.poll(everything=True)
+            pipe.send(True)
+
+
+if __name__ == "__main__":
+    main()

@@ -82,8 +82,8 @@ class Screen:
         self.out.print(Text(_aligned(titles, widths, numbers).rstrip(), style="bold"), soft_wrap=True)
         if not self.out.is_terminal:  # rich takes as long for a row as polling a source that answers 304
             for row, texts in zip(rows, cells, strict=True):
-                line = f"{_aligned(texts, widths, numbers)}{_GAP}{self._line(row.note)}"
-                self.out.file.write(f"{line.rstrip()}\n")
+                whole = f"{_aligned(texts, widths, numbers)}{_GAP}{self._line(row.note)}"
+                self.out.file.write(f"{whole.rstrip()}\n")
             return
         for row, texts in zip(rows, cells, strict=True):
             line = Text()

@@ -8,7 +8,8 @@ import multiprocessing
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def main() -> None:
     print(f"{count} feeds of {len(feed_bytes(0)) / 1000:.0f} KB with {ENTRIES} entries, {CATEGORIES} categories")
     print(f"{'in a process that runs already':<38}{'CPU ms/feed':>12}", flush=True)
     with serving(count) as site, tempfile.TemporaryDirectory() as folder:
-        with Running(write_config(Path(folder) / "etag", site, "", count)[-1]) as poll:
+        with running(write_config(Path(folder) / "etag", site, "", count)[-1]) as poll:
             told("cold, and starting workers", poll() / count)
             told("304", min(poll() for _ in range(ROUNDS)) / count)
             changed, dated = [], []
@@ -39,7 +40,7 @@ def main() -> None:
                 site.become(built=number + 1)
                 dated.append(poll())
             told("only a build date changed", min(dated) / count)
-        with Running(write_config(Path(folder) / "plain", site, "/plain", count)[-1]) as poll:
+        with running(write_config(Path(folder) / "plain", site, "/plain", count)[-1]) as poll:
             told("cold, no validators", poll() / count)
             told("same body", min(poll() for _ in range(ROUNDS)) / count)
 
@@ -48,29 +49,27 @@ def told(title: str, cpu: float) -> None:
     print(f"{title:<38}{cpu * 1000:>12.2f}", flush=True)
 
 
-class Running:
-    """A process with this configuration, until the end of the block. A call polls, and returns the CPU seconds."""
+@contextmanager
+def running(config: str) -> Iterator[Callable[[], float]]:
+    """Run a process with this configuration for the block; the call that is given polls, and returns CPU seconds."""
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=poll_on_demand, args=(config, there))
+    process.start()
+    here.recv()
 
-    def __init__(self, config: str) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._here, there = context.Pipe()
-        self._process = context.Process(target=poll_on_demand, args=(config, there))
+    def poll() -> float:
+        assert process.pid
+        before = cpu_seconds(process.pid)
+        here.send(True)
+        here.recv()
+        return cpu_seconds(process.pid) - before
 
-    def __enter__(self) -> Callable[[], float]:
-        self._process.start()
-        self._here.recv()
-        return self._poll
-
-    def __exit__(self, *_: object) -> None:
-        self._here.send(False)
-        self._process.join()
-
-    def _poll(self) -> float:
-        assert self._process.pid
-        before = cpu_seconds(self._process.pid)
-        self._here.send(True)
-        self._here.recv()
-        return cpu_seconds(self._process.pid) - before
+    try:
+        yield poll
+    finally:
+        here.send(False)
+        process.join()
 
 
 def poll_on_demand(config: str, pipe: Connection) -> None:

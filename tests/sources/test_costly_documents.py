@@ -30,9 +30,9 @@ def atom(inside: str) -> str:
     )
 
 
-def prefixed(inside: str) -> str:
-    prefixes = " ".join(f'xmlns:{name}="u:{name}"' for name in NAMES[:20_000])
-    return rss(inside).replace("<rss", f"<rss {prefixes}")
+def prefixed(text: str, prefixes: int) -> str:
+    root, space, rest = text.partition(" ")
+    return root + "".join(f' xmlns:{name}="u:{name}"' for name in NAMES[:prefixes]) + space + rest
 
 
 def full(names: list[str]) -> str:
@@ -46,15 +46,20 @@ def full(names: list[str]) -> str:
         pytest.param(lambda: rss(f"<item {full(NAMES)}><title>x & <b>y</title></item>"), id="attributes, broken"),
         pytest.param(lambda: rss(f"<item><title {full(NAMES + MORE)}>x</title></item>"), id="attributes of a title"),
         pytest.param(lambda: atom(f"{_XHTML}<p {full(NAMES)}>x</p></div></content></entry>"), id="attributes, xhtml"),
-        pytest.param(lambda: prefixed("<item xmlns:b='u:b'><a1:x/></item>" * 20_000), id="prefixes"),
+        pytest.param(lambda: prefixed(rss("<item xmlns:b='u:b'><a1:x/></item>" * 20_000), 20_000), id="prefixes"),
+        pytest.param(
+            lambda: prefixed(rss(f"<item xmlns:b='u:b'>{'<a1:x/>' * 1_000_000}</item>"), 99), id="99 prefixes"
+        ),
+        pytest.param(
+            lambda: prefixed(atom(f"{_XHTML}{'<p/>' * 20_000}</div></content></entry>"), 20_000), id="prefixes, xhtml"
+        ),
         pytest.param(lambda: atom(f"{_XHTML}{'<p>x' * 300_000}"), id="xhtml that is never closed"),
         pytest.param(lambda: atom(f"{_XHTML}&x <b></i>{'<p>x' * 300_000}"), id="xhtml that is broken"),
         pytest.param(
             lambda: atom(f"{_XHTML}{'<p>x</p>' * 1_000_000}</div></content></entry>"), id="a million elements"
         ),
         pytest.param(
-            lambda: rss(f"<item>{''.join(f'<category>{name}</category>' for name in NAMES)}</item>"),
-            id="labels",
+            lambda: rss(f"<item>{''.join(f'<category>{name}</category>' for name in NAMES)}</item>"), id="labels"
         ),
         pytest.param(
             lambda: rss(f"<item x='1'>{''.join(f'<category>{name}</category>' for name in NAMES)}</item>"),

@@ -11,9 +11,10 @@ MOST_TAGS_READ: Final = 200
 _DEEPEST: Final = 1_000
 # A million take feedparser 25 s. Of 12,000 records each may have 16.
 _MOST_PARTS: Final = 200_000
-# lxml looks through all of an element each time: 20,000 take a second, and prefixes are told for every element anew.
+# lxml looks through all of an element for each of them: 20,000 take a second.
 MOST_ATTRIBUTES_PLAIN: Final = 50
-MOST_PREFIXES_PLAIN: Final = 100
+# lxml tells all prefixes for every element anew: so many take a second, over the whole of one document.
+MOST_PREFIXES_TOLD: Final = 2_000_000
 
 
 class EnoughError(xml.sax.SAXException):

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from feedparser import api as feedparser_api
 
-from feedhub.sources.bounds import MOST_PREFIXES_PLAIN
+from feedhub.sources.bounds import MOST_PREFIXES_TOLD
 from feedhub.sources.plain_elements import OddError
 
 _Strict = feedparser_api.StrictFeedParser
@@ -29,14 +29,21 @@ class Namespaces:
         self._outer: Final[Mapping[str | None, str]] = root.nsmap
         self._is_flat = is_flat
         self._bound: dict[str, str] = {}
+        self._told = 0
         for prefix, uri in self._outer.items():
             self._bind(prefix, uri)
 
     def check(self, node: Any) -> None:
         """Look at what an element declares."""
-        if self._is_flat or node.nsmap == self._outer:
+        if self._is_flat:
             return
-        for prefix, uri in node.nsmap.items():
+        inner = node.nsmap
+        self._told += len(inner)
+        if self._told > MOST_PREFIXES_TOLD:
+            raise OddError("too many prefixes")
+        if inner == self._outer:
+            return
+        for prefix, uri in inner.items():
             if prefix is None and uri != self._outer.get(None):
                 raise OddError("a default namespace is declared inside")
             self._bind(prefix, uri)
@@ -58,8 +65,6 @@ class Namespaces:
             raise OddError(uri)
         if known_as and self._bound.setdefault(known_as, uri) != uri:
             raise OddError(f"{prefix} stands for two namespaces")
-        if len(self._bound) > MOST_PREFIXES_PLAIN:
-            raise OddError("too many prefixes")
 
 
 def check_attributes(node: Any) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 from xml.sax.saxutils import escape
 
-from feedhub.sources.bounds import MOST_ATTRIBUTES_PLAIN
+from feedhub.sources.bounds import MOST_ATTRIBUTES_PLAIN, MOST_PREFIXES_TOLD
 
 XHTML: Final = "{http://www.w3.org/1999/xhtml}"
 _LEFT_ALONE: Final = frozenset({"svg", "math"})
@@ -14,14 +14,16 @@ _QUOTE: Final = {'"': "&quot;"}
 
 def is_plain_xhtml(node: Any) -> bool:
     """Tell whether an element holds plain XHTML and nothing else, which ``inner_xhtml`` can write."""
-    prefixes = node.nsmap.keys() - {None}
+    outer = node.nsmap
+    prefixes, most = outer.keys() - {None}, MOST_PREFIXES_TOLD // max(len(outer), 1)
     return all(
-        part.tag.startswith(XHTML)
+        number < most
+        and part.tag.startswith(XHTML)
         and part.tag.removeprefix(XHTML).lower() not in _LEFT_ALONE
         and len(part.attrib) <= MOST_ATTRIBUTES_PLAIN
         and part.nsmap.keys() - {None} == prefixes
         and not any(":" in name or name.startswith("{") or name.lower() == "base" for name in part.keys())  # noqa: SIM118
-        for part in node.iterdescendants()
+        for number, part in enumerate(node.iterdescendants())
     )
 
 

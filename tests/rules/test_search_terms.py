@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedhub.rules.search_terms import query_terms, search_terms
+from feedhub.model.item import Item, Person
+from feedhub.rules.search_terms import item_terms, query_terms, search_terms
 
 
 @pytest.mark.parametrize(
@@ -21,6 +22,26 @@ from feedhub.rules.search_terms import query_terms, search_terms
 )
 def test_text_is_cut_into_terms(text: str, terms: str) -> None:
     assert " ".join(search_terms(text).split()) == terms
+
+
+@pytest.mark.parametrize(
+    ("item", "text"),
+    [
+        pytest.param(Item(title="T", summary="Short <p>one</p>"), "short one", id="the summary"),
+        pytest.param(Item(title="T", content="<p>All of <b>it</b></p>"), "all of it", id="the content"),
+        pytest.param(Item(title="T", authors=(Person(name="Ann"), Person(name="Ben"))), "ann ben", id="the authors"),
+        pytest.param(Item(title="T", tags=("chips", "fabs")), "chips fabs", id="the tags"),
+        pytest.param(
+            Item(title="T", content="中国<b>银行</b>"), "中国 国银 银行 行", id="a tag in a word parts nothing"
+        ),
+        pytest.param(Item(title="T", content="中国<p>银行</p>"), "中国 国 银行 行", id="a paragraph parts words"),
+        pytest.param(Item(title="T", content='<a title="no">AT&amp;T</a>'), "at&t", id="characters, not markup"),
+        pytest.param(Item(title="T"), "", id="nothing but the title"),
+    ],
+)
+def test_an_item_is_found_by_all_that_a_reader_sees_of_it(item: Item, text: str) -> None:
+    title, rest = item_terms(item)
+    assert (title, " ".join(rest.split())) == ("t", text)
 
 
 @pytest.mark.parametrize(

@@ -537,6 +537,21 @@ def test_the_ledger_keeps_the_first_time_of_a_fact(store: Store) -> None:
     assert [each.ref for each in store.explain(["https://example.org/5"])] == ["https://example.org/5"]
 
 
+def test_a_fact_that_differs_in_any_part_is_another_fact(store: Store) -> None:
+    fact = LedgerNote(kind="dropped", reason="no ads", item_id=item_id(1), title="Ad", link="https://example.org/5")
+    changes = ({"kind": "rejected"}, {"reason": "no spam"}, {"title": "Advert"}, {"link": None})
+    others = [replace(fact, **change) for change in changes]
+    put(store, ingest(1), ingest(2), notes=[fact, *others, replace(fact, item_id=item_id(2))])
+    put(store, notes=[replace(fact, key=url("a").text)])
+    put(store, now=LATER, notes=[fact, *others])
+    one, two = store.explain([item_id(1), item_id(2)])
+    assert [(entry.kind, entry.reason, entry.title, entry.link) for entry in one.ledger] == [
+        (note.kind, note.reason, note.title, note.link) for note in [fact, *others]
+    ]
+    assert len(two.ledger) == 1
+    assert [each.item_id for each in store.explain([url("a").text])] == [item_id(1)]
+
+
 @pytest.mark.parametrize(
     "ref",
     [

@@ -222,6 +222,20 @@ def test_a_feed_and_its_archive_hold_every_item(world: World, tmp_path: Path, ki
     assert list(dict.fromkeys(one for ids in documents for one in ids)) == stored
 
 
+@pytest.mark.parametrize(
+    ("place", "ending", "rel"),
+    [("feeds/archive/economy", "atom", "next-archive"), ("category/economy", "html", "next")],
+    ids=["feeds", "pages"],
+)
+def test_an_archive_is_read_forward_part_by_part(
+    world: World, tmp_path: Path, place: str, ending: str, rel: str
+) -> None:
+    read = [f"2024-03.{ending}"]
+    while newer := re.findall(f'rel="{rel}" href="[^"]*/(2024[^"]*)', (tmp_path / place / read[-1]).read_text()):
+        read += newer
+    assert read == [f"2024-{part}.{ending}" for part in ("03", "04", "04-2", "05")]
+
+
 def test_documents_of_an_archive_lead_forward_and_to_the_feed(world: World, tmp_path: Path) -> None:
     middle = (tmp_path / "feeds/archive/economy/2024-04-2.atom").read_text()
     tags = re.findall("<link ([^>]*)/>", middle.partition("<entry>")[0])

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from feedhub.model.output import Retention
 from feedhub.model.source import Condition, Rule, Source
 from feedhub.pipeline.categorize import refile
@@ -60,6 +62,22 @@ def test_only_what_left_its_document_long_ago_is_removed_and_never_comes_back() 
     world.answer("a", record("Chips", guid="1"), record("Bread", guid="2"))
     assert world.poll("a").new == 0
     assert world.titles("all") == ["Bread"]
+
+
+@pytest.mark.parametrize(("days", "new"), [(729, 0), (731, 1)])
+def test_what_was_removed_is_recognised_for_two_years(days: int, new: int) -> None:
+    world = world_with_two_items()
+    world.retention = Retention(days=30)
+    world.answer("a", record("Bread", guid="2"))
+    world.pass_time(days=31)
+    world.poll("a")
+    world.pass_time(days=31)
+    world.poll("a")
+    assert prune(world.store, world.settings, world.now).items == 1
+    world.pass_time(days=days)
+    prune(world.store, world.settings, world.now)
+    world.answer("a", record("Chips", guid="1"), record("Bread", guid="2"))
+    assert world.poll("a").new == new
 
 
 def test_what_a_dead_source_offered_last_ages_from_its_last_success() -> None:

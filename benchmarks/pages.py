@@ -19,7 +19,7 @@ from feedhub.config.load import load
 from feedhub.model.report import PublishReport
 from feedhub.publish.html_site import HtmlSite
 from feedhub.runtime.hub import Hub
-from feedhub.runtime.presses import Presses
+from feedhub.runtime.publisher import Presses
 
 T = TypeVar("T")
 WORDS = "The ferry left at dawn with forty passengers and a crate of oysters, bound for the island. "

@@ -19,13 +19,12 @@ from feedhub.model.source import Source
 from feedhub.pipeline.poll import Fetched
 from feedhub.rules.dedupe import judge
 from feedhub.rules.identity import keyed_document
-from feedhub.rules.search_terms import item_terms
+from feedhub.rules.text import item_terms
 from feedhub.runtime.hub import Hub
-from feedhub.sources.charset import decode
-from feedhub.sources.clean import HtmlCleaner
-from feedhub.sources.dialects import read_dialect
-from feedhub.sources.prepare import read_prepared
-from feedhub.sources.readers import KINDS, read_document
+from feedhub.sources.document.charset import decode
+from feedhub.sources.feed.dialects import read_dialect
+from feedhub.sources.kinds import KINDS, read_document, read_prepared
+from feedhub.sources.markup.clean import HtmlCleaner
 from feedhub.store.codec import encode_item
 from feeds import ENTRIES, feed_bytes
 

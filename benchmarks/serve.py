@@ -33,7 +33,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from feedhub.config.load import load
-from feedhub.model.web import WebSettings
+from feedhub.model.settings import WebSettings
 from feedhub.runtime.hub import Hub
 from feedhub.web.server import WebServer
 from feeds import ENTRIES, serving

@@ -21,7 +21,7 @@ FeedhubError
 
 from datetime import datetime
 
-from feedhub.model.problem import Problem
+from feedhub.model.settings import Problem
 
 
 class FeedhubError(Exception):

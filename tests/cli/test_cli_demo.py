@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from feedhub.cli.demo_server import serving
+from feedhub.cli.demo import serving
 from support.cli_runs import run
 
 MERGED = "“云汐央行下调七天期利率十个基点” came from 3 sources under 3 addresses and is published once."

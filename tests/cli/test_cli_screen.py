@@ -6,9 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from rich.console import Console
 
-from feedhub.cli.poll_view import print_reports
-from feedhub.cli.screen import Row, Screen
-from feedhub.cli.words import count, due, own_command, span, when
+from feedhub.cli.screen import Row, Screen, count, due, own_command, span, when
+from feedhub.cli.views import print_reports
 from feedhub.model.report import Outcome, PollReport
 from feedhub.runtime.logs import Masker
 

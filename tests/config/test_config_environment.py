@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from feedhub.config.environment import escaped, expand
+from feedhub.config.files import escaped, expand
 
 Make = Callable[[str], Any]
 

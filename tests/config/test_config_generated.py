@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 
 from feedhub.config.load import load
-from feedhub.config.reference import configuration_reference
+from feedhub.config.reference import configuration_reference, starter_files
 from feedhub.config.schema import Config, json_schema, json_schema_text
 from feedhub.config.schema_base import all_sections
-from feedhub.config.starter import starter_files
 
 ROOT = Path(__file__).parents[2]
 

@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from feedhub.config.schema_mapping import FieldsSection
-from feedhub.model.mapping import FIELDS, CategoryMap, DetailMap, FieldMap, PageMap, RecordMap
-from feedhub.model.source import Source
+from feedhub.model.source import FIELDS, CategoryMap, DetailMap, FieldMap, PageMap, RecordMap, Source
 
 Make = Callable[[str], Any]
 

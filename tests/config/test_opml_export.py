@@ -1,8 +1,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from feedhub.config.opml_export import subscriptions_opml
-from feedhub.config.opml_import import Subscription, read_opml
+from feedhub.config.opml import Subscription, read_opml, subscriptions_opml
 
 Make = Callable[[str], Any]
 

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from feedhub.config.load import load
-from feedhub.config.opml_import import OpmlImport, Subscription, read_opml, sources_yaml
+from feedhub.config.opml import OpmlImport, Subscription, read_opml, sources_yaml
 from feedhub.errors import UsageError
 from feedhub.model.output import Category
 

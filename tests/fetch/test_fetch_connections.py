@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor, wait
 import pytest
 
 from feedhub.errors import DeadlineError, FetchError, RefusedAddressError, UnreachableError
-from feedhub.fetch import dial
-from feedhub.fetch.dial import Endpoint, UnknownNameError
+from feedhub.fetch import connections
+from feedhub.fetch.connections import Endpoint, UnknownNameError
 from feedhub.fetch.http import HttpFetcher
 from feedhub.fetch.watchdog import Watchdog
 from feedhub.model.document import Document
@@ -28,7 +28,7 @@ def test_loopback_is_refused_unless_listed(server: LoopbackServer) -> None:
 @pytest.mark.parametrize("host", ["localhost", "2130706433", "0x7f000001", "0177.0.0.1", "127.1", "0x7f.1"])
 def test_other_spellings_of_loopback_are_refused_too(server: LoopbackServer, host: str) -> None:
     with (
-        http_fetcher(allow=(), lookup=dial.system_lookup) as fetcher,
+        http_fetcher(allow=(), lookup=connections.system_lookup) as fetcher,
         pytest.raises(RefusedAddressError, match=r"\(loopback\)"),
     ):
         fetcher.fetch(ask(server.url("/feed", host=host)))
@@ -66,7 +66,7 @@ def test_a_name_is_resolved_once_and_the_connection_stays_with_that_answer(serve
     def rebinding(name: str, port: int) -> list[Endpoint]:
         # A second question would get an address that nothing listens on.
         asked.append(name)
-        return dial.system_lookup("127.0.0.1" if len(asked) == 1 else "127.0.0.9", port)
+        return connections.system_lookup("127.0.0.1" if len(asked) == 1 else "127.0.0.9", port)
 
     with http_fetcher(lookup=rebinding) as fetcher:
         fetcher.fetch(ask(server.url("/feed", host="news.example")))
@@ -188,11 +188,11 @@ def test_a_name_without_addresses_is_told() -> None:
 
 
 def test_the_system_knows_localhost_and_tells_what_is_no_name() -> None:
-    assert {each.ip for each in dial.system_lookup("localhost", 80)} <= {"127.0.0.1", "::1"}
+    assert {each.ip for each in connections.system_lookup("localhost", 80)} <= {"127.0.0.1", "::1"}
     with pytest.raises(UnknownNameError, match=r"^not a possible host name: x{64}\.example$"):
-        dial.system_lookup("x" * 64 + ".example", 80)
+        connections.system_lookup("x" * 64 + ".example", 80)
     with pytest.raises(UnknownNameError, match=r"^host name not found: ::1%no-such-interface$"):
-        dial.system_lookup("::1%no-such-interface", 80)
+        connections.system_lookup("::1%no-such-interface", 80)
 
 
 @pytest.mark.parametrize("url", ["http://a..example/", "http://" + "x" * 64 + ".example/", "http://*.example/"])
@@ -245,7 +245,7 @@ PROXY_ONLY = [
 def test_a_name_that_only_the_proxy_may_know_is_refused_when_it_looks_private(
     server: LoopbackServer, host: str
 ) -> None:
-    for lookup in (hosts({}), dial.system_lookup):
+    for lookup in (hosts({}), connections.system_lookup):
         with http_fetcher(allow=(), lookup=lookup) as fetcher, pytest.raises(RefusedAddressError):
             fetcher.fetch(ask(f"http://{host}/feed", proxy=server.url("")))
     assert server.log == []

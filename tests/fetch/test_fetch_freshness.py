@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from feedhub.fetch.freshness import charset_of, freshness_of, http_date, validators_of
+from feedhub.fetch.http import charset_of, freshness_of, http_date, validators_of
 from feedhub.model.document import Freshness, Validators
 from support.fetching import NOW
 

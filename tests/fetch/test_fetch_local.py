@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from feedhub.errors import FetchError, RefusedAddressError, TooLargeError
-from feedhub.fetch.fetcher import build_fetcher
-from feedhub.fetch.local import LocalFetcher
+from feedhub.fetch.fetcher import LocalFetcher, build_fetcher
 from feedhub.model.document import Document, NotModified, Validators
 from feedhub.model.source import PollSettings
 from support.fetching import ask

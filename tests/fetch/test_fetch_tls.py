@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from feedhub.errors import DeadlineError, FetchError, TruncatedError
-from feedhub.fetch.certificate import words_about_time
-from feedhub.fetch.dial import Endpoint
+from feedhub.fetch.connections import Endpoint
+from feedhub.fetch.failures import words_about_time
 from feedhub.model.document import Document
 from support.fetching import NOW, ask, hosts, http_fetcher
 from support.responders import short, slow_headers, static, tunnel, verbatim

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from feedhub.errors import DeadlineError, FetchError, TooLargeError, TruncatedError, UnreachableError
-from feedhub.fetch.dial import Endpoint
+from feedhub.fetch.connections import Endpoint
 from feedhub.fetch.http import HttpFetcher
 from feedhub.model.document import Document, Validators
 from support.fetching import ask, hosts, http_fetcher

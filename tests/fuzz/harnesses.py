@@ -13,27 +13,24 @@ from urllib.parse import urlsplit
 from hypothesis import strategies as st
 
 from feedhub.config.load import load
-from feedhub.config.opml_import import read_opml, sources_yaml
+from feedhub.config.opml import read_opml, sources_yaml
 from feedhub.config.yaml_tree import read_tree
 from feedhub.errors import ConfigError, ParseError, RedirectError, RefusedAddressError, UsageError
-from feedhub.fetch.freshness import freshness_of, validators_of
 from feedhub.fetch.guard import AddressGuard
-from feedhub.fetch.redirects import Trail
+from feedhub.fetch.http import Trail, freshness_of, validators_of
 from feedhub.model.document import Document
 from feedhub.model.item import ParsedFeed
-from feedhub.model.mapping import DetailMap, FieldMap, PageMap, RecordMap
-from feedhub.model.source import Source
+from feedhub.model.source import DetailMap, FieldMap, PageMap, RecordMap, Source
 from feedhub.publish.renderers import renderers
 from feedhub.rules.dates import parse_date
 from feedhub.rules.identity import keyed_document
 from feedhub.rules.text import clean_text, plain
 from feedhub.rules.urls import canonical_url
-from feedhub.sources.clean import HtmlCleaner, is_excessive, sanitised
-from feedhub.sources.discover import feeds_in_page
-from feedhub.sources.full_text import read_detail
-from feedhub.sources.json_api import traced
-from feedhub.sources.jsonp import unwrapped
-from feedhub.sources.readers import read_document
+from feedhub.sources.feed.discover import feeds_in_page
+from feedhub.sources.kinds import read_document
+from feedhub.sources.mapped.full_text import read_detail
+from feedhub.sources.mapped.json_api import traced, unwrapped
+from feedhub.sources.markup.clean import HtmlCleaner, is_excessive, sanitised
 from fuzz.mutation import as_json, broken, elements, json_values, objects, seeds, texts
 from support.feed_checks import check_feed
 from support.output_views import stored, view

@@ -3,9 +3,8 @@
 from dataclasses import replace
 
 from feedhub.model.item import ParsedItem, Person
-from feedhub.model.mapping import CategoryMap
-from feedhub.model.source import Source
-from feedhub.pipeline.brought import MOST_BROUGHT
+from feedhub.model.source import CategoryMap, Source
+from feedhub.pipeline.ingest import MOST_BROUGHT
 from support.library import day, record
 from support.world import World
 

@@ -8,9 +8,8 @@ import pytest
 from feedhub.errors import FetchError, HttpStatusError, ParseError, PollError, UnreachableError
 from feedhub.model.document import Request
 from feedhub.model.item import Detail, Markup, ParsedFeed, ParsedItem, Person
-from feedhub.model.mapping import CategoryMap, DetailMap, FieldMap, PageMap
 from feedhub.model.report import Outcome
-from feedhub.model.source import Condition, Rule, Source
+from feedhub.model.source import CategoryMap, Condition, DetailMap, FieldMap, PageMap, Rule, Source
 from support.library import day, record
 from support.world import Answer, World
 

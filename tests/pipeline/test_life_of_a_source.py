@@ -6,8 +6,7 @@ from datetime import timedelta
 from feedhub.errors import HttpStatusError
 from feedhub.model.document import Redirect
 from feedhub.model.source import Source
-from feedhub.pipeline.poll import Fetched
-from feedhub.pipeline.store import forgive
+from feedhub.pipeline.poll import Fetched, forgive
 from support.library import record
 from support.world import World
 

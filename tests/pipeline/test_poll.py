@@ -7,9 +7,8 @@ from feedhub.errors import FetchError, HttpStatusError, ParseError
 from feedhub.model.document import Freshness
 from feedhub.model.identity import KeyPattern
 from feedhub.model.item import ParsedFeed, Rejected
-from feedhub.model.mapping import PageMap
 from feedhub.model.report import Outcome
-from feedhub.model.source import Condition, Rule, Source
+from feedhub.model.source import Condition, PageMap, Rule, Source
 from support.library import INFO_CODE, record
 from support.world import START, World
 

@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from feedhub.publish.entry import Entry
-from feedhub.publish.entry_texts import EntryTexts
+from feedhub.publish.entry import Entry, EntryTexts
 from support.output_views import rich_view
 
 

@@ -9,9 +9,7 @@ from hypothesis import strategies as st
 from feedhub.errors import PublishError
 from feedhub.model.item import Item
 from feedhub.model.output import CategorySummary, FeedFormat, Site
-from feedhub.publish.index import FeedIndex
-from feedhub.publish.manifest import manifest, read_manifest
-from feedhub.publish.opml import feeds_opml
+from feedhub.publish.index import FeedIndex, feeds_opml, manifest, read_manifest
 from feedhub.publish.renderers import renderers
 from support.output_views import NOON, SITE, stored, view
 

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from feedhub.errors import PublishError
 from feedhub.model.item import Item, Person
 from feedhub.model.output import Category, PostSettings, PostView, Site
-from feedhub.publish.front_matter import check_front_matter, quoted, scalar
-from feedhub.publish.jekyll import PostRenderer
+from feedhub.publish.jekyll import PostRenderer, check_front_matter, quoted, scalar
 from feedhub.rules.text import plain
 from support.output_views import SITE, stored
 

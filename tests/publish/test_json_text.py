@@ -5,7 +5,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedhub.publish.json_text import json_bytes, without_none, written
+from feedhub.publish.safe import json_bytes, without_none, written
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),

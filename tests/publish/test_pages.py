@@ -22,8 +22,7 @@ from feedhub.model.output import (
     Site,
     SourceLine,
 )
-from feedhub.publish.html_site import HtmlSite
-from feedhub.publish.page_frame import PAGE_POLICY
+from feedhub.publish.html_site import PAGE_POLICY, HtmlSite
 from support.output_views import NOON, SITE, rich_view, stored, view
 
 OUTPUT = OutputSettings(dir="/nowhere")

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from feedhub.model.output import Mark, Part
-from feedhub.rules.archive import PART_SIZE, closed_parts, marks_of, month_bounds, month_of, parts_in
+from feedhub.rules.select import PART_SIZE, closed_parts, marks_of, month_bounds, month_of, parts_in
 
 SHANGHAI, NEW_YORK = ZoneInfo("Asia/Shanghai"), ZoneInfo("America/New_York")
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)

@@ -5,8 +5,7 @@ import hashlib
 import pytest
 
 from feedhub.model.item import Item, Person
-from feedhub.model.mapping import CategoryMap
-from feedhub.model.source import Condition, Replacement, Rule, Source
+from feedhub.model.source import CategoryMap, Condition, Replacement, Rule, Source
 from feedhub.rules.categorize import brought_categories, file_item, holds
 
 SOURCE = Source(name="blog-one", url="https://a.example/rss", categories=("news",))

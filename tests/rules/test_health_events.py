@@ -8,8 +8,7 @@ import pytest
 from feedhub.model.output import Site
 from feedhub.model.report import HealthEvent
 from feedhub.model.source import Source, SourceState
-from feedhub.rules.health import health, is_due, told_of
-from feedhub.rules.health_feed import health_view
+from feedhub.rules.health import health, health_view, is_due, told_of
 
 NOW = datetime(2024, 1, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -3,7 +3,7 @@
 import pytest
 
 from feedhub.model.source import HostGroup, PollSettings
-from feedhub.rules.hosts import host_key, host_pace
+from feedhub.rules.pacing import host_key, host_pace
 
 SETTINGS = PollSettings(
     host_concurrent=3,

@@ -4,10 +4,20 @@ from typing import Any
 
 import pytest
 
-from feedhub.model.mapping import FieldMap
 from feedhub.model.report import FieldTrace
-from feedhub.rules.mapped_values import FieldValue, is_present, shown, text_of
-from feedhub.rules.mapping import apply_field, apply_fields, check_template, filled, template_values, traced_field
+from feedhub.model.source import FieldMap
+from feedhub.rules.mapping import (
+    FieldValue,
+    apply_field,
+    apply_fields,
+    check_template,
+    filled,
+    is_present,
+    shown,
+    template_values,
+    text_of,
+    traced_field,
+)
 
 
 def at(*paths: str, **settings: Any) -> FieldMap:

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from feedhub.rules.mapped_dates import read_mapped_date
+from feedhub.rules.mapping import read_mapped_date
 
 CHINA = ZoneInfo("Asia/Shanghai")
 NOW = datetime(2026, 2, 5, 9, 0, tzinfo=UTC)

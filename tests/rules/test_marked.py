@@ -2,7 +2,7 @@
 
 import pytest
 
-from feedhub.rules.search_terms import marked
+from feedhub.rules.text import marked
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from feedhub.model.document import Redirect, Request
 from feedhub.model.source import Source, SourceState
-from feedhub.rules.moves import after_failure, after_success, asked_url, permanent_target, redirected_request
+from feedhub.rules.pacing import after_failure, after_success, asked_url, permanent_target, redirected_request
 
 SOURCE = Source(name="a", url="http://old.example/rss")
 STATE = SourceState(name="a", configured_url=SOURCE.url)

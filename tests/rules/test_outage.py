@@ -3,7 +3,7 @@
 import pytest
 
 from feedhub.errors import HttpStatusError, PollError, UnreachableError
-from feedhub.rules.outage import Outage
+from feedhub.rules.pacing import Outage
 
 DEAD = UnreachableError("connection refused")
 NO_ROUTE = UnreachableError("no route", own_network=True)

@@ -6,8 +6,7 @@ import pytest
 
 from feedhub.model.document import Document, Request, Validators
 from feedhub.model.item import ParsedFeed
-from feedhub.model.mapping import PageMap
-from feedhub.model.source import Source
+from feedhub.model.source import PageMap, Source
 from feedhub.rules.requests import first_request, next_request
 from support.library import record
 

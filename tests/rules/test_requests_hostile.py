@@ -7,8 +7,7 @@ import pytest
 
 from feedhub.model.document import Document
 from feedhub.model.item import ParsedFeed, ParsedItem, Person
-from feedhub.model.mapping import DetailMap, PageMap
-from feedhub.model.source import Source
+from feedhub.model.source import DetailMap, PageMap, Source
 from feedhub.rules.requests import detail_request, next_request
 from support.library import record
 

@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from feedhub.model.source import Source, SourceState
-from feedhub.rules.rhythm import silent_for, usual_rate, with_news
-from feedhub.rules.words import frequency, span
+from feedhub.rules.health import frequency, silent_for, span, usual_rate, with_news
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 SOURCE = Source(name="a", url="https://a.example/rss")

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feedhub.model.item import Item, Person
-from feedhub.rules.search_terms import item_terms, query_terms, search_terms
+from feedhub.rules.text import item_terms, query_terms, search_terms
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from feedhub.model.source import Source, SourceState
-from feedhub.rules.vitals import complaints
+from feedhub.rules.health import complaints
 from support.builders import NOW
 
 MINUTE = timedelta(minutes=1)

@@ -14,8 +14,7 @@ import pytest
 from feedhub.config.load import load
 from feedhub.errors import StoreError
 from feedhub.model.report import PollReport, PublishReport
-from feedhub.runtime.daemon import Daemon
-from feedhub.runtime.events import Reload, Stop
+from feedhub.runtime.daemon import Daemon, Reload, Stop
 from feedhub.runtime.hub import Hub
 from feedhub.store.sql import open_store
 from support.responders import static, status

@@ -6,9 +6,8 @@ from feedhub.errors import PollError
 from feedhub.model.item import Item, ParsedItem
 from feedhub.model.report import Outcome
 from feedhub.model.source import Source, SourceState
-from feedhub.pipeline.poll import Fetched, fetch_source
-from feedhub.pipeline.store import Keeping
-from feedhub.runtime.keeper import Keeper
+from feedhub.pipeline.poll import Fetched, Keeping, fetch_source
+from feedhub.runtime.poller import Keeper
 from support.library import record
 from support.world import PlainCleaner, World
 

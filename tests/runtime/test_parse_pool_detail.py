@@ -9,8 +9,7 @@ import pytest
 
 from feedhub.errors import ParseError
 from feedhub.model.document import Document
-from feedhub.model.mapping import DetailMap, FieldMap
-from feedhub.model.source import Source
+from feedhub.model.source import DetailMap, FieldMap, Source
 from feedhub.runtime.parse_pool import InlineParser, ParsePool
 
 SOURCE = Source(name="s", url="https://f.example/", detail=DetailMap(css="article"))

@@ -10,7 +10,7 @@ from feedhub.errors import FetchError, StoreError
 from feedhub.model.report import Outcome, PollReport
 from feedhub.model.source import HostGroup, PollSettings, Source
 from feedhub.pipeline.poll import Fetched
-from feedhub.rules.hosts import host_key, host_pace
+from feedhub.rules.pacing import host_key, host_pace
 from feedhub.runtime.poller import Fetch, Keep, poll_all
 
 TWO_AT_A_TIME = PollSettings(host_concurrent=2)

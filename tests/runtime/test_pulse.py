@@ -10,7 +10,7 @@ import pytest
 from feedhub.config.load import load
 from feedhub.model.source import PlannedPoll, SourceState
 from feedhub.runtime.hub import Hub
-from feedhub.runtime.pulse import fault
+from feedhub.runtime.status import fault
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

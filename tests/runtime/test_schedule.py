@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from feedhub.model.source import Source
-from feedhub.runtime.schedule import CronSchedule
+from feedhub.runtime.scheduler import CronSchedule
 
 NOW = datetime(2024, 5, 1, 8, tzinfo=UTC)  # a Wednesday, 16:00 in Shanghai
 

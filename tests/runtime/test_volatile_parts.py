@@ -8,8 +8,8 @@ import pytest
 from feedhub.config.load import load
 from feedhub.model.report import Outcome, PollReport
 from feedhub.runtime.hub import Hub
-from feedhub.sources import entry_fields, web_feed
-from feedhub.sources.web_feed import USED_OF_ENTRIES, USED_OF_FEEDS
+from feedhub.sources.feed import web_feed
+from feedhub.sources.feed.web_feed import USED_OF_ENTRIES, USED_OF_FEEDS
 
 # The second is left to feedparser.
 FEEDS = {
@@ -63,6 +63,6 @@ def test_settings_of_the_source_that_changed_make_it_read_again(paper: Paper) ->
 
 
 def test_every_name_that_is_asked_for_is_in_the_digest() -> None:
-    source = "".join(Path(str(module.__file__)).read_text("utf-8") for module in (web_feed, entry_fields))
+    source = "".join(Path(str(module.__file__)).read_text("utf-8") for module in (web_feed,))
     asked = set(re.findall(r'raw\([\w.]+, "(\w+)"\)', source))
     assert asked - {*USED_OF_FEEDS, *USED_OF_ENTRIES} == set()

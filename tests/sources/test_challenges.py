@@ -4,10 +4,9 @@ import pytest
 
 from feedhub.errors import ParseError
 from feedhub.model.document import Document
-from feedhub.model.mapping import DetailMap, FieldMap, RecordMap
-from feedhub.model.source import Source
-from feedhub.sources.full_text import read_detail
-from feedhub.sources.readers import read_document
+from feedhub.model.source import DetailMap, FieldMap, RecordMap, Source
+from feedhub.sources.kinds import read_document
+from feedhub.sources.mapped.full_text import read_detail
 
 WALL = "<!DOCTYPE html><html><head><title>Just a moment...</title></head><body><a href=/x>Why?</a></body></html>"
 CAPTCHA = "<html><body><p>Please solve this</p><div class=g-recaptcha></div></body></html>"

@@ -9,10 +9,10 @@ from feedhub.errors import ParseError
 from feedhub.model.document import Document
 from feedhub.model.source import Source
 from feedhub.sources import KINDS
-from feedhub.sources.crowded import is_crowded
-from feedhub.sources.discover import discover_feeds
-from feedhub.sources.prepare import read_prepared
-from feedhub.sources.selectors import read_page
+from feedhub.sources.feed.discover import discover_feeds
+from feedhub.sources.kinds import read_prepared
+from feedhub.sources.mapped.html_page import read_page
+from feedhub.sources.markup.clean import is_crowded
 
 URL = "https://feeds.example/f"
 NAMES = [f"a{number}" for number in range(100_000)]

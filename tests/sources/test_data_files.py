@@ -11,7 +11,7 @@ import pytest
 from feedhub.errors import ParseError
 from feedhub.model.document import Document
 from feedhub.model.source import Source
-from feedhub.sources.readers import read_document
+from feedhub.sources.kinds import read_document
 from support.parsed import feed_as_plain
 
 DATA = Path(__file__).parent / "data"

@@ -1,7 +1,7 @@
 """Feeds that a page offers."""
 
 from feedhub.model.document import Document
-from feedhub.sources.discover import DiscoveredFeed, discover_feeds
+from feedhub.sources.feed.discover import DiscoveredFeed, discover_feeds
 
 PAGE = """<?xml version="1.0" encoding="utf-8"?><!DOCTYPE html><html><head><base href="/b/">
 <link rel="alternate" type="application/rss+xml; charset=utf-8" title=" The  news " href="feed.xml">

@@ -9,9 +9,8 @@ import pytest
 from feedhub.errors import ParseError
 from feedhub.model.document import Document
 from feedhub.model.item import Detail, Markup
-from feedhub.model.mapping import DetailMap, FieldMap
-from feedhub.model.source import Source
-from feedhub.sources.full_text import read_detail
+from feedhub.model.source import DetailMap, FieldMap, Source
+from feedhub.sources.mapped.full_text import read_detail
 
 URL = "https://news.example/text/1.html"
 PAGE = """<html><head><title>t</title><base href="/deep/"></head><body>

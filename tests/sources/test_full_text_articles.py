@@ -9,10 +9,9 @@ import pytest
 from feedhub.errors import ParseError
 from feedhub.model.document import Document
 from feedhub.model.item import ParsedItem
-from feedhub.model.mapping import DetailMap
-from feedhub.model.source import Source
-from feedhub.sources.clean import HtmlCleaner
-from feedhub.sources.full_text import read_detail
+from feedhub.model.source import DetailMap, Source
+from feedhub.sources.mapped.full_text import read_detail
+from feedhub.sources.markup.clean import HtmlCleaner
 
 PAGES = Path(__file__).parent / "pages"
 URL = "https://site.example/2026/11/story.html"

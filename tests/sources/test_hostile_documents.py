@@ -14,9 +14,9 @@ from feedhub.errors import ParseError
 from feedhub.model.document import Document
 from feedhub.model.item import ParsedFeed, ParsedItem
 from feedhub.model.source import Source
-from feedhub.sources.addresses import http_url
-from feedhub.sources.dialects import person_in
-from feedhub.sources.readers import read_document
+from feedhub.sources.feed.dialects import person_in
+from feedhub.sources.kinds import read_document
+from feedhub.sources.markup.clean import http_url
 from feedhub.sources.records import read_records, seconds_of
 
 URL = "https://feeds.example/f"

@@ -8,10 +8,9 @@ import pytest
 from feedhub.errors import ParseError
 from feedhub.model.document import Document
 from feedhub.model.item import ParsedFeed
-from feedhub.model.mapping import FieldMap, RecordMap
-from feedhub.model.source import Source
-from feedhub.sources.html_page import trace_html_page
-from feedhub.sources.readers import read_document
+from feedhub.model.source import FieldMap, RecordMap, Source
+from feedhub.sources.kinds import read_document
+from feedhub.sources.mapped.html_page import trace_html_page
 
 URL = "https://news.example/list/page.html"
 NOON = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)

@@ -9,12 +9,10 @@ from lxml import etree
 
 from feedhub.errors import ParseError
 from feedhub.model.document import Document
-from feedhub.model.mapping import DetailMap, FieldMap, RecordMap
-from feedhub.model.source import Source
+from feedhub.model.source import DetailMap, FieldMap, RecordMap, Source
 from feedhub.rules.selectors import condition_selector, element_selector, field_selector
-from feedhub.sources.full_text import read_detail
-from feedhub.sources.html_page import read_html_page
-from feedhub.sources.selectors import elements, holds, values
+from feedhub.sources.mapped.full_text import read_detail
+from feedhub.sources.mapped.html_page import elements, holds, read_html_page, values
 
 URL = "https://evil.example/"
 SOURCE = Source(

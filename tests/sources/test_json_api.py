@@ -14,11 +14,10 @@ from hypothesis import strategies as st
 from feedhub.errors import ParseError
 from feedhub.model.document import Document
 from feedhub.model.item import ParsedFeed, ParsedItem
-from feedhub.model.mapping import FIELDS, FieldMap, PageMap, RecordMap
-from feedhub.model.source import Source
-from feedhub.sources.json_api import traced
-from feedhub.sources.markdown import LONGEST_MARKDOWN
-from feedhub.sources.readers import read_document
+from feedhub.model.source import FIELDS, FieldMap, PageMap, RecordMap, Source
+from feedhub.sources.kinds import read_document
+from feedhub.sources.mapped.json_api import traced
+from feedhub.sources.mapped.record import LONGEST_MARKDOWN
 
 URL = "https://api.example/v1/list"
 NOW = datetime(2026, 2, 5, 9, 0, tzinfo=UTC)

@@ -13,9 +13,8 @@ import pytest
 from feedhub.errors import ParseError
 from feedhub.model.document import Document
 from feedhub.model.item import ParsedFeed
-from feedhub.model.mapping import FieldMap, PageMap, RecordMap
-from feedhub.model.source import Source
-from feedhub.sources.readers import read_document
+from feedhub.model.source import FieldMap, PageMap, RecordMap, Source
+from feedhub.sources.kinds import read_document
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "finews"
 CLOCK = "%Y-%m-%d %H:%M:%S"

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from feedhub.errors import ParseError
-from feedhub.sources.jsonp import unwrapped
+from feedhub.sources.mapped.json_api import unwrapped
 
 VALUE = '{"a": "x=1; cb(2); }catch(e){}", "b": [1]}'
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, Text, bindparam, create_engine, insert, select, text, update
 
-from feedhub.store.connection import Connection, Prepared
+from feedhub.store.sqlite import Connection, Prepared
 from feedhub.store.tables import Instant
 
 NOON = datetime(2026, 11, 20, 12, 0, 0, 1, tzinfo=UTC)

@@ -7,9 +7,8 @@ from feedgen.util import xml_elem
 from feedhub.model.item import Enclosure
 from feedhub.model.output import OutputView
 from feedhub.publish.addresses import category_scheme
+from feedhub.publish.atom_rss import NAME, AtomFeed, RssFeed, generator_of, place_in_archive
 from feedhub.publish.entry import OCTETS, Entry, entries_of
-from feedhub.publish.feed_document import generator_of, place_in_archive
-from feedhub.publish.feedgen_extension import NAME, AtomFeed, RssFeed
 
 _XML = "http://www.w3.org/XML/1998/namespace"
 _CONTENT = "http://purl.org/rss/1.0/modules/content/"

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from feedhub.fetch.dial import Endpoint, Lookup, UnknownNameError, system_lookup
+from feedhub.fetch.connections import Endpoint, Lookup, UnknownNameError, system_lookup
 from feedhub.fetch.http import HttpFetcher
 from feedhub.model.document import Request
 from feedhub.model.source import PollSettings

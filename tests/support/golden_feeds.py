@@ -13,8 +13,8 @@ from typing import Any
 from feedhub.errors import ParseError
 from feedhub.model.document import Document
 from feedhub.model.source import Source
-from feedhub.sources.clean import HtmlCleaner
-from feedhub.sources.readers import read_document
+from feedhub.sources.kinds import read_document
+from feedhub.sources.markup.clean import HtmlCleaner
 from support.parsed import as_plain
 
 ROOT = Path(__file__).resolve().parents[2]

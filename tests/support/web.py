@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from feedhub.config.load import load
-from feedhub.model.web import WebSettings
+from feedhub.model.settings import WebSettings
 from feedhub.runtime.hub import Hub
 from feedhub.runtime.metrics import Metrics
 from feedhub.web.protocol import Limits

@@ -12,8 +12,7 @@ from feedhub.model.report import PollReport
 from feedhub.model.settings import Settings
 from feedhub.model.source import PollSettings, Rule, Source, SourceState
 from feedhub.pipeline.details import Outside
-from feedhub.pipeline.poll import Fetched, fetch_source
-from feedhub.pipeline.store import Keeping, store_fetched
+from feedhub.pipeline.poll import Fetched, Keeping, fetch_source, store_fetched
 from feedhub.store.memory import MemoryStore
 
 START = datetime(2024, 5, 1, 8, tzinfo=UTC)

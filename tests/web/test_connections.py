@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from feedhub.errors import ServeError
-from feedhub.model.web import WebSettings
+from feedhub.model.settings import WebSettings
 from feedhub.web.files import Files
 from feedhub.web.protocol import Limits
 from feedhub.web.server import WebServer

@@ -225,7 +225,7 @@ def test_a_site_without_a_page_for_wrong_addresses_gets_ours_with_links_that_wor
 
 
 def test_what_is_in_memory_stays_within_its_room(tmp_path: Path) -> None:
-    from feedhub.web.shelf import Shelf
+    from feedhub.web.files import Shelf
 
     for number in range(20):
         (tmp_path / f"{number}.png").write_bytes(os.urandom(10_000))

@@ -17,11 +17,10 @@ import pytest
 from feedhub.config.load import load
 from feedhub.errors import ServeError
 from feedhub.model.report import Outcome, PollReport, PublishReport
-from feedhub.model.web import WebSettings
-from feedhub.runtime.daemon import Daemon
-from feedhub.runtime.events import Stop
+from feedhub.model.settings import WebSettings
+from feedhub.runtime.daemon import Daemon, Stop
 from feedhub.runtime.hub import Hub
-from feedhub.web.beside import WebBeside
+from feedhub.web.server import WebBeside
 from support.cli_runs import rss, run, write_project
 from support.server import unused_port
 

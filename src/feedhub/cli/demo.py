@@ -1,10 +1,15 @@
 """``feedhub demo``: the real pipeline, offline, on sources that this machine serves to itself."""
 
+import hashlib
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from threading import Thread
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -15,6 +20,59 @@ if TYPE_CHECKING:
     from feedhub.cli.screen import Screen
     from feedhub.model.report import Explanation, PollRun
     from feedhub.runtime.hub import Hub
+
+_MEDIA_TYPES: Final = {
+    "rss": "application/rss+xml",
+    "atom": "application/atom+xml",
+    "json": "application/feed+json",
+    "html": "text/html; charset=utf-8",
+}
+
+
+class _Publisher(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, documents: Mapping[str, bytes]) -> None:
+        self.documents = documents
+        super().__init__(("127.0.0.1", 0), _Answer)
+
+
+class _Answer(BaseHTTPRequestHandler):
+    server: _Publisher
+
+    def do_GET(self) -> None:
+        """Answer with the document, or 304 to who has it already."""
+        body = self.server.documents.get(self.path.lstrip("/"))
+        if body is None:
+            self.send_error(HTTPStatus.NOT_FOUND)
+            return
+        etag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
+        known = self.headers.get("If-None-Match") == etag
+        self.send_response(HTTPStatus.NOT_MODIFIED if known else HTTPStatus.OK)
+        self.send_header("ETag", etag)
+        if not known:
+            self.send_header("Content-Type", _MEDIA_TYPES.get(self.path.rpartition(".")[2], "application/octet-stream"))
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if not known:
+            self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        """Say nothing; the demo prints its own story."""
+
+
+@contextmanager
+def serving(documents: Mapping[str, bytes]) -> Iterator[str]:
+    """Serve ``documents`` by name on a free loopback port for the block; give ``HOST:PORT``."""
+    with _Publisher(documents) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        try:
+            yield f"127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
 
 CONFIG: Final = "feedhub.yaml"
 BROKEN: Final = "north-gate"
@@ -37,7 +95,6 @@ def demo(
     """
     session = started(ctx, None, None, verbose)
     root = _empty_folder(folder)
-    from feedhub.cli.demo_server import serving
     from feedhub.config.load import load
     from feedhub.runtime.hub import Hub
 
@@ -94,7 +151,7 @@ def _published_feeds(hub: "Hub") -> tuple[str, ...]:
 
 
 def _tell(screen: "Screen", runs: "tuple[PollRun, PollRun]", hub: "Hub", merged: "tuple[Explanation, ...]") -> None:
-    from feedhub.cli.poll_view import print_run
+    from feedhub.cli.views import print_run
 
     zone = hub.settings.site.timezone
     for heading, run in zip(("First round: everything is new.", "Second round: nothing changed."), runs, strict=True):
@@ -124,7 +181,7 @@ def _merge_words(explanation: "Explanation", hub: "Hub") -> "Iterator[str]":
 
 
 def _tell_next(screen: "Screen", root: Path, feeds: tuple[str, ...]) -> None:
-    from feedhub.cli.words import own_command
+    from feedhub.cli.screen import own_command
 
     screen.say("Feeds to open (Atom; .rss and .json are beside them):", style="bold")
     for feed in feeds:
@@ -142,8 +199,7 @@ def _tell_next(screen: "Screen", root: Path, feeds: tuple[str, ...]) -> None:
 def _as_json(
     root: Path, runs: "tuple[PollRun, PollRun]", merged: "tuple[Explanation, ...]", feeds: tuple[str, ...]
 ) -> dict[str, object]:
-    from feedhub.cli.explain_view import explanation_json
-    from feedhub.cli.poll_view import run_json
+    from feedhub.cli.views import explanation_json, run_json
 
     return {
         "folder": str(root),

@@ -9,32 +9,41 @@ from typing import Annotated, Final
 
 import typer
 
-from feedhub.cli import configuring, daemon, demo, looking, polling, serving
-from feedhub.cli.exit_codes import DONE, IN_PART, INTERRUPTED, MISUSED, exit_code
-from feedhub.cli.session import ConfigOption, Session, SetOption, VerboseOption
+from feedhub.cli import commands, daemon, demo
+from feedhub.cli.session import (
+    DONE,
+    IN_PART,
+    INTERRUPTED,
+    MISUSED,
+    ConfigOption,
+    Session,
+    SetOption,
+    VerboseOption,
+    exit_code,
+)
 from feedhub.errors import ConfigError, FeedhubError
 from feedhub.runtime.logs import one_line, printable
 
 # Name, function and example, in the order a new user needs them.
 _COMMANDS: Final = (
-    ("init", configuring.init, "feedhub init news"),
-    ("check", configuring.check, "feedhub check -c news/config/feedhub.yaml"),
-    ("schema", configuring.schema, "feedhub schema > config/feedhub.schema.json"),
+    ("init", commands.init, "feedhub init news"),
+    ("check", commands.check, "feedhub check -c news/config/feedhub.yaml"),
+    ("schema", commands.schema, "feedhub schema > config/feedhub.schema.json"),
     ("demo", demo.demo, "feedhub demo --dir try-it"),
-    ("poll", polling.poll, "feedhub poll --all --set poll.timeout=10s"),
+    ("poll", commands.poll, "feedhub poll --all --set poll.timeout=10s"),
     ("run", daemon.run, "feedhub run --log json"),
-    ("serve", serving.serve, "feedhub serve --port 8000"),
+    ("serve", daemon.serve, "feedhub serve --port 8000"),
     ("health", daemon.health, "feedhub health && echo it lives"),
-    ("publish", polling.publish, "feedhub publish economy"),
-    ("status", looking.status, "feedhub status --json"),
-    ("preview", looking.preview, "feedhub preview https://example.org/feed.xml --limit 3"),
-    ("explain", looking.explain, "feedhub explain https://example.org/news/1.html"),
-    ("discover", looking.discover, "feedhub discover https://example.org/"),
-    ("import", configuring.import_opml, "feedhub import subscriptions.opml"),
-    ("export", configuring.export, "feedhub export -o subscriptions.opml"),
-    ("search", looking.search, "feedhub search 芯片 --limit 5"),
-    ("prune", polling.prune, "feedhub prune --set retention.days=30"),
-    ("backup", polling.backup, "feedhub backup feedhub-monday.db"),
+    ("publish", commands.publish, "feedhub publish economy"),
+    ("status", commands.status, "feedhub status --json"),
+    ("preview", commands.preview, "feedhub preview https://example.org/feed.xml --limit 3"),
+    ("explain", commands.explain, "feedhub explain https://example.org/news/1.html"),
+    ("discover", commands.discover, "feedhub discover https://example.org/"),
+    ("import", commands.import_opml, "feedhub import subscriptions.opml"),
+    ("export", commands.export, "feedhub export -o subscriptions.opml"),
+    ("search", commands.search, "feedhub search 芯片 --limit 5"),
+    ("prune", commands.prune, "feedhub prune --set retention.days=30"),
+    ("backup", commands.backup, "feedhub backup feedhub-monday.db"),
 )
 
 

@@ -1,19 +1,34 @@
-"""What every command shares: the options that may stand before or after its name, the settings, the screen."""
+"""What every command shares: the options that may stand before or after its name, the settings, the exit codes."""
 
 from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from feedhub.errors import ConfigError, FeedhubError, StoreError, UsageError
 from feedhub.runtime.logs import Masker, logging_to
 
 if TYPE_CHECKING:
     from feedhub.cli.screen import Screen
     from feedhub.model.settings import Settings
     from feedhub.runtime.hub import Hub
+
+DONE: Final = 0
+IN_PART: Final = 1
+MISUSED: Final = 2
+NO_STORE: Final = 3
+INTERRUPTED: Final = 130
+
+
+def exit_code(error: FeedhubError) -> int:
+    """Return the code with which an error ends a command."""
+    if isinstance(error, StoreError):
+        return NO_STORE
+    return MISUSED if isinstance(error, UsageError | ConfigError) else IN_PART
+
 
 ConfigOption = Annotated[
     str | None,

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from itertools import count as counted
 from pathlib import Path
 
-from feedhub.cli.new_files import write_new
-from feedhub.cli.words import count
-from feedhub.config.opml_import import OpmlImport, Skipped, sources_yaml
+from feedhub.cli.commands import write_new
+from feedhub.cli.screen import count
+from feedhub.config.opml import OpmlImport, Skipped, sources_yaml
 from feedhub.model.settings import Settings
 from feedhub.rules.slugs import category_slug
 from feedhub.rules.urls import canonical_url

@@ -1,4 +1,4 @@
-"""The configuration reference, ``docs/configuration.md``, rendered from the models of the schema."""
+"""What ``feedhub init`` writes; it is part of the package, so it works from an installed wheel."""
 
 import json
 from collections.abc import Iterator
@@ -7,8 +7,19 @@ from typing import Any, Final, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from feedhub.config.schema import Config
+from feedhub.config.schema import Config, json_schema_text
 from feedhub.config.schema_base import Section, all_sections, default_text, plain_form, section_of, stated_form
+
+
+def starter_files() -> dict[str, str | bytes]:
+    """Return the files of a new project: paths relative to its folder, with forward slashes, and their contents."""
+    starter = files("feedhub.config").joinpath("starter.yaml").read_text(encoding="utf-8")
+    return {
+        "config/feedhub.yaml": starter,
+        "config/feedhub.schema.json": json_schema_text(),
+        "output/.gitkeep": b"",
+    }
+
 
 _HEADINGS: Final = {
     "Config": "The whole file",

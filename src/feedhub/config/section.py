@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from feedhub.config.schema import Config
 from feedhub.config.schema_base import Section, plain_form
 from feedhub.config.yaml_tree import Path, Place, Value
-from feedhub.model.problem import Problem
+from feedhub.model.settings import Problem
 
 AnySection = TypeVar("AnySection", bound=Section)
 

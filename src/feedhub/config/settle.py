@@ -1,30 +1,247 @@
-"""From checked files to settings: the parts joined, every default filled in (SPEC §3)."""
+"""From checked sections to settings: the parts joined, names given twice told, every default filled in (SPEC §3)."""
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
+from typing import Any
 
-from feedhub.config.addresses import absolute, store_url
-from feedhub.config.categories import CategoryTable
+from feedhub.config.addresses import absolute, source_address, store_url
 from feedhub.config.files import include_folders
-from feedhub.config.posts import template_path
+from feedhub.config.outputs import CategoryTable, template_path, theme_paths
 from feedhub.config.schema import (
     CategorySection,
+    ConditionSection,
     Config,
     HostGroupSection,
     IncludedConfig,
     PerHostSection,
     PollSection,
+    RuleSection,
 )
-from feedhub.config.schema_rules import ConditionSection, RuleSection
-from feedhub.config.section import ConfigFile
-from feedhub.config.settle_sources import Defaults, digest, settled_source
-from feedhub.config.themes import theme_paths
+from feedhub.config.schema_mapping import (
+    DetailSection,
+    FieldSection,
+    FieldsSection,
+    PagesSection,
+    SourceCategorySection,
+)
+from feedhub.config.schema_sources import IdentitySection, SourceSection
+from feedhub.config.section import ConfigFile, key_text
+from feedhub.config.yaml_tree import Path
+from feedhub.model.identity import KeyPattern
 from feedhub.model.output import Category, OutputSettings, PostSettings, Retention, Site
-from feedhub.model.problem import Problem
-from feedhub.model.settings import Settings
-from feedhub.model.source import Condition, HostGroup, PollSettings, Replacement, Rule, Source
-from feedhub.model.web import WebSettings
+from feedhub.model.settings import Problem, Settings, WebSettings
+from feedhub.model.source import (
+    CategoryMap,
+    Condition,
+    DetailMap,
+    FieldMap,
+    HostGroup,
+    PageMap,
+    PollSettings,
+    RecordMap,
+    Replacement,
+    Rule,
+    Source,
+)
+
+
+def repeated_names(files: Sequence[ConfigFile]) -> Iterator[Problem]:
+    """Yield a problem for every name of a source or rule, category, title or named key that is given twice.
+
+    It works on what was read, not on what was checked, so that one bad value does not hide another.
+    """
+    for section in ("sources", "rules"):
+        yield from _repeats(_names_in_list(files, section), "has the same name as")
+    for section in ("categories", "identity"):
+        yield from _repeats(_keys(files, section), "is also in", at_key=True)
+    yield from _repeats(_titles(files), "has the same title as")
+
+
+def _names_in_list(files: Sequence[ConfigFile], section: str) -> Iterator[tuple[str, ConfigFile, Path]]:
+    for file in files:
+        entries = file.value.get(section)
+        for index, entry in enumerate(entries if isinstance(entries, list) else []):
+            name = entry.get("name") if isinstance(entry, dict) else None
+            if isinstance(name, str):
+                yield name.strip(), file, (section, index, "name")
+
+
+def _keys(files: Sequence[ConfigFile], section: str) -> Iterator[tuple[str, ConfigFile, Path]]:
+    for file in files:
+        entries = file.value.get(section)
+        for key in entries if isinstance(entries, dict) else {}:
+            yield key, file, (section, key)
+
+
+def _titles(files: Sequence[ConfigFile]) -> Iterator[tuple[str, ConfigFile, Path]]:
+    for key, file, path in _keys(files, "categories"):
+        entries = file.value["categories"]
+        entry = entries.get(key) if isinstance(entries, dict) else None
+        title = entry.get("title") if isinstance(entry, dict) else None
+        if isinstance(title, str):
+            yield title.strip(), file, (*path, "title")
+
+
+def _repeats(
+    named: Iterator[tuple[str, ConfigFile, Path]], relation: str, *, at_key: bool = False
+) -> Iterator[Problem]:
+    first: dict[str, tuple[ConfigFile, Path]] = {}
+    for name, file, path in named:
+        if name in first:
+            where, there = first[name]
+            place = f"{where.shown}:{where.line(there)}"
+            yield file.problem(path, f"{relation} {key_text(there[:2])} ({place})", at_key=at_key)
+        else:
+            first[name] = (file, path)
+
+
+def record_map(section: SourceSection) -> RecordMap | None:
+    """Return the map of the records; None for a feed."""
+    if section.fields is None:
+        return None
+    return RecordMap(fields=_fields(section.fields), items=section.items, where=section.where, error=section.error)
+
+
+def detail_map(section: DetailSection | None) -> DetailMap | None:
+    """Return the map of the second request, if there is one."""
+    if section is None:
+        return None
+    return DetailMap(
+        url=section.url,
+        path=section.content,
+        css=section.css,
+        extract=section.extract,
+        fields=_fields(section.fields) if section.fields else (),
+        replace=tuple(section.replace),
+        headers=tuple(sorted(section.headers.items())),
+    )
+
+
+def page_map(section: PagesSection | None) -> PageMap | None:
+    """Return how further pages are found, if they are."""
+    if section is None:
+        return None
+    return PageMap(**{name: getattr(section, name) for name in type(section).model_fields})
+
+
+def category_map(section: SourceCategorySection) -> CategoryMap | None:
+    """Return the map of a category per value; None where the categories are named."""
+    if section.from_ is None:
+        return None
+    title = section.title or f"{{{section.from_}}}"
+    return CategoryMap(field=section.from_, title=title, slug=section.slug)
+
+
+def request_headers(section: SourceSection) -> Iterator[tuple[str, str]]:
+    """Yield the headers of the list's request, those too that cookies and a JSON body bring along."""
+    yield from sorted(section.headers.items())
+    if section.cookies:
+        yield "Cookie", "; ".join(f"{name}={value}" for name, value in section.cookies.items())
+    if section.body and section.body.is_json and "content-type" not in map(str.lower, section.headers):
+        yield "Content-Type", "application/json"
+
+
+def _fields(section: FieldsSection) -> tuple[tuple[str, FieldMap], ...]:
+    return tuple((name, _field(field)) for name, field in section.given())
+
+
+def _field(section: FieldSection) -> FieldMap:
+    return FieldMap(
+        paths=tuple(section.css or section.path),
+        template=section.template,
+        match=section.match,
+        strip=section.strip,
+        limit=section.limit,
+        formats=tuple(section.format),
+        base=section.base,
+        kind=section.kind,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defaults:
+    """What a source takes from the rest of the configuration."""
+
+    root: str
+    site: Site
+    poll: PollSettings
+    identity: dict[str, IdentitySection]
+    categories: CategoryTable
+
+
+def settled_source(section: SourceSection, file: ConfigFile, index: int, broken: str | None, given: Defaults) -> Source:
+    """Return the source that ``section`` describes; ``broken`` says why it cannot be used, if it cannot."""
+    address = source_address(section.url, given.root)
+    headers = list(request_headers(section))
+    if address.authorization:
+        headers.append(("Authorization", address.authorization))
+    source = Source(
+        name=section.name,
+        url=address.url,
+        kind=section.kind,
+        categories=given.categories.slugs_of(section.category.also),
+        every=section.every if isinstance(section.every, float) else None,
+        schedule=section.schedule,
+        auto=section.every == "auto",
+        paused=section.paused,
+        encoding=section.encoding,
+        timezone=section.timezone or given.site.timezone,
+        headers=tuple(headers),
+        proxy=section.proxy,
+        limit=section.limit,
+        content=section.content,
+        identity=key_patterns({**given.identity, **section.identity}),
+        timeout=section.timeout or given.poll.timeout,
+        max_size=section.max_size or given.poll.max_size,
+        user_agent=section.user_agent or given.poll.user_agent,
+        place=f"{file.shown}:{file.line(('sources', index))}",
+        broken=broken,
+        method=section.method,
+        body=section.body.text if section.body else None,
+        records=record_map(section),
+        detail=detail_map(section.detail),
+        pages=page_map(section.pages),
+        category_map=category_map(section.category),
+        sign=section.sign,
+        stale_after=section.stale_after,
+    )
+    return replace(source, settings_digest=_settings_digest(source))
+
+
+def _settings_digest(source: Source) -> str:
+    """Return the digest of what decides what a document means; headers and cookies only open the door to it."""
+    detail = replace(source.detail, headers=()) if source.detail else None
+    parts = [asdict(part) if part else None for part in (source.records, detail, source.pages, source.category_map)]
+    return digest(
+        source.kind,
+        source.url,
+        source.encoding,
+        source.timezone,
+        source.limit,
+        source.content,
+        [asdict(pattern) for pattern in source.identity],
+        source.method,
+        source.body,
+        parts,
+        source.sign,
+    )
+
+
+def key_patterns(identity: dict[str, IdentitySection]) -> tuple[KeyPattern, ...]:
+    """Return named keys in the order they are given, the global ones first."""
+    return tuple(
+        KeyPattern(name=name, fields=tuple(section.from_), pattern=section.pattern)
+        for name, section in identity.items()
+    )
+
+
+def digest(*facts: Any) -> str:
+    """Return the SHA-256 in hex of facts that JSON can write."""
+    text = json.dumps(facts, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

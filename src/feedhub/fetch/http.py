@@ -2,13 +2,15 @@
 
 import base64
 import hashlib
+import re
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from functools import partial
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urldefrag, urljoin, urlsplit, urlunsplit
 
 import requests
 from requests.structures import CaseInsensitiveDict
@@ -16,27 +18,187 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3 import HTTPResponse
 
 from feedhub.errors import FetchError, HttpStatusError, RedirectError, UnreachableError
-from feedhub.fetch.body import read_body, release
-from feedhub.fetch.certificate import certificate_dates, words_about_time
-from feedhub.fetch.decode import ACCEPT_ENCODING
-from feedhub.fetch.dial import Dialer, Lookup
-from feedhub.fetch.freshness import charset_of, freshness_of, validators_of
+from feedhub.fetch.body import ACCEPT_ENCODING, read_body, release
+from feedhub.fetch.connections import DialedAdapter, Dialer, Lookup
+from feedhub.fetch.failures import FOREIGN, certificate_dates, in_words, status_meaning, status_words, words_about_time
 from feedhub.fetch.guard import AddressGuard
-from feedhub.fetch.redirects import REDIRECT_STATUSES, Trail, keeps_credentials, without_userinfo
 from feedhub.fetch.throttle import Slot, Throttle
-from feedhub.fetch.transport import DialedAdapter
 from feedhub.fetch.watchdog import Exchange, Watchdog
-from feedhub.fetch.words import FOREIGN, in_words, status_meaning, status_words
-from feedhub.model.document import Document, NotModified, Request, Validators
+from feedhub.model.document import Document, Freshness, NotModified, Redirect, Request, Validators
 from feedhub.model.source import PollSettings
-from feedhub.rules.hosts import group_key, host_name, host_pace
-from feedhub.rules.walls import is_challenge
+from feedhub.rules.challenges import is_challenge
+from feedhub.rules.pacing import group_key, host_name, host_pace
+
+# RFC 9111 §1.2.2: a number of seconds too big to hold counts as 2^31.
+_MAX_SECONDS = 2**31
+_MAX_VALIDATOR = 2_048
+_MAX_AGE = re.compile(r'(?:^|[,\s])max-age\s*=\s*"?(\d{1,20})', re.ASCII | re.IGNORECASE)
+_CHARSET = re.compile(r";\s*charset\s*=\s*[\"']?\s*([A-Za-z0-9._:+-]{1,40})", re.IGNORECASE)
+_SECONDS = re.compile(r"\d{1,20}", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+def validators_of(headers: Mapping[str, str]) -> Validators:
+    """Return ``ETag`` and ``Last-Modified`` exactly as received; what cannot be sent back counts as missing."""
+    return Validators(etag=_opaque(headers.get("ETag")), last_modified=_opaque(headers.get("Last-Modified")))
+
+
+def freshness_of(headers: Mapping[str, str], now: datetime) -> Freshness:
+    """Return ``Cache-Control: max-age``, ``Expires`` and ``Retry-After``; garbage and the past are left out.
+
+    Dates are read against the server's own ``Date``, so that a wrong clock over there does no harm.
+    """
+    server_now = http_date(headers.get("Date")) or now
+    return Freshness(
+        max_age=_max_age(headers.get("Cache-Control")),
+        expires_at=_later(http_date(headers.get("Expires")), server_now, now),
+        retry_at=_retry_at(headers.get("Retry-After"), server_now, now),
+    )
+
+
+def charset_of(content_type: str | None) -> str | None:
+    """Return the charset that a ``Content-Type`` field declares."""
+    found = _CHARSET.search(content_type or "")
+    return found[1] if found else None
+
+
+def http_date(text: str | None) -> datetime | None:
+    """Read a date in any of the three forms of RFC 9110 §5.6.7; None for anything else."""
+    if not text:
+        return None
+    try:
+        parsed = parsedate_to_datetime(text)
+        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+def _opaque(value: str | None) -> str | None:
+    if not value or len(value) > _MAX_VALIDATOR or _CONTROL.search(value):
+        return None
+    return value
+
+
+def _max_age(cache_control: str | None) -> int | None:
+    found = _MAX_AGE.search(cache_control or "")
+    return min(int(found[1]), _MAX_SECONDS) if found else None
+
+
+def _retry_at(value: str | None, server_now: datetime, now: datetime) -> datetime | None:
+    text = (value or "").strip()
+    if _SECONDS.fullmatch(text):
+        seconds = min(int(text), _MAX_SECONDS)
+        return now + timedelta(seconds=seconds) if seconds else None
+    return _later(http_date(text), server_now, now)
+
+
+def _later(instant: datetime | None, server_now: datetime, now: datetime) -> datetime | None:
+    if instant is None or instant <= server_now:
+        return None
+    return now + min(instant - server_now, timedelta(seconds=_MAX_SECONDS))
+
+
+MAX_REDIRECTS = 5
+REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
+
+_SAME_METHOD = frozenset({307, 308})
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_MAX_LOCATION = 8_192
+_PRINTABLE = "".join(chr(code) for code in range(33, 127))
+
+
+class Trail:
+    """The hops of one fetch, from the address that was asked for; ``url`` is where we are."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.hops: tuple[Redirect, ...] = ()
+        self._visited = {urldefrag(url).url}
+
+    @property
+    def keeps_method(self) -> bool:
+        """Whether method and body are still the request's: 301, 302 and 303 make a POST a GET (RFC 9110 §15.4)."""
+        return all(hop.status in _SAME_METHOD for hop in self.hops)
+
+    def follow(self, status: int, headers: Mapping[str, str]) -> None:
+        """Go where ``Location`` says (RFC 9110 §10.2.2).
+
+        Raises:
+            RedirectError: no usable target, a place that was visited already, or more hops than allowed.
+        """
+        if len(self.hops) == MAX_REDIRECTS:
+            raise RedirectError(f"more than {MAX_REDIRECTS} redirects", status=status)
+        target = _target(self.url, status, headers.get("Location"))
+        if target in self._visited:
+            raise RedirectError(f"redirect loop after {len(self.hops) + 1} hops", status=status)
+        self._visited.add(target)
+        self.hops = (*self.hops, Redirect(status=status, url=target))
+        self.url = target
+
+
+def _target(current: str, status: int, location: str | None) -> str:
+    if not location or not location.strip():
+        raise RedirectError(f"{status} redirect without a target", status=status)
+    if len(location) > _MAX_LOCATION:
+        raise RedirectError(f"{status} redirect to an address of more than {_MAX_LOCATION} characters", status=status)
+    if "\\" in location:
+        # Readers of URLs disagree about which part of it is the host.
+        raise RedirectError(f"{status} redirect to an address that cannot be read", status=status)
+    try:
+        target = urldefrag(urljoin(current, _readable(location.strip()))).url
+        target = _as_ascii(without_userinfo(target))
+        parts = urlsplit(target)
+        _ = parts.port
+    except ValueError as exc:
+        raise RedirectError(f"{status} redirect to an address that cannot be read", status=status) from exc
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise RedirectError(f"{status} redirect to something other than http or https", status=status)
+    return target
+
+
+def _readable(location: str) -> str:
+    """Undo the Latin-1 in which header fields arrive; many servers write UTF-8."""
+    try:
+        return location.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return location
+
+
+def _as_ascii(url: str) -> str:
+    """Encode what no URL may hold; a target that is encoded already stays as it is."""
+    parts = urlsplit(url)
+    netloc = parts.netloc if parts.netloc.isascii() else parts.netloc.encode("idna").decode("ascii")
+    path, query = (quote(part, safe=_PRINTABLE) for part in (parts.path, parts.query))
+    return urlunsplit(parts._replace(netloc=netloc, path=path, query=query))
+
+
+def without_userinfo(url: str) -> str:
+    """Return ``url`` without ``user:password@``, so that it can be stored and shown (GUARANTEES 4)."""
+    parts = urlsplit(url)
+    if "@" not in parts.netloc:
+        return url
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def keeps_credentials(origin: str, target: str) -> bool:
+    """Whether what was given for ``origin`` may be sent to ``target``.
+
+    The same scheme, host and port; or the step from http to https on one host and the usual ports.
+    """
+    first, second = _origin(urlsplit(origin)), _origin(urlsplit(target))
+    if first == second:
+        return True
+    return first[0] == second[0] and first[1:] == ("http", 80) and second[1:] == ("https", 443)
+
+
+def _origin(parts: SplitResult) -> tuple[str, str, int | None]:
+    return (parts.hostname or "").rstrip("."), parts.scheme, parts.port or _DEFAULT_PORTS.get(parts.scheme)
+
 
 _ACCEPT = (
     "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml;q=0.9, "
     "application/xml;q=0.8, text/xml;q=0.8, application/json;q=0.7, */*;q=0.3"
 )
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 _MAX_WAIT_FOR_SLOT = 600.0
 _WALL_STATUSES = frozenset({403, 429, 503})
 _WALL_SIZE = 65_536

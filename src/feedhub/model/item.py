@@ -80,7 +80,7 @@ class Rejected:
 
 
 Terms = tuple[str, str]
-"""Search terms of an item's title and of its other text (``rules/search_terms.py``)."""
+"""Search terms of an item's title and of its other text (``rules/text.py``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,33 @@
-"""The whole configuration as values: everything checked, every default filled in."""
+"""The whole configuration as values: everything checked, every default filled in; and what was wrong with it."""
 
 from dataclasses import dataclass
 
 from feedhub.model.output import Category, OutputSettings, PostSettings, Retention, Site
-from feedhub.model.problem import Problem
 from feedhub.model.source import PollSettings, Rule, Source
-from feedhub.model.web import WebSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing wrong in the configuration, with its place (line and column count from 1; 0 = unknown)."""
+
+    file: str
+    line: int
+    column: int
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}:{self.column}: " if self.line else f"{self.file}: "
+        return f"{place}{self.key}: {self.message}" if self.key else f"{place}{self.message}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebSettings:
+    """Where the web server listens, and whether the daemon starts it. Port 0 takes any that is free."""
+
+    enabled: bool = False
+    host: str = "127.0.0.1"
+    port: int = 8080
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,8 @@ from feedhub.model.source import Rule, Source
 from feedhub.ports.world import Cleaner, Fetcher, Parser
 from feedhub.rules.categorize import file_item
 from feedhub.rules.dedupe import judge
-from feedhub.rules.hosts import host_name
 from feedhub.rules.identity import keyed_document, lookup_keys
+from feedhub.rules.pacing import host_name
 from feedhub.rules.requests import detail_request
 
 Known = Callable[[str, Sequence[IdentityKey]], KnownKeys]

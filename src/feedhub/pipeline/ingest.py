@@ -1,25 +1,110 @@
 """From a parsed document to what one transaction stores: identity, verdict, clean markup, categories."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from feedhub.model.identity import Decision, Filing, Ingest, IngestPlan, Verdict
-from feedhub.model.item import Item, ParsedFeed, Prepared, Rejected
+from feedhub.model.identity import Decision, Filing, IdentityKey, Ingest, IngestPlan, LedgerNote, Verdict
+from feedhub.model.item import Item, ParsedFeed, ParsedItem, Prepared, Rejected
 from feedhub.model.report import Outcome, PollReport
 from feedhub.model.settings import Settings
 from feedhub.model.source import Rule, Source
-from feedhub.pipeline.brought import Brought
 from feedhub.pipeline.details import NO_DETAILS, UNSEEN, Details, completed
-from feedhub.pipeline.notes import dropped_notes, rejected_notes
-from feedhub.ports.store import Transaction
+from feedhub.ports.store import Store, Transaction
 from feedhub.ports.world import Cleaner
-from feedhub.rules.categorize import file_item
+from feedhub.rules.categorize import brought_categories, file_item
 from feedhub.rules.dedupe import judge
 from feedhub.rules.identity import keyed_document, lookup_keys
 from feedhub.rules.select import settled_published
+
+# Every category is some files in the output, a link on every page, and a feed that is rendered again when it changes.
+MOST_BROUGHT: Final = 500
+
+
+@dataclass(slots=True, kw_only=True)
+class Brought:
+    """Finds the categories of the records of one document. ``left_out`` are titles for which there was no room."""
+
+    transaction: Transaction
+    source: Source
+    left_out: dict[str, None] = field(default_factory=dict)
+    _room: int | None = None
+
+    def slugs(self, item: Item) -> list[str]:
+        """Return the categories that the record itself names; a new title begins one as long as there is room."""
+        pairs = brought_categories(item, self.source)
+        found = [self._slug(title, wanted) for title, wanted in pairs]
+        return [slug for slug in found if slug is not None]
+
+    def words(self) -> tuple[str, ...]:
+        """Return what to say of titles that were left out."""
+        if not self.left_out:
+            return ()
+        count = "1 category" if len(self.left_out) == 1 else f"{len(self.left_out)} categories"
+        first = next(iter(self.left_out))
+        return (f"{count} not begun, the first “{first}”: the records of a source may bring {MOST_BROUGHT} in all",)
+
+    def _slug(self, title: str, wanted: str) -> str | None:
+        known = self.transaction.category_of_title(title)
+        if known is not None:
+            return known
+        if self._room is None:
+            self._room = MOST_BROUGHT - self.transaction.brought(self.source.name)
+        if self._room <= 0:
+            self.left_out[title] = None
+            return None
+        self._room -= 1
+        return self.transaction.category_slug(title, wanted)
+
+
+def dropped_notes(ingest: Ingest) -> Iterator[LedgerNote]:
+    """Yield the notes on a record that a rule dropped."""
+    keyed = ingest.decision.keyed
+    rule = ingest.filing.dropped_by if ingest.filing else ""
+    return _notes("dropped", f'rule "{rule}"', keyed.keys, keyed.item.title, keyed.item.link)
+
+
+def rejected_notes(rejected: Rejected, source: Source) -> Iterator[LedgerNote]:
+    """Yield the notes on a record that could not be read, or was one too many."""
+    seen = ParsedItem(
+        position=rejected.position, title=rejected.title, text_digest="", guid=rejected.guid, link=rejected.link
+    )
+    keys = keyed_document([seen], source.identity, source.name).items[0].keys if seen.guid or seen.link else ()
+    return _notes("rejected", rejected.reason, keys, rejected.title, rejected.link)
+
+
+def _notes(kind: str, reason: str, keys: tuple[IdentityKey, ...], title: str, link: str | None) -> Iterator[LedgerNote]:
+    for key in keys or (None,):
+        yield LedgerNote(kind=kind, reason=reason, key=key.text if key else None, title=title, link=link)
+
+
+def refile(store: Store, sources: Sequence[Source], rules: Sequence[Rule], *, digest: str, now: datetime) -> int:
+    """File what every source gave by the rules of ``digest``; return how many sources had to be looked at.
+
+    A new drop rule is for items to come: one that is stored already keeps the categories of its source, since
+    nothing that was published once is taken away without retention.
+    """
+    filed = store.filed_digests()
+    store.mark_filed([source.name for source in sources if source.name not in filed], digest)
+    outdated = [source for source in sources if filed.get(source.name, digest) != digest]
+    slugs = {category.title: category.slug for category in store.categories()} if outdated else {}
+    for source in outdated:
+        filings = [(item_id, _categories(item, source, rules, slugs)) for item_id, item in store.wordings(source.name)]
+        store.refile(source.name, filings, digest=digest, now=now)
+    return len(outdated)
+
+
+def _categories(
+    item: Item, source: Source, rules: Sequence[Rule], slugs: Mapping[str, str]
+) -> tuple[tuple[str, str], ...]:
+    brought = [slugs[title] for title, _ in brought_categories(item, source) if title in slugs]
+    filing = file_item(item, source, rules, brought)[1]
+    if filing.dropped_by:
+        return (*((category, "source") for category in source.categories), *((slug, "record") for slug in brought))
+    return filing.categories
+
 
 _REWRITTEN: Final = frozenset({Verdict.NEW, Verdict.CHANGED, Verdict.DUPLICATE, Verdict.REFRESHED})
 

@@ -14,8 +14,7 @@ from feedhub.model.source import SourceState
 from feedhub.pipeline.tally import Tally
 from feedhub.ports.publishing import OutputWriter, PageFormat
 from feedhub.ports.store import Store
-from feedhub.rules.archive import month_of
-from feedhub.rules.select import ALL, output_feed, output_view
+from feedhub.rules.select import ALL, month_of, output_feed, output_view
 from feedhub.rules.urls import public_url
 
 LOOK: Final = ".feedhub/look"

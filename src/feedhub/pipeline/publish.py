@@ -8,10 +8,11 @@ from types import MappingProxyType
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from feedhub.errors import PublishError
 from feedhub.model.output import Category
 from feedhub.model.report import PublishReport
 from feedhub.model.settings import Settings
-from feedhub.pipeline.archive import ArchivePress, publish_archive, remove_archive, remove_pages
+from feedhub.pipeline.archive import ArchivePress, Shelf, publish_archive, remove_archive, remove_pages
 from feedhub.pipeline.pages import (
     SITE,
     ItemPages,
@@ -21,11 +22,30 @@ from feedhub.pipeline.pages import (
     write_site_pages,
     write_sources,
 )
-from feedhub.pipeline.shelf import Shelf
 from feedhub.pipeline.tally import Tally
 from feedhub.ports.publishing import IndexRenderer, OutputWriter, PageFormat, Renderer
 from feedhub.ports.store import Store
+from feedhub.rules.health import ENTRIES, health_view
 from feedhub.rules.select import ALL, output_feed, output_view
+
+
+def publish_health(
+    store: Store, settings: Settings, renderer: Renderer, writer: OutputWriter, *, everything: bool = False
+) -> PublishReport:
+    """Write the health feed if something happened since it was written, or there is none yet."""
+    number = store.health_number()
+    path = "feeds/health.atom"
+    try:
+        if number == store.health_published() and not everything and writer.read(path) is not None:
+            return PublishReport()
+        view = health_view(settings.site, store.health_events(ENTRIES), hub=settings.output.hub)
+        file = renderer.render(view)
+        is_written = writer.write(file)
+    except PublishError as error:
+        return PublishReport(failed=((path, str(error)),))
+    store.mark_health_published(number)
+    return PublishReport(written=(file.path,) if is_written else (), unchanged=int(not is_written))
+
 
 MANIFEST: Final = "feedhub.json"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from feedhub.errors import PublishError
 from feedhub.model.output import OutputFile
-from feedhub.publish.paths import checked_parts
+from feedhub.publish.addresses import checked_parts
 
 if sys.platform != "win32":
     import fcntl

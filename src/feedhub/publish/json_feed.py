@@ -3,10 +3,8 @@
 from feedhub.model.item import Enclosure, Person
 from feedhub.model.output import OutputFile, OutputView
 from feedhub.publish.addresses import feed_path, feed_url, page_url
-from feedhub.publish.entry import OCTETS, Entry, plain_text
-from feedhub.publish.entry_texts import EntryTexts
-from feedhub.publish.json_text import JsonObject, json_bytes, without_none, written
-from feedhub.publish.safe import language_tag, safe_line
+from feedhub.publish.entry import OCTETS, Entry, EntryTexts, plain_text
+from feedhub.publish.safe import JsonObject, json_bytes, language_tag, safe_line, without_none, written
 
 VERSION = "https://jsonfeed.org/version/1.1"
 

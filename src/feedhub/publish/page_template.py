@@ -1,18 +1,161 @@
-"""Templates of pages: Jinja2 in a sandbox, ours and those of the site's owner, who may replace any of them.
-
-Every value is text and escaped, but for the sanitised content of an item. A value is never evaluated.
-"""
+"""What pages say, in the language of the site: English, or Chinese for every ``zh``."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, tzinfo
 from functools import cache, cached_property
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
 from feedhub.errors import PublishError
 
-# Jinja2 is imported when the first page is rendered: mostly no poll brings anything new.
 if TYPE_CHECKING:
     from jinja2 import Environment
+
+_MONTHS: Final = "January February March April May June July August September October November December".split()
+_DAYS: Final = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+_DAYS_ZH: Final = "一二三四五六日"
+
+_ENGLISH: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "about_sources": "The publishers whose news appears here.",
+        "also": "Also reported by",
+        "archive": "Archive",
+        "attachments": "Attachments",
+        "authors": "By",
+        "categories": "Categories",
+        "comments": "Comments",
+        "earlier": "Earlier items",
+        "empty": "Nothing here yet.",
+        "feed": "Feed",
+        "health_feed": "Sources that fail, recover or move",
+        "home": "Home",
+        "how_1": "Copy one of these addresses into a feed reader. New items then come to you; no account is needed.",
+        "how_2": "Any reader takes any of them. When in doubt, take Atom.",
+        "last_new": "Last new item",
+        "latest": "Latest",
+        "missing": "There is no such page.",
+        "missing_hint": "The address may be wrong, or the item was removed after its time.",
+        "more": "All of it",
+        "newer": "Newer items",
+        "opml": "All feeds of this site, as one list for your reader (OPML)",
+        "original": "Read the original at",
+        "published": "Published",
+        "search": "Search",
+        "skip": "Skip to the content",
+        "source": "Source",
+        "sources": "Sources",
+        "state.broken": "cannot be used as it is configured",
+        "state.failing": "failing",
+        "state.gone": "gone for good",
+        "state.new": "not asked yet",
+        "state.ok": "working",
+        "state.paused": "paused",
+        "state.stale": "silent for unusually long",
+        "since": "since",
+        "never": "never",
+        "subscribe": "Subscribe",
+        "tags": "Tags",
+        "unknown": "unknown",
+        "untitled": "Untitled",
+        "via": "via",
+    }
+)
+_CHINESE: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "about_sources": "本站内容来自以下发布者。",
+        "also": "其他报道",
+        "archive": "归档",
+        "attachments": "附件",
+        "authors": "作者",
+        "categories": "分类",
+        "comments": "评论",
+        "earlier": "更早的内容",
+        "empty": "暂无内容。",
+        "feed": "订阅源",
+        "health_feed": "来源状态变化",
+        "home": "首页",
+        "how_1": "把下面任意一个地址复制到阅读器中，新内容就会自动送达，无需注册账号。",
+        "how_2": "各种阅读器都能识别这些格式；不确定时请选 Atom。",
+        "last_new": "最近更新",
+        "latest": "最新",
+        "missing": "没有这个页面。",
+        "missing_hint": "地址可能有误，或者该内容已过保留期。",
+        "more": "查看全部",
+        "newer": "更新的内容",
+        "opml": "本站全部订阅源列表（OPML），可导入阅读器",
+        "original": "阅读原文：",
+        "published": "发布于",
+        "search": "搜索",
+        "skip": "跳到正文",
+        "source": "来源",
+        "sources": "来源",
+        "state.broken": "配置有误，无法使用",
+        "state.failing": "抓取失败",
+        "state.gone": "已永久下线",
+        "state.new": "尚未抓取",
+        "state.ok": "正常",
+        "state.paused": "已暂停",
+        "state.stale": "异常沉默",
+        "since": "自",
+        "never": "从未",
+        "subscribe": "订阅",
+        "tags": "标签",
+        "unknown": "未知",
+        "untitled": "无标题",
+        "via": "来自",
+    }
+)
+
+
+class Words:
+    """The words and dates of one site. Dates are in its time zone."""
+
+    def __init__(self, language: str, zone: tzinfo) -> None:
+        self._is_chinese = language.lower().partition("-")[0] == "zh"
+        self._zone = zone
+        self.texts = _CHINESE if self._is_chinese else _ENGLISH
+
+    def state(self, word: str) -> str:
+        """Return what the state of a source is called; an unknown one by itself."""
+        return self.texts.get(f"state.{word}", word)
+
+    def local(self, instant: datetime) -> datetime:
+        """Return an instant in the zone of the site; at the edges of the calendar in UTC."""
+        try:
+            return instant.astimezone(self._zone)
+        except OverflowError:
+            return instant.astimezone(UTC)
+
+    def day(self, instant: datetime) -> str:
+        """Return ``Wednesday, 25 November 2026`` or ``2026年11月25日 星期三``."""
+        local = self.local(instant)
+        if self._is_chinese:
+            return f"{self.date(instant)} 星期{_DAYS_ZH[local.weekday()]}"
+        return f"{_DAYS[local.weekday()]}, {self.date(instant)}"
+
+    def date(self, instant: datetime) -> str:
+        """Return ``25 November 2026`` or ``2026年11月25日``."""
+        local = self.local(instant)
+        if self._is_chinese:
+            return f"{local.year}年{local.month}月{local.day}日"
+        return f"{local.day} {_MONTHS[local.month - 1]} {local.year}"
+
+    def clock(self, instant: datetime) -> str:
+        """Return ``16:25``."""
+        return f"{self.local(instant):%H:%M}"
+
+    def month(self, month: str) -> str:
+        """Return ``November 2026`` or ``2026年11月`` for ``2026-11``."""
+        year, number = int(month[:4]), int(month[5:])
+        return f"{year}年{number}月" if self._is_chinese else f"{_MONTHS[number - 1]} {year}"
+
+    def machine(self, instant: datetime) -> str:
+        """Return the instant for ``datetime`` attributes, with the offset of the zone."""
+        return self.local(instant).replace(microsecond=0).isoformat()
+
+
+# Jinja2 is imported when the first page is rendered: mostly no poll brings anything new.
 
 
 class PageTemplates:

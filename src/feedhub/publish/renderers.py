@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from feedhub.model.output import FeedFormat
 from feedhub.ports.publishing import Renderer
 from feedhub.publish.atom_rss import AtomRenderer, RssRenderer
-from feedhub.publish.entry_texts import EntryTexts
+from feedhub.publish.entry import EntryTexts
 from feedhub.publish.json_feed import JsonFeedRenderer
 
 

@@ -1,15 +1,92 @@
-"""Whether a source is well, in words a person understands, and what is worth telling."""
+"""Whether a source, and feedhub as a whole, is well, in words a person understands, and what is worth telling."""
 
-from collections.abc import Iterator
+import math
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from html import escape
 from typing import Final
 
+from feedhub.model.item import Item, StoredItem
+from feedhub.model.output import OutputFeed, OutputView, Site
 from feedhub.model.report import HealthEvent, SourceCounts, SourceStatus
 from feedhub.model.source import Source, SourceState
-from feedhub.rules.moves import asked_url
-from feedhub.rules.rhythm import silent_for, usual_rate
-from feedhub.rules.words import frequency, span
+from feedhub.rules.pacing import asked_url
+from feedhub.rules.select import EPOCH
+
+_MINUTE: Final = 60
+_HOUR: Final = 60 * _MINUTE
+_DAY: Final = 24 * _HOUR
+
+
+def span(seconds: float) -> str:
+    """Return a length of time in its largest sensible unit: ``40 s``, ``12 min``, ``3 h``, ``5 days``."""
+    seconds = abs(seconds)
+    if seconds < _MINUTE:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * _MINUTE:
+        return f"{seconds / _MINUTE:.0f} min"
+    if seconds < 2 * _DAY:
+        return f"{seconds / _HOUR:.0f} h"
+    return f"{seconds / _DAY:.0f} days"
+
+
+def frequency(per_day: float) -> str:
+    """Return a rate as people say it: ``8 a day``, ``3 a week``, ``1 a month``."""
+    for days, unit in ((1, "day"), (7, "week"), (30, "month")):
+        if per_day * days >= 1:
+            return f"{per_day * days:.0f} a {unit}"
+    return "less than 1 a month"
+
+
+_MEMORY_DAYS: Final = 14.0
+_LEAST_DAYS: Final = 2.0
+_ONE_DAY: Final = timedelta(days=1)
+
+# A weekend and a day are no silence; neither are ten times the usual pause.
+_SHORTEST_SILENCE: Final = timedelta(days=4)
+_USUAL_PAUSES: Final = 12
+
+
+def with_news(state: SourceState, new: int, now: datetime) -> SourceState:
+    """Return the state after a successful poll that brought ``new`` items never seen before.
+
+    What the first poll finds says nothing about the rhythm: it is everything the source still offers.
+    """
+    if state.first_success_at is None:
+        return replace(state, first_success_at=now, last_new_at=now if new else None)
+    if not new:
+        return state
+    since = state.last_new_at or state.first_success_at
+    faded = state.rhythm * math.exp(-max((now - since) / _ONE_DAY, 0.0) / _MEMORY_DAYS)
+    return replace(state, rhythm=faded + new, last_new_at=now)
+
+
+def usual_rate(state: SourceState) -> float | None:
+    """Return the items a day that were usual when the last one came; None while that is not known yet."""
+    if state.first_success_at is None or state.last_new_at is None or not state.rhythm:
+        return None
+    days = (state.last_new_at - state.first_success_at) / _ONE_DAY
+    if days < _LEAST_DAYS:
+        return None
+    return state.rhythm / (_MEMORY_DAYS * (1 - math.exp(-days / _MEMORY_DAYS)))
+
+
+def silent_for(source: Source, state: SourceState, now: datetime) -> timedelta | None:
+    """Return how long a source has brought nothing, if that is longer than its rhythm or ``stale_after`` allows."""
+    last = state.last_new_at or state.first_success_at
+    if last is None or now - last <= _allowed(source, state):
+        return None
+    return now - last
+
+
+def _allowed(source: Source, state: SourceState) -> timedelta:
+    if source.stale_after is not None:
+        return timedelta.max if math.isinf(source.stale_after) else timedelta(seconds=source.stale_after)
+    rate = usual_rate(state)
+    return timedelta.max if rate is None else max(_SHORTEST_SILENCE, min(_USUAL_PAUSES / rate, 3_650) * _ONE_DAY)
+
 
 # One failed poll is weather. What is told of is what does not pass.
 _FAILURES_TOLD: Final = 3
@@ -125,3 +202,87 @@ def _revival(before: SourceState, after: SourceState, now: datetime) -> str:
         return f"works again after {span((now - since).total_seconds())}" if since else "works again"
     last = before.last_new_at or before.first_success_at
     return f"brings items again after {span((now - last).total_seconds())}" if last else "brings items again"
+
+
+HEALTH: Final = "health"
+ENTRIES: Final = 100
+
+_HEADLINES: Final = {
+    "failing": "{} fails",
+    "recovered": "{} works again",
+    "stale": "{} has fallen silent",
+    "revived": "{} brings items again",
+    "gone": "{} is gone for good",
+    "moved": "{} has moved",
+}
+
+
+def health_view(site: Site, events: Sequence[HealthEvent], *, hub: str | None = None) -> OutputView:
+    """Return the feed of these events, which come newest first. Same events, same view."""
+    items = tuple(_item(site, event) for event in events)
+    return OutputView(
+        site=site,
+        feed=OutputFeed(
+            slug=HEALTH,
+            title=f"{site.title}: health of the sources",
+            description="Sources that failed, recovered, fell silent, moved or are gone.",
+            entries=ENTRIES,
+        ),
+        items=items,
+        updated_at=max((item.updated_at for item in items), default=EPOCH),
+        formats=("atom",),
+        hub=hub,
+    )
+
+
+def _item(site: Site, event: HealthEvent) -> StoredItem:
+    name = f"{site.url}/feeds/health#{event.source}/{event.kind}/{event.at.isoformat()}"
+    headline = _HEADLINES.get(event.kind, "{}: " + event.kind).format(event.source)
+    return StoredItem(
+        id=uuid.uuid5(uuid.NAMESPACE_URL, name).urn,
+        item=Item(title=headline, content=f"<p>{escape(event.text, quote=False)}</p>", link=f"{site.url}/sources.html"),
+        source=event.source,
+        source_title=event.source,
+        published_at=event.at,
+        updated_at=event.at,
+    )
+
+
+_INTERVALS: Final = 3
+_STOPPED: Final = frozenset({"paused", "gone", "broken"})
+
+
+def complaints(
+    sources: Sequence[Source], states: Mapping[str, SourceState], every: float, now: datetime
+) -> tuple[str, ...]:
+    """Return what is wrong with polling as a whole, in words; () when it goes on.
+
+    ``every`` is the default interval in seconds. One failing source is that source's affair. Nothing is wrong before
+    the first poll.
+    """
+    words = {source.name: source_status(source, states.get(source.name), None, now).state for source in sources}
+    polled = [
+        (word, state)
+        for name, word in words.items()
+        if word not in _STOPPED and (state := states.get(name)) and state.last_poll_at
+    ]
+    if not polled:
+        return ()
+    found = []
+    if all(word == "failing" for word, _ in polled):
+        found.append("every source fails" if len(polled) > 1 else "the only source fails")
+    standstill = _standstill([state for _, state in polled], timedelta(seconds=every), now)
+    return (*found, standstill) if standstill else tuple(found)
+
+
+def _standstill(states: Sequence[SourceState], every: timedelta, now: datetime) -> str | None:
+    """Say that nothing is polled any more, although the next poll should have come long ago."""
+    last = max(state.last_poll_at for state in states if state.last_poll_at)
+    due = min((state.next_poll_at for state in states if state.next_poll_at), default=now)
+    if now - last <= _INTERVALS * max(due - last, every) or due >= now:
+        return None
+    return f"no poll for {_minutes(now - last)} min; the next was due {_minutes(now - due)} min ago"
+
+
+def _minutes(span: timedelta) -> int:
+    return round(span.total_seconds() / 60)

@@ -1,18 +1,195 @@
-"""Mapped fields (SPEC §3.1): the first path that says something wins, else a template is filled in.
+"""Dates of mapped sources, in the forms that their configuration names (SPEC §3.1, §3.2)."""
 
-A value that ``match`` refuses, or of which ``strip`` leaves nothing, gives the turn to the next path.
-"""
-
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 from urllib.parse import quote
 
-from feedhub.model.mapping import FieldMap
 from feedhub.model.report import FieldTrace
+from feedhub.model.source import NAMED_FORMATS, FieldMap
+from feedhub.rules.categorize import Pattern, compile_pattern
+from feedhub.rules.dates import parse_date
 from feedhub.rules.json_paths import compile_path, in_words
-from feedhub.rules.mapped_values import ADDRESS_FIELDS, FieldValue, is_present, shaped, shown, text_of
+from feedhub.rules.text import clean_text
+
+_PER_SECOND: Final = {"epoch": 1, "epoch_ms": 1_000, "epoch_us": 1_000_000}
+_FIRST_YEAR, _LAST_YEAR = 1990, 2100  # as in rules/dates: 0001-01-01 and 1970-01-01 stand for "no date"
+_LONGEST: Final = 200
+_LONG_FRACTION: Final = re.compile(r"(?<=\d[.,:])(\d{6})\d+")
+
+
+def read_mapped_date(value: str, formats: tuple[str, ...], zone: tzinfo, now: datetime | None) -> datetime:
+    """Return the instant that ``value`` names in one of ``formats``, in UTC; without formats, in any known form.
+
+    Formats are strptime patterns, ``iso``, ``epoch``, ``epoch_ms``, ``epoch_us`` or ``relative``. A date without a
+    zone is taken in ``zone``. ``relative`` (``今天 16:25``, ``3分钟前``) needs ``now``.
+
+    Raises:
+        ValueError: ``"…" does not match "%Y-%m-%d"``.
+    """
+    text = " ".join(value.split())
+    if len(text) > _LONGEST:
+        raise ValueError(f"{shown(text)} is too long for a date")
+    if not formats:
+        found = parse_date(text, zone=zone, now=now)
+        if found is None:
+            raise ValueError(f"{shown(text)} is no date that can be read")
+        return found
+    for form in formats:
+        moment = _read(text, form, zone, now)
+        if moment is not None:
+            if _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+                return moment
+            raise ValueError(f"{shown(text)} read as {form} is in the year {moment.year}, which cannot be believed")
+    if "relative" in formats and now is None:
+        raise ValueError(f"{shown(text)} cannot be read: it is not known when the document was fetched")
+    raise ValueError(f"{shown(text)} does not match {' or '.join(_quoted(form) for form in formats)}")
+
+
+def _quoted(form: str) -> str:
+    return form if form in NAMED_FORMATS else f'"{form}"'
+
+
+def _read(text: str, form: str, zone: tzinfo, now: datetime | None) -> datetime | None:
+    try:
+        if form in _PER_SECOND:
+            return _from_epoch(text, _PER_SECOND[form])
+        if form == "iso":
+            return _in_utc(datetime.fromisoformat(text), zone)
+        if form == "relative":
+            return parse_date(text, zone=zone, now=now) if now else None
+        return _from_pattern(text, form, zone)
+    except (ValueError, OverflowError, IndexError, re.error):
+        return None
+
+
+def _from_epoch(text: str, per_second: int) -> datetime | None:
+    number = int(text) if text.lstrip("-").isdecimal() else float(text)
+    if not math.isfinite(number):
+        return None
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=round(number * (1_000_000 // per_second)))
+
+
+def _from_pattern(text: str, form: str, zone: tzinfo) -> datetime:
+    if "%f" in form:
+        text = _LONG_FRACTION.sub(r"\1", text)  # strptime knows six digits, some services write nine
+    return _in_utc(datetime.strptime(text, form), zone)  # noqa: DTZ007 - the zone is put in by _in_utc
+
+
+def _in_utc(moment: datetime, zone: tzinfo) -> datetime:
+    if not 1 < moment.year < 9999:
+        return moment.replace(tzinfo=UTC)  # where calendars end, zones cannot be counted
+    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+
+
+LIST_FIELDS: Final = frozenset({"author", "tags", "enclosures"})
+"""Fields that hold several values; all others hold one text."""
+ADDRESS_FIELDS: Final = frozenset({"link", "image", "comments", "enclosures"})
+"""Fields whose texts are addresses."""
+
+FieldValue = str | tuple[object, ...]
+
+_COMMAS: Final = re.compile(r"[,，、;；]")
+
+
+def is_present(value: object) -> bool:
+    """Tell whether a value says anything: not null, blank text, an empty list or object. 0 and false do."""
+    if isinstance(value, str):
+        return bool(value.strip())
+    return value is not None and value != [] and value != {}
+
+
+def text_of(value: object) -> str | None:
+    """Return a JSON value as text: numbers as people write them, lists joined; None for objects and null."""
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and math.isfinite(value) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, list):
+        parts = [text_of(part) for part in value if not isinstance(part, list)]
+        return ", ".join(part for part in parts if part) or None
+    return None
+
+
+def shaped(name: str, field: FieldMap, value: object) -> FieldValue | None:
+    """Return ``value`` as the field ``name`` wants it, after ``match``, ``strip`` and ``limit``; None for nothing.
+
+    Tags and authors are a tuple of texts: from a list, from objects with a ``name``, tags also from a text with
+    commas. Enclosures keep objects as they are. Of several addresses, the first is the link.
+
+    Raises:
+        ValueError: the value is of another form, or ``match`` does not match it.
+    """
+    if name in LIST_FIELDS:
+        return _several(name, field, value)
+    if name in ADDRESS_FIELDS and isinstance(value, list):
+        value = next(filter(is_present, value), None)
+    text = text_of(value)
+    if text is None:
+        raise ValueError(f"not text but {in_words(value)}")
+    return trimmed(text, field) or None
+
+
+def trimmed(text: str, field: FieldMap) -> str:
+    """Return ``text`` after ``match`` (its first group that took part), ``strip`` and ``limit`` of a field.
+
+    Raises:
+        ValueError: ``match`` does not match.
+    """
+    if field.match is not None:
+        found = _first_group(compile_pattern(field.match), text)
+        if found is None:
+            raise ValueError(f"{shown(text)} does not match {field.match!r}")
+        text = found
+    if field.strip is not None:
+        text = compile_pattern(field.strip).sub("", text)
+    if field.limit is not None:
+        text = text.strip()[: field.limit]
+    return text if text.strip() else ""
+
+
+def shown(value: object, longest: int = 80) -> str:
+    """Return a value as it is quoted in a message, shortened."""
+    text = value if isinstance(value, str) else repr(value)
+    text = " ".join(clean_text(text[: longest * 4]).split())
+    return f'"{text}"' if len(text) <= longest else f'"{text[:longest]}…"'
+
+
+def _several(name: str, field: FieldMap, value: object) -> tuple[object, ...] | None:
+    parts: Sequence[object] = value if isinstance(value, list) else [value]
+    if name == "tags" and isinstance(value, str):
+        parts = _COMMAS.split(value)
+    found: list[object] = []
+    nameless: object = None
+    for part in parts:
+        if isinstance(part, dict) and name == "enclosures":
+            found.append(part)
+            continue
+        label = text_of(part.get("name") if isinstance(part, dict) else part)
+        if label is None and is_present(part):
+            nameless = part
+        kept = trimmed(label, field) if label and label.strip() else ""
+        if kept:
+            found.append(kept)
+    if not found and nameless is not None:
+        raise ValueError(f"no text and no `name` in {in_words(nameless)}")
+    return tuple(found) or None
+
+
+def _first_group(pattern: Pattern, text: str) -> str | None:
+    match = pattern.search(text)
+    if match is None:
+        return None
+    groups = (match.group(number) for number in range(1, pattern.groups + 1))
+    return next((group for group in groups if group is not None), None) if pattern.groups else match.group(0)
+
 
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
 # RFC 3986: what may stand in a path segment, and the slash; in a query, & = + # would change its meaning.

@@ -1,11 +1,64 @@
-"""When a source is polled next (SPEC §7): after a success, after a failure, and when the plan is made anew."""
+"""When a source is polled next, at which address, and how politely (SPEC §7, §8)."""
 
 import hashlib
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Final
+from urllib.parse import urlsplit
 
-from feedhub.model.document import Freshness
+from feedhub.errors import PollError, UnreachableError
+from feedhub.model.document import Freshness, Redirect, Request
 from feedhub.model.source import PollSettings, Source, SourceState
+from feedhub.rules.urls import ascii_host
+
+
+def host_key(url: str, settings: PollSettings) -> str:
+    """Return what limits are counted by: the pattern of the first group that the host is in, else the host.
+
+    The host is in lower case, in ASCII, without port and trailing dot; "" for what has no host, such as a file.
+    """
+    return group_key(host_name(url), settings)
+
+
+@lru_cache(maxsize=1024)  # a poll asks for its host several times
+def host_name(url: str) -> str:
+    """Return the host of an address as it is counted, "" for what has none."""
+    try:
+        parts = urlsplit(url)
+        return "" if parts.scheme == "file" else ascii_host(parts.hostname or "")
+    except ValueError:
+        return ""
+
+
+def group_key(host: str, settings: PollSettings) -> str:
+    """Return ``host_key`` of any address on a host that ``host_name`` gave."""
+    if not host or not settings.host_groups:
+        return host
+    # Patterns may be written in either form of an international name.
+    names = (host, _in_letters(host))
+    for group in settings.host_groups:
+        if any(fnmatchcase(name, group.pattern.lower()) for name in names):
+            return group.pattern
+    return host
+
+
+def host_pace(key: str, settings: PollSettings) -> tuple[int, float]:
+    """Return how many requests at a time, and how many seconds apart, for a key that ``host_key`` gave."""
+    for group in settings.host_groups:
+        if group.pattern == key:
+            return group.concurrent, group.gap
+    return settings.host_concurrent, settings.host_gap
+
+
+def _in_letters(name: str) -> str:
+    try:
+        return name.encode().decode("idna")
+    except UnicodeError:
+        return name
+
 
 # Aims at about three polls per expected item, as a reader that looks a little more often than it is rewarded.
 _POLLS_PER_ITEM: Final = 3
@@ -106,3 +159,89 @@ def spread(name: str) -> float:
 
 def _clamped(seconds: float, settings: PollSettings) -> float:
     return min(max(seconds, settings.min), settings.max)
+
+
+PERMANENT: Final = frozenset({301, 308})
+SIGHTINGS: Final = 3
+_FAILURES_BELIEVED: Final = 3
+
+
+def asked_url(source: Source, state: SourceState) -> str:
+    """Return the address that is asked for a source: where it moved to, unless its configuration changed since."""
+    return state.moved_to if state.moved_to and state.configured_url == source.url else source.url
+
+
+def redirected_request(request: Request, source: Source, state: SourceState) -> Request:
+    """Return the request, at the address a source moved to. Credentials stay with the configured origin."""
+    url = asked_url(source, state)
+    # An address with placeholders, a POST or a file cannot be said to have moved.
+    if url == source.url or request.url != source.url or request.method != "GET":
+        return request
+    return replace(request, url=url, origin=source.url)
+
+
+def after_success(state: SourceState, asked: str, redirects: Sequence[Redirect]) -> SourceState:
+    """Return the state after a poll that gave a feed: the third sighting of one target in a row is believed."""
+    target = permanent_target(redirects)
+    if target is None or target == asked:
+        return replace(state, move_target=None, move_sightings=0)
+    sightings = state.move_sightings + 1 if target == state.move_target else 1
+    if sightings < SIGHTINGS:
+        return replace(state, move_target=target, move_sightings=sightings)
+    return replace(state, moved_to=target, move_target=None, move_sightings=0)
+
+
+def after_failure(state: SourceState) -> SourceState:
+    """Return the state after a failed poll: the row is broken, and a new address that fails is given up again."""
+    state = replace(state, move_target=None, move_sightings=0)
+    if state.moved_to and (state.failures >= _FAILURES_BELIEVED or state.gone):
+        return replace(state, moved_to=None, gone=False)
+    return state
+
+
+def permanent_target(redirects: Sequence[Redirect]) -> str | None:
+    """Return where the unbroken run of permanent redirects leads that begins at the asked address."""
+    target = None
+    for redirect in redirects:
+        if redirect.status not in PERMANENT:
+            break
+        target = redirect.url
+    return target if target and urlsplit(target).scheme in ("http", "https") else None
+
+
+_FEWEST_HOSTS: Final = 3
+_SHARE: Final = 20
+_MOST_HOSTS: Final = 20
+RETRY_SECONDS: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outage:
+    """Polls in a row that reached nobody: the hosts, and the sources that were asked, oldest first."""
+
+    hosts: frozenset[str] = frozenset()
+    sources: tuple[str, ...] = ()
+    is_certain: bool = True
+
+    def after(self, source: str, host: str, error: PollError | None) -> "Outage":
+        """Return what is known after one more poll. Any answer, even a bad one, ends the suspicion."""
+        if not host:
+            return self  # a local file says nothing about the network
+        if not isinstance(error, UnreachableError):
+            return Outage()
+        return replace(
+            self,
+            hosts=self.hosts | {host},
+            sources=tuple(dict.fromkeys((*self.sources, source))),
+            is_certain=self.is_certain and error.own_network,
+        )
+
+    def is_ours(self, hosts: Collection[str]) -> bool:
+        """Tell whether our own network must be down; ``hosts`` are all that are polled.
+
+        A few hosts that do not answer one after the other are no coincidence; the more are polled, the more it takes.
+        With fewer hosts, all of them, if the errors speak of our side: no route, or a resolver that is out of reach.
+        """
+        if len(self.hosts) >= min(_FEWEST_HOSTS + len(hosts) // _SHARE, _MOST_HOSTS):
+            return True
+        return self.is_certain and bool(self.hosts) and self.hosts.issuperset(hosts)

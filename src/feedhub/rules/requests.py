@@ -9,8 +9,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit, urlunsp
 
 from feedhub.model.document import Document, Request, Validators
 from feedhub.model.item import ParsedFeed, ParsedItem
-from feedhub.model.mapping import DetailMap, PageMap
-from feedhub.model.source import Source
+from feedhub.model.source import DetailMap, PageMap, Source
 from feedhub.rules.mapping import filled
 from feedhub.rules.urls import is_web_url
 

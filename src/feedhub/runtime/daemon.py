@@ -1,27 +1,135 @@
-"""The daemon: one thread that decides, stores and publishes; everything else brings it events (SPEC §7)."""
+"""What the daemon is told, whom it tells, and the log line of a poll."""
 
 import logging
 import queue
+import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from time import monotonic
-from typing import Final
+from types import FrameType
+from typing import Final, Protocol
 
-from feedhub.errors import ConfigError, StoreError
-from feedhub.model.report import Outcome, PublishReport
+from feedhub.errors import ConfigError, DamagedStoreError, StoreError
+from feedhub.model.report import Outcome, PollReport, PublishReport
 from feedhub.model.settings import Settings
 from feedhub.runtime.clock import ClockWatch
 from feedhub.runtime.engine import Engine, Finished, UnderWay
-from feedhub.runtime.events import Observer, Reload, Stop, Tick, log_poll
-from feedhub.runtime.hub import Hub
-from feedhub.runtime.patience import Patience
+from feedhub.runtime.hub import Hub, plan
 from feedhub.runtime.publisher import Publisher
 from feedhub.runtime.scheduler import Scheduler
-from feedhub.runtime.sync import plan
 from feedhub.runtime.systemd import Notifier
 from feedhub.runtime.watch import ConfigWatch
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """It is time to look for sources that are due."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """The configuration may have changed; ``reason`` says what makes us think so."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Somebody wants us to end; ``reason`` says who."""
+
+    reason: str
+
+
+class Observer(Protocol):
+    """Is told what happens: the web server, and whoever counts. Called in the daemon's thread; must be quick."""
+
+    def polled(self, report: PollReport) -> None:
+        """A poll was stored."""
+        ...
+
+    def published(self, report: PublishReport) -> None:
+        """Outputs were written, or nothing had changed."""
+        ...
+
+    def reloaded(self, hub: Hub) -> None:
+        """From now on this hub is at work; also called once at the start."""
+        ...
+
+    def close(self) -> None:
+        """The daemon ends."""
+        ...
+
+
+@contextmanager
+def signals_as_events(put: Callable[[Reload | Stop], None]) -> Iterator[None]:
+    """Let SIGTERM, SIGINT and SIGHUP be events for the block. For the main thread only."""
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        name = signal.Signals(number).name
+        put(Reload(name) if name == "SIGHUP" else Stop(name))
+
+    names = [name for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)]
+    before = {name: signal.signal(getattr(signal, name), on_signal) for name in names}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(getattr(signal, name), handler)
+
+
+def log_poll(report: PollReport) -> None:
+    """Log a poll: what failed as a warning, what brought something as news, the rest for those who ask."""
+    facts = {"source": report.source, "outcome": report.outcome.value, "seconds": round(report.seconds, 2)}
+    if report.outcome is Outcome.FAILED:
+        log.warning("poll", extra={**facts, "reason": report.reason})
+    elif report.new or report.changed or report.duplicate:
+        news = {name: getattr(report, name) for name in ("new", "changed", "duplicate") if getattr(report, name)}
+        log.info("poll", extra={**facts, **news})
+    else:
+        log.debug("poll", extra={**facts, **({"reason": report.reason} if report.reason else {})})
+
+
+_FIRST: Final = 1.0
+_LONGEST: Final = 60.0
+
+
+class Patience:
+    """Counts store errors and says when to try again. What could not be stored stays due, so nothing is lost."""
+
+    def __init__(self) -> None:
+        self._wait = 0.0
+        self._until = 0.0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the store may be tried again."""
+        return monotonic() >= self._until
+
+    @contextmanager
+    def outliving(self) -> Iterator[None]:
+        """Swallow a StoreError of the block, log it, and wait longer each time; a block that succeeds ends the wait.
+
+        Raises:
+            DamagedStoreError: waiting does not help.
+        """
+        try:
+            yield
+        except DamagedStoreError:
+            raise
+        except StoreError as error:
+            self._wait = min(max(2 * self._wait, _FIRST), _LONGEST)
+            self._until = monotonic() + self._wait
+            again = f"{self._wait:.0f}s"
+            log.error("the store cannot be used", extra={"reason": str(error), "again_in": again})
+        else:
+            if self._wait and self.is_over:
+                log.warning("the store can be used again")
+                self._wait = 0.0
+
 
 # Seconds. Together with publishing, stopping stays well below the thirty that SPEC §7 allows.
 _GRACE: Final = 8.0

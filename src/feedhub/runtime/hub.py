@@ -1,16 +1,18 @@
-"""The composition root: builds the parts from the settings, and offers what commands need as one object."""
+"""From what a person pastes to what the store knows: URL, infoCode or item id (SPEC §2, ``explain``)."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from functools import cached_property
+from hashlib import sha256
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 from feedhub.errors import UsageError
 from feedhub.fetch.throttle import Throttle
+from feedhub.model.identity import KeyPattern
 from feedhub.model.report import (
     Explanation,
     HubStatus,
@@ -22,30 +24,106 @@ from feedhub.model.report import (
     SearchHit,
 )
 from feedhub.model.settings import Settings
-from feedhub.model.source import Source, SourceState
+from feedhub.model.source import PlannedPoll, Source, SourceState
 from feedhub.pipeline.details import Outside
-from feedhub.pipeline.poll import Fetched, fetch_source
+from feedhub.pipeline.ingest import refile
+from feedhub.pipeline.poll import Fetched, Keeping, Scheduled, fetch_source
 from feedhub.pipeline.prune import prune
-from feedhub.pipeline.store import Keeping
 from feedhub.ports.store import Store
+from feedhub.rules.categorize import compile_pattern
 from feedhub.rules.health import is_due, source_status
-from feedhub.rules.hosts import host_key, host_pace
+from feedhub.rules.identity import key_text
+from feedhub.rules.pacing import first_poll_at, host_key, host_pace, replanned_at, usual_interval
+from feedhub.rules.select import ALL, output_feed
+from feedhub.rules.urls import canonical_url
 from feedhub.runtime.clock import utc_now
-from feedhub.runtime.explain import explained
-from feedhub.runtime.keeper import Keeper
 from feedhub.runtime.plugins import Signers
-from feedhub.runtime.poller import poll_all
-from feedhub.runtime.sync import sync_store
+from feedhub.runtime.poller import Keeper, poll_all
 from feedhub.store.sql import open_store
 
-# What fetches, reads and renders is imported when it is needed: `status` needs none of it.
 if TYPE_CHECKING:
     from feedhub.fetch.fetcher import AnyFetcher
-    from feedhub.runtime.presses import Presses
     from feedhub.runtime.preview import Looker
-    from feedhub.runtime.schedule import CronSchedule
-    from feedhub.sources.clean import HtmlCleaner
-    from feedhub.sources.discover import DiscoveredFeed
+    from feedhub.runtime.publisher import Presses
+    from feedhub.runtime.scheduler import CronSchedule
+    from feedhub.sources.feed.discover import DiscoveredFeed
+    from feedhub.sources.markup.clean import HtmlCleaner
+
+
+def explained(ref: str, store: Store, settings: Settings) -> tuple[Explanation, ...]:
+    """Return every item (or ledger trace) that ``ref`` may mean, with the output files that hold it now."""
+    found = store.explain(tuple(dict.fromkeys(_references(ref.strip(), settings))))
+    return tuple(replace(one, outputs=tuple(_holding(one, store, settings))) for one in found)
+
+
+def _references(ref: str, settings: Settings) -> Iterator[str]:
+    yield ref
+    url = canonical_url(ref)
+    if url:
+        yield key_text("url", url)
+    for pattern in _patterns(settings):
+        yield key_text(pattern.name, ref)
+        value = compile_pattern(pattern.pattern).value(ref)
+        if value:
+            yield key_text(pattern.name, value)
+    for source in settings.sources:
+        yield f"guid:{source.name}:{ref}"
+
+
+def _patterns(settings: Settings) -> Iterator[KeyPattern]:
+    seen = set()
+    for source in settings.sources:
+        for pattern in source.identity:
+            if pattern not in seen:
+                seen.add(pattern)
+                yield pattern
+
+
+def _holding(explanation: Explanation, store: Store, settings: Settings) -> Iterator[str]:
+    if explanation.item_id is None or explanation.removed_at is not None:
+        return
+    for slug in (ALL, *(slug for slug, _, _ in explanation.memberships)):
+        feed = output_feed(slug, settings.site, settings.categories, settings.output)
+        if any(item.id == explanation.item_id for item in store.newest(slug, feed.entries)):
+            yield from (f"feeds/{slug}.{form}" for form in settings.output.formats)
+
+
+def sync_store(store: Store, settings: Settings, now: datetime) -> None:
+    """Make the stored categories those of the configuration, and file stored items by its rules."""
+    from_records = any(source.category_map for source in settings.sources)
+    store.sync_categories(settings.categories, settings.output_digest, now, from_records=from_records)
+    refile(store, settings.sources, settings.rules, digest=_filing_digest(settings), now=now)
+
+
+def plan(store: Store, settings: Settings, scheduled: Scheduled, now: datetime, *, set_by: float = 0.0) -> None:
+    """Write down when each source is due: new ones spread out from now on, others when they were.
+
+    ``set_by``: by how many seconds the clock was set just now.
+    """
+    states = {state.name: state for state in store.states()}
+    planned: list[PlannedPoll] = []
+    new = 0
+    for source in settings.sources:
+        if source.paused:
+            continue
+        state = states.get(source.name)
+        if state is None or (state.last_poll_at is None and state.next_poll_at is None):
+            at: datetime | None = first_poll_at(now, position=new, interval=usual_interval(source, settings.poll))
+            new += 1
+        else:
+            cron = scheduled(source, now)
+            at = replanned_at(source, state, now=now, scheduled=cron, settings=settings.poll, set_by=set_by)
+        planned.append(PlannedPoll(name=source.name, host=host_key(source.url, settings.poll), at=at))
+    store.plan_polls(planned)
+
+
+def _filing_digest(settings: Settings) -> str:
+    """Return what decides where stored items are filed: rules, and titles that records may be filed under."""
+    titles = {category.title: category.slug for category in settings.categories}
+    return f"{settings.rules_digest}:{sha256(repr(sorted(titles.items())).encode()).hexdigest()[:16]}"
+
+
+# What fetches, reads and renders is imported when it is needed: `status` needs none of it.
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +187,7 @@ class Hub:
 
     @cached_property
     def _presses(self) -> "Presses":
-        from feedhub.runtime.presses import Presses
+        from feedhub.runtime.publisher import Presses
 
         return Presses(self.settings)
 
@@ -275,13 +353,13 @@ class Hub:
     @cached_property
     def scheduled(self) -> "CronSchedule":
         """When a source's cron expression is due."""
-        from feedhub.runtime.schedule import CronSchedule
+        from feedhub.runtime.scheduler import CronSchedule
 
         return CronSchedule(self.settings.site.timezone)
 
     @cached_property
     def _cleaner(self) -> "HtmlCleaner":
-        from feedhub.sources.clean import HtmlCleaner
+        from feedhub.sources.markup.clean import HtmlCleaner
 
         return HtmlCleaner()
 

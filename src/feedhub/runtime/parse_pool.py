@@ -23,9 +23,9 @@ from feedhub.model.source import Source
 from feedhub.sources import KINDS
 
 if TYPE_CHECKING:
-    from feedhub.sources.discover import DiscoveredFeed
+    from feedhub.sources.feed.discover import DiscoveredFeed
 
-_PRELOADED = ["feedhub.sources.prepare", "feedhub.sources.web_feed", "feedhub.sources.full_text"]
+_PRELOADED = ["feedhub.sources.kinds", "feedhub.sources.feed.web_feed", "feedhub.sources.mapped.full_text"]
 _MOST_WORKERS = 4
 _ATTEMPTS = 3
 
@@ -191,25 +191,25 @@ def _prepare(memory: int) -> None:
 
 
 def _prepared(document: Document, source: Source, kinds: Mapping[str, str]) -> ParsedFeed:
-    from feedhub.sources.prepare import read_prepared
+    from feedhub.sources.kinds import read_prepared
 
     return read_prepared(document, source, kinds)
 
 
 def _detail(document: Document, source: Source) -> Detail:
-    from feedhub.sources.full_text import read_detail
+    from feedhub.sources.mapped.full_text import read_detail
 
     return read_detail(document, source)
 
 
 def _trace(document: Document, source: Source, limit: int) -> tuple[RecordTrace, ...]:
-    from feedhub.sources.look import trace
+    from feedhub.sources.kinds import trace
 
     return trace(document, source, limit)
 
 
 def _offers(document: Document) -> "tuple[DiscoveredFeed, ...]":
-    from feedhub.sources.discover import discover_feeds
+    from feedhub.sources.feed.discover import discover_feeds
 
     return discover_feeds(document)
 

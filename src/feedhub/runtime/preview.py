@@ -14,7 +14,7 @@ from feedhub.ports.world import Fetcher, Parser
 from feedhub.rules.identity import keyed_document
 from feedhub.rules.requests import first_request
 from feedhub.rules.urls import is_web_url
-from feedhub.sources.discover import DiscoveredFeed
+from feedhub.sources.feed.discover import DiscoveredFeed
 
 
 class Looker(Parser, Protocol):

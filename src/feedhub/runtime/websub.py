@@ -160,7 +160,7 @@ def changed_feeds(report: PublishReport, site: Site) -> tuple[str, ...]:
 
 
 class PingAfterPublish:
-    """See ``feedhub.runtime.events.Observer``. ``hub_of`` says which hub a configuration names, if any.
+    """See ``feedhub.runtime.daemon.Observer``. ``hub_of`` says which hub a configuration names, if any.
 
     The fetcher is its own: at the end, what was published last is told after polling has closed its fetchers.
     """

@@ -8,8 +8,8 @@ from sqlalchemy import bindparam, select
 from feedhub.model.identity import IdentityKey, KeyStrength, KnownItem, KnownKeys, Sighting
 from feedhub.model.item import Item
 from feedhub.store.codec import decode_item, stored_key
-from feedhub.store.connection import Connection, Prepared
 from feedhub.store.outputs import chunks
+from feedhub.store.sqlite import Connection, Prepared
 from feedhub.store.tables import AnyRow, distrusted_keys, identity_keys, items, sightings, sources
 
 _KNOWN = Prepared(

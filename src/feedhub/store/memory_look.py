@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from feedhub.model.item import Item, StoredItem
 from feedhub.model.report import SearchHit
-from feedhub.rules.search_terms import query_terms, search_terms, visible_text
+from feedhub.rules.text import query_terms, search_terms, searched_text
 from feedhub.store.memory_data import ALL, Data
 from feedhub.store.search import snippet
 
@@ -63,7 +63,7 @@ class MemoryLook:
 
 
 def _text(item: Item) -> str:
-    return f"{item.title} {visible_text(item)}"
+    return f"{item.title} {searched_text(item)}"
 
 
 def _count(text: str, terms: list[str]) -> int:

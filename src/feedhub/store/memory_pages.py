@@ -12,7 +12,7 @@ from feedhub.store.memory_data import Data
 
 
 class MemoryPages:
-    """See ``feedhub.ports.output_store.OutputStore``."""
+    """See ``feedhub.ports.store.OutputStore``."""
 
     _data: Data
     _lock: threading.RLock

@@ -1,17 +1,108 @@
-"""Sources and what is remembered about each between polls."""
+"""Sources and what is remembered about each between polls: state, due times, health events."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import BigInteger, bindparam, func, select, type_coerce, update
+from sqlalchemy import BigInteger, bindparam, delete, func, select, type_coerce, update
 
-from feedhub.model.report import SourceCounts
-from feedhub.model.source import SourceState
+from feedhub.model.report import HealthEvent, SourceCounts
+from feedhub.model.source import PlannedPoll, SourceState
 from feedhub.store.codec import decode_state, encode_state
-from feedhub.store.connection import Connection, Prepared
-from feedhub.store.outputs import ALL, bump
-from feedhub.store.sqlite import insert
-from feedhub.store.tables import EPOCH, AnyRow, items, memberships, sightings, sources
+from feedhub.store.outputs import ALL, bump, chunks
+from feedhub.store.sqlite import Connection, Prepared, insert
+from feedhub.store.tables import EPOCH, AnyRow, health_events, items, memberships, sightings, sources
+
+_PLANNED = insert(sources)
+_PLAN = Prepared(
+    _PLANNED.on_conflict_do_update(
+        index_elements=["name"],
+        set_={name: _PLANNED.excluded[name] for name in ("host", "scheduled", "next_poll_at")},
+    )
+)
+_OVERDUE = (
+    select(
+        sources,
+        func.row_number()
+        .over(partition_by=sources.c.host, order_by=(sources.c.next_poll_at, sources.c.id))
+        .label("turn"),
+    )
+    .where(sources.c.scheduled == 1, sources.c.next_poll_at <= bindparam("now", type_=sources.c.next_poll_at.type))
+    .subquery()
+)
+_DUE = Prepared(
+    select(_OVERDUE)
+    .where(_OVERDUE.c.turn <= bindparam("per_host"))
+    .order_by(_OVERDUE.c.next_poll_at, _OVERDUE.c.id)
+    .limit(bindparam("most"))
+)
+_ANY_DUE = Prepared(
+    select(sources.c.id)
+    .where(sources.c.scheduled == 1, sources.c.next_poll_at <= bindparam("now", type_=sources.c.next_poll_at.type))
+    .limit(1)
+)
+_NEXT = Prepared(
+    select(sources.c.next_poll_at)
+    .where(sources.c.scheduled == 1, sources.c.next_poll_at.is_not(None))
+    .order_by(sources.c.next_poll_at)
+    .limit(1)
+)
+
+
+def plan_polls(connection: Connection, plan: Sequence[PlannedPoll]) -> None:
+    """Write who is scheduled and when."""
+    connection.execute(update(sources).where(sources.c.scheduled == 1).values(scheduled=0))
+    if plan:
+        rows = [{"name": one.name, "host": one.host, "scheduled": 1, "next_poll_at": one.at} for one in plan]
+        connection.execute(_PLAN, rows)
+
+
+def due(connection: Connection, now: datetime, per_host: int, limit: int) -> tuple[SourceState, ...]:
+    """Return who is due. Mostly nobody is, so that is asked first, of the index alone."""
+    if connection.execute(_ANY_DUE, {"now": now}).first() is None:
+        return ()
+    rows = connection.execute(_DUE, {"now": now, "per_host": per_host, "most": limit})
+    return tuple(state_of(row) for row in rows)
+
+
+def next_due_at(connection: Connection) -> datetime | None:
+    """Return the earliest due time."""
+    found: datetime | None = connection.execute(_NEXT).scalar()
+    return found
+
+
+def hold(connection: Connection, names: Sequence[str], until: datetime) -> None:
+    """Put off sources that are due before ``until``."""
+    for part in chunks(names):
+        connection.execute(
+            update(sources).where(sources.c.name.in_(part), sources.c.next_poll_at < until).values(next_poll_at=until)
+        )
+
+
+PUBLISHED = "health_published"
+_KEPT = 1_000
+
+
+def add_events(connection: Connection, events: Sequence[HealthEvent]) -> None:
+    """Add events; far more than a feed shows are kept, and no more."""
+    if not events:
+        return
+    connection.execute(
+        insert(health_events),
+        [{"at": one.at, "source": one.source, "kind": one.kind, "text": one.text} for one in events],
+    )
+    connection.execute(delete(health_events).where(health_events.c.id <= newest_number(connection) - _KEPT))
+
+
+def newest_events(connection: Connection, limit: int) -> tuple[HealthEvent, ...]:
+    """Return the newest events, newest first."""
+    rows = connection.execute(select(health_events).order_by(health_events.c.id.desc()).limit(limit))
+    return tuple(HealthEvent(at=row.at, source=row.source, kind=row.kind, text=row.text) for row in rows)
+
+
+def newest_number(connection: Connection) -> int:
+    """Return the number of the newest event; 0 when there is none."""
+    return connection.execute(select(func.max(health_events.c.id))).scalar() or 0
+
 
 _DAY = timedelta(days=1)
 _MICROSECOND = timedelta(microseconds=1)

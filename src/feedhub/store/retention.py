@@ -6,9 +6,8 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Select, bindparam, case, delete, exists, func, select, update
 
 from feedhub.store.codec import NO_WORDING, encode_item
-from feedhub.store.connection import Connection
 from feedhub.store.outputs import ALL, bump, stamp
-from feedhub.store.sqlite import unindex
+from feedhub.store.sqlite import Connection, unindex
 from feedhub.store.tables import filings, identity_keys, items, ledger, memberships, sightings, sources
 
 

@@ -6,11 +6,10 @@ from sqlalchemy import bindparam, select
 
 from feedhub.model.item import Item, Terms
 from feedhub.model.report import SearchHit
-from feedhub.rules.search_terms import item_terms, query_terms, visible_text
+from feedhub.rules.text import item_terms, query_terms, searched_text
 from feedhub.store.codec import decode_item
-from feedhub.store.connection import Connection, Prepared
 from feedhub.store.outputs import chunks
-from feedhub.store.sqlite import index_texts, matching
+from feedhub.store.sqlite import Connection, Prepared, index_texts, matching
 from feedhub.store.tables import items, sightings, sources
 
 _BEFORE, _AFTER = 30, 90
@@ -62,7 +61,7 @@ def count_found(connection: Connection, query: str, most: int) -> int:
 
 def snippet(item: Item, terms: list[str]) -> str:
     """Return a line of plain text around the first place where a term stands; the beginning if none is visible."""
-    text = " ".join(visible_text(item).split())
+    text = " ".join(searched_text(item).split())
     places = [place for term in terms if (place := text.lower().find(_visible(term))) >= 0]
     start = max(0, min(places, default=0) - _BEFORE)
     end = start + _BEFORE + _AFTER

@@ -1,21 +1,80 @@
-"""What can be done inside one write transaction."""
+"""The database under the store: transactions, and the one writer."""
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 
-from sqlalchemy import text
+from sqlalchemy import Engine, Select, text
 
+from feedhub.errors import StoreError
 from feedhub.model.identity import IdentityKey, IngestPlan, KnownKeys
 from feedhub.model.item import Item
 from feedhub.model.report import HealthEvent
 from feedhub.model.source import SourceState
-from feedhub.store import health, known, polls, schedule
-from feedhub.store.categories import brought_by, slug_of_known_title, slug_of_title
-from feedhub.store.connection import Connection, Prepared
+from feedhub.store import known, polls
 from feedhub.store.ingest import apply_plan
-from feedhub.store.sqlite import Guard
+from feedhub.store.memberships import brought_by, slug_of_known_title, slug_of_title
+from feedhub.store.migrations import apply_next
+from feedhub.store.outputs import chunks
+from feedhub.store.sqlite import Connection, Guard, Prepared, use_wal
 from feedhub.store.tables import AnyRow
+
+
+class SqlBase:
+    """What every side of the store works with."""
+
+    def __init__(self, engine: Engine, place: str, busy_timeout: float) -> None:
+        self._engine = engine
+        self._writer_engine = engine.execution_options(write=True)
+        self._place = place
+        self._busy_timeout = busy_timeout
+        self._guard = Guard(place)
+        # Threads of one process wait here, in turn, and not in SQLite's retry loop, which may starve one of them.
+        self._one_writer = threading.Lock()
+
+    def prepare(self) -> None:
+        """Make the folder, bring the schema up to date, refuse what cannot be used."""
+        with Guard(self._place, OSError):
+            Path(self._place).parent.mkdir(parents=True, exist_ok=True)
+            use_wal(self._engine)
+        while self._migrate_once():
+            pass
+
+    def _migrate_once(self) -> bool:
+        with self._write() as connection:
+            return apply_next(connection.plain, self._place)
+
+    @contextmanager
+    def _alone_in_process(self) -> Iterator[None]:
+        if not self._one_writer.acquire(timeout=self._busy_timeout):
+            raise StoreError(f"store {self._place} is in use by another thread for more than {self._busy_timeout:g} s")
+        try:
+            yield
+        finally:
+            self._one_writer.release()
+
+    @contextmanager
+    def _write(self) -> Iterator[Connection]:
+        with self._alone_in_process(), self._guard, self._writer_engine.begin() as connection:
+            yield Connection(connection)
+
+    @contextmanager
+    def _read(self) -> Iterator[Connection]:
+        with self._guard, self._engine.begin() as connection:
+            yield Connection(connection)
+
+    def _selected(self, wanted: Select[int]) -> Iterator[list[int]]:
+        """Yield what ``wanted`` selects in parts that are written one by one: pollers wait for one part only."""
+        with self._read() as connection:
+            found: set[int] = set(connection.execute(wanted).scalars())
+        yield from chunks(sorted(found))
+
+    def close(self) -> None:
+        """See the port."""
+        self._engine.dispose()
+
 
 _BEGIN_PART = Prepared(text("SAVEPOINT part"))
 _UNDO_PART = Prepared(text("ROLLBACK TO SAVEPOINT part"))
@@ -78,12 +137,12 @@ class SqlTransaction:
     def tell(self, events: Sequence[HealthEvent]) -> None:
         """See the port."""
         with self._guard:
-            health.add_events(self._connection, events)
+            polls.add_events(self._connection, events)
 
     def hold(self, names: Sequence[str], until: datetime) -> None:
         """See the port."""
         with self._guard:
-            schedule.hold(self._connection, names, until)
+            polls.hold(self._connection, names, until)
 
     def category_of_title(self, title: str) -> str | None:
         """See the port."""

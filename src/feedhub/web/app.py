@@ -1,12 +1,18 @@
 """The web application (ASGI): published files first, and beside them what is made when somebody asks."""
 
 import asyncio
+import json
 import logging
+import os
+import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from hashlib import sha256
+from importlib.metadata import version
 from importlib.resources import files as resources
-from typing import Final
+from time import monotonic
+from typing import Any, Final, Generic, TypeVar
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -14,18 +20,268 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
-from feedhub.errors import FeedhubError
-from feedhub.publish.addresses import SEARCH_FEED, SEARCH_PAGE
+from feedhub.errors import FeedhubError, StoreError
+from feedhub.model.report import HubStatus
+from feedhub.publish.addresses import MEDIA_TYPES, SEARCH_FEED, SEARCH_PAGE
 from feedhub.publish.page_template import built_in
-from feedhub.runtime.looking import Looked
+from feedhub.runtime.logs import Masker
 from feedhub.runtime.metrics import Metrics
-from feedhub.web.answers import Answer, Answers
-from feedhub.web.choice import chosen, joined
+from feedhub.runtime.status import Looked, daily_series, found, found_feed, hidden, status_json, vitals
+from feedhub.web import prometheus
 from feedhub.web.files import Files, respond
-from feedhub.web.headers import SECURITY
-from feedhub.web.prepared import prepare
+from feedhub.web.pages import HITS, Pages, query_of
+from feedhub.web.prepared import SECURITY, chosen, joined, prepare
+
+_TEXT: Final = {"type": "string"}
+_COUNT: Final = {"type": "integer", "minimum": 0}
+_INSTANT: Final = {"type": ["string", "null"], "format": "date-time"}
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+
+
+def _list(of: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": of}
+
+
+def _answer(words: str, kind: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": words, "content": {kind: {"schema": schema}}}
+
+
+_SOURCE: Final = _object(
+    {
+        "name": _TEXT,
+        "url": {**_TEXT, "description": "Address in the configuration."},
+        "state": {**_TEXT, "description": "ok, failing, stale, gone, paused, broken, or new."},
+        "reason": {**_TEXT, "description": "Why it is not ok, in words."},
+        "current_url": {"type": ["string", "null"], "description": "Address that is asked."},
+        "next_poll_in": {"type": ["number", "null"], "description": "Seconds; negative when overdue."},
+        "last_success": _INSTANT,
+        "last_error": {"type": ["string", "null"]},
+        "http_status": {"type": ["integer", "null"]},
+        "items": _COUNT,
+        "items_per_day": {"type": "number", "minimum": 0},
+        "failures": {**_COUNT, "description": "Failed polls since the last success."},
+        "warnings": _list(_TEXT),
+    }
+)
+_CATEGORY: Final = _object({"slug": _TEXT, "title": _TEXT, "items": _COUNT, "changed_at": _INSTANT})
+_QUERY: Final = {
+    "name": "q",
+    "in": "query",
+    "required": True,
+    "description": "Words that must all occur; Chinese needs no spaces.",
+    "schema": {"type": "string", "maxLength": 200},
+}
+
+
+def openapi() -> dict[str, Any]:
+    """Return the description."""
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "feedhub", "version": version("feedhub"), "license": {"name": "MIT", "identifier": "MIT"}},
+        "servers": [{"url": ".."}],
+        "paths": _paths(),
+        "components": {
+            "schemas": {
+                "Health": _object({"ok": {"type": "boolean"}, "reasons": _list(_TEXT)}),
+                "Status": _object({"sources": _list(_SOURCE), "categories": _list(_CATEGORY)}),
+            }
+        },
+    }
+
+
+def _paths() -> dict[str, Any]:
+    health = {"$ref": "#/components/schemas/Health"}
+    status = {"$ref": "#/components/schemas/Status"}
+    return {
+        "/api/status.json": {
+            "get": {
+                "operationId": "status",
+                "summary": "Every source and category, as `feedhub status --json` prints them.",
+                "responses": {
+                    "200": _answer("The status.", "application/json", status),
+                    "503": _answer("The store cannot be read.", "application/json", health),
+                },
+            }
+        },
+        "/healthz": {
+            "get": {
+                "operationId": "health",
+                "summary": "Whether feedhub as a whole works; starts no poll.",
+                "responses": {
+                    "200": _answer("It does.", "application/json", health),
+                    "503": _answer("It does not; the reasons say why.", "application/json", health),
+                },
+            }
+        },
+        "/metrics": {
+            "get": {
+                "operationId": "metrics",
+                "summary": "Numbers for Prometheus.",
+                "responses": {"200": _answer("The numbers.", "text/plain", _TEXT)},
+            }
+        },
+        "/search.atom": {
+            "get": {
+                "operationId": "search",
+                "summary": "The newest items that hold every word of a query, as an Atom feed.",
+                "parameters": [_QUERY],
+                "responses": {
+                    "200": _answer("The feed.", "application/atom+xml", _TEXT),
+                    "304": {"description": "It has not changed."},
+                    "400": _answer("No query.", "text/plain", _TEXT),
+                },
+            }
+        },
+    }
+
+
+_T = TypeVar("_T")
+
+
+class Kept(Generic[_T]):
+    """Makes a value when it is asked for and the last one is too old; who asks meanwhile waits for the same one."""
+
+    def __init__(self, make: Callable[[], _T], seconds: float) -> None:
+        self._make = make
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._made: tuple[float, _T] | None = None
+
+    def __call__(self) -> _T:
+        """Return the value; raises what making it raises, and tries again the next time."""
+        with self._lock:
+            if self._made is None or monotonic() - self._made[0] >= self._seconds:
+                value = self._make()
+                self._made = (monotonic(), value)
+            return self._made[1]
+
 
 log = logging.getLogger(__name__)
+
+_HTML: Final = "text/html; charset=utf-8"
+_NOT_KEPT: Final = {"cache-control": "no-store"}
+_LATER: Final = {**_NOT_KEPT, "retry-after": "30"}
+
+Answer = Callable[[Request], Response]
+
+
+class Answers:
+    """One method per address; each may block, and be called from many threads.
+
+    ``keep`` is for how many seconds what costs much is shown without being made again.
+    """
+
+    def __init__(self, hub: Looked, metrics: Metrics | None, *, keep: float) -> None:
+        self._hub = hub
+        self._metrics = metrics
+        self._pages = Pages()
+        self._status = Kept[HubStatus](hub.status, keep)
+        self._items = Kept[int](self._counted_items, keep)
+        self._health = Kept[tuple[str, ...]](self._complaints, keep)
+        self._status_page = Kept[bytes](self._made_status_page, keep)
+        self._status_json = Kept[bytes](self._made_status_json, keep)
+        self._openapi = _json_bytes(openapi())
+
+    def missing(self, root: str) -> bytes:
+        """Return the page for a wrong address, for sites that publish none; ``root`` leads to the root of the site."""
+        return self._pages.message(self._hub.settings, "missing", root)
+
+    def failed(self) -> Response:
+        """Answer that a page cannot be made now."""
+        return Response(self._pages.message(self._hub.settings, "failed"), 503, _LATER, _HTML)
+
+    def search(self, request: Request) -> Response:
+        """Answer with the page of a search."""
+        query = query_of(request.query_params.get("q", ""), request.query_params.get("page", "1"))
+        try:
+            result = found(self._hub, query.text, query.first, HITS)
+        except StoreError as error:
+            log.warning("search failed", extra={"reason": str(error)})
+            return Response(self._pages.search(self._hub.settings, query, None), 503, _LATER, _HTML)
+        return Response(self._pages.search(self._hub.settings, query, result), 200, _NOT_KEPT, _HTML)
+
+    def search_feed(self, request: Request) -> Response:
+        """Answer with the feed of a search."""
+        query = query_of(request.query_params.get("q", ""))
+        if not query.text:
+            return Response("give words to search for: search.atom?q=…\n", 400, _NOT_KEPT, "text/plain; charset=utf-8")
+        body = found_feed(self._hub, query.text)
+        headers = {"etag": f'"{sha256(body).hexdigest()[:32]}"', "cache-control": "public, max-age=60"}
+        if headers["etag"] in request.headers.get("if-none-match", ""):
+            return Response(None, 304, headers)
+        return Response(body, 200, headers, f"{MEDIA_TYPES['atom']}; charset=utf-8")
+
+    def status(self, _: Request) -> Response:
+        """Answer with the page of the status."""
+        return Response(self._status_page(), 200, _NOT_KEPT, _HTML)
+
+    def status_json(self, _: Request) -> Response:
+        """Answer with the status for programs."""
+        try:
+            return Response(self._status_json(), 200, _NOT_KEPT, "application/json")
+        except StoreError as error:
+            return self._unhealthy((self._in_public(error),))
+
+    def health(self, _: Request) -> Response:
+        """Answer 200 when all is well, else 503 with the reasons; starts no poll."""
+        complaints = self._health()
+        if complaints:
+            return self._unhealthy(complaints)
+        return Response(_json_bytes({"ok": True, "reasons": []}), 200, _NOT_KEPT, "application/json")
+
+    def metrics(self, _: Request) -> Response:
+        """Answer with the numbers for Prometheus."""
+        counted = self._metrics.now() if self._metrics else None
+        body = prometheus.exposition(self._status(), self._items(), counted, len(self._health()))
+        return Response(body, 200, _NOT_KEPT, prometheus.MEDIA_TYPE)
+
+    def openapi(self, _: Request) -> Response:
+        """Answer with the description of all this."""
+        return Response(self._openapi, 200, {"cache-control": "max-age=3600"}, "application/json")
+
+    def _unhealthy(self, reasons: tuple[str, ...]) -> Response:
+        return Response(_json_bytes({"ok": False, "reasons": list(reasons)}), 503, _NOT_KEPT, "application/json")
+
+    def _counted_items(self) -> int:
+        return self._hub.store.item_count()
+
+    def _complaints(self) -> tuple[str, ...]:
+        settings = self._hub.settings
+        reasons: list[str] = []
+        try:
+            reasons += vitals(self._hub)
+        except StoreError as error:
+            reasons.append(self._in_public(error))
+        if not os.access(settings.output.dir, os.R_OK | os.X_OK):
+            reasons.append("the output folder cannot be read")
+        broken = len(self._metrics.now().failed_outputs) if self._metrics else 0
+        if broken:
+            reasons.append("1 output cannot be written" if broken == 1 else f"{broken} outputs cannot be written")
+        return tuple(reasons)
+
+    @staticmethod
+    def _in_public(error: FeedhubError) -> str:
+        # Where the store lies is for the log; everybody may see this.
+        log.error("the store cannot be read", extra={"reason": str(error)})
+        return "the store cannot be read"
+
+    def _made_status_page(self) -> bytes:
+        hub = self._hub
+        status, series = self._status(), daily_series(hub)
+        return self._pages.status(hub.settings, status, series, self._items(), self._health(), hub.now())
+
+    def _made_status_json(self) -> bytes:
+        masked = Masker()
+        masked.hide(self._hub.settings.secrets)
+        return _json_bytes(hidden(status_json(self._status()), masked))
+
+
+def _json_bytes(document: dict[str, Any]) -> bytes:
+    return (json.dumps(document, ensure_ascii=False, indent=2) + "\n").encode("utf-8", "replace")
+
 
 _KEEP: Final = 5.0
 _HEAD: Final = 16_384

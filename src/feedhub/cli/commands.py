@@ -1,0 +1,389 @@
+"""The commands that people type, but for those with a file of their own: around the configuration, polling, looking."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from feedhub.cli.session import ConfigOption, JsonOption, SetOption, VerboseOption, started
+from feedhub.errors import ConfigError, PollError, UsageError
+
+
+def write_new(path: Path, content: bytes) -> bool:
+    """Write a file and the folders above it; False, with nothing touched, when something is there already.
+
+    Raises:
+        UsageError: no permission, no room, or a file where a folder is needed.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb") as file:
+            file.write(content)
+    except FileExistsError as error:
+        if path.parent.is_dir():
+            return False
+        raise UsageError(f"{error.filename} is a file where a folder is needed") from error
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+    return True
+
+
+_MISUSED: Final = 2
+
+
+def init(
+    ctx: typer.Context,
+    folder: Annotated[str, typer.Argument(metavar="DIR", show_default=False, help="Where; default: here.")] = ".",
+    verbose: VerboseOption = False,
+) -> None:
+    """Write a commented configuration to start from; never overwrites.
+
+    Also writes its JSON Schema and the output folder."""
+    session = started(ctx, None, None, verbose)
+    from feedhub.cli.screen import own_command
+    from feedhub.config.reference import starter_files
+
+    root = Path(folder)
+    for name, content in starter_files().items():
+        path = root / name
+        written = write_new(path, content if isinstance(content, bytes) else content.encode())
+        session.screen.say(f"wrote {path}" if written else f"left alone, it is there already: {path}")
+    config = "" if root == Path() else f" -c {shlex.quote(str(root / 'config' / 'feedhub.yaml'))}"
+    session.screen.say(f"next: {own_command()} check{config}")
+
+
+def check(
+    ctx: typer.Context,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Validate the configuration; print every problem with its place.
+
+    Exit 2 if there is any."""
+    session = started(ctx, config, overrides, verbose)
+    from dataclasses import asdict
+
+    from feedhub.cli.screen import count
+
+    summary = ""
+    try:
+        settings = session.settings()
+    except ConfigError as error:
+        problems = error.problems
+    else:
+        problems = settings.problems
+        summary = ", ".join(
+            (
+                count(len(settings.sources), "source"),
+                count(len(settings.categories), "category", "categories"),
+                count(len(settings.rules), "rule"),
+            )
+        )
+    if as_json:
+        session.screen.json([asdict(problem) for problem in problems])
+    else:
+        for line in problems or [f"ok: {summary}"]:
+            session.screen.say(str(line))
+    if problems:
+        raise typer.Exit(_MISUSED)
+
+
+def schema(ctx: typer.Context, verbose: VerboseOption = False) -> None:
+    """Print the JSON Schema of the configuration, for editors."""
+    session = started(ctx, None, None, verbose)
+    from feedhub.config.schema import json_schema_text
+
+    session.screen.document(json_schema_text())
+
+
+def import_opml(
+    ctx: typer.Context,
+    file: Annotated[str, typer.Argument(metavar="FILE.opml", help="Subscriptions of a feed reader.")],
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Turn the OPML subscriptions of a feed reader into sources.
+
+    Writes `sources/NAME.yaml` beside the configuration; never overwrites. Folders become
+    categories. What is skipped or configured already is said.
+    """
+    session = started(ctx, config, overrides, verbose)
+    from feedhub.cli.screen import own_command
+    from feedhub.cli.subscriptions import import_subscriptions
+    from feedhub.config.opml import read_opml
+
+    try:
+        data = Path(file).read_bytes()
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}") from error
+    offered = read_opml(data)
+    imported = import_subscriptions(offered, session.settings(), Path(file).stem)
+    for line in imported.lines:
+        session.screen.say(line)
+    if imported.path and str(imported.path) not in session.settings().files:
+        session.screen.say(f'add this line to {imported.config}: "include: [sources/*.yaml]"')
+    elif imported.path:
+        session.screen.say(f"next: {own_command()} poll")
+
+
+def export(
+    ctx: typer.Context,
+    output: Annotated[
+        str | None,
+        typer.Option("-o", "--output", metavar="FILE", show_default=False, help="Write here, not to stdout."),
+    ] = None,
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Print the sources as OPML for other feed readers.
+
+    Categories become folders."""
+    session = started(ctx, config, overrides, verbose)
+    from feedhub.config.opml import subscriptions_opml
+
+    opml = subscriptions_opml(session.settings())
+    if output is None:
+        session.screen.document(opml.decode())
+        return
+    try:
+        Path(output).write_bytes(opml)
+    except OSError as error:
+        raise UsageError(f"{output} cannot be written: {error.strerror}") from error
+    session.screen.tell(f"wrote {output}")
+
+
+def poll(
+    ctx: typer.Context,
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Poll these sources, due or not.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Poll every source, due or not.")] = False,
+    no_publish: Annotated[bool, typer.Option("--no-publish", help="Store only; outputs stay due.")] = False,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Poll what is due, store it, and publish what changed. Exit 1 if any source or output failed."""
+    session = started(ctx, config, overrides, verbose)
+    if names and everything:
+        raise UsageError("give names of sources or --all, not both")
+    from feedhub.cli.views import is_complete, print_run, run_json, step_words
+
+    with session.hub() as hub, session.screen.progress("polling") as progress:
+        run = hub.poll(
+            names or (),
+            everything=everything,
+            and_publish=not no_publish,
+            on_start=progress.begin,
+            on_report=lambda report: progress.step(step_words(report)),
+        )
+    if as_json:
+        session.screen.json(run_json(run))
+    else:
+        print_run(session.screen, run, hub.now(), hub.settings.site.timezone)
+    if not is_complete(run):
+        raise typer.Exit(1)
+
+
+def publish(
+    ctx: typer.Context,
+    categories: Annotated[
+        list[str] | None, typer.Argument(metavar="CATEGORY", help="Only these categories (slugs), or `all`.")
+    ] = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Rebuild outputs from the store, without network. Exit 1 if any output failed."""
+    session = started(ctx, config, overrides, verbose)
+    from feedhub.cli.views import print_published, published_json
+
+    with session.hub() as hub:
+        report = hub.publish(categories or ())
+    if as_json:
+        session.screen.json(published_json(report))
+    else:
+        print_published(session.screen, report)
+    if report.failed:
+        raise typer.Exit(1)
+
+
+def prune(
+    ctx: typer.Context,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Apply retention now.
+
+    Removes what no source has offered for long, and what is beyond the newest of every category."""
+    session = started(ctx, config, overrides, verbose)
+    from feedhub.cli.screen import count, own_command
+
+    with session.hub() as hub:
+        report = hub.prune()
+    if as_json:
+        session.screen.json({"items": report.items, "keys": report.keys, "ledger": report.ledger})
+        return
+    forgotten = f"{count(report.keys, 'key')} and {count(report.ledger, 'ledger line')} forgotten"
+    session.screen.say(f"{count(report.items, 'item')} removed, {forgotten}")
+    if report.items:
+        session.screen.say(f"next: {own_command()} publish")
+
+
+def backup(
+    ctx: typer.Context,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Where to write the copy; must not be there yet.")],
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Write a consistent copy of the store, also while others write."""
+    session = started(ctx, config, overrides, verbose)
+    target = Path(file).absolute()
+    if target.exists():
+        raise UsageError(f"{file} is there already; a backup never overwrites")
+    if not target.parent.is_dir():
+        raise UsageError(f"there is no folder {target.parent}")
+    with session.hub() as hub:
+        hub.backup(str(target))
+    session.screen.say(f"wrote {target} ({target.stat().st_size:,} bytes)")
+
+
+_USERINFO: Final = re.compile(r"(?<=//)[^/?#]*@")
+
+
+def status(
+    ctx: typer.Context,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Show the health of every source and category; starts no poll."""
+    session = started(ctx, config, overrides, verbose)
+    from feedhub.cli.views import print_status
+    from feedhub.runtime.status import status_json
+
+    with session.hub() as hub:
+        found = hub.status()
+    if as_json:
+        session.screen.json(status_json(found))
+    else:
+        print_status(session.screen, found, hub.now(), hub.settings.site.timezone)
+
+
+def preview(
+    ctx: typer.Context,
+    target: Annotated[str, typer.Argument(metavar="NAME|URL", help="A configured source, or any address.")],
+    limit: Annotated[int, typer.Option("--limit", min=1, metavar="N", help="Items to show.")] = 5,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Show what a source would give; nothing is stored."""
+    session = started(ctx, config, overrides, verbose)
+    from feedhub.cli.views import preview_json, print_preview
+
+    with session.hub() as hub, _telling(target):
+        found = hub.preview(target, limit)
+    if as_json:
+        session.screen.json(preview_json(found))
+    else:
+        print_preview(session.screen, found, hub.settings.site.timezone)
+
+
+def explain(
+    ctx: typer.Context,
+    ref: Annotated[str, typer.Argument(metavar="REF", help="A URL, an infoCode (or other named key), or an item id.")],
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Tell where an item was seen, and why it is where it is.
+
+    Also how it was recognised, which rule filed or dropped it and when, and which outputs hold it.
+
+    Exit 1 when nothing is known of it.
+    """
+    session = started(ctx, config, overrides, verbose)
+    from feedhub.cli.views import explanation_json, print_explanations
+
+    with session.hub() as hub:
+        found = hub.explain(ref)
+    if as_json:
+        session.screen.json([explanation_json(one) for one in found])
+    elif found:
+        print_explanations(session.screen, found, hub.settings)
+    if not found:
+        session.screen.tell(
+            f"feedhub: nothing is known of {ref}; give a link exactly as a source has it, an infoCode, or an item id "
+            "(feedhub search finds items by their words)"
+        )
+        raise typer.Exit(1)
+
+
+def discover(
+    ctx: typer.Context,
+    url: Annotated[str, typer.Argument(metavar="URL", help="A web page.")],
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """List the feeds that a page offers, as YAML to paste.
+
+    The lines go under `sources:`. Exit 1 when there is none."""
+    session = started(ctx, config, overrides, verbose)
+    from feedhub.cli.views import discovered_json, discovered_yaml
+
+    with session.hub() as hub, _telling(url):
+        found = hub.discover(url)
+    if as_json:
+        session.screen.json(discovered_json(found))
+    elif found:
+        session.screen.document(discovered_yaml(found, taken={source.name for source in hub.settings.sources}))
+    if not found:
+        session.screen.tell(f"feedhub: {url} offers no feed")
+        raise typer.Exit(1)
+
+
+def search(
+    ctx: typer.Context,
+    query: Annotated[list[str], typer.Argument(metavar="QUERY", help="Words that must all occur.")],
+    limit: Annotated[int, typer.Option("--limit", min=1, metavar="N", help="Items to show.")] = 20,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Search the full text of stored items, Chinese included."""
+    session = started(ctx, config, overrides, verbose)
+    from feedhub.cli.views import hit_json, print_hits
+
+    with session.hub() as hub:
+        hits = hub.search(" ".join(query), limit)
+    if as_json:
+        session.screen.json([hit_json(hit) for hit in hits])
+    else:
+        print_hits(session.screen, hits, hub.settings.site.timezone)
+
+
+@contextmanager
+def _telling(target: str) -> Iterator[None]:
+    """Put what was asked for before what went wrong with it (SPEC §2: an error names the place)."""
+    try:
+        yield
+    except PollError as error:
+        raise PollError(f"{_USERINFO.sub('', target)}: {error}", status=error.status) from error

@@ -1,0 +1,418 @@
+"""What the commands say: tables for people, documents for programs."""
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from feedhub.cli.screen import Row, Screen, count, due, moment, when
+from feedhub.config.opml import Subscription, sources_yaml
+from feedhub.model.item import Enclosure, Item, ParsedItem, Rejected
+from feedhub.model.report import (
+    Explanation,
+    HubStatus,
+    LedgerEntry,
+    Outcome,
+    PollReport,
+    PollRun,
+    Preview,
+    PublishReport,
+    RecordTrace,
+    SearchHit,
+    SightingReport,
+    SourceStatus,
+)
+from feedhub.model.settings import Settings
+from feedhub.rules.text import visible_text
+from feedhub.sources.feed.discover import DiscoveredFeed
+
+
+def discovered_yaml(found: Sequence[DiscoveredFeed], taken: Collection[str]) -> str:
+    """Return entries for the list ``sources:``, with names that no source in ``taken`` has."""
+    subscriptions = [Subscription(title=feed.title, url=feed.url) for feed in found]
+    return sources_yaml(subscriptions, taken).removeprefix("sources:\n")
+
+
+def discovered_json(found: Sequence[DiscoveredFeed]) -> list[dict[str, Any]]:
+    """Return what ``discover --json`` prints."""
+    return [{"url": feed.url, "title": feed.title, "media_type": feed.media_type} for feed in found]
+
+
+_BY_SOURCE: Final = "source"
+_NO_KEY: Final = "signature:"
+"""Asked only when a whole document looks re-identified; it recognises no item by itself (SPEC §4)."""
+
+
+def print_explanations(screen: Screen, explanations: tuple[Explanation, ...], settings: Settings) -> None:
+    """Print one story after the other."""
+    for index, explanation in enumerate(explanations):
+        if index:
+            screen.say()
+        for line in story(explanation, settings):
+            screen.say(line, style="" if line.startswith(" ") else "bold")
+
+
+def story(explanation: Explanation, settings: Settings) -> list[str]:
+    """Return the lines that tell what is known: a heading, then indented facts."""
+    zone = settings.site.timezone
+    lines = [explanation.title or "(no title)"]
+    lines += _item_lines(explanation, zone)
+    lines += _part("seen in", [line for sighting in explanation.sightings for line in _sighting_words(sighting, zone)])
+    lines += _part("recognised by", [key for key in explanation.keys if not key.startswith(_NO_KEY)])
+    lines += _part("filed under", _membership_words(explanation, settings))
+    lines += _part("shown in", [str(Path(settings.output.dir) / output) for output in explanation.outputs])
+    if explanation.item_id and not explanation.removed_at and not explanation.outputs:
+        lines += _part("shown in", ["no output now: newer items fill them"])
+    lines += _part("ledger", [ledger_words(entry, zone) for entry in explanation.ledger])
+    return lines
+
+
+def _item_lines(explanation: Explanation, zone: str) -> list[str]:
+    if explanation.item_id is None:
+        return ["  was seen, but never became an item"]
+    lines = [f"  id            {explanation.item_id}"]
+    if explanation.owner:
+        lines.append(f"  owned by      {explanation.owner}, whose wording the combined feed shows")
+    lines += _instants(
+        zone,
+        ("published", explanation.published_at),
+        ("updated", explanation.updated_at),
+        ("removed", explanation.removed_at),
+    )
+    return lines
+
+
+def _instants(zone: str, *named: tuple[str, datetime | None]) -> list[str]:
+    return [f"  {name:<13} {moment(at, zone)}" for name, at in named if at]
+
+
+def _part(name: str, facts: list[str] | tuple[str, ...]) -> list[str]:
+    return [f"  {name if index == 0 else '':<13} {fact}" for index, fact in enumerate(facts)]
+
+
+def _sighting_words(sighting: SightingReport, zone: str) -> Iterator[str]:
+    left = f"no longer offered since {moment(sighting.left_at, zone)}" if sighting.left_at else "still offered"
+    yield f"{sighting.source}, first at {moment(sighting.first_seen_at, zone)}, {left}"
+    yield f"  “{sighting.title}”"
+    yield f"  {sighting.link or '(no link)'}"
+
+
+def _membership_words(explanation: Explanation, settings: Settings) -> list[str]:
+    titles = {category.slug: category.title for category in settings.categories}
+    words = []
+    for slug, rule, source in explanation.memberships:
+        title = titles.get(slug, slug)
+        name = slug if title == slug else f"{slug} ({title})"
+        why = f"as source {source} is configured" if rule == _BY_SOURCE else f"by rule “{rule}”, from source {source}"
+        words.append(f"{name} {why}")
+    return words
+
+
+def ledger_words(entry: LedgerEntry, zone: str) -> str:
+    """Return one ledger row as a line."""
+    about = f": “{entry.title}”" if entry.title else ""
+    key = f" [{entry.key}]" if entry.key else ""
+    return f"{moment(entry.at, zone)} {entry.source}: {entry.kind}, {entry.reason}{key}{about}"
+
+
+def explanation_json(explanation: Explanation) -> dict[str, Any]:
+    """Return one explanation as ``explain --json`` prints it."""
+    found = asdict(explanation)
+    found["memberships"] = [
+        {"category": slug, "rule": rule, "source": source} for slug, rule, source in explanation.memberships
+    ]
+    return _with_text_instants(found)
+
+
+def _with_text_instants(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: _textual(value) for name, value in values.items()}
+
+
+def _textual(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, dict):
+        return _with_text_instants(value)
+    return [_textual(part) for part in value] if isinstance(value, list | tuple) else value
+
+
+_TEXT_SHOWN: Final = 200
+
+
+def print_preview(screen: Screen, preview: Preview, timezone: str) -> None:
+    """Print one paragraph per item."""
+    screen.say(preview.title or "(no title)", style="bold")
+    screen.say(preview.url)
+    for (parsed, item), keys in zip(preview.items, preview.keys, strict=True):
+        screen.say()
+        screen.say(item.title or "(no title)", style="bold")
+        for name, value in _facts(parsed, item, keys, timezone):
+            if value:
+                screen.say(f"  {name:<10} {value}")
+    _print_traces(screen, preview.traces)
+    for rejected in preview.rejected:
+        screen.say()
+        screen.say(_rejected_words(rejected), style="yellow")
+    if preview.notes:
+        screen.say()
+    for note in preview.notes:
+        screen.say(f"note: {note}", style="yellow")
+    screen.say()
+    screen.say(f"{count(len(preview.items), 'item')} shown, {len(preview.rejected)} rejected; nothing was stored")
+
+
+def _print_traces(screen: Screen, traces: tuple[RecordTrace, ...]) -> None:
+    """Print for every record of a mapped source what each path gave, was empty or failed with."""
+    for trace in traces:
+        screen.say()
+        screen.say(f"record {trace.position + 1}: what each path gave", style="bold")
+        for field in trace.fields:
+            said = {"gave": field.value, "empty": "(empty)", "failed": f"failed: {field.value}"}[field.state]
+            style = "yellow" if field.state == "failed" else ""
+            screen.say(f"  {field.field:<10} {field.path}: {said}", style=style)
+
+
+def _facts(parsed: ParsedItem, item: Item, keys: tuple[str, ...], timezone: str) -> tuple[tuple[str, str], ...]:
+    return (
+        ("link", item.link or ""),
+        ("published", moment(parsed.published_at, timezone) if parsed.published_at else "no date: first sight counts"),
+        ("authors", ", ".join(person.name for person in item.authors)),
+        ("tags", ", ".join(item.tags)),
+        ("image", item.image or ""),
+        ("enclosures", ", ".join(_enclosure_words(each) for each in item.enclosures)),
+        ("keys", " · ".join(keys) or "none"),
+        ("text", _beginning(item)),
+    )
+
+
+def _enclosure_words(enclosure: Enclosure) -> str:
+    facts = [enclosure.media_type or "", f"{enclosure.length:,} bytes" if enclosure.length else ""]
+    known = ", ".join(fact for fact in facts if fact)
+    return f"{enclosure.url} ({known})" if known else enclosure.url
+
+
+def _beginning(item: Item) -> str:
+    text = " ".join(visible_text(item.content or item.summary or "").split())
+    return text if len(text) <= _TEXT_SHOWN else text[:_TEXT_SHOWN] + "…"
+
+
+def _rejected_words(rejected: Rejected) -> str:
+    name = rejected.title or rejected.link or rejected.guid or ""
+    return f"rejected: record {rejected.position + 1}{f' ({name})' if name else ''}: {rejected.reason}"
+
+
+def preview_json(preview: Preview) -> dict[str, Any]:
+    """Return what ``preview --json`` prints."""
+    return {
+        "url": preview.url,
+        "title": preview.title,
+        "items": [
+            _item_json(parsed, item, keys) for (parsed, item), keys in zip(preview.items, preview.keys, strict=True)
+        ],
+        "rejected": [asdict(rejected) for rejected in preview.rejected],
+        "notes": list(preview.notes),
+        "records": [asdict(trace) for trace in preview.traces],
+    }
+
+
+def _item_json(parsed: ParsedItem, item: Item, keys: tuple[str, ...]) -> dict[str, Any]:
+    facts = asdict(item)
+    del facts["published_at"]
+    return {
+        **facts,
+        "published": parsed.published_at.isoformat() if parsed.published_at else None,
+        "text": _beginning(item),
+        "keys": list(keys),
+    }
+
+
+def print_hits(screen: Screen, hits: tuple[SearchHit, ...], timezone: str) -> None:
+    """Print a paragraph per item."""
+    for hit in hits:
+        screen.say(hit.title or "(no title)", style="bold")
+        screen.say(f"  {moment(hit.published_at, timezone)}  {hit.source}  {hit.link or '(no link)'}")
+        screen.say(f"  {hit.snippet}" if hit.snippet else "  (no text)")
+        screen.say(f"  {hit.id}", style="dim")
+    screen.say(f"{count(len(hits), 'item')} found")
+
+
+def hit_json(hit: SearchHit) -> dict[str, Any]:
+    """Return one item as ``search --json`` prints it."""
+    return {
+        "id": hit.id,
+        "title": hit.title,
+        "link": hit.link,
+        "source": hit.source,
+        "published": hit.published_at.isoformat(),
+        "snippet": hit.snippet,
+    }
+
+
+_STYLES: Final = {
+    "ok": "green",
+    "failing": "red",
+    "stale": "yellow",
+    "broken": "red",
+    "gone": "yellow",
+    "paused": "dim",
+    "new": "dim",
+}
+
+
+def print_status(screen: Screen, status: HubStatus, now: datetime, timezone: str) -> None:
+    """Print both tables."""
+    if status.sources:
+        screen.table(
+            ("source", "state", "items", "per day", "last success", "next poll"),
+            [_source_row(source, now, timezone) for source in status.sources],
+            numbers=frozenset({2, 3}),
+        )
+    states = Counter(source.state for source in status.sources)
+    ends = ", ".join(f"{number} {state}" for state, number in sorted(states.items()))
+    screen.say(f"{count(len(status.sources), 'source')}: {ends}" if ends else "no sources")
+    if not status.categories:
+        return
+    screen.say()
+    screen.table(
+        ("category", "items", "last change", "title"),
+        [
+            Row(
+                cells=(
+                    category.slug,
+                    str(category.items),
+                    when(category.changed_at, now, timezone) if category.items else "never",
+                    category.title,
+                )
+            )
+            for category in status.categories
+        ],
+        numbers=frozenset({1}),
+    )
+
+
+def _source_row(source: SourceStatus, now: datetime, timezone: str) -> Row:
+    moved = source.current_url if source.current_url not in {None, source.url} else ""
+    return Row(
+        cells=(
+            source.name,
+            source.state,
+            str(source.items),
+            f"{source.items_per_day:.1f}",
+            when(source.last_success, now, timezone),
+            due(source.next_poll_in),
+        ),
+        note="; ".join(part for part in (source.reason, moved and f"moved for good, now polled at {moved}") if part),
+        style=_STYLES.get(source.state, ""),
+    )
+
+
+_TITLES: Final = ("source", "outcome", "new", "changed", "duplicate", "rejected")
+_NUMBERS: Final = frozenset({2, 3, 4, 5})
+_WORDS: Final = {
+    Outcome.STORED: "stored",
+    Outcome.NOT_MODIFIED: "not modified",
+    Outcome.FAILED: "failed",
+    Outcome.SKIPPED: "skipped",
+}
+_OUTCOME_STYLES: Final = {
+    Outcome.STORED: "green",
+    Outcome.NOT_MODIFIED: "dim",
+    Outcome.FAILED: "red",
+    Outcome.SKIPPED: "yellow",
+}
+
+
+def is_complete(run: PollRun) -> bool:
+    """Tell whether every source and every output succeeded."""
+    failed = any(report.outcome is Outcome.FAILED for report in run.reports)
+    return not failed and not (run.published and run.published.failed)
+
+
+def step_words(report: PollReport) -> str:
+    """Return one finished poll as a line of progress."""
+    news = f", {report.new} new" if report.new else ""
+    return f"{report.source}: {_WORDS[report.outcome]}{news}"
+
+
+def print_run(screen: Screen, run: PollRun, now: datetime, timezone: str) -> None:
+    """Print the table of a run, what was published, and what was left alone."""
+    if run.reports:
+        print_reports(screen, run.reports)
+    else:
+        screen.say("no source was due")
+    if run.published:
+        print_published(screen, run.published)
+    if run.not_due:
+        soon = f"; the next is due {when(run.next_due_at, now, timezone)}" if run.next_due_at else ""
+        screen.say(f"{count(run.not_due, 'source')} not due{soon}")
+
+
+def print_reports(screen: Screen, reports: tuple[PollReport, ...]) -> None:
+    """Print a row per source, then the sums."""
+    screen.table(_TITLES, [_row(report) for report in reports], numbers=_NUMBERS)
+    outcomes = Counter(report.outcome for report in reports)
+    ends = ", ".join(f"{outcomes[outcome]} {word}" for outcome, word in _WORDS.items() if outcomes[outcome])
+    sums = ", ".join(
+        f"{sum(getattr(report, name) for report in reports)} {name}"
+        for name in ("new", "changed", "duplicate", "rejected")
+    )
+    screen.say(f"{count(len(reports), 'source')}: {ends}; {sums}")
+
+
+def _row(report: PollReport) -> Row:
+    numbers = (report.new, report.changed, report.duplicate, report.rejected)
+    return Row(
+        cells=(report.source, _WORDS[report.outcome], *(str(number) for number in numbers)),
+        note="; ".join(part for part in (report.reason, *report.warnings) if part),
+        style=_OUTCOME_STYLES[report.outcome],
+    )
+
+
+def print_published(screen: Screen, report: PublishReport) -> None:
+    """Print what happened to the files of the output folder."""
+    parts = [f"{count(len(report.written), 'file')} written"] if report.written else []
+    parts += [f"{report.unchanged} unchanged"] if report.unchanged else []
+    parts += [f"{len(report.removed)} removed"] if report.removed else []
+    screen.say(f"published: {', '.join(parts) or 'nothing changed'}")
+    for output, reason in report.failed:
+        screen.say(f"output {output} failed, the last good one stays: {reason}", style="red")
+
+
+def run_json(run: PollRun) -> dict[str, Any]:
+    """Return a run as ``poll --json`` prints it."""
+    return {
+        "sources": [_report_json(report) for report in run.reports],
+        "published": published_json(run.published) if run.published else None,
+        "not_due": run.not_due,
+        "next_due_at": run.next_due_at.isoformat() if run.next_due_at else None,
+    }
+
+
+def _report_json(report: PollReport) -> dict[str, Any]:
+    return {
+        "name": report.source,
+        "outcome": report.outcome.value,
+        "new": report.new,
+        "changed": report.changed,
+        "duplicate": report.duplicate,
+        "rejected": report.rejected,
+        "not_modified": report.outcome is Outcome.NOT_MODIFIED,
+        "failed": report.outcome is Outcome.FAILED,
+        "reason": report.reason,
+        "status": report.status,
+        "bytes": report.bytes,
+        "seconds": round(report.seconds, 3),
+        "warnings": list(report.warnings),
+    }
+
+
+def published_json(report: PublishReport) -> dict[str, Any]:
+    """Return what was published as ``publish --json`` prints it."""
+    return {
+        "written": list(report.written),
+        "unchanged": report.unchanged,
+        "removed": list(report.removed),
+        "failed": [{"output": output, "reason": reason} for output, reason in report.failed],
+    }

@@ -1,0 +1,192 @@
+"""How feedhub is, read from its store, for ``status``, ``health`` and the web server; nothing here polls or writes."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol
+
+from feedhub.errors import StoreError
+from feedhub.model.report import HubStatus, SearchHit, SourceStatus
+from feedhub.model.settings import Settings
+from feedhub.ports.store import Store
+from feedhub.publish.atom_rss import search_feed
+from feedhub.rules.health import complaints, span
+from feedhub.runtime.hub import Hub
+
+
+def status_json(status: HubStatus) -> dict[str, Any]:
+    """Return the status as JSON values. Secrets are still in it: see ``hidden``."""
+    return {
+        "sources": [_source_json(source) for source in status.sources],
+        "categories": [
+            {
+                "slug": category.slug,
+                "title": category.title,
+                "items": category.items,
+                "changed_at": category.changed_at.isoformat() if category.items else None,
+            }
+            for category in status.categories
+        ],
+    }
+
+
+def hidden(value: Any, masked: Callable[[str], str]) -> Any:
+    """Return JSON values with every text masked.
+
+    Masked before it is encoded: a secret may hold characters that JSON writes in another way.
+    """
+    if isinstance(value, str):
+        return masked(value)
+    if isinstance(value, dict):
+        return {key: hidden(part, masked) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [hidden(part, masked) for part in value]
+    return value
+
+
+def _source_json(source: SourceStatus) -> dict[str, Any]:
+    return {
+        "name": source.name,
+        "url": source.url,
+        "state": source.state,
+        "reason": source.reason,
+        "current_url": source.current_url,
+        "next_poll_in": None if source.next_poll_in is None else round(source.next_poll_in, 3),
+        "last_success": source.last_success.isoformat() if source.last_success else None,
+        "last_error": source.last_error,
+        "http_status": source.http_status,
+        "items": source.items,
+        "items_per_day": round(source.items_per_day, 3),
+        "failures": source.failures,
+        "warnings": list(source.warnings),
+    }
+
+
+DAYS: Final = 30
+"""Days of the series that ``/status`` draws."""
+FEED_ENTRIES: Final = 50
+_MOST_COUNTED: Final = 1_000
+
+
+class Looked(Protocol):
+    """A hub as far as it is looked at. Its parts may be exchanged by a reload: they are asked for each time."""
+
+    @property
+    def settings(self) -> Settings:
+        """The present settings."""
+        ...
+
+    @property
+    def store(self) -> Store:
+        """The store."""
+        ...
+
+    @property
+    def now(self) -> Callable[[], datetime]:
+        """Return what gives the present instant, aware UTC."""
+        ...
+
+    def status(self) -> HubStatus:
+        """Describe every source and category."""
+        ...
+
+    def search(self, query: str, limit: int) -> tuple[SearchHit, ...]:
+        """Search stored items, best first."""
+        ...
+
+
+class LiveHub:
+    """The hub that is at work now; a reload puts another one into ``hub``."""
+
+    def __init__(self, hub: Looked) -> None:
+        self.hub = hub
+
+    @property
+    def settings(self) -> Settings:
+        """See ``Looked``."""
+        return self.hub.settings
+
+    @property
+    def store(self) -> Store:
+        """See ``Looked``."""
+        return self.hub.store
+
+    @property
+    def now(self) -> Callable[[], datetime]:
+        """See ``Looked``."""
+        return self.hub.now
+
+    def status(self) -> HubStatus:
+        """See ``Looked``."""
+        return self.hub.status()
+
+    def search(self, query: str, limit: int) -> tuple[SearchHit, ...]:
+        """See ``Looked``."""
+        return self.hub.search(query, limit)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A page of a search. ``total`` counts no further than ``most``."""
+
+    hits: tuple[SearchHit, ...]
+    total: int
+    most: int = _MOST_COUNTED
+
+
+def daily_series(hub: Looked) -> Mapping[str, tuple[int, ...]]:
+    """Return per source its new items of each of the last ``DAYS`` times 24 hours, oldest first."""
+    return hub.store.daily(hub.now() - timedelta(days=DAYS), DAYS)
+
+
+def found(hub: Looked, query: str, first: int, count: int) -> Found:
+    """Return ``count`` hits from number ``first`` on (from 0), and how many there are."""
+    hits = hub.search(query, first + count)[first:]
+    return Found(hits=hits, total=hub.store.count_found(query, _MOST_COUNTED) if hits or first else 0)
+
+
+def found_feed(hub: Looked, query: str) -> bytes:
+    """Return the feed of a search.
+
+    Raises:
+        PublishError: it cannot be written.
+    """
+    settings = hub.settings
+    return search_feed(
+        query,
+        settings.site,
+        settings.output,
+        hub.store.found(query, FEED_ENTRIES),
+        addresses={source.name: source.url for source in settings.sources},
+        secrets=settings.secrets,
+    )
+
+
+def vitals(hub: Looked) -> tuple[str, ...]:
+    """Return what is wrong with polling as a whole; reading the store is the proof that it can be read."""
+    states = {state.name: state for state in hub.store.states()}
+    return complaints(hub.settings.sources, states, hub.settings.poll.every, hub.now())
+
+
+# Longer than a poll, its further pages and a wait for the disk take together.
+_STUCK: Final = timedelta(minutes=15)
+
+
+def fault(hub: Hub) -> str | None:
+    """Return what is wrong with the daemon of this configuration, or None when one runs and polls what is due.
+
+    Raises:
+        StoreError: the store cannot be used.
+    """
+    try:
+        with hub.store.alone("run", wait=0):
+            return "no daemon runs on this store"
+    except StoreError as error:
+        if "is in use" not in str(error):
+            raise
+    now, due = hub.now(), hub.store.next_due_at()
+    polled = [state.last_poll_at for state in hub.store.states() if state.last_poll_at]
+    # While the network is down few are tried, and the others grow overdue: that is no fault of the daemon.
+    if due is None or now - due < _STUCK or (polled and now - max(polled) < _STUCK):
+        return None
+    return f"a daemon runs, but the source that is due has been waiting for {span((now - due).total_seconds())}"

@@ -1,0 +1,335 @@
+"""How much of a document feedparser is given to read: some things cost it quadratic time, and all of them much."""
+
+import calendar
+import html.entities
+import io
+import re
+import xml.sax
+import xml.sax.saxutils
+from collections.abc import ItemsView
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+from xml.sax.expatreader import ExpatParser
+
+from feedparser import api as feedparser_api
+from feedparser.datetimes.greek import _parse_date_greek
+from feedparser.datetimes.hungarian import _parse_date_hungarian
+from feedparser.datetimes.korean import _parse_date_nate, _parse_date_onblog
+
+from feedhub.sources.document.sniff import without_doctype
+
+NOT_READ: Final = "the rest was not read"
+MOST_RECORDS_READ: Final = 12_000
+# Each is compared with those before it. No more than 100 are kept.
+MOST_TAGS_READ: Final = 200
+_DEEPEST: Final = 1_000
+# A million take feedparser 25 s. Of 12,000 records each may have 16.
+_MOST_PARTS: Final = 200_000
+# lxml looks through all of an element for each of them: 20,000 take a second.
+MOST_ATTRIBUTES_PLAIN: Final = 50
+# lxml tells all prefixes for every element anew: so many take a second, over the whole of one document.
+MOST_PREFIXES_TOLD: Final = 2_000_000
+
+
+class EnoughError(xml.sax.SAXException):
+    """What was read so far is all that is going to be read."""
+
+
+class NamedAttributes:
+    """The attributes of an element for feedparser, which asks for each by its written name.
+
+    SAX looks through all of them each time: 20,000 took 8 s.
+    """
+
+    def __init__(self, attributes: Any) -> None:
+        self._values: dict[tuple[str | None, str], str] = dict(attributes.items())
+        self._written: dict[str, str] = {attributes.getQNameByName(name): self._values[name] for name in self._values}
+
+    def items(self) -> ItemsView[tuple[str | None, str], str]:
+        return self._values.items()
+
+    def getQNames(self) -> list[str]:  # noqa: N802 - named by SAX
+        return list(self._written)
+
+    def getValueByQName(self, name: str) -> str:  # noqa: N802 - named by SAX
+        return self._written[name]
+
+
+def check_depth(depth: int) -> None:
+    """Bound how deep a document is nested: every level is kept several times over, a million take 300 MB.
+
+    Raises:
+        EnoughError: it is too deep.
+    """
+    if depth > _DEEPEST:
+        raise EnoughError(f"{NOT_READ}: it is nested more than {_DEEPEST} levels deep")
+
+
+def check_parts(parts: int) -> None:
+    """Bound how many elements, or tags of a broken document, are read.
+
+    Raises:
+        EnoughError: there are too many.
+    """
+    if parts > _MOST_PARTS:
+        raise EnoughError(f"{NOT_READ}: it has more than {_MOST_PARTS} elements")
+
+
+_LONGEST_AUTHOR = 300
+_EMAIL = re.compile(r"[^\s@()<>,;:\"]+@[^\s@()<>,;:\"]+\.[^\s@()<>,;:\"]+")
+_CUT_OFF = (NOT_READ, "no element found", "unclosed token", "unclosed CDATA section", "partial character")
+# Characters that XML forbids are no better when written as references (XML 1.0 §4.1, "Legal Character").
+_FORBIDDEN_REFERENCE = re.compile(
+    r"&#(?:0*(?:[0-8]|1[124-9]|2\d|3[01]|5529[6-9]|55[3-9]\d\d|5[67]\d\d\d|6553[45])"
+    r"|x0*(?:[0-8bcef]|1[0-9a-f]|d[89a-f][0-9a-f]{2}|fff[ef]));",
+    re.IGNORECASE,
+)
+_AMPERSAND = re.compile(r"&(?:(#\d{1,7}|#x[0-9a-fA-F]{1,6}|lt|gt|amp|quot|apos);|(\w{2,31};)?)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawFeed:
+    """A document in the words of feedparser. ``fault`` says in words where the XML breaks.
+
+    ``cut_off`` is set when the document ends inside its last entry.
+    """
+
+    feed: dict[str, Any]
+    entries: list[dict[str, Any]]
+    version: str
+    fault: str = ""
+    cut_off: bool = False
+
+
+class _Corrections:
+    """Put before feedparser's own mixin; its handlers are found by name."""
+
+    can_be_relative_uri = feedparser_api.StrictFeedParser.can_be_relative_uri - {"id"}
+
+    def _sync_author_detail(self: Any, key: str = "author") -> None:
+        # feedparser's own cuts addresses in long top-level domains and takes 13 s for an author of 48 KB.
+        context = self._get_context()
+        people = dict.get(context, f"{key}s")
+        written = dict.get(context, key)
+        if people and not people[-1] and isinstance(written, str):
+            people[-1].update(person_in(written))
+
+    def _end_guid(self: Any) -> None:
+        value = self.pop("id")
+        if self.guidislink:
+            self._save("permalink", value)
+
+    _end_id = _end_guid
+
+    def _start_link(self: Any, attributes: dict[str, str]) -> None:
+        is_typed = "type" in attributes
+        super()._start_link(attributes)  # type: ignore[misc]
+        # feedparser takes every link for a page: an attached file that names no type would become text/html.
+        links = dict.get(self._get_context(), "links")
+        if not is_typed and links and links[-1]["rel"] == "enclosure":
+            links[-1].pop("type", None)
+
+    def _start_managingeditor(self: Any, attributes: dict[str, str]) -> None:
+        self.push("managingeditor", 1)
+
+    def _end_managingeditor(self: Any) -> None:
+        self.pop("managingeditor")
+
+    def _start_media_description(self: Any, attributes: dict[str, str]) -> None:
+        self.push_content("media_description", attributes, "text/plain", 1)
+
+    def _end_media_description(self: Any) -> None:
+        self.pop_content("media_description")
+
+    def _start_itunes_summary(self: Any, attributes: dict[str, str]) -> None:
+        self.push_content("itunes_summary", attributes, "text/plain", 1)
+
+    def _end_itunes_summary(self: Any) -> None:
+        self.pop_content("itunes_summary")
+
+    def handle_data(self: Any, text: str, escape: int = 1) -> None:
+        # The same as feedparser's, which looks a key up through its mapping for every line of text.
+        if self.elementstack:
+            if escape and dict.get(self.contentparams, "type") == "application/xhtml+xml":
+                text = xml.sax.saxutils.escape(text)
+            self.elementstack[-1][2].append(text)
+
+    def _start_item(self: Any, attributes: dict[str, str]) -> None:
+        # A feed of 100,000 records takes 11 s, and no more than 10,000 of them are kept.
+        if len(self.entries) >= MOST_RECORDS_READ:
+            raise EnoughError(f"{NOT_READ}: it has more than {MOST_RECORDS_READ} records")
+        super()._start_item(attributes)  # type: ignore[misc]
+
+    _start_entry = _start_item
+
+    def _add_tag(self: Any, term: str | None, scheme: str | None, label: str | None) -> None:
+        if len(dict.get(self._get_context(), "tags", ())) < MOST_TAGS_READ:
+            super()._add_tag(term, scheme, label)  # type: ignore[misc]
+
+    def handle_charref(self: Any, ref: str) -> None:
+        # feedparser's own raises for `&#xFFFFFFFF;`, in the middle of the document.
+        try:
+            super().handle_charref(ref)  # type: ignore[misc]
+        except (ValueError, OverflowError):
+            self.handle_data("\ufffd")
+
+    # Dates stay text: rules/dates.py reads them with the source's time zone.
+    def _end_published(self: Any) -> None:
+        self.pop("published")
+
+    _end_issued = _end_pubdate = _end_published
+
+    def _end_updated(self: Any) -> None:
+        self.pop("updated")
+
+    _end_modified = _end_lastbuilddate = _end_updated
+
+    def _end_created(self: Any) -> None:
+        self.pop("created")
+
+
+class _Strict(_Corrections, feedparser_api.StrictFeedParser):  # type: ignore[misc]
+    resolve_relative_uris = False
+    sanitize_html = False
+    depth = 0
+    parts = 0
+
+    def startElementNS(self, name: Any, qname: Any, attributes: Any) -> None:  # noqa: N802 - named by SAX
+        self.depth += 1
+        self.parts += 1
+        check_depth(self.depth)
+        check_parts(self.parts)
+        super().startElementNS(name, qname, NamedAttributes(attributes))
+
+    def endElementNS(self, name: Any, qname: Any) -> None:  # noqa: N802 - named by SAX
+        self.depth -= 1
+        super().endElementNS(name, qname)
+
+
+class _Loose(_Corrections, feedparser_api.LooseFeedParser):  # type: ignore[misc]
+    resolve_relative_uris = False
+    sanitize_html = False
+
+    parts = 0
+
+    def unknown_starttag(self: Any, tag: str, attributes: Any) -> None:
+        # Tags of a text are not on this stack, so that what is never closed there (`<p>`) does not count.
+        check_depth(len(self.elementstack))
+        self.parts += 1
+        check_parts(self.parts)
+        super().unknown_starttag(tag, attributes)
+
+    def unknown_endtag(self: Any, tag: str) -> None:
+        self.parts += 1
+        check_parts(self.parts)
+        super().unknown_endtag(tag)
+
+
+class _Expat(ExpatParser):
+    """Refuses entities that a document declares, and gives text in pieces of 8 KB instead of line by line."""
+
+    def reset(self) -> None:
+        super().reset()
+        self._parser.buffer_text = True  # type: ignore[attr-defined]
+        self._parser.EntityDeclHandler = _refuse_entity  # type: ignore[attr-defined]
+
+
+def _refuse_entity(name: str, *_: object) -> None:
+    raise xml.sax.SAXException(f"it declares the entity {name[:40]!r}")
+
+
+def read_dialect(text: str, base: str) -> RawFeed:
+    """Return what feedparser reads in ``text``; ``base`` is the address of the document.
+
+    Well-formed XML is read strictly. XML with bare ampersands or undeclared entities is repaired and read
+    strictly again; a document that ends too early gives what came before; the rest is read loosely.
+    """
+    text = prepared(text)
+    parser, fault = _strictly(text, base)
+    if fault and not fault.startswith(_CUT_OFF):
+        parser, second = _strictly(_repaired(text), base)
+        if second and not second.startswith(_CUT_OFF):
+            parser = _loosely(text, base)
+    return RawFeed(
+        feed=parser.feeddata,
+        entries=parser.entries,
+        version=parser.version,
+        fault=fault,
+        cut_off=bool(parser.inentry),
+    )
+
+
+def prepared(text: str) -> str:
+    """Return ``text`` as parsers get it: without a document type and without references to forbidden characters."""
+    return without_doctype(_FORBIDDEN_REFERENCE.sub("", text.lstrip()))
+
+
+def person_in(text: str) -> dict[str, str]:
+    """Return name and e-mail of ``ann@example.org (Ann)``, ``Ann <ann@example.org>``, or one of them alone."""
+    text = text.strip()[:_LONGEST_AUTHOR]
+    found = _EMAIL.search(text)
+    if found is None:
+        return {"name": text} if text else {}
+    name = f"{text[: found.start()]} {text[found.end() :]}".replace("<>", "").replace("()", "").strip(" <>()")
+    return {"name": name, "email": found[0]} if name else {"email": found[0]}
+
+
+def date_in_words(text: str) -> datetime | None:
+    """Return the instant of a date in Greek, Hungarian or Korean; None if it is none.
+
+    feedparser's other readers are not asked: they guess, and take ``2024/01/01`` for the first of November.
+    """
+    for read in (_parse_date_greek, _parse_date_hungarian, _parse_date_onblog, _parse_date_nate):
+        try:
+            found = read(text)
+            if found:
+                return datetime.fromtimestamp(calendar.timegm(found), tz=UTC)
+        except (ValueError, TypeError, KeyError, OverflowError):
+            continue
+    return None
+
+
+def _strictly(text: str, base: str) -> tuple[Any, str]:
+    """Return the parser after it read ``text``, and where it broke off."""
+    parser = _Strict(base, None, "utf-8")
+    reader = _Expat(namespaceHandling=1)
+    reader.setFeature(xml.sax.handler.feature_external_ges, False)
+    reader.setContentHandler(parser)
+    reader.setErrorHandler(parser)
+    source = xml.sax.xmlreader.InputSource()
+    source.setByteStream(io.BytesIO(text.encode()))
+    source.setEncoding("utf-8")
+    try:
+        reader.parse(source)
+    except xml.sax.SAXParseException as exc:
+        return parser, f"{exc.getMessage()} at line {exc.getLineNumber()}, column {exc.getColumnNumber()}"
+    except xml.sax.SAXException as exc:
+        return parser, exc.getMessage()
+    return parser, ""
+
+
+def _loosely(text: str, base: str) -> Any:
+    parser = _Loose(base, None, "utf-8", {})
+    with suppress(EnoughError):
+        parser.feed(text)
+    return parser
+
+
+def _repaired(text: str) -> str:
+    """Return ``text`` with bare ampersands escaped and HTML's named entities written out, outside CDATA."""
+    first, *sections = text.split("<![CDATA[")
+    pieces = [_AMPERSAND.sub(_written_out, first)]
+    for section in sections:
+        data, end, markup = section.partition("]]>")
+        pieces.append(f"<![CDATA[{data}{end}{_AMPERSAND.sub(_written_out, markup)}")
+    return "".join(pieces)
+
+
+def _written_out(match: re.Match[str]) -> str:
+    known, named = match.groups()
+    if known:
+        return match[0]
+    character = html.entities.html5.get(named or "")
+    return character if character and character not in "<&" else f"&amp;{named or ''}"

@@ -1,0 +1,146 @@
+"""Reads JSON Feed 1.0 and 1.1 (jsonfeed.org/version/1.1)."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from functools import partial
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from feedhub.errors import ParseError
+from feedhub.model.item import Enclosure, Markup, ParsedFeed, ParsedItem, Person
+from feedhub.model.source import Source
+from feedhub.rules.dates import parse_date
+from feedhub.rules.text import plain
+from feedhub.sources import records
+from feedhub.sources.markup.clean import http_url
+
+Record = Mapping[str, Any]
+
+_ITEM_KEYS = frozenset({"content_html", "content_text", "title", "summary", "url", "external_url"})
+
+
+def read_json_feed(text: str, url: str, source: Source, now: datetime | None = None) -> ParsedFeed:
+    """Return the items of a JSON Feed. ``url`` is the final address of the document, ``now`` when it came.
+
+    Raises:
+        ParseError: it is broken JSON, another kind of JSON, or none of its records can be used.
+    """
+    document = _document(text)
+    own_people = _people(document)
+    language = records.language_of(document.get("language"))
+    date = partial(_date, zone=ZoneInfo(source.timezone), now=now)
+    read = partial(_item, url=url, date=date, people=own_people, language=language)
+    reading = records.read_records(document["items"], read, partial(_described, url=url), source.limit)
+    feed = ParsedFeed(
+        title=records.title_of(document.get("title")),
+        items=(),
+        link=http_url(document.get("home_page_url"), url),
+        language=language,
+    )
+    return records.finished(feed, reading)
+
+
+def _document(text: str) -> Record:
+    try:
+        document = json.loads(text)
+    except RecursionError as exc:
+        raise ParseError("broken JSON: nested too deeply") from exc
+    except json.JSONDecodeError as exc:
+        raise ParseError(f"broken JSON: {exc.msg} at line {exc.lineno}, column {exc.colno}") from exc
+    except ValueError as exc:
+        raise ParseError(f"broken JSON: {exc}") from exc
+    if not isinstance(document, dict):
+        raise ParseError(f"JSON, but not a JSON Feed: the document is a {_kind(document)}")
+    if not _is_json_feed(document):
+        keys = ", ".join(plain(str(key))[:40] for key in list(document)[:12]) or "none"
+        raise ParseError(f"JSON, but not a JSON Feed: its keys are {keys}")
+    return document
+
+
+def _is_json_feed(document: Record) -> bool:
+    """Tell a JSON Feed by its version; without one, by items that look like those of a JSON Feed."""
+    items = document.get("items")
+    if not isinstance(items, list):
+        return False
+    if "jsonfeed.org" in str(document.get("version", "")):
+        return True
+    return any(isinstance(item, dict) and "id" in item and _ITEM_KEYS & item.keys() for item in items[:20])
+
+
+def _kind(value: object) -> str:
+    return {list: "list", str: "text", bool: "truth value", type(None): "null"}.get(type(value), "number")
+
+
+def _item(
+    position: int,
+    record: object,
+    *,
+    url: str,
+    date: Callable[[object], datetime | None],
+    people: tuple[Person, ...],
+    language: str | None,
+) -> ParsedItem:
+    if not isinstance(record, dict):
+        raise records.Unusable(f"not an object but a {_kind(record)}")
+    return records.make_item(
+        ParsedItem(
+            position=position,
+            title=records.title_of(record.get("title")),
+            text_digest="",
+            guid=records.guid_of(record.get("id")),
+            link=http_url(record.get("url"), url) or http_url(record.get("external_url"), url),
+            published_at=date(record.get("date_published")) or date(record.get("date_modified")),
+            summary=records.markup(record.get("summary"), "text", url),
+            content=_content(record, url),
+            authors=_people(record) or people,
+            tags=records.tags_of(_list(record.get("tags"))),
+            language=records.language_of(record.get("language")) or language,
+            image=http_url(record.get("image"), url) or http_url(record.get("banner_image"), url),
+            enclosures=records.enclosures_of(_attachments(record, url)),
+        )
+    )
+
+
+def _content(record: Record, url: str) -> Markup | None:
+    content = records.markup(record.get("content_html"), "html", url)
+    return content or records.markup(record.get("content_text"), "text", url)
+
+
+def _date(value: object, *, zone: ZoneInfo, now: datetime | None) -> datetime | None:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    return parse_date(value, zone=zone, now=now)
+
+
+def _people(record: Record) -> tuple[Person, ...]:
+    """Return ``authors``, else the ``author`` of version 1.0."""
+    listed = _list(record.get("authors")) or [record.get("author")]
+    return records.people_of(
+        Person(name=plain(str(author.get("name") or author.get("url") or "")), uri=http_url(author.get("url")))
+        for author in listed
+        if isinstance(author, dict)
+    )
+
+
+def _attachments(record: Record, url: str) -> Iterator[Enclosure]:
+    for attachment in _list(record.get("attachments")):
+        address = http_url(attachment.get("url"), url) if isinstance(attachment, dict) else None
+        if address:
+            yield Enclosure(
+                url=address,
+                media_type=records.media_type_of(attachment.get("mime_type")),
+                length=records.whole_number(attachment.get("size_in_bytes")),
+                duration=records.seconds_of(attachment.get("duration_in_seconds")),
+                title=records.title_of(attachment.get("title")) or None,
+            )
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _described(record: object, *, url: str) -> tuple[str, str | None, str | None]:
+    if not isinstance(record, dict):
+        return plain(str(record))[:200], None, None
+    return records.title_of(record.get("title")), http_url(record.get("url"), url), records.guid_of(record.get("id"))

@@ -1,0 +1,333 @@
+"""The fields of one entry as feedparser names them: text, links, people, media."""
+
+import hashlib
+import html
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from feedhub.errors import ParseError
+from feedhub.model.item import Enclosure, Markup, ParsedFeed, ParsedItem, Person
+from feedhub.model.source import Source
+from feedhub.rules.dates import parse_date
+from feedhub.rules.text import plain, visible_text
+from feedhub.sources import records
+from feedhub.sources.document.sniff import root_name
+from feedhub.sources.feed.dialects import NOT_READ, RawFeed, date_in_words, read_dialect
+from feedhub.sources.feed.plain_feed import read_plain
+from feedhub.sources.markup.clean import http_url
+
+Entry = Mapping[str, Any]
+
+_HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
+_REFERENCE = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|\w{2,31});", re.IGNORECASE)
+_VOID_TAG = re.compile(r"<(?:br|hr|img|wbr)\b[^<>]*>", re.IGNORECASE)
+_PICTURE = re.compile(r"\.(?:jpe?g|png|gif|webp|avif|bmp)$", re.IGNORECASE)
+_SOUND_OR_FILM = re.compile(r"\.(?:mp3|m4a|aac|ogg|oga|opus|flac|wav|mp4|m4v|mov|webm|ogv|mkv)$", re.IGNORECASE)
+
+
+def raw(entry: Entry, key: str) -> Any:
+    """Return what was written under ``key``, without feedparser's mapping of one key to another."""
+    return dict.get(entry, key) if isinstance(entry, dict) else None
+
+
+def title_text(entry: Entry, *, is_atom: bool) -> str:
+    """Return a title as plain text, decoded once as its type says; in RSS markup is recognised by its looks."""
+    detail = raw(entry, "title_detail") or {}
+    value = raw(entry, "title") or raw(entry, "itunes_title")
+    if not isinstance(value, str):
+        return ""
+    is_markup = detail.get("type") in _HTML_TYPES or (not is_atom and _VOID_TAG.search(value) is not None)
+    return records.title_of(visible_text(value) if is_markup else value)
+
+
+def base_of(entry: Entry, default: str) -> str:
+    """Return the address that relative addresses of ``entry`` are relative to (xml:base, else the document's)."""
+    for key in ("title_detail", "summary_detail"):
+        base = (raw(entry, key) or {}).get("base")
+        if base:
+            return str(base)
+    return default
+
+
+def best_link(entry: Entry, base: str) -> str | None:
+    """Return the address of the article: the HTML alternate first, a feedburner link undone, else the permalink."""
+    original = http_url(raw(entry, "feedburner_origlink"), base)
+    if original:
+        return original
+    links = [
+        link for link in raw(entry, "links") or () if link.get("rel", "alternate") == "alternate" and link.get("href")
+    ]
+    pages = [link for link in links if link.get("type") in _HTML_TYPES]
+    candidates = [link["href"] for link in (*pages, *links)]
+    for value in (*candidates, raw(entry, "link"), raw(entry, "permalink")):
+        # A permalink is an address already; resolving `12345` against the feed would invent one.
+        address = http_url(value, "" if value is raw(entry, "permalink") else base)
+        if address:
+            return address
+    return None
+
+
+def text_of(entry: Entry, base: str) -> tuple[Markup | None, Markup | None]:
+    """Return (summary, content). The longest content wins; captions and podcast notes stand in where text lacks."""
+    contents = [found for part in raw(entry, "content") or () if (found := _markup(part, base))]
+    content = max(contents, key=lambda found: len(found.value)) if contents else None
+    summary = _markup(raw(entry, "summary_detail"), base)
+    if content is None and summary is None:
+        content = _markup(raw(entry, "media_description_detail"), base)
+    if summary is None:
+        summary = _markup(raw(entry, "itunes_summary_detail"), base)
+    if content and summary and content.value == summary.value:
+        summary = None
+    return summary, content
+
+
+def people_in(entry: Entry) -> tuple[Person, ...]:
+    """Return the authors of an entry or a feed."""
+    return records.people_of(
+        Person(
+            name=str(author.get("name") or author.get("email") or ""),
+            uri=http_url(author.get("href")),
+            email=plain(str(author.get("email") or ""))[: records.LONGEST_NAME] or None,
+        )
+        for author in raw(entry, "authors") or ()
+    )
+
+
+def tags_in(entry: Entry) -> tuple[str, ...]:
+    """Return labels, else terms; a term that is an address of a scheme says nothing to a reader."""
+    return records.tags_of(
+        html.unescape(value) if _REFERENCE.search(value) else value
+        for tag in raw(entry, "tags") or ()
+        if (value := tag.get("label") or tag.get("term") or "") and not value.startswith(("http://", "https://"))
+    )
+
+
+def language_in(entry: Entry) -> str | None:
+    """Return the language an entry gives for itself or inherits."""
+    own = records.language_of(raw(entry, "language"))
+    return own or records.language_of((raw(entry, "title_detail") or {}).get("language"))
+
+
+def enclosures_in(entry: Entry, base: str) -> tuple[Enclosure, ...]:
+    """Return attached files: enclosures of RSS and Atom, and sound and film of Media RSS."""
+    links = (link for link in raw(entry, "links") or () if link.get("rel") == "enclosure")
+    found = records.enclosures_of((*_enclosures(links, base), *_media(entry, base)))
+    duration = records.seconds_of(raw(entry, "itunes_duration"))
+    if duration and found and found[0].duration is None:
+        first = found[0]
+        head = Enclosure(
+            url=first.url, media_type=first.media_type, length=first.length, duration=duration, title=first.title
+        )
+        found = (head, *found[1:])
+    return found
+
+
+def image_in(entry: Entry, base: str, enclosures: Iterable[Enclosure]) -> str | None:
+    """Return the picture an entry names outside its text."""
+    thumbnails = [thumbnail.get("url") for thumbnail in raw(entry, "media_thumbnail") or ()]
+    media = [content.get("url") for content in raw(entry, "media_content") or () if _is_picture(content)]
+    attached = [enclosure.url for enclosure in enclosures if (enclosure.media_type or "").startswith("image/")]
+    for value in (*thumbnails, *media, (raw(entry, "image") or {}).get("href"), *attached):
+        address = http_url(value, base)
+        if address:
+            return address
+    return None
+
+
+def comments_in(entry: Entry, base: str) -> str | None:
+    """Return the page where an entry is discussed."""
+    replies = [
+        link.get("href")
+        for link in raw(entry, "links") or ()
+        if link.get("rel") == "replies" and link.get("type") in _HTML_TYPES
+    ]
+    for value in (raw(entry, "comments"), *replies):
+        address = http_url(value, base)
+        if address:
+            return address
+    return None
+
+
+def _markup(detail: Any, base: str) -> Markup | None:
+    if not detail:
+        return None
+    kind = str(detail.get("type") or "text/html")
+    if kind not in _HTML_TYPES and kind != "text/plain":
+        return None
+    return records.markup(
+        detail.get("value"), "text" if kind == "text/plain" else "html", str(detail.get("base") or base)
+    )
+
+
+def _enclosures(links: Iterable[Entry], base: str) -> Iterator[Enclosure]:
+    for link in links:
+        address = http_url(link.get("href"), base)
+        if address:
+            yield Enclosure(
+                url=address,
+                media_type=records.media_type_of(link.get("type")),
+                length=records.whole_number(link.get("length")),
+                title=records.title_of(link.get("title")) or None,
+            )
+
+
+def _media(entry: Entry, base: str) -> Iterator[Enclosure]:
+    for content in raw(entry, "media_content") or ():
+        address = http_url(content.get("url"), base)
+        if address and _is_sound_or_film(content):
+            yield Enclosure(
+                url=address,
+                media_type=records.media_type_of(content.get("type")),
+                length=records.whole_number(content.get("filesize")),
+                duration=records.seconds_of(content.get("duration")),
+            )
+
+
+def _is_picture(content: Entry) -> bool:
+    kind = str(content.get("type") or content.get("medium") or "")
+    return kind.startswith("image") or (not kind and _PICTURE.search(_path(content)) is not None)
+
+
+def _is_sound_or_film(content: Entry) -> bool:
+    kind = str(content.get("type") or content.get("medium") or "")
+    return kind.startswith(("audio", "video")) or (not kind and _SOUND_OR_FILM.search(_path(content)) is not None)
+
+
+def _path(content: Entry) -> str:
+    return str(content.get("url") or "").partition("?")[0]
+
+
+_PERIODS = {"hourly": 3_600, "daily": 86_400, "weekly": 604_800, "monthly": 2_592_000, "yearly": 31_536_000}
+
+# What is asked of feeds and entries here and in entry_fields.py, by the names that feedparser gives. A test holds the
+# list: what is missing here could change without anybody noticing.
+USED_OF_FEEDS = (
+    *("title", "title_detail", "itunes_title", "feedburner_origlink", "links", "link", "permalink", "authors"),
+    *("language", "ttl", "sy_updateperiod", "sy_updatefrequency"),
+)
+USED_OF_ENTRIES = (
+    *("title", "title_detail", "itunes_title", "summary_detail", "content", "media_description_detail"),
+    *("itunes_summary_detail", "feedburner_origlink", "links", "link", "permalink", "id", "authors", "tags"),
+    *("language", "media_thumbnail", "media_content", "image", "comments", "itunes_duration"),
+    *("published", "created", "updated"),
+)
+
+
+def read_web_feed(text: str, url: str, source: Source, now: datetime | None = None, *, known: str = "") -> ParsedFeed:
+    """Return the items of a feed in XML. ``url`` is the final address of the document, ``now`` when it came.
+
+    A document whose reading is the ``known`` one is read no further: it says what the last one said.
+
+    Raises:
+        ParseError: it is no feed, nothing of it can be read, or none of its records can be used.
+    """
+    document = read_plain(text, url) or read_dialect(text, url)
+    reading = reading_of(document, url)
+    if reading == known:
+        return ParsedFeed(title="", items=(), reading=reading)
+    return replace(feed_of(document, text, url, source, now), reading=reading)
+
+
+def feed_of(document: RawFeed, text: str, url: str, source: Source, now: datetime | None = None) -> ParsedFeed:
+    """Return the items of a document that was read, fast or by feedparser; see ``read_web_feed``."""
+    if not document.entries and (document.fault or not document.version):
+        raise _unreadable(document, text)
+    reader = _EntryReader(document, url, ZoneInfo(source.timezone), now)
+    entries = document.entries
+    reading = records.read_records(entries, reader.read, partial(_described, base=url), source.limit)
+    feed = ParsedFeed(
+        title=title_text(document.feed, is_atom=reader.is_atom),
+        items=(),
+        link=best_link(document.feed, url),
+        language=records.language_of(raw(document.feed, "language")),
+        ttl=_ttl(document.feed),
+        notes=_notes(document),
+    )
+    return records.finished(feed, reading)
+
+
+def reading_of(document: RawFeed, url: str) -> str:
+    """Return the digest of everything in a document that an item can come from."""
+    feed = [dict.get(document.feed, name) for name in USED_OF_FEEDS]
+    entries = [[dict.get(entry, name) for name in USED_OF_ENTRIES] for entry in document.entries]
+    facts = (url, document.version, document.fault, document.cut_off, feed, entries)
+    return hashlib.sha256(repr(facts).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class _EntryReader:
+    """Reads the entries of one document."""
+
+    def __init__(self, document: RawFeed, url: str, zone: ZoneInfo, now: datetime | None) -> None:
+        self.is_atom = document.version.startswith("atom")
+        self._document = document
+        self._url = url
+        self._zone = zone
+        self._now = now
+        self._feed_people: tuple[Person, ...] = people_in(document.feed)
+        self._feed_language = records.language_of(raw(document.feed, "language"))
+
+    def read(self, position: int, entry: Entry) -> ParsedItem:
+        if self._document.cut_off and entry is self._document.entries[-1]:
+            raise records.Unusable("the document ends in the middle of it")
+        base = base_of(entry, self._url)
+        summary, content = text_of(entry, base)
+        enclosures = enclosures_in(entry, base)
+        return records.make_item(
+            ParsedItem(
+                position=position,
+                title=title_text(entry, is_atom=self.is_atom),
+                text_digest="",
+                guid=records.guid_of(raw(entry, "id")),
+                link=best_link(entry, base),
+                published_at=self._published_at(entry),
+                summary=summary,
+                content=content,
+                authors=people_in(entry) or self._feed_people,
+                tags=tags_in(entry),
+                language=language_in(entry) or self._feed_language,
+                image=image_in(entry, base, enclosures),
+                comments=comments_in(entry, base),
+                enclosures=enclosures,
+            )
+        )
+
+    def _published_at(self, entry: Entry) -> datetime | None:
+        written = [value for key in ("published", "created", "updated") if (value := raw(entry, key))]
+        for value in written:
+            found = parse_date(value, zone=self._zone, now=self._now) if isinstance(value, str) else None
+            if found is not None:
+                return found
+        found = next((day for value in written if (day := date_in_words(str(value)[:100]))), None)
+        return found if found and 1990 <= found.year <= 2100 else None
+
+
+def _described(entry: Entry, base: str) -> tuple[str, str | None, str | None]:
+    return title_text(entry, is_atom=False), best_link(entry, base), records.guid_of(raw(entry, "id"))
+
+
+def _ttl(feed: Entry) -> int | None:
+    """Return the interval a feed asks for, in seconds: ``ttl`` in minutes, else the syndication module."""
+    minutes = records.whole_number(raw(feed, "ttl"))
+    if minutes:
+        return minutes * 60
+    period = _PERIODS.get(str(raw(feed, "sy_updateperiod") or "").strip().lower())
+    if period is None:
+        return None
+    return period // (records.whole_number(raw(feed, "sy_updatefrequency")) or 1) or None
+
+
+def _notes(document: RawFeed) -> tuple[str, ...]:
+    if document.fault.startswith(NOT_READ):
+        return (document.fault,)
+    return (f"not well-formed: {document.fault}",) if document.fault else ()
+
+
+def _unreadable(document: RawFeed, text: str) -> ParseError:
+    if document.fault:
+        return ParseError(f"broken XML, nothing of it can be read: {document.fault}")
+    return ParseError(f"XML, but not a feed: its first element is <{root_name(text)[:60]}>")

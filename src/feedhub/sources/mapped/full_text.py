@@ -1,0 +1,296 @@
+"""The article of a page: trafilatura says which text it is, the page itself says in what markup.
+
+trafilatura rewrites what it finds: pictures in bare ``div``, captions and table layouts get lost or move, and code is
+nested twice. Its judgement of what is no article is the best there is. So only its judgement is used: the smallest
+element that holds the text is taken from the page, and everything that is not of the text is removed from it.
+"""
+
+import logging
+import re
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from zoneinfo import ZoneInfo
+
+from lxml import etree
+from lxml.html import HtmlElement
+
+from feedhub.errors import ParseError
+from feedhub.model.document import Document
+from feedhub.model.item import Detail, Markup
+from feedhub.model.source import DetailMap, RecordMap, Source
+from feedhub.rules.challenges import is_challenge
+from feedhub.rules.json_paths import compile_path, in_words
+from feedhub.rules.mapping import is_present, text_of
+from feedhub.rules.text import clean_text, plain, visible_text
+from feedhub.sources.mapped.html_page import (
+    CHALLENGE,
+    ElementReader,
+    Page,
+    elements,
+    inner_markup,
+    outer_markup,
+    read_page,
+)
+from feedhub.sources.mapped.json_api import read_json
+from feedhub.sources.mapped.record import Place, RecordReader
+from feedhub.sources.records import LONGEST_TEXT, Unusable
+
+_INVISIBLE = re.compile(r"[\s\u00ad\u200b-\u200f\u2060\ufeff]+")
+_BULLET = re.compile(r"^\s*(?:[-*•]|\d+\.)\s+")
+_ENOUGH = 0.9
+"""How much of the article an element must hold to be all of it; the rest are repeats of lines elsewhere."""
+_TELLING = 20
+"""A line of this length is looked for on the whole page; a shorter one only within the next ``_NEAR`` characters."""
+_NEAR = 5_000
+_MOST_LINKED = 0.5
+_LEAVES = frozenset("p pre blockquote h1 h2 h3 h4 h5 h6".split())
+_NEVER = frozenset("nav aside form button input select textarea footer noscript dialog menu".split())
+# trafilatura is asked to leave tables out, because it takes those that only arrange a page for data.
+_KEPT_INSIDE = frozenset("figure figcaption table pre blockquote dl".split())
+_PHRASES = frozenset(
+    "a abbr b bdi cite code del dfn em font i ins kbd mark q ruby s samp small span strong sub sup time tt u".split()
+)
+
+
+def article_markup(page: Page) -> str | None:
+    """Return the article of a page as markup, relative to ``page.base``; None if there is none. Changes ``page``.
+
+    A single ``h1`` is the title, which every item shows anyway, and is left out.
+
+    Raises:
+        ParseError: the page cannot be understood.
+    """
+    body = page.root.find("body")
+    container = page.root if body is None else body
+    lines = _article_lines(page.text)
+    headings = list(container.iter("h1"))
+    if len(headings) == 1:
+        title = _squashed(headings[0].text_content())
+        lines = [line for line in lines if line != title]
+        headings[0].drop_tree()
+    measure = _measured(container, lines)
+    whole = measure.covered(container)
+    if whole == 0:
+        return None
+    while (inner := _holder(container, measure, whole * _ENOUGH)) is not None:
+        container = inner
+    _Pruning(measure, container).prune(container)
+    return inner_markup(container).strip() or None
+
+
+@dataclass(frozen=True, slots=True)
+class _Measure:
+    """Where elements and their texts lie in the page's text without blanks, and how much of it is article.
+
+    ``spans`` holds, for each element, its start, the end of its own text, its end, and the end of its tail.
+    """
+
+    spans: dict[HtmlElement, tuple[int, int, int, int]]
+    sums: Sequence[int]
+
+    def between(self, start: int, end: int) -> int:
+        """Return how many characters of the article lie there."""
+        return self.sums[end] - self.sums[start]
+
+    def covered(self, element: HtmlElement) -> int:
+        """Return how many characters of the article an element holds."""
+        start, _, end, _ = self.spans[element]
+        return self.between(start, end)
+
+    def size(self, element: HtmlElement) -> int:
+        """Return how many characters an element holds."""
+        start, _, end, _ = self.spans[element]
+        return end - start
+
+
+def _measured(root: HtmlElement, lines: Sequence[str]) -> _Measure:
+    pieces: list[str] = []
+    spans: dict[HtmlElement, tuple[int, int, int, int]] = {}
+    begun: dict[HtmlElement, tuple[int, int]] = {}
+    at = 0
+    for event, element in etree.iterwalk(root, events=("start", "end")):
+        start, chunk = at, _squashed((element.text if event == "start" else element.tail) or "")
+        pieces.append(chunk)
+        at += len(chunk)
+        if event == "start":
+            begun[element] = (start, at)
+        else:
+            spans[element] = (*begun[element], start, at)
+    text = "".join(pieces)
+    marks = bytearray(len(text))
+    for start, end in _places(text, lines):
+        marks[start:end] = b"\1" * (end - start)
+    return _Measure(spans, array("L", accumulate(marks, initial=0)))
+
+
+def _places(text: str, lines: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Yield where the lines are, in order; a short one is believed only where it is expected."""
+    at = 0
+    for line in lines:
+        reach = len(text) if len(line) >= _TELLING else at + _NEAR
+        start = text.find(line, at, reach)
+        if start >= 0:
+            at = start + len(line)
+            yield start, at
+
+
+def _holder(element: HtmlElement, measure: _Measure, enough: float) -> HtmlElement | None:
+    """Return the child that holds the whole article, unless it is a single paragraph of it."""
+    return next((child for child in element if measure.covered(child) >= enough and child.tag not in _LEAVES), None)
+
+
+class _Pruning:
+    """Removes from the holder of an article what is not of the article."""
+
+    def __init__(self, measure: _Measure, container: HtmlElement) -> None:
+        self._measure = measure
+        start, _, end, _ = measure.spans[container]
+        first = measure.sums[start]
+        self._from = bisect_right(measure.sums, first, start, end + 1) - 1
+        self._to = bisect_left(measure.sums, measure.sums[end], start, end + 1)
+
+    def prune(self, element: HtmlElement) -> None:
+        """Leave in ``element`` the text of the article, and pictures and tables that stand within it."""
+        start, text_end, _, _ = self._measure.spans[element]
+        if not self._is_kept_text(start, text_end):
+            element.text = None
+        for child in list(element):
+            _, _, end, tail_end = self._measure.spans[child]
+            if not self._is_kept_text(end, tail_end):
+                child.tail = None
+            if child.tag in _NEVER or not self._is_kept(child):
+                child.drop_tree()
+            elif self._measure.covered(child):
+                self.prune(child)
+
+    def _is_kept_text(self, start: int, end: int) -> bool:
+        return self._measure.between(start, end) > 0 or (self._from <= start and end <= self._to)
+
+    def _is_kept(self, element: HtmlElement) -> bool:
+        if self._measure.covered(element):
+            return True
+        start, _, end, _ = self._measure.spans[element]
+        if not (self._from <= start and end <= self._to):
+            return False
+        if self._measure.size(element) == 0 or element.tag in _PHRASES:
+            return True
+        return element.tag in _KEPT_INSIDE and not self._is_of_links(element)
+
+    def _is_of_links(self, element: HtmlElement) -> bool:
+        linked = sum(self._measure.size(link) for link in element.iter("a"))
+        return linked > self._measure.size(element) * _MOST_LINKED
+
+
+def _article_lines(text: str) -> list[str]:
+    """Return the paragraphs of the article without blanks, as trafilatura sees them."""
+    try:
+        from trafilatura import extract  # an extra; 0.2 s, and only pages of `extract: article` need it
+    except ImportError as exc:
+        raise ParseError(
+            f'extract: article needs more: pip install "feedhub[fulltext]" ({plain(str(exc))[:200]})'
+        ) from exc
+    logging.getLogger("trafilatura").setLevel(logging.CRITICAL)  # a page without an article is no news for stderr
+    try:
+        found = extract(
+            text,
+            output_format="txt",
+            favor_precision=True,
+            include_comments=False,
+            include_tables=False,
+            include_formatting=False,
+        )
+    except Exception as exc:  # hostile input: whatever breaks in there costs this page
+        raise ParseError(f"no article can be read: {type(exc).__name__}: {plain(str(exc))[:200]}") from exc
+    lines = (_squashed(_BULLET.sub("", line)) for line in (found or "").splitlines())
+    return [line for line in lines if line]
+
+
+def _squashed(text: str) -> str:
+    return _INVISIBLE.sub("", text)
+
+
+_SEEN_WITHOUT_TEXT = ("<img", "<video", "<audio", "<iframe", "<table", "<svg", "<embed", "<object")
+
+
+def read_detail(document: Document, source: Source) -> Detail:
+    """Return the content that ``source.detail`` asks for, and the fields it maps (of a page, by selectors).
+
+    The content is as it came but for ``replace`` and forbidden characters, and cut at a million characters. Only where
+    there are fields, content may be missing.
+
+    Raises:
+        ParseError: what was asked for is missing or empty, or the document cannot be read.
+    """
+    detail = source.detail
+    if detail is None:
+        raise ParseError("detail: none is asked for")
+    try:
+        is_page = detail.css is not None or detail.extract is not None
+        return _from_page(document, source, detail) if is_page else _from_json(document, source, detail)
+    except (ParseError, ValueError, Unusable) as exc:
+        raise ParseError(f"detail: {exc}") from exc
+
+
+def _from_page(document: Document, source: Source, detail: DetailMap) -> Detail:
+    page = read_page(document, source)
+    if page.is_cut_off:
+        raise ParseError("the page is nested so deeply that its end was not read")
+    item = None
+    if detail.fields:
+        item = ElementReader(detail.fields, _place(page.base, document, source)).item(0, page.root)
+    text, where = _chosen(page, detail.css) if detail.css is not None else _article(page)
+    return Detail(content=_content(text, page.base, detail, where), item=item)
+
+
+def _chosen(page: Page, css: str) -> tuple[str, str]:
+    chosen = elements(page.root, css)
+    if not chosen:
+        if is_challenge(page.text):
+            raise ParseError(CHALLENGE)
+        raise ParseError(f'css "{css}" matches nothing')
+    return outer_markup(chosen), f'css "{css}"'
+
+
+def _article(page: Page) -> tuple[str, str]:
+    found = article_markup(page)
+    if found is None:
+        raise ParseError(CHALLENGE if is_challenge(page.text) else "no article was found in the page")
+    return found, "the article"
+
+
+def _from_json(document: Document, source: Source, detail: DetailMap) -> Detail:
+    record, _ = read_json(document, source)
+    item = None
+    if detail.fields:
+        item = RecordReader(RecordMap(fields=detail.fields), record, _place(document.url, document, source)).item(0)
+    content = _at_path(record, detail.path, document, detail) if detail.path is not None else None
+    return Detail(content=content, item=item)
+
+
+def _at_path(record: object, path: str, document: Document, detail: DetailMap) -> Markup | None:
+    value = compile_path(path).value(record)
+    if not is_present(value):
+        if detail.fields:
+            return None  # a record such as a bare link has fields and no text
+        raise ParseError(f"{path} is empty" if isinstance(value, str) else f"nothing at {path} in {in_words(record)}")
+    text = text_of(value)
+    if text is None:
+        raise ParseError(f"{path} is not text but {in_words(value)}")
+    return _content(text, document.url, detail, path)
+
+
+def _place(base: str, document: Document, source: Source) -> Place:
+    return Place(url=base, zone=ZoneInfo(source.timezone), fetched_at=document.fetched_at)
+
+
+def _content(text: str, base: str, detail: DetailMap, where: str) -> Markup:
+    for old, new in detail.replace:
+        text = text.replace(old, new)
+    text = clean_text(text)[:LONGEST_TEXT]
+    known = text.lower()
+    if not visible_text(text).strip() and not any(tag in known for tag in _SEEN_WITHOUT_TEXT):
+        raise ParseError(f"{where} is empty")
+    return Markup(value=text, kind="html", base=base)

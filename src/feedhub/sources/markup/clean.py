@@ -1,0 +1,375 @@
+"""Addresses as they leave a document: absolute and http(s), or none (SPEC §9)."""
+
+import html
+import re
+import threading
+from collections import Counter
+from typing import Final
+from urllib.parse import urljoin, urlsplit
+
+import nh3
+
+from feedhub.model.item import Item, Markup, ParsedItem
+from feedhub.model.source import Source
+from feedhub.rules.text import clean_text, visible_text
+
+_LONGEST_ADDRESS = 8_000
+_IGNORED = re.compile("[\x00-\x20\x7f-\xa0\u200b\ufeff]+$|^[\x00-\x20\x7f-\xa0\u200b\ufeff]+|[\t\r\n]")
+_ABSOLUTE = re.compile(r"https?://", re.IGNORECASE)
+# RFC 3986 has no place for these; browsers write them as percent escapes.
+_UNSAFE = re.compile('[\x00-\x20\x7f-\xa0"<>\\\\^`{|}]')
+# Most addresses are made of these, and nothing has to be done about them.
+_PLAIN = r"[\w.~!$&'()*+,;=:@%-]"
+_PLAIN_URL = re.compile(rf"https?://[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*/(?:{_PLAIN}|/)*(?:\?(?:{_PLAIN}|/)+)?", re.ASCII)
+_PLAIN_PATH = re.compile(rf"(?:/(?!\.){_PLAIN}+)+", re.ASCII)
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(?=/)", re.ASCII)
+
+
+def http_url(value: object, base: str = "") -> str | None:
+    """Return ``value`` as an absolute http(s) address, relative ones resolved against ``base``; else None.
+
+    ``javascript:``, ``data:``, ``tag:``, addresses without a host, and anything that is no text give None.
+    """
+    if not isinstance(value, str):
+        return None
+    if len(value) <= _LONGEST_ADDRESS:
+        if _PLAIN_URL.fullmatch(value):
+            return value
+        if (origin := _ORIGIN.match(base)) and _PLAIN_PATH.fullmatch(value):
+            return origin[0] + value
+    text = _IGNORED.sub("", value)
+    if not text or len(text) > _LONGEST_ADDRESS:
+        return None
+    try:
+        address = text if _ABSOLUTE.match(text) or not base else urljoin(base, text)
+        parts = urlsplit(address)
+        _ = parts.port
+    except ValueError:
+        return None
+    if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
+        return None
+    return _UNSAFE.sub(lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode()), address)
+
+
+_IMG = re.compile(r"""<img\b((?:=\s*+"[^"]*+"|=\s*+'[^']*+'|[^<>])*+)>""", re.IGNORECASE)
+_PICTURE_ATTRIBUTE = re.compile(r"""([^\s"'=<>/]+)(?:\s*=\s*("[^"]*"|'[^']*'|[^\s"'>]+))?""")
+_NOSCRIPT = re.compile(r"<noscript[^>]*>((?:(?!<noscript|</noscript)[\s\S])*+)</noscript\s*>", re.IGNORECASE)
+_LAZY = ("data-src", "data-original", "data-lazy-src", "data-actualsrc", "data-echo", "data-lazyload", "data-url")
+_KEPT = ("alt", "title", "width", "height")
+_PLACEHOLDER = re.compile(
+    r"^data:|^about:|^#|(?:^|/)(?:blank|spacer|pixel|placeholder|loading|grey|transparent|1x1|lazy)[\w.-]*\.(?:gif|png|svg|jpg|webp)",
+    re.IGNORECASE,
+)
+_SPECK = re.compile(r"\s*[01](?:px)?\s*")
+
+
+def repaired_pictures(markup: str) -> str:
+    """Return ``markup`` with the real address of lazy pictures in ``src``, and without 1×1 pictures.
+
+    What ``noscript`` holds is shown, unless it stands in for lazy pictures: those are shown themselves.
+    """
+    known = markup.lower()
+    if "<noscript" in known:
+        is_lazy = any(name in known for name in _LAZY)
+        markup = _NOSCRIPT.sub("" if is_lazy else r"\1", markup)
+    return _IMG.sub(_repaired, markup) if "<img" in known else markup
+
+
+def _repaired(match: re.Match[str]) -> str:
+    attributes: dict[str, str] = {}
+    for name, value in _PICTURE_ATTRIBUTE.findall(match[1]):
+        attributes.setdefault(name.lower(), html.unescape(value[1:-1] if value[:1] in "\"'" else value))
+    if any(_SPECK.fullmatch(attributes.get(name, "")) for name in ("width", "height")):
+        return ""
+    source = _real_source(attributes)
+    if source == attributes.get("src"):
+        return match[0]
+    kept: dict[str, str] = {name: attributes[name] for name in _KEPT if name in attributes}
+    kept["src"] = source
+    written = "".join(f' {name}="{html.escape(value)}"' for name, value in kept.items())
+    return f"<img{written}>" if source else ""
+
+
+def _real_source(attributes: dict[str, str]) -> str:
+    given = attributes.get("src", "").strip()
+    if given and not _PLACEHOLDER.search(given):
+        return attributes["src"]
+    for name in _LAZY:
+        if address := attributes.get(name, "").strip():
+            return address
+    listed = attributes.get("srcset") or attributes.get("data-srcset") or ""
+    first = listed.split(",")[0].split()
+    return first[0] if first else attributes.get("src", "")
+
+
+_STRUCTURE = (
+    "article aside blockquote br caption col colgroup dd details div dl dt figcaption figure footer h1 h2 h3 h4"
+)
+_MORE_STRUCTURE = "h5 h6 header hr li main nav ol p pre section summary table tbody td tfoot th thead tr ul"
+_PHRASES = "a abbr b bdi bdo cite code del dfn em i ins kbd mark q rp rt ruby s samp small span strike strong sub sup"
+_MEDIA = "time tt u var wbr audio iframe img source video"
+_HIDDEN = "script style svg math object embed applet template title head noembed noframes select textarea frameset xmp"
+
+TAGS = frozenset(f"{_STRUCTURE} {_MORE_STRUCTURE} {_PHRASES} {_MEDIA}".split())
+# Their text is no text for readers. (nh3 keeps the content of other tags that are not allowed.)
+DROPPED_WITH_CONTENT = frozenset(_HIDDEN.split())
+ATTRIBUTES = {
+    "*": {"dir", "lang", "title"},
+    "a": {"href"},
+    "audio": {"src"},
+    "blockquote": {"cite"},
+    "col": {"span"},
+    "colgroup": {"span"},
+    "del": {"cite", "datetime"},
+    "details": {"open"},
+    "iframe": {"src", "width", "height"},
+    "img": {"src", "alt", "width", "height"},
+    "ins": {"cite", "datetime"},
+    "li": {"value"},
+    "ol": {"start", "reversed", "type"},
+    "q": {"cite"},
+    "source": {"src", "type"},
+    "td": {"colspan", "rowspan", "align"},
+    "th": {"colspan", "rowspan", "align", "scope"},
+    "time": {"datetime"},
+    "video": {"src", "poster", "width", "height"},
+}
+# Written by us after sanitising: nh3 adds attributes in an order that differs from run to run.
+ADDED = {
+    "img": 'loading="lazy" referrerpolicy="no-referrer"',
+    "iframe": (
+        'loading="lazy" referrerpolicy="strict-origin-when-cross-origin" '
+        'sandbox="allow-scripts allow-same-origin allow-popups allow-presentation"'
+    ),
+    "audio": 'controls="" preload="none"',
+    "video": 'controls="" preload="none"',
+}
+LINK_REL = "noopener noreferrer"
+
+_ADDRESSES = frozenset({"href", "src", "cite", "poster"})
+_NUMBERS = frozenset({"width", "height", "span", "colspan", "rowspan", "start", "value"})
+_NUMBER = re.compile(r"\s*(-?\d{1,5})(?:px|\.\d+)?\s*")
+_PLAYERS = re.compile(
+    r"https?://(?:www\.youtube(?:-nocookie)?\.com/embed/|youtube(?:-nocookie)?\.com/embed/|player\.vimeo\.com/video/"
+    r"|player\.bilibili\.com/|open\.spotify\.com/embed|w\.soundcloud\.com/player)"
+)
+_RASTER = re.compile(r"data:image/(?:png|jpe?g|gif|webp|avif|bmp);base64,[A-Za-z0-9+/=\s]*", re.IGNORECASE)
+
+
+def allowed_value(tag: str, name: str, value: str, base: str) -> str | None:
+    """Return what an attribute may say, addresses made absolute against ``base``; None drops it."""
+    if name in _NUMBERS:
+        number = _NUMBER.fullmatch(value)
+        return number[1] if number else None
+    if name not in _ADDRESSES:
+        return value
+    text = value.strip()
+    if tag == "img" and _RASTER.fullmatch(text):
+        return text
+    if tag == "a" and text[:7].lower() == "mailto:":
+        return text
+    if text.startswith("#"):
+        return None  # ids are dropped, so nothing inside the text can be pointed at
+    address = http_url(text, base)
+    if tag == "iframe":
+        return re.sub("^http:", "https:", address) if address and _PLAYERS.match(address) else None
+    return address
+
+
+# 20,000 attributes in one tag take lxml 2.5 s. Ten tags of 5,000 cost the same as two and a half of 10,000.
+_MOST_WORK: Final = 200_000_000
+_VALUE: Final = r"""(?:"(?:[^"<>=]|=(?!\s*["']))*+"|'(?:[^'<>=]|=(?!\s*["']))*+'|[^\s"'<>=]++)"""
+_ATTRIBUTE: Final = rf"(?:[\s/]++(?:[^\s/\"'<>=]++(?:\s*+=\s*+{_VALUE})?+)?+)"
+# Tags as they are written, of few attributes. What is between them begins no other.
+_ORDINARY: Final = re.compile(rf"(?:[^<]++|<(?![a-zA-Z])|<[a-zA-Z][^\s/\"'<>=]*+{_ATTRIBUTE}{{0,40}}+>)*+")
+_OPENING: Final = re.compile(r"<[a-zA-Z]")
+_TOKEN: Final = re.compile(r"""<(?=[a-zA-Z])|\s+|[/>="']|[^\s/>="'<]+|<""")
+
+_TAG, _BEFORE, _NAME, _AFTER, _VALUE_NEXT, _UNQUOTED, _DOUBLE, _SINGLE, _GONE = range(9)
+_SPACE, _SLASH, _END, _EQUALS, _QUOTE, _APOSTROPHE, _OTHER = range(7)
+_KINDS: Final = {"/": _SLASH, ">": _END, "=": _EQUALS, '"': _QUOTE, "'": _APOSTROPHE}
+# Where each kind of token leads, in the order of the kinds. A name that begins is one attribute more.
+_LEADS: Final = {
+    _TAG: (_BEFORE, _BEFORE, _GONE, _TAG, _TAG, _TAG, _TAG),
+    _BEFORE: (_BEFORE, _BEFORE, _GONE, _NAME, _NAME, _NAME, _NAME),
+    _NAME: (_AFTER, _BEFORE, _GONE, _VALUE_NEXT, _NAME, _NAME, _NAME),
+    _AFTER: (_AFTER, _BEFORE, _GONE, _VALUE_NEXT, _NAME, _NAME, _NAME),
+    _VALUE_NEXT: (_VALUE_NEXT, _UNQUOTED, _GONE, _UNQUOTED, _DOUBLE, _SINGLE, _UNQUOTED),
+    _UNQUOTED: (_BEFORE, _UNQUOTED, _GONE, _UNQUOTED, _UNQUOTED, _UNQUOTED, _UNQUOTED),
+    _DOUBLE: (_DOUBLE, _DOUBLE, _DOUBLE, _DOUBLE, _BEFORE, _DOUBLE, _DOUBLE),
+    _SINGLE: (_SINGLE, _SINGLE, _SINGLE, _SINGLE, _SINGLE, _BEFORE, _SINGLE),
+}
+_BEGINS: Final = frozenset({_BEFORE, _AFTER})
+
+
+def is_crowded(markup: str) -> bool:
+    """Tell markup that takes seconds to parse for the attributes of its tags. Linear in its length."""
+    at = _end_of_ordinary(markup, 0)
+    cost = 0
+    while found := _OPENING.search(markup, at):
+        at, dearest = _dearest_from(markup, found.start())
+        cost += dearest
+        if cost > _MOST_WORK:
+            return True
+        at = _end_of_ordinary(markup, at)
+    return False
+
+
+def _end_of_ordinary(markup: str, at: int) -> int:
+    match = _ORDINARY.match(markup, at)
+    return match.end() if match else at
+
+
+def _dearest_from(markup: str, at: int) -> tuple[int, int]:
+    """Return where no tag that begins at or after ``at`` can still be open, and what the tags up to there may cost."""
+    counts: dict[int, int] = {}
+    cost = 0
+    for token in _TOKEN.finditer(markup, at):
+        text = token[0]
+        kind = _KINDS.get(text, _SPACE if text.isspace() else _OTHER)
+        moved: dict[int, int] = {}
+        for state, count in counts.items():
+            to = _LEADS[state][kind]
+            met = count + (to == _NAME and state in _BEGINS)
+            if to == _GONE:
+                cost += met * met
+            elif met > moved.get(to, -1):
+                moved[to] = met
+        if text == "<" and markup[token.end() : token.end() + 1].isalpha():
+            moved.setdefault(_TAG, 0)
+        counts = moved
+        if not counts:
+            return token.end(), cost
+        if cost > _MOST_WORK:
+            break
+    return len(markup), cost + sum(count * count for count in counts.values())
+
+
+# Without an address these show nothing. nh3 writes attributes quoted and escapes `>` in them.
+_EMPTY_PICTURE = re.compile(r"<(?:img|source)(?![^>]* src=)[^>]*>")
+_EMPTY_PLAYER = re.compile(r"<iframe(?![^>]* src=)[^>]*>.*?</iframe>", re.DOTALL)
+_ADDED_TO = re.compile(f"<({'|'.join(ADDED)})(?=[ >])")
+_TAGS = re.compile(r"<(/?)([a-zA-Z][\w-]*)")
+_VOID = "area base br col embed hr img input link meta param source track wbr"
+_CLOSED_BY_THE_NEXT = "dd dt li option p tbody td tfoot th thead tr"
+_SELF_CLOSING = frozenset(f"{_VOID} {_CLOSED_BY_THE_NEXT}".split())
+_DEEPEST = 250
+_COSTLIEST = 1_000_000
+_MOST_AMPERSANDS = 10_000
+_LONGEST_PLAIN = 200_000
+_LONGEST = 2_000_000
+_SHORT = 20_000
+
+
+class _Sanitiser(threading.local):
+    """nh3 with the allow-list, made once per thread: to make it costs as much as to clean an article with it."""
+
+    def __init__(self) -> None:
+        self._base = ""
+        self._cleaner = nh3.Cleaner(
+            tags=set(TAGS),
+            clean_content_tags=set(DROPPED_WITH_CONTENT),
+            attributes=ATTRIBUTES,
+            attribute_filter=lambda tag, name, value: allowed_value(tag, name, value, self._base),
+            link_rel=LINK_REL,
+            url_schemes={"http", "https", "mailto", "data"},
+            strip_comments=True,
+        )
+
+    def clean(self, markup: str, base: str) -> str:
+        self._base = base
+        return self._cleaner.clean(markup)
+
+
+_SANITISER = _Sanitiser()
+
+
+class HtmlCleaner:
+    """Implements ``Cleaner``. Holds no state; safe to use from many threads."""
+
+    def clean(self, parsed: ParsedItem, source: Source) -> Item:
+        """Return the normalised item; see ``feedhub.ports.world.Cleaner``. Never raises."""
+        base = parsed.link or source.url
+        return Item(
+            title=parsed.title,
+            guid=parsed.guid,
+            link=parsed.link,
+            summary=_cleaned(parsed.summary, source, base),
+            content=_cleaned(parsed.content, source, base),
+            authors=parsed.authors,
+            tags=parsed.tags,
+            language=parsed.language,
+            image=parsed.image,
+            comments=parsed.comments,
+            enclosures=parsed.enclosures,
+        )
+
+
+def _cleaned(text: Markup | None, source: Source, base: str) -> str | None:
+    if text is None:
+        return None
+    value = clean_text(text.value)
+    try:
+        if text.kind == "text":
+            return text_as_html(value) or None
+        if source.content == "trust":
+            return value or None
+        if source.content == "text":
+            return text_as_html(visible_text(value)) or None
+        return _harmless(value, text.base or base) or None
+    except Exception:  # noqa: BLE001 - hostile input; escaped text is always safe, and the item is not lost
+        return html.escape(value, quote=False) or None
+
+
+def _harmless(markup: str, base: str) -> str:
+    clean = None if is_excessive(markup) else sanitised(markup, base)
+    if clean is None or len(clean) > _LONGEST:
+        # No article is like that, and escaping makes such texts five times as long.
+        return text_as_html(visible_text(markup)[:_LONGEST_PLAIN])
+    return clean
+
+
+def sanitised(markup: str, base: str) -> str:
+    """Return ``markup`` with only what the allow-list knows; addresses absolute against ``base``."""
+    clean = _SANITISER.clean(repaired_pictures(markup), base)
+    if "<img" in clean or "<source" in clean:
+        clean = _EMPTY_PICTURE.sub("", clean)
+    if "<iframe" in clean:
+        clean = _EMPTY_PLAYER.sub("", clean)
+    # Once more: `&#x1F;` has become the character itself.
+    clean = clean_text(clean)
+    return _ADDED_TO.sub(lambda match: f"{match[0]} {ADDED[match[1]]}", clean).strip()
+
+
+def text_as_html(text: str) -> str:
+    """Return plain text as markup: blank lines part paragraphs, single line breaks are kept."""
+    lines = [line.strip() for line in text.strip().splitlines()]
+    paragraphs = re.split(r"\n{2,}", "\n".join(lines))
+    return "".join(f"<p>{html.escape(part, quote=False).replace(chr(10), '<br>')}</p>" for part in paragraphs if part)
+
+
+def is_excessive(markup: str) -> bool:
+    """Tell markup that would make the sanitiser slow: it is quadratic in depth, attributes of a tag and ampersands.
+
+    20,000 nested elements took 1 s, a million bare ampersands 22 s, measured with nh3 0.3. Numeric references cost it
+    nothing, so whole texts may be written in them.
+    """
+    if len(markup) < _SHORT and markup.count("<") <= _DEEPEST:
+        return False
+    if markup.count("&") - markup.count("&#") > _MOST_AMPERSANDS or is_crowded(markup):
+        return True
+    unclosed: Counter[str] = Counter()
+    depth = deepest = tags = 0
+    for closing, name in _TAGS.findall(markup):
+        tags += 1
+        tag = name.lower()
+        if tag in _SELF_CLOSING:
+            continue
+        if not closing:
+            unclosed[tag] += 1
+            depth += 1
+            deepest = max(deepest, depth)
+        elif unclosed[tag]:
+            unclosed[tag] -= 1
+            depth -= 1
+    return deepest > _DEEPEST or deepest * tags > _COSTLIEST

@@ -1,10 +1,10 @@
-"""Figures of the house: modules, lines, single importers, and what one entry runs through. `make structure`.
+"""Figures of the house: modules, lines, single importers, and what one entry runs through..
 
 ``python scripts/structure.py [CHECKOUT]`` measures another checkout by this same script; that checkout needs a
 ``.venv`` of its own, or ``PYTHON`` names an interpreter that has its dependencies. A module is a Python file of
 ``src/feedhub`` other than ``__init__.py``. The path of one entry is every function entered during one
-``poll --all`` of a feed with one entry, Atom only and without pages, in all processes; bodies of modules and classes
-are left out.
+``poll --all`` of a feed with one entry that comes by HTTP, published as Atom only and without pages, in all processes;
+bodies of modules and classes are left out.
 """
 
 import ast
@@ -14,7 +14,11 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 FEED = """<?xml version="1.0" encoding="utf-8"?>
 <feed xmlns="http://www.w3.org/2005/Atom"><title>One</title><id>urn:one</id><updated>2026-01-01T00:00:00Z</updated>
@@ -24,7 +28,8 @@ FEED = """<?xml version="1.0" encoding="utf-8"?>
 CONFIG = """site: {title: One, url: "https://site.example.org"}
 store: sqlite:///store.db
 output: {dir: output, formats: [atom], pages: false}
-sources: [{name: one, url: one.xml, category: news}]
+poll: {allow_private: ["127.0.0.1:PORT"]}
+sources: [{name: one, url: "http://127.0.0.1:PORT/one.xml", category: news}]
 """
 RECORDER = """
 import os, sys, threading
@@ -68,19 +73,43 @@ def importers(named: dict[str, Path], package: Path) -> dict[str, set[str]]:
     return by
 
 
+class OneFeed(BaseHTTPRequestHandler):
+    """Answers every request with the feed."""
+
+    def do_GET(self) -> None:
+        """Send the feed."""
+        self.send_response(200)
+        self.send_header("Content-Type", "application/atom+xml")
+        self.send_header("Content-Length", str(len(FEED.encode())))
+        self.end_headers()
+        self.wfile.write(FEED.encode())
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - named by the standard library
+        """Say nothing."""
+
+
+@contextmanager
+def serving_the_feed() -> Iterator[int]:
+    """Serve the feed on a free loopback port; give the port."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), OneFeed) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
 def path_of_one_entry(checkout: Path, python: str) -> list[tuple[str, str]]:
     """Return (file, function) of everything of feedhub that one poll of one entry enters."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "hook").mkdir()
         (folder / "hook" / "sitecustomize.py").write_text(RECORDER, "utf-8")
-        (folder / "feedhub.yaml").write_text(CONFIG, "utf-8")
-        (folder / "one.xml").write_text(FEED, "utf-8")
         record = folder / "record"
         paths = f"{folder / 'hook'}{os.pathsep}{checkout / 'src'}"
         environment = {**os.environ, "PYTHONPATH": paths, "STRUCTURE_RECORD": str(record)}
         command = [python, "-m", "feedhub", "poll", "--all", "-c", "feedhub.yaml"]
-        subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
+        with serving_the_feed() as port:
+            (folder / "feedhub.yaml").write_text(CONFIG.replace("PORT", str(port)), "utf-8")
+            subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
         if not (folder / "output" / "feeds" / "news.atom").exists():
             raise SystemExit("the entry was not published")
         lines = sorted(set(record.read_text("utf-8").splitlines()))

@@ -447,9 +447,9 @@ DEFENCES = (
     ),
     _d(
         "17 reserved names",
-        "rules/slugs.py",
-        "RESERVED: Final = frozenset({",
-        "RESERVED: Final = frozenset() and frozenset({",
+        "rules/categorize.py",
+        "RESERVED_SLUGS: Final = frozenset({",
+        "RESERVED_SLUGS: Final = frozenset() and frozenset({",
         "tests/rules/test_slugs.py",
     ),
     _d(

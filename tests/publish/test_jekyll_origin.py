@@ -13,7 +13,7 @@ from feedhub.errors import PublishError
 from feedhub.model.item import Item, StoredItem
 from feedhub.model.output import Category, PostSettings, PostView, Site
 from feedhub.publish.jekyll import PostRenderer
-from feedhub.rules.slugs import category_slug
+from feedhub.rules.categorize import category_slug
 from feedhub.rules.text import plain
 
 ROOT = Path(__file__).parent.parent.parent

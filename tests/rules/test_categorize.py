@@ -6,7 +6,7 @@ import pytest
 
 from feedhub.model.item import Item, Person
 from feedhub.model.source import CategoryMap, Condition, Replacement, Rule, Source
-from feedhub.rules.categorize import brought_categories, file_item, holds
+from feedhub.rules.categorize import Subject, file_item, holds, record_categories
 
 SOURCE = Source(name="blog-one", url="https://a.example/rss", categories=("news",))
 ITEM = Item(
@@ -52,14 +52,14 @@ CONDITIONS = {
 
 @pytest.mark.parametrize(("condition", "answer"), CONDITIONS.values(), ids=CONDITIONS)
 def test_a_condition_holds_or_not(condition: Condition, answer: bool) -> None:
-    assert holds(condition, ITEM, SOURCE, ("news",)) is answer
+    assert holds(condition, Subject(item=ITEM, source=SOURCE, categories=("news",))) is answer
 
 
 def test_an_item_without_link_and_content_matches_nothing_there() -> None:
-    bare = Item(title="x")
-    assert not holds(field("link", "."), bare, SOURCE, ())
-    assert not holds(field("content", "."), bare, SOURCE, ())
-    assert not holds(field("summary", "."), bare, SOURCE, ())
+    bare = Subject(item=Item(title="x"), source=SOURCE)
+    assert not holds(field("link", "."), bare)
+    assert not holds(field("content", "."), bare)
+    assert not holds(field("summary", "."), bare)
 
 
 def rule(name: str, when: Condition | None = None, **then: object) -> Rule:
@@ -121,12 +121,12 @@ def test_a_replacement_in_a_missing_field_does_nothing(name: str) -> None:
 
 def test_a_title_in_a_script_without_readings_gets_a_slug_that_is_always_the_same() -> None:
     asked = Source(name="a", url="https://a.example/", category_map=CategoryMap(field="author", title="{author}"))
-    (brought,) = brought_categories(Item(title="x", authors=(Person(name="Новости"),)), asked)
-    assert brought == ("Новости", "c-" + hashlib.sha256("Новости".encode()).hexdigest()[:8])
+    (named,) = record_categories(Item(title="x", authors=(Person(name="Новости"),)), asked)
+    assert named == ("Новости", "c-" + hashlib.sha256("Новости".encode()).hexdigest()[:8])
 
 
 def test_every_tag_may_be_a_category_and_an_empty_value_is_none() -> None:
     asked = Source(name="a", url="https://a.example/", category_map=CategoryMap(field="tags", title="On {tags}"))
-    assert brought_categories(ITEM, asked) == (("On Semiconductors", "on-semiconductors"),)
-    assert brought_categories(Item(title="x"), asked) == ()
-    assert brought_categories(ITEM, SOURCE) == ()
+    assert record_categories(ITEM, asked) == (("On Semiconductors", "on-semiconductors"),)
+    assert record_categories(Item(title="x"), asked) == ()
+    assert record_categories(ITEM, SOURCE) == ()

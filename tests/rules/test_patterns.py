@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from feedhub.rules.categorize import compile_pattern
+from feedhub.rules.patterns import compile_pattern
 
 
 def test_a_pattern_is_found_anywhere_in_the_text() -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedhub.rules.slugs import MAX_LENGTH, RESERVED, category_slug, is_safe_name, unique_slug
+from feedhub.rules.categorize import MAX_SLUG_LENGTH, RESERVED_SLUGS, category_slug, is_safe_name, unique_slug
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_characters_are_read_in_words_or_one_by_one(readings: Literal["pinyin", 
 
 @given(st.text(max_size=80))
 def test_a_slug_is_always_a_safe_file_name(name: str) -> None:
-    assert re.fullmatch(rf"(?:[a-z0-9][a-z0-9-]{{0,{MAX_LENGTH - 1}}})?", category_slug(name))
+    assert re.fullmatch(rf"(?:[a-z0-9][a-z0-9-]{{0,{MAX_SLUG_LENGTH - 1}}})?", category_slug(name))
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_ordinary_names_are_safe(name: str) -> None:
 
 
 def test_our_own_outputs_and_device_names_are_reserved() -> None:
-    assert {"all", "health", "index", "feeds", "con", "prn", "aux", "nul", "com1", "lpt9"} <= RESERVED
+    assert {"all", "health", "index", "feeds", "con", "prn", "aux", "nul", "com1", "lpt9"} <= RESERVED_SLUGS
 
 
 def test_a_taken_slug_gets_the_first_free_number() -> None:
@@ -83,5 +83,5 @@ def test_a_taken_slug_gets_the_first_free_number() -> None:
 
 
 def test_a_suffix_never_makes_a_slug_too_long() -> None:
-    slug = "a" * (MAX_LENGTH - 2) + "-b"
-    assert unique_slug(slug, {slug}) == "a" * (MAX_LENGTH - 2) + "-2"
+    slug = "a" * (MAX_SLUG_LENGTH - 2) + "-b"
+    assert unique_slug(slug, {slug}) == "a" * (MAX_SLUG_LENGTH - 2) + "-2"

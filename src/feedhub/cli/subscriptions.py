@@ -9,7 +9,7 @@ from feedhub.cli.commands import write_new
 from feedhub.cli.screen import count
 from feedhub.config.opml import OpmlImport, Skipped, sources_yaml
 from feedhub.model.settings import Settings
-from feedhub.rules.slugs import category_slug
+from feedhub.rules.categorize import category_slug
 from feedhub.rules.urls import canonical_url
 
 

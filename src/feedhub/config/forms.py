@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
 
-from feedhub.rules.categorize import compile_pattern
-from feedhub.rules.slugs import MAX_LENGTH, RESERVED
+from feedhub.rules.categorize import MAX_SLUG_LENGTH, RESERVED_SLUGS
+from feedhub.rules.patterns import compile_pattern
 
 _MONTHS: Final = "jan feb mar apr may jun jul aug sep oct nov dec".split()
 _DAYS: Final = "sun mon tue wed thu fri sat".split()
@@ -103,7 +103,7 @@ _WHOLE: Final = re.compile(r"[-+]?[0-9]{1,18}")
 _SOURCE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _KEY_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
 _KEY_NAMES_TAKEN: Final = frozenset({"url", "guid", "text", "signature"})
-_SLUG: Final = re.compile(rf"[a-z0-9][a-z0-9-]{{0,{MAX_LENGTH - 1}}}")
+_SLUG: Final = re.compile(rf"[a-z0-9][a-z0-9-]{{0,{MAX_SLUG_LENGTH - 1}}}")
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -210,7 +210,7 @@ def _matching(pattern: re.Pattern[str], message: str) -> AfterValidator:
 
 
 def _category_slug(text: str) -> str:
-    if text in RESERVED:
+    if text in RESERVED_SLUGS:
         raise ValueError("is a reserved name; choose another slug")
     return text
 
@@ -343,7 +343,7 @@ KeyName = Annotated[
 ]
 CategorySlug = Annotated[
     str,
-    _matching(_SLUG, f"expected lower-case letters, digits and hyphens, at most {MAX_LENGTH}"),
+    _matching(_SLUG, f"expected lower-case letters, digits and hyphens, at most {MAX_SLUG_LENGTH}"),
     AfterValidator(_category_slug),
     Form("slug"),
 ]

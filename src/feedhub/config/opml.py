@@ -14,7 +14,7 @@ from feedhub.errors import UsageError
 from feedhub.model.output import Category
 from feedhub.model.settings import Settings
 from feedhub.model.source import Source
-from feedhub.rules.slugs import RESERVED, category_slug, is_safe_name, unique_slug
+from feedhub.rules.categorize import RESERVED_SLUGS, category_slug, is_safe_name, unique_slug
 from feedhub.rules.text import plain
 from feedhub.rules.urls import canonical_url
 
@@ -117,10 +117,10 @@ def sources_yaml(
 def _declared(names: Sequence[str], known: Sequence[Category]) -> dict[str, dict[str, str]]:
     """Return the categories that must be declared, because their names alone give no slug that may be used."""
     titles = {category.title.casefold() for category in known}
-    slugs = RESERVED | {category.slug for category in known}
+    slugs = RESERVED_SLUGS | {category.slug for category in known}
     declared: dict[str, dict[str, str]] = {}
     for name in names:
-        if category_slug(name) in RESERVED and name.casefold() not in titles:
+        if category_slug(name) in RESERVED_SLUGS and name.casefold() not in titles:
             titles.add(name.casefold())
             declared[unique_slug(category_slug(name), slugs | declared.keys())] = {"title": escaped(name)}
     return declared
@@ -194,7 +194,7 @@ def _usable(names: Sequence[str], unnamed: dict[str, str]) -> Iterator[str]:
     for name in names:
         cleaned = " ".join(_UNSAFE.sub(" ", name).split()).lstrip(".").strip()
         reason = is_safe_name(cleaned)
-        if reason is None or category_slug(cleaned) in RESERVED:
+        if reason is None or category_slug(cleaned) in RESERVED_SLUGS:
             yield cleaned
         else:
             unnamed[name] = reason

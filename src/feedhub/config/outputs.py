@@ -12,7 +12,7 @@ from feedhub.config.section import ConfigFile
 from feedhub.config.yaml_tree import Path, Value
 from feedhub.model.output import PostSettings
 from feedhub.model.settings import Problem
-from feedhub.rules.slugs import category_slug, is_safe_name, unique_slug
+from feedhub.rules.categorize import category_slug, is_safe_name, unique_slug
 
 _WAY_OUT: Final = "declare it under `categories:` with a slug and this title"
 

@@ -3,7 +3,7 @@
 import json
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, create_model, model_validator
 
 from feedhub.config.addresses import SiteUrl, StoreUrl, WebUrl
 from feedhub.config.forms import (
@@ -31,25 +31,31 @@ from feedhub.config.forms import (
 from feedhub.config.schema_base import Fault, Section, all_sections, default_text, refuse
 from feedhub.config.schema_mapping import InnerFolder, PostName, Whole
 from feedhub.config.schema_sources import Identities, SourceSection
-from feedhub.rules.categorize import compile_pattern
+from feedhub.rules.categorize import CONDITION_FIELDS, ConditionForm
+from feedhub.rules.patterns import compile_pattern
+
+_CONDITION_FORMS: Final[dict[ConditionForm, Any]] = {
+    "pattern": PatternText,
+    "glob": Names,
+    "list": Names,
+    "categories": Names,
+}
+_CONDITION_KEYS: Final[dict[str, Any]] = {
+    field.name: (
+        _CONDITION_FORMS[field.form] | None,
+        Field(default=None, description=field.meaning, examples=[field.example] if field.example else None),
+    )
+    for field in CONDITION_FIELDS
+}
+_ConditionKeys = create_model("_ConditionKeys", __base__=Section, **_CONDITION_KEYS)
 
 
-class ConditionSection(Section):
+class ConditionSection(_ConditionKeys):  # type: ignore[misc, valid-type]
     """When a rule applies. Several keys in one mapping must all hold."""
 
     all: "list[ConditionSection] | None" = Field(default=None, min_length=1, description="Every one of these holds.")
     any: "list[ConditionSection] | None" = Field(default=None, min_length=1, description="At least one of these holds.")
     not_: "ConditionSection | None" = Field(default=None, alias="not", description="This does not hold.")
-    title: PatternText | None = Field(default=None, description="Found in the title.", examples=["芯片|半导体"])
-    content: PatternText | None = Field(default=None, description="Found in the text of the content.")
-    summary: PatternText | None = Field(default=None, description="Found in the text of the summary.")
-    author: PatternText | None = Field(default=None, description="Found in the name of an author.")
-    link: PatternText | None = Field(default=None, description="Found in the address of the article.")
-    source: Names | None = Field(
-        default=None, description="Name of the source; `*` and `?` stand for any.", examples=["blog-*"]
-    )
-    tags: Names | None = Field(default=None, description="One of these labels was given by the publisher, in any case.")
-    category: Names | None = Field(default=None, description="One of these categories holds the item so far.")
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:

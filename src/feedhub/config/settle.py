@@ -46,6 +46,7 @@ from feedhub.model.source import (
     Rule,
     Source,
 )
+from feedhub.rules.categorize import CONDITION_FIELDS, ConditionField
 
 
 def repeated_names(files: Sequence[ConfigFile]) -> Iterator[Problem]:
@@ -375,15 +376,16 @@ def _condition(section: ConditionSection, table: CategoryTable) -> Condition:
             parts.append(Condition(kind=kind, parts=tuple(_condition(each, table) for each in nested)))
     if section.not_:
         parts.append(Condition(kind="not", parts=(_condition(section.not_, table),)))
-    for kind in ("title", "content", "summary", "author", "link"):
-        pattern = getattr(section, kind)
-        if pattern:
-            parts.append(Condition(kind=kind, values=(pattern,)))
-    slugs = [table.slug_for_asking(name) for name in section.category or ()]
-    for kind, values in (("source", section.source), ("tags", section.tags), ("category", slugs)):
-        if values:
-            parts.append(Condition(kind=kind, values=tuple(dict.fromkeys(values))))
+    for field in CONDITION_FIELDS:
+        given = getattr(section, field.name)
+        if given:
+            parts.append(Condition(kind=field.name, values=_condition_values(field, given, table)))
     return parts[0] if len(parts) == 1 else Condition(kind="all", parts=tuple(parts))
+
+
+def _condition_values(field: ConditionField, given: str | list[str], table: CategoryTable) -> tuple[str, ...]:
+    values = [given] if isinstance(given, str) else given
+    return tuple(dict.fromkeys(map(table.slug_for_asking, values) if field.form == "categories" else values))
 
 
 def _read_again_for(rules: Sequence[Rule], source: Source) -> Source:

@@ -239,8 +239,8 @@ class PlannedPoll:
 class Condition:
     """A node of a rule's condition tree.
 
-    ``kind`` is ``all``, ``any``, ``not`` (over ``parts``), or a field: ``title content summary author link``
-    (``values`` holds one regex), ``source`` (globs), ``tags category`` (any of the list).
+    ``kind`` is ``all``, ``any`` or ``not`` (over ``parts``), or the name of a field (``rules/categorize.py``), of whose
+    ``values`` one is wanted.
     """
 
     kind: str

@@ -14,7 +14,7 @@ from feedhub.model.source import Rule, Source
 from feedhub.pipeline.details import NO_DETAILS, UNSEEN, Details, completed
 from feedhub.ports.store import Store, Transaction
 from feedhub.ports.world import Cleaner
-from feedhub.rules.categorize import brought_categories, file_item
+from feedhub.rules.categorize import file_item, record_categories
 from feedhub.rules.dedupe import judge
 from feedhub.rules.identity import keyed_document, lookup_keys
 from feedhub.rules.select import settled_published
@@ -34,7 +34,7 @@ class Brought:
 
     def slugs(self, item: Item) -> list[str]:
         """Return the categories that the record itself names; a new title begins one as long as there is room."""
-        pairs = brought_categories(item, self.source)
+        pairs = record_categories(item, self.source)
         found = [self._slug(title, wanted) for title, wanted in pairs]
         return [slug for slug in found if slug is not None]
 
@@ -99,7 +99,7 @@ def refile(store: Store, sources: Sequence[Source], rules: Sequence[Rule], *, di
 def _categories(
     item: Item, source: Source, rules: Sequence[Rule], slugs: Mapping[str, str]
 ) -> tuple[tuple[str, str], ...]:
-    brought = [slugs[title] for title, _ in brought_categories(item, source) if title in slugs]
+    brought = [slugs[title] for title, _ in record_categories(item, source) if title in slugs]
     filing = file_item(item, source, rules, brought)[1]
     if filing.dropped_by:
         return (*((category, "source") for category in source.categories), *((slug, "record") for slug in brought))

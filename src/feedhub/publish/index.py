@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 from feedhub.model.output import CategorySummary, FeedFormat, OutputFile, Part, Site
 from feedhub.publish.addresses import MEDIA_TYPES, feed_path, feed_url, page_url
 from feedhub.publish.safe import JsonObject, json_bytes, safe_line
+from feedhub.rules.categorize import MAX_SLUG_LENGTH, RESERVED_SLUGS
 from feedhub.rules.select import ALL, EPOCH
-from feedhub.rules.slugs import MAX_LENGTH, RESERVED
 
 OPML_PATH = "feeds.opml"
 
@@ -49,7 +49,7 @@ def _add_outline(body: ElementTree.Element, site: Site, slug: str, title: str, k
 
 MANIFEST_PATH = "feedhub.json"
 
-_SLUG = re.compile(rf"[a-z0-9][a-z0-9_-]{{0,{MAX_LENGTH}}}")
+_SLUG = re.compile(rf"[a-z0-9][a-z0-9_-]{{0,{MAX_SLUG_LENGTH}}}")
 
 
 def manifest(
@@ -90,7 +90,7 @@ def read_manifest(body: bytes) -> tuple[str, ...]:
     if not isinstance(categories, list):
         return ()
     slugs = (category.get("slug") for category in categories if isinstance(category, dict))
-    safe = {slug for slug in slugs if isinstance(slug, str) and _SLUG.fullmatch(slug) and slug not in RESERVED}
+    safe = {slug for slug in slugs if isinstance(slug, str) and _SLUG.fullmatch(slug) and slug not in RESERVED_SLUGS}
     return tuple(sorted(safe))
 
 

@@ -1,125 +1,31 @@
-"""Users' patterns, run in linear time by RE2 so that none can hang a poll (SPEC §5)."""
+"""Which categories an item gets: the rules with their conditions (SPEC §5), what records name, and slugs."""
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+import unicodedata
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import Any, Final, Protocol
-
-import re2
+from typing import Final, Literal
 
 from feedhub.model.identity import Filing
 from feedhub.model.item import Item, Person
 from feedhub.model.source import Condition, Replacement, Rule, Source
-from feedhub.rules.slugs import category_slug
+from feedhub.rules.patterns import compile_pattern
 from feedhub.rules.text import plain, visible_text
 from feedhub.rules.urls import is_web_url
 
-_NOT_THERE: Final = "lookaround and backreferences do not exist here; for (?!…) put the pattern under `not:` instead"
-_LOOKS_UNSUPPORTED: Final = re.compile(r"\(\?(?:[=!]|<[=!]|P=)|\\[1-9]|\\k<")
-_IN_REPLACEMENT: Final = re.compile(r"\\(?:(?P<number>[0-9]{1,2})|g<(?P<name>\w+)>|(?P<escaped>.))", re.DOTALL)
-_ESCAPES: Final = {"n": "\n", "t": "\t"}
 
-
-class Match(Protocol):
-    """One match: the part of ``re.Match`` that RE2 has as well."""
-
-    def group(self, group: int | str = 0, /) -> str | None:
-        """Return what a group matched; None for one that took no part."""
-        ...
-
-
-class Pattern:
-    """A compiled pattern. Case counts unless the pattern says ``(?i)``."""
-
-    __slots__ = ("_compiled", "groups", "text")
-
-    def __init__(self, text: str, compiled: Any) -> None:
-        self.text = text
-        self.groups: int = compiled.groups
-        self._compiled = compiled
-
-    def search(self, text: str) -> Match | None:
-        """Return the first match anywhere in ``text``."""
-        match: Match | None = self._compiled.search(text)
-        return match
-
-    def value(self, text: str) -> str | None:
-        """Return what the first group matched in ``text``, or the whole match where the pattern has no group."""
-        match = self.search(text)
-        return match.group(1 if self.groups else 0) if match else None
-
-    def sub(self, replacement: str, text: str) -> str:
-        r"""Return ``text`` with every match replaced; ``\1`` and ``\g<name>`` stand for groups, ``\\`` for a backslash.
-
-        The groups are filled in here: RE2's own reader of replacements damages every character outside ASCII.
-        """
-
-        def filled(match: Match) -> str:
-            return _IN_REPLACEMENT.sub(lambda part: _part(part, match), replacement)
-
-        result: str = self._compiled.sub(filled, text)
-        return result
-
-    def check_replacement(self, replacement: str) -> None:
-        """Accept a replacement whose groups all exist in the pattern.
-
-        Raises:
-            ValueError: names the group that does not exist.
-        """
-        for part in _IN_REPLACEMENT.finditer(replacement):
-            group = _group(part)
-            known = group <= self.groups if isinstance(group, int) else group in self._compiled.groupindex
-            if not known:
-                raise ValueError(f"{part.group(0)} stands for a group that the pattern does not have")
-
-
-@lru_cache(maxsize=4096)
-def compile_pattern(text: str) -> Pattern:
-    """Return the compiled pattern.
-
-    Raises:
-        ValueError: one readable line saying what is wrong with the pattern.
-    """
-    options = re2.Options()
-    options.log_errors = False
-    options.encoding = re2.Options.Encoding.UTF8
-    try:
-        return Pattern(text, re2.compile(text, options))
-    except re2.error as error:
-        raise ValueError(_explained(text, error.args[0])) from error
-    except UnicodeEncodeError as error:
-        raise ValueError("not a usable pattern: it holds half of a character (a lone surrogate)") from error
-
-
-def _group(part: re.Match[str]) -> int | str:
-    name = part["number"] or part["name"] or "0"
-    return int(name) if name.isdigit() else name
-
-
-def _part(part: re.Match[str], match: Match) -> str:
-    escaped = part["escaped"]
-    if escaped is not None:
-        return _ESCAPES.get(escaped, escaped)
-    return match.group(_group(part)) or ""
-
-
-def _explained(text: str, reason: bytes) -> str:
-    hint = f" ({_NOT_THERE})" if _LOOKS_UNSUPPORTED.search(text) else ""
-    return f"not a usable pattern: {reason.decode('utf-8', 'replace')}{hint}"
-
-
-def file_item(item: Item, source: Source, rules: Sequence[Rule], brought: Sequence[str] = ()) -> tuple[Item, Filing]:
+def file_item(item: Item, source: Source, rules: Sequence[Rule], named: Sequence[str] = ()) -> tuple[Item, Filing]:
     """Run the rules in order over an item of ``source``; return it as they leave it, and where it belongs.
 
-    Each category is paired with what put it there: ``source``, ``record`` for those in ``brought``, or a rule's name.
+    Each category is paired with what put it there: ``source``, ``record`` for those in ``named``, or a rule's name.
     """
     categories = dict.fromkeys(source.categories, "source")
-    categories.update(dict.fromkeys(brought, "record"))
+    categories.update(dict.fromkeys(named, "record"))
     for rule in rules:
-        if not holds(rule.when, item, source, tuple(categories)):
+        if not holds(rule.when, Subject(item=item, source=source, categories=tuple(categories))):
             continue
         if rule.drop:
             return item, Filing(dropped_by=rule.name)
@@ -133,7 +39,7 @@ def file_item(item: Item, source: Source, rules: Sequence[Rule], brought: Sequen
     return item, Filing(categories=tuple(categories.items()), tags=item.tags)
 
 
-def brought_categories(item: Item, source: Source) -> tuple[tuple[str, str], ...]:
+def record_categories(item: Item, source: Source) -> tuple[tuple[str, str], ...]:
     """Return (title, wished-for slug) of the categories that the record itself names (``category: {from: author}``)."""
     asked = source.category_map
     if asked is None:
@@ -153,37 +59,106 @@ def _unreadable(title: str) -> str:
     return "c-" + hashlib.sha256(title.encode("utf-8", "replace")).hexdigest()[:8]
 
 
-def holds(condition: Condition, item: Item, source: Source, categories: Sequence[str]) -> bool:
-    """Tell whether a condition tree holds for an item."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What a condition is asked about: an item of a source, and the categories that it has so far."""
+
+    item: Item
+    source: Source
+    categories: Sequence[str] = ()
+
+
+ConditionForm = Literal["pattern", "glob", "list", "categories"]
+"""``pattern`` is a regular expression, found in one of the texts. Of the others one or several are given: ``glob`` with
+``*`` and ``?``, ``list`` in any case, ``categories`` by slug or title; one of them must be one of the texts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConditionField:
+    """A key of a condition. ``texts`` gives what its values are compared with; the rest is for the reference."""
+
+    name: str
+    form: ConditionForm
+    texts: Callable[[Subject], Sequence[str]]
+    meaning: str
+    example: str | None = None
+
+
+CONDITION_FIELDS: Final = (
+    ConditionField(
+        name="title",
+        form="pattern",
+        texts=lambda subject: [subject.item.title],
+        meaning="Found in the title.",
+        example="芯片|半导体",
+    ),
+    ConditionField(
+        name="content",
+        form="pattern",
+        texts=lambda subject: [visible_text(subject.item.content or subject.item.summary or "")],
+        meaning="Found in the text of the content.",
+    ),
+    ConditionField(
+        name="summary",
+        form="pattern",
+        texts=lambda subject: [visible_text(subject.item.summary or "")],
+        meaning="Found in the text of the summary.",
+    ),
+    ConditionField(
+        name="author",
+        form="pattern",
+        texts=lambda subject: [person.name for person in subject.item.authors],
+        meaning="Found in the name of an author.",
+    ),
+    ConditionField(
+        name="link",
+        form="pattern",
+        texts=lambda subject: [subject.item.link or ""],
+        meaning="Found in the address of the article.",
+    ),
+    ConditionField(
+        name="source",
+        form="glob",
+        texts=lambda subject: [subject.source.name],
+        meaning="Name of the source; `*` and `?` stand for any.",
+        example="blog-*",
+    ),
+    ConditionField(
+        name="tags",
+        form="list",
+        texts=lambda subject: subject.item.tags,
+        meaning="One of these labels was given by the publisher, in any case.",
+    ),
+    ConditionField(
+        name="category",
+        form="categories",
+        texts=lambda subject: subject.categories,
+        meaning="One of these categories holds the item so far.",
+    ),
+)
+"""What a condition can look at. The configuration, its reference and the matching follow from this table."""
+
+_FIELDS: Final = {field.name: field for field in CONDITION_FIELDS}
+
+
+def holds(condition: Condition, subject: Subject) -> bool:
+    """Tell whether a condition tree holds."""
     if condition.kind == "all":
-        return all(holds(part, item, source, categories) for part in condition.parts)
+        return all(holds(part, subject) for part in condition.parts)
     if condition.kind == "any":
-        return any(holds(part, item, source, categories) for part in condition.parts)
+        return any(holds(part, subject) for part in condition.parts)
     if condition.kind == "not":
-        return not any(holds(part, item, source, categories) for part in condition.parts)
-    if condition.kind == "source":
-        return any(fnmatchcase(source.name, glob) for glob in condition.values)
-    if condition.kind == "category":
-        return any(value in categories for value in condition.values)
-    if condition.kind == "tags":
-        tags = {tag.casefold() for tag in item.tags}
-        return any(value.casefold() in tags for value in condition.values)
-    patterns = [compile_pattern(value) for value in condition.values]
-    return any(pattern.search(text) for text in _texts(item, condition.kind) for pattern in patterns)
+        return not any(holds(part, subject) for part in condition.parts)
+    field = _FIELDS[condition.kind]
+    return any(_is_wanted(text, condition.values, field.form) for text in field.texts(subject))
 
 
-def _texts(item: Item, field: str) -> Iterator[str]:
-    """Yield what a pattern on ``field`` sees: plain text, never markup."""
-    if field == "title":
-        yield item.title
-    elif field == "link":
-        yield item.link or ""
-    elif field == "author":
-        yield from (person.name for person in item.authors)
-    elif field == "summary":
-        yield visible_text(item.summary or "")
-    else:
-        yield visible_text(item.content or item.summary or "")
+def _is_wanted(text: str, values: Sequence[str], form: ConditionForm) -> bool:
+    if form == "pattern":
+        return any(compile_pattern(value).search(text) for value in values)
+    if form == "glob":
+        return any(fnmatchcase(text, value) for value in values)
+    return text.casefold() in (value.casefold() for value in values)
 
 
 def _replaced(item: Item, replacement: Replacement) -> Item:
@@ -202,3 +177,82 @@ def _replaced(item: Item, replacement: Replacement) -> Item:
         case _:
             link = pattern.sub(new, item.link or "")
             return replace(item, link=link) if is_web_url(link) else item
+
+
+Readings = Literal["pinyin", "pinyin-chars"]
+
+MAX_SLUG_LENGTH: Final = 63
+"""Long enough for a title, short enough for every file system beside an ending and a suffix."""
+
+_DEVICES: Final = frozenset(
+    {"con", "prn", "aux", "nul"} | {f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10)}
+)
+RESERVED_SLUGS: Final = frozenset({"all", "health", "index", "feeds"}) | _DEVICES
+"""Slugs that name outputs of our own, or devices on Windows."""
+
+_HAN: Final = "\u3007\u2e80-\u2fdf\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_SLUG_PARTS: Final = re.compile(rf"(?P<latin>[a-z0-9]+)|(?P<han>[{_HAN}]+)|(?P<gap>[\s_\u2010-\u2015-]+)")
+_ASCII_FORMS: Final = str.maketrans(
+    {"ø": "o", "đ": "d", "ð": "d", "ł": "l", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th"}
+)
+
+
+@lru_cache(maxsize=4096)
+def category_slug(name: str, *, readings: Readings = "pinyin") -> str:
+    """Return ``name`` in lower-case ASCII letters, digits and hyphens; '' when nothing of it can be written so.
+
+    Chinese is read aloud and joined (界面新闻 → jiemianxinwen): ``pinyin`` reads words, ``pinyin-chars`` every
+    character by itself, as the site this began with did (重庆 → zhongqing). A blank between Latin words is a hyphen.
+    """
+    slug, gap, after_latin = "", False, False
+    for part in _SLUG_PARTS.finditer(_without_marks(name)):
+        if part.lastgroup == "gap":
+            gap = True
+            continue
+        is_latin = part.lastgroup == "latin"
+        text = part.group() if is_latin else _read_aloud(part.group(), readings)
+        slug += f"-{text}" if slug and gap and is_latin and after_latin else text
+        gap, after_latin = False, is_latin
+    return slug[:MAX_SLUG_LENGTH].rstrip("-")
+
+
+def is_safe_name(name: str) -> str | None:
+    """Return why ``name`` cannot become part of a file name, or None when it can."""
+    if not name.strip():
+        return "is empty"
+    if any(unicodedata.category(letter) in {"Cc", "Cs", "Zl", "Zp"} for letter in name):
+        return "contains a control character"
+    if "/" in name or "\\" in name:
+        return "contains a path separator"
+    if ".." in name:
+        return 'contains ".."'
+    if name.strip().startswith("."):
+        return "begins with a dot"
+    slug = category_slug(name)
+    if not slug:
+        return "has no letter or digit that can be written in ASCII"
+    return "is a reserved name" if slug in RESERVED_SLUGS else None
+
+
+def unique_slug(slug: str, taken: Container[str]) -> str:
+    """Return ``slug``, or ``slug-2``, ``slug-3``… for the first that is not taken."""
+    candidate, number = slug, 1
+    while candidate in taken:
+        number += 1
+        suffix = f"-{number}"
+        candidate = slug[: MAX_SLUG_LENGTH - len(suffix)].rstrip("-") + suffix
+    return candidate
+
+
+def _without_marks(name: str) -> str:
+    plain = unicodedata.normalize("NFKD", name).casefold().translate(_ASCII_FORMS)
+    return "".join(letter for letter in plain if not unicodedata.combining(letter))
+
+
+def _read_aloud(text: str, readings: Readings) -> str:
+    # Reading words needs a dictionary that takes a moment to load; names in Latin letters never pay for it.
+    from pypinyin import lazy_pinyin
+
+    words = [text] if readings == "pinyin" else list(text)
+    syllables = [syllable for word in words for syllable in lazy_pinyin(word, errors="ignore")]
+    return "".join(letter for letter in "".join(syllables).lower() if "a" <= letter <= "z")

@@ -11,7 +11,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from feedhub.model.identity import IdentityKey, KeyedItem, KeyPattern, KeyStrength
 from feedhub.model.item import ParsedItem
-from feedhub.rules.categorize import compile_pattern
+from feedhub.rules.patterns import compile_pattern
 from feedhub.rules.urls import canonical_url, without_query
 
 # A user's own pattern is believed longer than a publisher's guid: two records with one infoCode are one article

@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 from feedhub.model.report import FieldTrace
 from feedhub.model.source import NAMED_FORMATS, FieldMap
-from feedhub.rules.categorize import Pattern, compile_pattern
 from feedhub.rules.dates import parse_date
 from feedhub.rules.json_paths import compile_path, in_words
+from feedhub.rules.patterns import Pattern, compile_pattern
 from feedhub.rules.text import clean_text
 
 _PER_SECOND: Final = {"epoch": 1, "epoch_ms": 1_000, "epoch_us": 1_000_000}

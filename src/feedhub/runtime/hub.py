@@ -30,10 +30,10 @@ from feedhub.pipeline.ingest import refile
 from feedhub.pipeline.poll import Fetched, Keeping, Scheduled, fetch_source
 from feedhub.pipeline.prune import prune
 from feedhub.ports.store import Store
-from feedhub.rules.categorize import compile_pattern
 from feedhub.rules.health import is_due, source_status
 from feedhub.rules.identity import key_text
 from feedhub.rules.pacing import first_poll_at, host_key, host_pace, replanned_at, usual_interval
+from feedhub.rules.patterns import compile_pattern
 from feedhub.rules.select import ALL, output_feed
 from feedhub.rules.urls import canonical_url
 from feedhub.runtime.clock import utc_now

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, delete, exists, func, select, update
 
 from feedhub.model.item import Item
 from feedhub.model.output import Category
-from feedhub.rules.slugs import unique_slug
+from feedhub.rules.categorize import unique_slug
 from feedhub.store.codec import decode_item
 from feedhub.store.outputs import ALL, CHUNK, PAGES_PUBLISHED, POSTS_PUBLISHED, chunks, put_number
 from feedhub.store.polls import PUBLISHED as HEALTH_PUBLISHED

@@ -11,7 +11,7 @@ from feedhub.model.item import Item, StoredItem
 from feedhub.model.output import Category
 from feedhub.model.report import HealthEvent, LedgerEntry
 from feedhub.model.source import SourceState
-from feedhub.rules.slugs import unique_slug
+from feedhub.rules.categorize import unique_slug
 from feedhub.store.tables import EPOCH
 
 ALL = "all"

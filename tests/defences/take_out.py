@@ -259,7 +259,7 @@ DEFENCES = (
         "sources/feed/dialects.py",
         "if parts > _MOST_PARTS:",
         "if False:",
-        "tests/sources/test_costly_documents.py",
+        "tests/sources/test_costly_documents.py -m nightly -k million",
     ),
     _d(
         "8 labels of an item",

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from feedhub.model.item import ParsedItem
 from feedhub.model.source import Source
 from feedhub.store.sql import open_store
+from support.examples import examples
 from support.library import INFO_CODE, day, record
 from support.world import World
 
@@ -78,13 +79,13 @@ def shown(batch: Batch) -> dict[str, set[str]]:
         return {slug: {item.id for item in world.store.newest(slug, 100)} for slug in slugs}
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(documents, st.randoms(use_true_random=False))
 def test_any_order_of_documents_gives_the_same_outputs_in_a_real_store(batch: Any, random: Any) -> None:
     assert shown(random.sample(batch, len(batch))) == shown(batch)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(documents)
 def test_any_batching_of_documents_gives_the_same_outputs_in_a_real_store(batch: Any) -> None:
     one_by_one = [(source, [one]) for source, told in batch for one in told]

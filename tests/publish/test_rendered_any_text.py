@@ -24,6 +24,7 @@ from feedhub.model.output import (
 from feedhub.publish.html_site import HtmlSite
 from feedhub.publish.renderers import renderers
 from feedhub.publish.safe import safe_line, safe_text
+from support.examples import examples
 from support.feed_checks import check_feed
 from support.feedgen_entries import atom_by_feedgen, rss_by_feedgen
 from support.output_views import NOON, stored
@@ -53,6 +54,7 @@ _NASTY = (
     "http://ü.example:99999/",
     "https://пример.example/путь",
 )
+
 texts = st.lists(st.sampled_from(_NASTY) | st.text(st.characters(), max_size=12), max_size=4).map("".join)
 maybe = st.none() | texts
 urls = maybe | texts.map("https://a.example/".__add__)
@@ -104,7 +106,7 @@ def views(draw: st.DrawFn) -> OutputView:
     )
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(views())
 def test_any_text_in_any_field_gives_valid_feeds_that_read_back_equal(shown: OutputView) -> None:
     atom, rss, document = (renderer.render(shown) for renderer in renderers(("atom", "rss", "json")))
@@ -115,7 +117,7 @@ def test_any_text_in_any_field_gives_valid_feeds_that_read_back_equal(shown: Out
     compare_json(shown, json.loads(document.body))
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(views())
 def test_entries_are_byte_for_byte_what_feedgen_makes_of_them(shown: OutputView) -> None:
     atom, rss = (renderer.render(shown) for renderer in renderers(("atom", "rss")))
@@ -123,7 +125,7 @@ def test_entries_are_byte_for_byte_what_feedgen_makes_of_them(shown: OutputView)
     assert rss.body == rss_by_feedgen(shown)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(20), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(views(), texts, urls)
 def test_any_text_in_any_field_gives_pages_without_anything_active(
     shown: OutputView, name: str, url: str | None

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from feedhub.model.item import Enclosure, Item, Markup, ParsedItem, Person
 from feedhub.model.source import Source
 from feedhub.sources.markup.clean import HtmlCleaner, is_excessive
+from support.examples import examples
 
 BASE = "https://h.example/a/b.html"
 VIDEO = '<video controls="" preload="none" poster="https://h.example/a/p.png">'
@@ -216,7 +217,7 @@ def test_ordinary_long_articles_are_not_excessive() -> None:
 
 
 @given(st.text(alphabet="<>&;/!-= \n\"'aimgsrcdt-b:#x0\ud800\x00", max_size=120), st.sampled_from(["html", "text"]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_cleaning_never_raises_and_is_stable(value: str, kind: str) -> None:
     once = clean(value, kind=kind)
 

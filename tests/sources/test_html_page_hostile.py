@@ -13,6 +13,7 @@ from feedhub.model.source import DetailMap, FieldMap, RecordMap, Source
 from feedhub.rules.selectors import condition_selector, element_selector, field_selector
 from feedhub.sources.mapped.full_text import read_detail
 from feedhub.sources.mapped.html_page import elements, holds, read_html_page, values
+from support.examples import examples
 
 URL = "https://evil.example/"
 SOURCE = Source(
@@ -35,6 +36,7 @@ DETAILS = (DetailMap(css="p, div"), DetailMap(extract="article"), DetailMap(path
 TAGS = (
     "< > </ div p li a href= <!-- --> <![CDATA[ ]]> <svg> <table> <td> <meta charset=utf-16> http://[ <?xml { &".split()
 )
+
 MARKUP = [*TAGS, "<base href=", '"', "'", "&#0;", "&#xD800;", "\x00", "\ufffe", "今天", "x " * 30]
 
 
@@ -55,13 +57,13 @@ def read_everything(body: bytes) -> None:
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 def test_any_bytes_give_items_or_a_parse_error(body: bytes) -> None:
     read_everything(body)
 
 
 @given(st.lists(st.sampled_from(MARKUP), max_size=40).map("".join))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 def test_any_markup_gives_items_or_a_parse_error(text: str) -> None:
     read_everything(text.encode("utf-8", "surrogatepass"))
     read_everything(f"<html><body><li>{text}</li>".encode("utf-8", "surrogatepass"))
@@ -75,7 +77,7 @@ CSS = [*SIMPLE, ":lang(zh)", ":contains(", ":first-of-type", "\\", "\\31 ", "\x0
 
 
 @given(st.lists(st.sampled_from(CSS), max_size=12).map("".join) | st.text(max_size=30))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_a_selector_that_was_accepted_can_be_used(text: str) -> None:
     for accept, use in (
         (field_selector, lambda: list(values(PAGE, text))),

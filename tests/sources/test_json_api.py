@@ -18,6 +18,7 @@ from feedhub.model.source import FIELDS, FieldMap, PageMap, RecordMap, Source
 from feedhub.sources.kinds import read_document
 from feedhub.sources.mapped.json_api import traced
 from feedhub.sources.mapped.record import LONGEST_MARKDOWN
+from support.examples import examples
 
 URL = "https://api.example/v1/list"
 NOW = datetime(2026, 2, 5, 9, 0, tzinfo=UTC)
@@ -501,7 +502,7 @@ MAPS = st.builds(
     st.sampled_from([None, "@", "data", "data.list", "list[*].a", "a || `[]`"]),
     st.sampled_from([None, "a", "length(@) > `1`"]),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 def test_any_json_under_any_mapping_gives_a_feed_or_a_parse_error(
     value: object, fields: dict[str, FieldMap], items: str | None, where: str | None
 ) -> None:

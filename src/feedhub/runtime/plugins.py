@@ -1,7 +1,8 @@
-"""What other packages add through entry points."""
+"""What other packages add through entry points: kinds of sources, formats of outputs, signers of requests."""
 
-from collections.abc import Callable, Iterable
-from importlib.metadata import EntryPoint, entry_points
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
 from typing import Final, cast
 
 from feedhub.errors import PollError
@@ -14,14 +15,42 @@ Signer = Callable[[Request, Source], Request]
 """Returns the request with what a signed API wants: parameters, headers, a body. Must not do any I/O."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plugins:
+    """One group of entry points. ``loaded`` holds the objects by name, ``broken`` why a plugin cannot be used.
+
+    ``names`` are all that installed packages offer in the group, sorted, whether they were loaded or not.
+    """
+
+    loaded: Mapping[str, object] = field(default_factory=dict)
+    broken: Mapping[str, str] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
+
+
+def load_plugins(group: str, wanted: Collection[str] | None = None) -> Plugins:
+    """Load the ``wanted`` plugins of a group of entry points, or all of them. Never raises.
+
+    Reading what is installed takes about 10 ms, so call it only where a name is not a built-in one. Of two packages
+    that offer one name, the first on the path counts, as with modules.
+    """
+    points = {point.name: point for point in reversed(tuple(entry_points(group=group)))}
+    loaded: dict[str, object] = {}
+    broken: dict[str, str] = {}
+    for name, point in points.items():
+        if wanted is None or name in wanted:
+            try:
+                loaded[name] = point.load()
+            except Exception as exc:  # noqa: BLE001 - whatever a plugin breaks with is told by its name
+                broken[name] = f"{point.value} cannot be loaded: {type(exc).__name__}: {exc}"
+    return Plugins(loaded=loaded, broken=broken, names=tuple(sorted(points)))
+
+
 class Signers:
     """The signers that sources ask for with ``sign: NAME``, from the entry points ``feedhub.signers``."""
 
     def __init__(self, sources: Iterable[Source]) -> None:
         wanted = {source.sign for source in sources if source.sign}
-        self._offered: dict[str, EntryPoint] = (
-            {point.name: point for point in entry_points(group=SIGNERS)} if wanted else {}
-        )
+        self._plugins = load_plugins(SIGNERS, wanted) if wanted else Plugins()
 
     def sign(self, request: Request, source: Source) -> Request:
         """Return ``request`` signed as ``source`` asks; unchanged for one that asks for nothing.
@@ -31,11 +60,13 @@ class Signers:
         """
         if not source.sign:
             return request
-        point = self._offered.get(source.sign)
-        if point is None:
-            names = ", ".join(sorted(self._offered)) or "none"
+        if source.sign in self._plugins.broken:
+            raise PollError(f"sign: the signer {self._plugins.broken[source.sign]}")
+        signer = self._plugins.loaded.get(source.sign)
+        if signer is None:
+            names = ", ".join(self._plugins.names) or "none"
             raise PollError(f'sign: no installed package offers the signer "{source.sign}"; offered: {names}')
         try:
-            return cast(Signer, point.load())(request, source)
+            return cast(Signer, signer)(request, source)
         except Exception as exc:
             raise PollError(f'sign: the signer "{source.sign}" failed: {type(exc).__name__}: {exc}') from exc

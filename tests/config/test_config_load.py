@@ -269,6 +269,7 @@ rules:
       author: au
       link: li
       category: [Tech News, 别的]
+      language: [de, en]
     then: {category: [chips], tag: [芯片, 芯片], replace: {field: title, pattern: '(a)', with: '\1b'}, stop: true}
   - name: several
     when: {source: ['*']}
@@ -297,6 +298,7 @@ rules:
             Condition(kind="author", values=("au",)),
             Condition(kind="link", values=("li",)),
             Condition(kind="category", values=("tech-news", "biede")),
+            Condition(kind="language", values=("de", "en")),
         ),
     )
     assert (full.categories, full.tags, full.stop) == (("chips",), ("芯片",), True)

@@ -16,6 +16,7 @@ ITEM = Item(
     content='<p title="hidden">long text</p>',
     authors=(Person(name="Editor"),),
     tags=("Semiconductors",),
+    language="de-AT",
 )
 
 
@@ -41,6 +42,12 @@ CONDITIONS = {
     "other source": (field("source", "wire-*"), False),
     "category": (field("category", "news"), True),
     "other category": (field("category", "tech"), False),
+    "language": (field("language", "fr", "de-AT"), True),
+    "language in any case": (field("language", "DE-at"), True),
+    "language without its country": (field("language", "de"), True),
+    "language of another country": (field("language", "de-CH"), False),
+    "another language that begins alike": (field("language", "d"), False),
+    "language with more than the item says": (field("language", "de-AT-1996"), False),
     "all": (tree("all", field("title", "芯片"), field("source", "blog-*")), True),
     "all but one": (tree("all", field("title", "芯片"), field("source", "x")), False),
     "any": (tree("any", field("title", "x"), field("tags", "semiconductors")), True),
@@ -60,6 +67,10 @@ def test_an_item_without_link_and_content_matches_nothing_there() -> None:
     assert not holds(field("link", "."), bare)
     assert not holds(field("content", "."), bare)
     assert not holds(field("summary", "."), bare)
+
+
+def test_an_item_without_a_language_matches_none() -> None:
+    assert not holds(field("language", "de", ""), Subject(item=Item(title="x"), source=SOURCE))
 
 
 def rule(name: str, when: Condition | None = None, **then: object) -> Rule:

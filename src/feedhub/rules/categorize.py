@@ -7,6 +7,7 @@ from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from itertools import accumulate
 from typing import Final, Literal
 
 from feedhub.model.identity import Filing
@@ -81,7 +82,7 @@ class ConditionField:
     form: ConditionForm
     texts: Callable[[Subject], Sequence[str]]
     meaning: str
-    example: str | None = None
+    example: str | tuple[str, ...] | None = None
 
 
 CONDITION_FIELDS: Final = (
@@ -135,6 +136,14 @@ CONDITION_FIELDS: Final = (
         texts=lambda subject: subject.categories,
         meaning="One of these categories holds the item so far.",
     ),
+    ConditionField(
+        name="language",
+        form="list",
+        texts=lambda subject: _language_ranges(subject.item.language or ""),
+        meaning="The language of the item is one of these, in any case; `de` stands for `de-AT` too. "
+        "An item without a language never matches.",
+        example=("de", "en"),
+    ),
 )
 """What a condition can look at. The configuration, its reference and the matching follow from this table."""
 
@@ -159,6 +168,11 @@ def _is_wanted(text: str, values: Sequence[str], form: ConditionForm) -> bool:
     if form == "glob":
         return any(fnmatchcase(text, value) for value in values)
     return text.casefold() in (value.casefold() for value in values)
+
+
+def _language_ranges(tag: str) -> list[str]:
+    """Return what a language tag is found by (RFC 4647 §3.3.1): ``de-AT`` by ``de`` and ``de-AT``."""
+    return list(accumulate(tag.split("-"), "{}-{}".format)) if tag else []
 
 
 def _replaced(item: Item, replacement: Replacement) -> Item:

@@ -1,22 +1,8 @@
 """What ports.LookStore promises to pages and to feeds of searches, on every store."""
 
-from pathlib import Path
-
-import pytest
-
 from feedhub.model.identity import Verdict
 from feedhub.ports.store import Store
-from feedhub.store.memory import MemoryStore
-from feedhub.store.sql import open_store
-from support.builders import DAY, HOUR, NOW, categories, ingest, put
-
-
-@pytest.fixture(params=["sql", "memory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path):
-    made: Store = open_store(f"sqlite:///{tmp_path}/feedhub.db") if request.param == "sql" else MemoryStore()
-    made.sync_categories(categories("tech", "cn"), "first", NOW)
-    yield made
-    made.close()
+from support.builders import DAY, HOUR, NOW, ingest, put
 
 
 def numbers(items) -> list[int]:

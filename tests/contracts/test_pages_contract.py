@@ -1,30 +1,15 @@
 """What pages and archives ask of every store."""
 
 from datetime import UTC, datetime
-from pathlib import Path
-
-import pytest
 
 from feedhub.model.identity import Verdict
 from feedhub.model.output import Report
 from feedhub.model.source import SourceState
 from feedhub.ports.store import Store
-from feedhub.store.memory import MemoryStore
-from feedhub.store.sql import open_store
 from support.builders import DAY, HOUR, NOW, categories, ingest, item_id, put
-from support.kept_counts import check_kept_counts
 
 LATER = NOW + HOUR
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
-
-
-@pytest.fixture(params=["sql", "memory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path):
-    made: Store = open_store(f"sqlite:///{tmp_path}/var/feedhub.db") if request.param == "sql" else MemoryStore()
-    made.sync_categories(categories("tech", "cn"), "first", NOW)
-    yield made
-    made.close()
-    check_kept_counts(tmp_path / "var" / "feedhub.db")
 
 
 def touched(store: Store, since: int) -> list[str]:

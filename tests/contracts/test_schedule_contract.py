@@ -4,7 +4,6 @@ import threading
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -12,20 +11,14 @@ from feedhub.errors import StoreError
 from feedhub.model.report import HealthEvent
 from feedhub.model.source import PlannedPoll, SourceState
 from feedhub.ports.store import Store
-from feedhub.store.memory import MemoryStore
-from feedhub.store.sql import open_store
 from support.builders import HOUR, NOW, categories
-from support.kept_counts import check_kept_counts
 
 MINUTE = timedelta(minutes=1)
 
 
-@pytest.fixture(params=["sql", "memory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path):
-    made: Store = open_store(f"sqlite:///{tmp_path}/var/feedhub.db") if request.param == "sql" else MemoryStore()
-    yield made
-    made.close()
-    check_kept_counts(tmp_path / "var" / "feedhub.db")
+@pytest.fixture
+def store(empty_store: Store) -> Store:
+    return empty_store
 
 
 def planned(name: str, minutes: float | None, host: str = "") -> PlannedPoll:

@@ -13,22 +13,10 @@ from feedhub.model.item import Enclosure, Person
 from feedhub.model.output import Category
 from feedhub.model.source import SourceState
 from feedhub.ports.store import Store
-from feedhub.store.memory import MemoryStore
-from feedhub.store.sql import open_store
 from feedhub.store.tables import EPOCH
 from support.builders import DAY, HOUR, NOW, categories, guid, ingest, item_id, keyed, named, plan, put, url
-from support.kept_counts import check_kept_counts
 
 LATER = NOW + HOUR
-
-
-@pytest.fixture(params=["sql", "memory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path):
-    made: Store = open_store(f"sqlite:///{tmp_path}/var/feedhub.db") if request.param == "sql" else MemoryStore()
-    made.sync_categories(categories("tech", "cn"), "first", NOW)
-    yield made
-    made.close()
-    check_kept_counts(tmp_path / "var" / "feedhub.db")
 
 
 def publish(store: Store) -> None:

@@ -1,9 +1,6 @@
 """Through the pipeline and a real SQLite file: order and batching of the same documents make no difference."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from hypothesis import given, settings
@@ -11,7 +8,6 @@ from hypothesis import strategies as st
 
 from feedhub.model.item import ParsedItem
 from feedhub.model.source import Source
-from feedhub.store.sql import open_store
 from support.examples import examples
 from support.library import INFO_CODE, day, record
 from support.world import World
@@ -58,25 +54,15 @@ documents = st.lists(
 )
 
 
-@contextmanager
-def sql_world() -> Iterator[World]:
-    with TemporaryDirectory() as folder:
-        store: Any = open_store(f"sqlite:///{Path(folder) / 'feedhub.db'}")
-        try:
-            yield World(SOURCES, store=store)
-        finally:
-            store.close()
-
-
 def shown(batch: Batch) -> dict[str, set[str]]:
     """Poll a batch, and tell which output holds which ids."""
-    with sql_world() as world:
-        for source, told in batch:
-            world.answer(source, *told_by(source, told))
-            world.poll(source)
-            world.pass_time(minutes=1)
-        slugs = ["all", *(category.slug for category in world.store.categories())]
-        return {slug: {item.id for item in world.store.newest(slug, 100)} for slug in slugs}
+    world = World(SOURCES)
+    for source, told in batch:
+        world.answer(source, *told_by(source, told))
+        world.poll(source)
+        world.pass_time(minutes=1)
+    slugs = ["all", *(category.slug for category in world.store.categories())]
+    return {slug: {item.id for item in world.store.newest(slug, 100)} for slug in slugs}
 
 
 @settings(max_examples=examples(15), deadline=None)

@@ -83,7 +83,7 @@ def month(world: World, number: int, count: int, *, source: str = "a") -> None:
 
 def filled(folder: Path) -> World:
     """Return a world with 3 items of March, 130 of April and 120 of May in a store in ``folder``."""
-    world = World((A, B), now=NOW, store=open_store(f"sqlite:///{folder}/feedhub.db"))  # type: ignore[arg-type]
+    world = World((A, B), now=NOW, store=open_store(f"sqlite:///{folder}/feedhub.db"))
     for number, count in ((3, 3), (4, 130), (5, 120)):
         month(world, number, count)
     return world
@@ -107,7 +107,7 @@ def world(seed: Path, tmp_path: Path) -> Iterator[World]:
     store_folder = tmp_path.with_name(f"{tmp_path.name}-store")
     store_folder.mkdir()
     shutil.copy(seed / "feedhub.db", store_folder)
-    world = World((A, B), now=NOW, store=open_store(f"sqlite:///{store_folder}/feedhub.db"))  # type: ignore[arg-type]
+    world = World((A, B), now=NOW, store=open_store(f"sqlite:///{store_folder}/feedhub.db"))
     yield world
     world.store.close()
 

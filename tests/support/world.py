@@ -1,8 +1,11 @@
-"""A whole small feedhub in memory for tests of the pipeline: scripted answers, a memory store, a clock that is set."""
+"""A whole small feedhub for tests of the pipeline: scripted answers, a real store, a clock that is set."""
 
 import hashlib
+import shutil
+import weakref
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from tempfile import mkdtemp
 
 from feedhub.errors import PollError
 from feedhub.model.document import Document, Freshness, NotModified, Redirect, Request, Validators
@@ -12,8 +15,10 @@ from feedhub.model.report import PollReport
 from feedhub.model.settings import Settings
 from feedhub.model.source import PollSettings, Rule, Source, SourceState
 from feedhub.pipeline.details import Outside
-from feedhub.pipeline.poll import Fetched, Keeping, fetch_source, store_fetched
-from feedhub.store.memory import MemoryStore
+from feedhub.pipeline.poll import Fetched, Keeping, fetch_source, store_in
+from feedhub.ports.store import Store
+from feedhub.store.sql import open_store
+from support.stores import RAM_DISK
 
 START = datetime(2024, 5, 1, 8, tzinfo=UTC)
 
@@ -107,21 +112,30 @@ class PlainCleaner:
         )
 
 
-@dataclass(slots=True)
+def _discard(store: Store, folder: str) -> None:
+    store.close()
+    shutil.rmtree(folder)
+
+
+@dataclass(slots=True, weakref_slot=True)
 class World:
-    """Sources, their servers, the store, and the time."""
+    """Sources, their servers, the store, and the time. A store that is not given is made, and goes with the world."""
 
     sources: tuple[Source, ...]
     rules: tuple[Rule, ...] = ()
     retention: Retention = Retention()
     now: datetime = START
     fetcher: FakeFetcher = field(default_factory=FakeFetcher)
-    store: MemoryStore = field(default_factory=MemoryStore)
+    store: Store = None  # type: ignore[assignment]
     cleaner: PlainCleaner = field(default_factory=PlainCleaner)
     parser: FakeParser = field(init=False)
 
     def __post_init__(self) -> None:
         self.parser = FakeParser(self.fetcher)
+        if self.store is None:
+            folder = mkdtemp(prefix="feedhub-", dir=RAM_DISK)
+            self.store = open_store(f"sqlite:///{folder}/feedhub.db")
+            weakref.finalize(self, _discard, self.store, folder)
         self.store.sync_categories(self.settings.categories, "digest", self.now)
 
     @property
@@ -157,17 +171,14 @@ class World:
 
     def keep(self, fetched: Fetched, *, is_ours: bool = False) -> PollReport:
         """Store what was fetched."""
-        return store_fetched(
-            fetched,
-            Keeping(
-                settings=self.settings,
-                store=self.store,
-                cleaner=self.cleaner,
-                scheduled=lambda source, now: now + timedelta(days=2) if source.schedule else None,
-            ),
-            now=self.now,
-            is_ours=is_ours,
+        keeping = Keeping(
+            settings=self.settings,
+            store=self.store,
+            cleaner=self.cleaner,
+            scheduled=lambda source, now: now + timedelta(days=2) if source.schedule else None,
         )
+        with self.store.writing() as transaction:
+            return store_in(transaction, fetched, keeping, now=self.now, is_ours=is_ours)
 
     @property
     def outside(self) -> Outside:

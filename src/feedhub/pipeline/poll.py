@@ -128,20 +128,16 @@ class Keeping:
     scheduled: Scheduled
 
 
-def store_fetched(fetched: Fetched, keeping: Keeping, *, now: datetime, is_ours: bool = False) -> PollReport:
-    """Decide about what was fetched and store it, all or nothing. ``is_ours``: a failure is our own network's fault.
+def store_in(
+    transaction: Transaction, fetched: Fetched, keeping: Keeping, *, now: datetime, is_ours: bool = False
+) -> PollReport:
+    """Decide about what was fetched and store it as a part of a transaction: all of it or nothing.
+
+    ``is_ours`` tells that a failure is our own network's fault.
 
     Raises:
         StoreError: nothing was stored; the same poll can be repeated.
     """
-    with keeping.store.writing() as transaction:
-        return store_in(transaction, fetched, keeping, now=now, is_ours=is_ours)
-
-
-def store_in(
-    transaction: Transaction, fetched: Fetched, keeping: Keeping, *, now: datetime, is_ours: bool = False
-) -> PollReport:
-    """Do what ``store_fetched`` does as a part of a transaction."""
     with transaction.part():
         before = transaction.state(fetched.source.name)
         if fetched.held_until:

@@ -1,19 +1,24 @@
-"""The commands that people type, but for those with a file of their own: around the configuration, polling, looking."""
+"""The commands that people type, except those of the daemon; each imports what it needs when it runs."""
 
 import re
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count as counted
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from feedhub.cli.session import ConfigOption, JsonOption, SetOption, VerboseOption, started
+from feedhub.cli.session import MISUSED, JsonOption, Session, command
 from feedhub.errors import ConfigError, PollError, UsageError
 
+if TYPE_CHECKING:
+    from feedhub.config.opml import OpmlImport
+    from feedhub.model.settings import Settings
 
-def write_new(path: Path, content: bytes) -> bool:
+
+def _write_new(path: Path, content: bytes) -> bool:
     """Write a file and the folders above it; False, with nothing touched, when something is there already.
 
     Raises:
@@ -32,41 +37,31 @@ def write_new(path: Path, content: bytes) -> bool:
     return True
 
 
-_MISUSED: Final = 2
-
-
+@command(has_config=False)
 def init(
-    ctx: typer.Context,
+    session: Session,
     folder: Annotated[str, typer.Argument(metavar="DIR", show_default=False, help="Where; default: here.")] = ".",
-    verbose: VerboseOption = False,
 ) -> None:
     """Write a commented configuration to start from; never overwrites.
 
     Also writes its JSON Schema and the output folder."""
-    session = started(ctx, None, None, verbose)
     from feedhub.cli.screen import own_command
     from feedhub.config.reference import starter_files
 
     root = Path(folder)
     for name, content in starter_files().items():
         path = root / name
-        written = write_new(path, content if isinstance(content, bytes) else content.encode())
+        written = _write_new(path, content if isinstance(content, bytes) else content.encode())
         session.screen.say(f"wrote {path}" if written else f"left alone, it is there already: {path}")
     config = "" if root == Path() else f" -c {shlex.quote(str(root / 'config' / 'feedhub.yaml'))}"
     session.screen.say(f"next: {own_command()} check{config}")
 
 
-def check(
-    ctx: typer.Context,
-    as_json: JsonOption = False,
-    config: ConfigOption = None,
-    overrides: SetOption = None,
-    verbose: VerboseOption = False,
-) -> None:
+@command()
+def check(session: Session, as_json: JsonOption = False) -> None:
     """Validate the configuration; print every problem with its place.
 
     Exit 2 if there is any."""
-    session = started(ctx, config, overrides, verbose)
     from dataclasses import asdict
 
     from feedhub.cli.screen import count
@@ -91,62 +86,83 @@ def check(
         for line in problems or [f"ok: {summary}"]:
             session.screen.say(str(line))
     if problems:
-        raise typer.Exit(_MISUSED)
+        raise typer.Exit(MISUSED)
 
 
-def schema(ctx: typer.Context, verbose: VerboseOption = False) -> None:
+@command(has_config=False)
+def schema(session: Session) -> None:
     """Print the JSON Schema of the configuration, for editors."""
-    session = started(ctx, None, None, verbose)
     from feedhub.config.schema import json_schema_text
 
     session.screen.document(json_schema_text())
 
 
+@command()
 def import_opml(
-    ctx: typer.Context,
+    session: Session,
     file: Annotated[str, typer.Argument(metavar="FILE.opml", help="Subscriptions of a feed reader.")],
-    config: ConfigOption = None,
-    overrides: SetOption = None,
-    verbose: VerboseOption = False,
 ) -> None:
     """Turn the OPML subscriptions of a feed reader into sources.
 
     Writes `sources/NAME.yaml` beside the configuration; never overwrites. Folders become
     categories. What is skipped or configured already is said.
     """
-    session = started(ctx, config, overrides, verbose)
     from feedhub.cli.screen import own_command
-    from feedhub.cli.subscriptions import import_subscriptions
-    from feedhub.config.opml import read_opml
+    from feedhub.config.opml import read_opml, without_configured
 
     try:
         data = Path(file).read_bytes()
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from error
-    offered = read_opml(data)
-    imported = import_subscriptions(offered, session.settings(), Path(file).stem)
-    for line in imported.lines:
+    offered, settings = read_opml(data), session.settings()
+    new = without_configured(offered, settings)
+    path = _write_sources(new, settings, Path(file).stem) if new.subscriptions else None
+    for line in _import_lines(new, path):
         session.screen.say(line)
-    if imported.path and str(imported.path) not in session.settings().files:
-        session.screen.say(f'add this line to {imported.config}: "include: [sources/*.yaml]"')
-    elif imported.path:
+    if path and str(path) not in session.settings().files:
+        session.screen.say(f'add this line to {settings.files[0]}: "include: [sources/*.yaml]"')
+    elif path:
         session.screen.say(f"next: {own_command()} poll")
 
 
+def _write_sources(new: "OpmlImport", settings: "Settings", wanted_name: str) -> Path:
+    """Write subscriptions to ``sources/NAME.yaml`` beside the configuration, under the first name that is free."""
+    from feedhub.config.opml import sources_yaml
+    from feedhub.rules.categorize import category_slug
+
+    folder = Path(settings.files[0]).parent / "sources"
+    name = category_slug(wanted_name) or "subscriptions"
+    taken = [source.name for source in settings.sources]
+    content = sources_yaml(new.subscriptions, taken, settings.categories).encode()
+    names = (name if number == 1 else f"{name}-{number}" for number in counted(1))
+    return next(path for each in names if _write_new(path := folder / f"{each}.yaml", content))
+
+
+def _import_lines(new: "OpmlImport", path: Path | None) -> Iterator[str]:
+    from feedhub.cli.screen import count
+
+    categories = {category for each in new.subscriptions for category in each.categories}
+    if path:
+        sources = count(len(new.subscriptions), "source")
+        yield f"wrote {path}: {sources} in {count(len(categories), 'category', 'categories')}"
+    else:
+        yield "nothing new to import"
+    for word, left_out in (("skipped", new.skipped), ("repeated", new.repeats)):
+        for each in left_out:
+            yield f"{word}: {' '.join(part for part in (each.title, each.url) if part)}: {each.reason}"
+
+
+@command()
 def export(
-    ctx: typer.Context,
+    session: Session,
     output: Annotated[
         str | None,
         typer.Option("-o", "--output", metavar="FILE", show_default=False, help="Write here, not to stdout."),
     ] = None,
-    config: ConfigOption = None,
-    overrides: SetOption = None,
-    verbose: VerboseOption = False,
 ) -> None:
     """Print the sources as OPML for other feed readers.
 
     Categories become folders."""
-    session = started(ctx, config, overrides, verbose)
     from feedhub.config.opml import subscriptions_opml
 
     opml = subscriptions_opml(session.settings())
@@ -160,18 +176,33 @@ def export(
     session.screen.tell(f"wrote {output}")
 
 
+@command(has_config=False)
+def demo(
+    session: Session,
+    folder: Annotated[
+        str | None,
+        typer.Option("--dir", metavar="DIR", show_default=False, help="An empty folder; default: a temporary one."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run the real pipeline offline, and say which feeds to open.
+
+    Six invented sources are served from this machine and polled twice. The folder is kept.
+    """
+    from feedhub.cli.demo import run_demo
+
+    run_demo(session.screen, folder, as_json=as_json)
+
+
+@command()
 def poll(
-    ctx: typer.Context,
+    session: Session,
     names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Poll these sources, due or not.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Poll every source, due or not.")] = False,
     no_publish: Annotated[bool, typer.Option("--no-publish", help="Store only; outputs stay due.")] = False,
     as_json: JsonOption = False,
-    config: ConfigOption = None,
-    overrides: SetOption = None,
-    verbose: VerboseOption = False,
 ) -> None:
     """Poll what is due, store it, and publish what changed. Exit 1 if any source or output failed."""
-    session = started(ctx, config, overrides, verbose)
     if names and everything:
         raise UsageError("give names of sources or --all, not both")
     from feedhub.cli.views import is_complete, print_run, run_json, step_words
@@ -192,18 +223,15 @@ def poll(
         raise typer.Exit(1)
 
 
+@command()
 def publish(
-    ctx: typer.Context,
+    session: Session,
     categories: Annotated[
         list[str] | None, typer.Argument(metavar="CATEGORY", help="Only these categories (slugs), or `all`.")
     ] = None,
     as_json: JsonOption = False,
-    config: ConfigOption = None,
-    overrides: SetOption = None,
-    verbose: VerboseOption = False,
 ) -> None:
     """Rebuild outputs from the store, without network. Exit 1 if any output failed."""
-    session = started(ctx, config, overrides, verbose)
     from feedhub.cli.views import print_published, published_json
 
     with session.hub() as hub:
@@ -216,17 +244,11 @@ def publish(
         raise typer.Exit(1)
 
 
-def prune(
-    ctx: typer.Context,
-    as_json: JsonOption = False,
-    config: ConfigOption = None,
-    overrides: SetOption = None,
-    verbose: VerboseOption = False,
-) -> None:
+@command()
+def prune(session: Session, as_json: JsonOption = False) -> None:
     """Apply retention now.
 
     Removes what no source has offered for long, and what is beyond the newest of every category."""
-    session = started(ctx, config, overrides, verbose)
     from feedhub.cli.screen import count, own_command
 
     with session.hub() as hub:
@@ -240,15 +262,12 @@ def prune(
         session.screen.say(f"next: {own_command()} publish")
 
 
+@command()
 def backup(
-    ctx: typer.Context,
+    session: Session,
     file: Annotated[str, typer.Argument(metavar="FILE", help="Where to write the copy; must not be there yet.")],
-    config: ConfigOption = None,
-    overrides: SetOption = None,
-    verbose: VerboseOption = False,
 ) -> None:
     """Write a consistent copy of the store, also while others write."""
-    session = started(ctx, config, overrides, verbose)
     target = Path(file).absolute()
     if target.exists():
         raise UsageError(f"{file} is there already; a backup never overwrites")
@@ -262,15 +281,9 @@ def backup(
 _USERINFO: Final = re.compile(r"(?<=//)[^/?#]*@")
 
 
-def status(
-    ctx: typer.Context,
-    as_json: JsonOption = False,
-    config: ConfigOption = None,
-    overrides: SetOption = None,
-    verbose: VerboseOption = False,
-) -> None:
+@command()
+def status(session: Session, as_json: JsonOption = False) -> None:
     """Show the health of every source and category; starts no poll."""
-    session = started(ctx, config, overrides, verbose)
     from feedhub.cli.views import print_status
     from feedhub.runtime.status import status_json
 
@@ -282,20 +295,17 @@ def status(
         print_status(session.screen, found, hub.now(), hub.settings.site.timezone)
 
 
+@command()
 def preview(
-    ctx: typer.Context,
+    session: Session,
     target: Annotated[str, typer.Argument(metavar="NAME|URL", help="A configured source, or any address.")],
     limit: Annotated[int, typer.Option("--limit", min=1, metavar="N", help="Items to show.")] = 5,
     as_json: JsonOption = False,
-    config: ConfigOption = None,
-    overrides: SetOption = None,
-    verbose: VerboseOption = False,
 ) -> None:
     """Show what a source would give; nothing is stored."""
-    session = started(ctx, config, overrides, verbose)
     from feedhub.cli.views import preview_json, print_preview
 
-    with session.hub() as hub, _telling(target):
+    with session.hub() as hub, _naming(target):
         found = hub.preview(target, limit)
     if as_json:
         session.screen.json(preview_json(found))
@@ -303,13 +313,11 @@ def preview(
         print_preview(session.screen, found, hub.settings.site.timezone)
 
 
+@command()
 def explain(
-    ctx: typer.Context,
+    session: Session,
     ref: Annotated[str, typer.Argument(metavar="REF", help="A URL, an infoCode (or other named key), or an item id.")],
     as_json: JsonOption = False,
-    config: ConfigOption = None,
-    overrides: SetOption = None,
-    verbose: VerboseOption = False,
 ) -> None:
     """Tell where an item was seen, and why it is where it is.
 
@@ -317,7 +325,6 @@ def explain(
 
     Exit 1 when nothing is known of it.
     """
-    session = started(ctx, config, overrides, verbose)
     from feedhub.cli.views import explanation_json, print_explanations
 
     with session.hub() as hub:
@@ -334,21 +341,18 @@ def explain(
         raise typer.Exit(1)
 
 
+@command()
 def discover(
-    ctx: typer.Context,
+    session: Session,
     url: Annotated[str, typer.Argument(metavar="URL", help="A web page.")],
     as_json: JsonOption = False,
-    config: ConfigOption = None,
-    overrides: SetOption = None,
-    verbose: VerboseOption = False,
 ) -> None:
     """List the feeds that a page offers, as YAML to paste.
 
     The lines go under `sources:`. Exit 1 when there is none."""
-    session = started(ctx, config, overrides, verbose)
     from feedhub.cli.views import discovered_json, discovered_yaml
 
-    with session.hub() as hub, _telling(url):
+    with session.hub() as hub, _naming(url):
         found = hub.discover(url)
     if as_json:
         session.screen.json(discovered_json(found))
@@ -359,17 +363,14 @@ def discover(
         raise typer.Exit(1)
 
 
+@command()
 def search(
-    ctx: typer.Context,
+    session: Session,
     query: Annotated[list[str], typer.Argument(metavar="QUERY", help="Words that must all occur.")],
     limit: Annotated[int, typer.Option("--limit", min=1, metavar="N", help="Items to show.")] = 20,
     as_json: JsonOption = False,
-    config: ConfigOption = None,
-    overrides: SetOption = None,
-    verbose: VerboseOption = False,
 ) -> None:
     """Search the full text of stored items, Chinese included."""
-    session = started(ctx, config, overrides, verbose)
     from feedhub.cli.views import hit_json, print_hits
 
     with session.hub() as hub:
@@ -381,7 +382,7 @@ def search(
 
 
 @contextmanager
-def _telling(target: str) -> Iterator[None]:
+def _naming(target: str) -> Iterator[None]:
     """Put what was asked for before what went wrong with it (SPEC §2: an error names the place)."""
     try:
         yield

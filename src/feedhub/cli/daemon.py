@@ -12,12 +12,13 @@ from typing import Annotated
 
 import typer
 
-from feedhub.cli.session import ConfigOption, SetOption, VerboseOption, exit_code, opened, started
+from feedhub.cli.session import Session, command, exit_code
 from feedhub.errors import ConfigError, FeedhubError
 
 
+@command()
 def serve(
-    ctx: typer.Context,
+    session: Session,
     host: Annotated[
         str | None,
         typer.Option("--host", metavar="ADDRESS", show_default=False, help="Address to listen on; else web.host."),
@@ -26,14 +27,10 @@ def serve(
         int | None,
         typer.Option("--port", metavar="N", min=0, max=65_535, show_default=False, help="Port; else web.port; 0: any."),
     ] = None,
-    config: ConfigOption = None,
-    overrides: SetOption = None,
-    verbose: VerboseOption = False,
 ) -> None:
     """Serve the outputs, and pages for status and search. Polls nothing.
 
     SIGTERM or Ctrl-C ends it. Exit 1 if the address cannot be listened on."""
-    session = started(ctx, config, overrides, verbose)
     from dataclasses import replace
 
     from feedhub.web.server import WebServer
@@ -82,22 +79,19 @@ class LogForm(StrEnum):
     JSON = "json"
 
 
+@command(has_log=False)
 def run(
-    ctx: typer.Context,
+    session: Session,
     log: Annotated[LogForm, typer.Option("--log", help="Form of the log on stderr.")] = LogForm.TEXT,
     check_store: Annotated[
         bool,
         typer.Option("--check-store", help="First look through the whole store for damage; exit 3 if there is any."),
     ] = False,
-    config: ConfigOption = None,
-    overrides: SetOption = None,
-    verbose: VerboseOption = False,
 ) -> None:
     """Poll on schedule and publish what changed, until told to stop.
 
     SIGTERM or Ctrl-C ends it. A saved configuration is taken up at once if it is valid. One daemon per store.
     With `web.enabled` the web server runs beside it."""
-    session = opened(ctx, config, overrides, verbose)
     from feedhub.runtime.daemon import Daemon, signals_as_events
     from feedhub.runtime.logs import logging_events
     from feedhub.runtime.websub import PingAfterPublish
@@ -131,16 +125,11 @@ def _errors_as_events() -> Iterator[None]:
         raise typer.Exit(exit_code(error)) from error
 
 
-def health(
-    ctx: typer.Context,
-    config: ConfigOption = None,
-    overrides: SetOption = None,
-    verbose: VerboseOption = False,
-) -> None:
+@command()
+def health(session: Session) -> None:
     """Tell whether a daemon runs and polls what is due; exit 1 if not.
 
     For health checks of containers and for scripts. How the sources are is told by `feedhub status`."""
-    session = started(ctx, config, overrides, verbose)
     from feedhub.runtime.status import fault
 
     with session.hub() as hub:

@@ -8,18 +8,16 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from pathlib import Path
+from tempfile import mkdtemp
 from threading import Thread
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Any, Final
 
-import typer
-
-from feedhub.cli.session import JsonOption, VerboseOption, started
+from feedhub.cli.screen import Screen, own_command
+from feedhub.cli.views import explanation_json, print_run, run_json
+from feedhub.config.load import load
 from feedhub.errors import UsageError
-
-if TYPE_CHECKING:
-    from feedhub.cli.screen import Screen
-    from feedhub.model.report import Explanation, PollRun
-    from feedhub.runtime.hub import Hub
+from feedhub.model.report import Explanation, PollRun
+from feedhub.runtime.hub import Hub
 
 _MEDIA_TYPES: Final = {
     "rss": "application/rss+xml",
@@ -29,16 +27,16 @@ _MEDIA_TYPES: Final = {
 }
 
 
-class _Publisher(ThreadingHTTPServer):
+class _DemoServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, documents: Mapping[str, bytes]) -> None:
         self.documents = documents
-        super().__init__(("127.0.0.1", 0), _Answer)
+        super().__init__(("127.0.0.1", 0), _Handler)
 
 
-class _Answer(BaseHTTPRequestHandler):
-    server: _Publisher
+class _Handler(BaseHTTPRequestHandler):
+    server: _DemoServer
 
     def do_GET(self) -> None:
         """Answer with the document, or 304 to who has it already."""
@@ -64,7 +62,7 @@ class _Answer(BaseHTTPRequestHandler):
 @contextmanager
 def serving(documents: Mapping[str, bytes]) -> Iterator[str]:
     """Serve ``documents`` by name on a free loopback port for the block; give ``HOST:PORT``."""
-    with _Publisher(documents) as server:
+    with _DemoServer(documents) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
         try:
@@ -80,24 +78,13 @@ LEFT_OUT: Final = "https://daily.yunxi.example/a/202609151200000456.html"
 _MADE_BY_SYSTEM: Final = frozenset({".DS_Store", ".gitkeep"})
 
 
-def demo(
-    ctx: typer.Context,
-    folder: Annotated[
-        str | None,
-        typer.Option("--dir", metavar="DIR", show_default=False, help="An empty folder; default: a temporary one."),
-    ] = None,
-    as_json: JsonOption = False,
-    verbose: VerboseOption = False,
-) -> None:
-    """Run the real pipeline offline, and say which feeds to open.
+def run_demo(screen: Screen, folder: str | None, *, as_json: bool) -> None:
+    """Poll and publish the sources of the demo twice, and print what came of it.
 
-    Six invented sources are served from this machine and polled twice. The folder is kept.
+    Raises:
+        UsageError: ``folder`` cannot be used.
     """
-    session = started(ctx, None, None, verbose)
     root = _empty_folder(folder)
-    from feedhub.config.load import load
-    from feedhub.runtime.hub import Hub
-
     documents = {file.name: file.read_bytes() for file in files("feedhub.cli.demo_data").iterdir() if file.is_file()}
     with serving(documents) as host:
         config = _write_config(root, documents[CONFIG].decode(), host)
@@ -106,16 +93,14 @@ def demo(
             merged = tuple(_merged(hub))
             feeds = _published_feeds(hub)
             if as_json:
-                session.screen.json(_as_json(root, runs, merged, feeds))
+                screen.json(_as_json(root, runs, merged, feeds))
                 return
-            _tell(session.screen, runs, hub, merged)
-    _tell_next(session.screen, root, feeds)
+            _print_runs(screen, runs, hub, merged)
+    _print_next_steps(screen, root, feeds)
 
 
 def _empty_folder(given: str | None) -> Path:
     if given is None:
-        from tempfile import mkdtemp
-
         return Path(mkdtemp(prefix="feedhub-demo-"))
     root = Path(given).absolute()
     try:
@@ -135,7 +120,7 @@ def _write_config(root: Path, template: str, host: str) -> Path:
     return path
 
 
-def _merged(hub: "Hub") -> "Iterator[Explanation]":
+def _merged(hub: Hub) -> Iterator[Explanation]:
     """Yield what is known of every item that more than one source reported, newest first."""
     for item in hub.store.newest("all", hub.settings.output.entries):
         for explanation in hub.explain(item.id):
@@ -143,16 +128,14 @@ def _merged(hub: "Hub") -> "Iterator[Explanation]":
                 yield explanation
 
 
-def _published_feeds(hub: "Hub") -> tuple[str, ...]:
+def _published_feeds(hub: Hub) -> tuple[str, ...]:
     slugs = ("all", *(category.slug for category in hub.store.categories()))
     form = hub.settings.output.formats[0]
     paths = (Path(hub.settings.output.dir) / "feeds" / f"{slug}.{form}" for slug in slugs)
     return tuple(str(path) for path in paths if path.is_file())
 
 
-def _tell(screen: "Screen", runs: "tuple[PollRun, PollRun]", hub: "Hub", merged: "tuple[Explanation, ...]") -> None:
-    from feedhub.cli.views import print_run
-
+def _print_runs(screen: Screen, runs: tuple[PollRun, PollRun], hub: Hub, merged: tuple[Explanation, ...]) -> None:
     zone = hub.settings.site.timezone
     for heading, run in zip(("First round: everything is new.", "Second round: nothing changed."), runs, strict=True):
         screen.say(heading, style="bold")
@@ -167,7 +150,7 @@ def _tell(screen: "Screen", runs: "tuple[PollRun, PollRun]", hub: "Hub", merged:
     screen.say()
 
 
-def _merge_words(explanation: "Explanation", hub: "Hub") -> "Iterator[str]":
+def _merge_words(explanation: Explanation, hub: Hub) -> Iterator[str]:
     sources = {sighting.source for sighting in explanation.sightings}
     links = {sighting.link for sighting in explanation.sightings if sighting.link}
     yield (
@@ -180,9 +163,7 @@ def _merge_words(explanation: "Explanation", hub: "Hub") -> "Iterator[str]":
                 yield f"    in {category.title} as “{item.item.title}”"
 
 
-def _tell_next(screen: "Screen", root: Path, feeds: tuple[str, ...]) -> None:
-    from feedhub.cli.screen import own_command
-
+def _print_next_steps(screen: Screen, root: Path, feeds: tuple[str, ...]) -> None:
     screen.say("Feeds to open (Atom; .rss and .json are beside them):", style="bold")
     for feed in feeds:
         screen.say(f"  {feed}")
@@ -197,10 +178,8 @@ def _tell_next(screen: "Screen", root: Path, feeds: tuple[str, ...]) -> None:
 
 
 def _as_json(
-    root: Path, runs: "tuple[PollRun, PollRun]", merged: "tuple[Explanation, ...]", feeds: tuple[str, ...]
+    root: Path, runs: tuple[PollRun, PollRun], merged: tuple[Explanation, ...], feeds: tuple[str, ...]
 ) -> dict[str, object]:
-    from feedhub.cli.views import explanation_json, run_json
-
     return {
         "folder": str(root),
         "rounds": [run_json(run) for run in runs],

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
-from feedhub.cli import commands, daemon, demo
+from feedhub.cli import commands, daemon
 from feedhub.cli.session import (
     DONE,
     IN_PART,
@@ -29,7 +29,7 @@ _COMMANDS: Final = (
     ("init", commands.init, "feedhub init news"),
     ("check", commands.check, "feedhub check -c news/config/feedhub.yaml"),
     ("schema", commands.schema, "feedhub schema > config/feedhub.schema.json"),
-    ("demo", demo.demo, "feedhub demo --dir try-it"),
+    ("demo", commands.demo, "feedhub demo --dir try-it"),
     ("poll", commands.poll, "feedhub poll --all --set poll.timeout=10s"),
     ("run", daemon.run, "feedhub run --log json"),
     ("serve", daemon.serve, "feedhub serve --port 8000"),
@@ -111,7 +111,7 @@ def _globals(
 ) -> None:
     """Poll many feeds, recognise every item once, and publish clean feeds per category."""
     session: Session = ctx.ensure_object(Session)
-    session.options = session.options.and_then(config, overrides, verbose)
+    session.add_options(config, overrides, verbose)
     if ctx.invoked_subcommand is None:
         typer.echo(ctx.get_help(), err=True)
         raise typer.Exit(MISUSED)

@@ -18,8 +18,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from feedhub.rules.health import span
-from feedhub.runtime.logs import one_line, printable, printable_json
-from feedhub.runtime.status import hidden
+from feedhub.runtime.logs import masked_values, one_line, printable, printable_json
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -115,7 +114,7 @@ class Screen:
 
     def json(self, value: Any) -> None:
         """Print one JSON document on stdout."""
-        text = json.dumps(hidden(value, self._masked), ensure_ascii=False, indent=2)
+        text = json.dumps(masked_values(value, self._masked), ensure_ascii=False, indent=2)
         self.out.file.write(printable_json(text) + "\n")
 
     def table(self, titles: Sequence[str], rows: Sequence[Row], *, numbers: frozenset[int] = frozenset()) -> None:

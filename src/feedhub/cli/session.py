@@ -1,10 +1,10 @@
 """What every command shares: the options that may stand before or after its name, the settings, the exit codes."""
 
-from __future__ import annotations
-
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Annotated, Final
+from inspect import Parameter, Signature, signature
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -56,20 +56,11 @@ JsonOption = Annotated[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """The global options, as far as they were given."""
+    """The options that all commands share, as far as they were given."""
 
     config: str | None = None
     overrides: tuple[str, ...] = ()
     verbose: bool = False
-
-    def and_then(self, config: str | None, overrides: list[str] | None, verbose: bool) -> Options:
-        """Add what was given after the command's name; a later ``--config`` wins."""
-        return replace(
-            self,
-            config=config or self.config,
-            overrides=(*self.overrides, *(overrides or ())),
-            verbose=verbose or self.verbose,
-        )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -78,10 +69,21 @@ class Session:
 
     options: Options = field(default_factory=Options)
     masked: Masker = field(default_factory=Masker)
-    _screen: Screen | None = None
+    _screen: "Screen | None" = None
+
+    def add_options(
+        self, config: ConfigOption = None, overrides: SetOption = None, verbose: VerboseOption = False
+    ) -> None:
+        """Add options to those given before; a later ``--config`` wins. Its parameters are those of every command."""
+        self.options = replace(
+            self.options,
+            config=config or self.options.config,
+            overrides=(*self.options.overrides, *(overrides or ())),
+            verbose=verbose or self.options.verbose,
+        )
 
     @property
-    def screen(self) -> Screen:
+    def screen(self) -> "Screen":
         """Where to print."""
         if self._screen is None:
             from feedhub.cli.screen import Screen
@@ -89,7 +91,7 @@ class Session:
             self._screen = Screen(self.masked)
         return self._screen
 
-    def settings(self) -> Settings:
+    def settings(self) -> "Settings":
         """Read the configuration; from now on its secrets are masked.
 
         Raises:
@@ -101,7 +103,7 @@ class Session:
         self.masked.hide(settings.secrets)
         return settings
 
-    def hub(self) -> Hub:
+    def hub(self) -> "Hub":
         """Build feedhub on the configuration.
 
         Raises:
@@ -112,15 +114,37 @@ class Session:
         return Hub(self.settings())
 
 
-def opened(ctx: typer.Context, config: str | None, overrides: list[str] | None, verbose: bool) -> Session:
-    """Return the session with the options that stood after the command's name."""
-    session: Session = ctx.ensure_object(Session)
-    session.options = session.options.and_then(config, overrides, verbose)
-    return session
+Command = Callable[..., None]
+_SHARED: Final = tuple(signature(Session.add_options).parameters.values())[1:]
 
 
-def started(ctx: typer.Context, config: str | None, overrides: list[str] | None, verbose: bool) -> Session:
-    """Return the same, and log until the command ends."""
-    session = opened(ctx, config, overrides, verbose)
-    ctx.with_resource(logging_to(sys.stderr, verbose=session.options.verbose, masked=session.masked))
-    return session
+def command(*, has_config: bool = True, has_log: bool = True) -> Callable[[Command], Command]:
+    """Make a command of a function that takes a ``Session`` first, then options and arguments of its own.
+
+    The command takes the shared options after those; without ``has_config`` only ``--verbose``. It logs to stderr until
+    it ends, unless it does so in a way of its own (``has_log``).
+    """
+
+    def decorated(function: Command) -> Command:
+        def run(
+            ctx: typer.Context,
+            config: str | None = None,
+            overrides: list[str] | None = None,
+            verbose: bool = False,
+            **own: Any,
+        ) -> None:
+            session: Session = ctx.ensure_object(Session)
+            session.add_options(config, overrides, verbose)
+            if has_log:
+                ctx.with_resource(logging_to(sys.stderr, verbose=session.options.verbose, masked=session.masked))
+            function(session, **own)
+
+        own = tuple(signature(function).parameters.values())[1:]
+        shared = tuple(option for option in _SHARED if has_config or option.name == "verbose")
+        context = Parameter("ctx", Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+        run.__signature__ = Signature((context, *own, *shared))  # type: ignore[attr-defined]
+        run.__annotations__ = {each.name: each.annotation for each in (context, *own, *shared)}
+        run.__doc__ = function.__doc__
+        return run
+
+    return decorated

@@ -5,10 +5,9 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from feedhub.cli.screen import Row, Screen, count, due, moment, when
-from feedhub.config.opml import Subscription, sources_yaml
 from feedhub.model.item import Enclosure, Item, ParsedItem, Rejected
 from feedhub.model.report import (
     Explanation,
@@ -26,16 +25,20 @@ from feedhub.model.report import (
 )
 from feedhub.model.settings import Settings
 from feedhub.rules.text import visible_text
-from feedhub.sources.feed.discover import DiscoveredFeed
+
+if TYPE_CHECKING:
+    from feedhub.sources.feed.discover import DiscoveredFeed
 
 
-def discovered_yaml(found: Sequence[DiscoveredFeed], taken: Collection[str]) -> str:
+def discovered_yaml(found: "Sequence[DiscoveredFeed]", taken: Collection[str]) -> str:
     """Return entries for the list ``sources:``, with names that no source in ``taken`` has."""
+    from feedhub.config.opml import Subscription, sources_yaml
+
     subscriptions = [Subscription(title=feed.title, url=feed.url) for feed in found]
     return sources_yaml(subscriptions, taken).removeprefix("sources:\n")
 
 
-def discovered_json(found: Sequence[DiscoveredFeed]) -> list[dict[str, Any]]:
+def discovered_json(found: "Sequence[DiscoveredFeed]") -> list[dict[str, Any]]:
     """Return what ``discover --json`` prints."""
     return [{"url": feed.url, "title": feed.title, "media_type": feed.media_type} for feed in found]
 

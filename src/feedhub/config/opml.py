@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -198,6 +198,24 @@ def _usable(names: Sequence[str], unnamed: dict[str, str]) -> Iterator[str]:
             yield cleaned
         else:
             unnamed[name] = reason
+
+
+def without_configured(offered: OpmlImport, settings: Settings) -> OpmlImport:
+    """Return the subscriptions that no source has; the others become ``repeats``."""
+    configured = {_comparable(source.url): source.name for source in settings.sources}
+    new: list[Subscription] = []
+    repeats = list(offered.repeats)
+    for each in offered.subscriptions:
+        name = configured.get(_comparable(each.url))
+        if name is None:
+            new.append(each)
+        else:
+            repeats.append(Skipped(title=each.title, url=each.url, reason=f"configured already as {name}"))
+    return replace(offered, subscriptions=tuple(new), repeats=tuple(repeats))
+
+
+def _comparable(url: str) -> str:
+    return canonical_url(url) or url.rstrip("/").lower()
 
 
 def subscriptions_opml(settings: Settings) -> bytes:

@@ -6,8 +6,6 @@ import unicodedata
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Final
 
-from dateutil import parser as dateutil_parser
-
 _LONGEST = 100
 _FIRST_YEAR, _LAST_YEAR = 1990, 2100
 _EPOCH_RANGE = (631_152_000, 4_133_980_800)  # 1990-01-01 … 2101-01-01 in seconds
@@ -216,6 +214,8 @@ def _from_english(words: str, zone: tzinfo) -> datetime | None:
     """
     if not re.search(_MONTH, words, re.IGNORECASE) or not re.search(r"\b\d{4}\b", words):
         return None
+    from dateutil import parser as dateutil_parser  # mostly no date is prose, and every start would pay for it
+
     answers = set()
     for default in (datetime(2001, 2, 3), datetime(2004, 5, 6)):  # noqa: DTZ001
 

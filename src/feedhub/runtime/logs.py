@@ -60,6 +60,20 @@ class Masker:
         return self._pattern.sub(MASK, text) if self._pattern else text
 
 
+def masked_values(value: Any, masked: Callable[[str], str]) -> Any:
+    """Return JSON values with every text masked.
+
+    They are masked before they are encoded: a secret may hold characters that JSON writes in another way.
+    """
+    if isinstance(value, str):
+        return masked(value)
+    if isinstance(value, dict):
+        return {key: masked_values(part, masked) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [masked_values(part, masked) for part in value]
+    return value
+
+
 class _LineFormatter(logging.Formatter):
     def __init__(self, masked: Callable[[str], str]) -> None:
         super().__init__("%(levelname)s %(name)s: %(message)s")

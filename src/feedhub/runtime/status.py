@@ -9,13 +9,12 @@ from feedhub.errors import StoreError
 from feedhub.model.report import HubStatus, SearchHit, SourceStatus
 from feedhub.model.settings import Settings
 from feedhub.ports.store import Store
-from feedhub.publish.atom_rss import search_feed
 from feedhub.rules.health import complaints, span
 from feedhub.runtime.hub import Hub
 
 
 def status_json(status: HubStatus) -> dict[str, Any]:
-    """Return the status as JSON values. Secrets are still in it: see ``hidden``."""
+    """Return the status as JSON values. Secrets are still in it: see ``masked_values``."""
     return {
         "sources": [_source_json(source) for source in status.sources],
         "categories": [
@@ -28,20 +27,6 @@ def status_json(status: HubStatus) -> dict[str, Any]:
             for category in status.categories
         ],
     }
-
-
-def hidden(value: Any, masked: Callable[[str], str]) -> Any:
-    """Return JSON values with every text masked.
-
-    Masked before it is encoded: a secret may hold characters that JSON writes in another way.
-    """
-    if isinstance(value, str):
-        return masked(value)
-    if isinstance(value, dict):
-        return {key: hidden(part, masked) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [hidden(part, masked) for part in value]
-    return value
 
 
 def _source_json(source: SourceStatus) -> dict[str, Any]:
@@ -151,6 +136,8 @@ def found_feed(hub: Looked, query: str) -> bytes:
     Raises:
         PublishError: it cannot be written.
     """
+    from feedhub.publish.atom_rss import search_feed
+
     settings = hub.settings
     return search_feed(
         query,

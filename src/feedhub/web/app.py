@@ -24,9 +24,9 @@ from feedhub.errors import FeedhubError, StoreError
 from feedhub.model.report import HubStatus
 from feedhub.publish.addresses import MEDIA_TYPES, SEARCH_FEED, SEARCH_PAGE
 from feedhub.publish.page_template import built_in
-from feedhub.runtime.logs import Masker
+from feedhub.runtime.logs import Masker, masked_values
 from feedhub.runtime.metrics import Metrics
-from feedhub.runtime.status import Looked, daily_series, found, found_feed, hidden, status_json, vitals
+from feedhub.runtime.status import Looked, daily_series, found, found_feed, status_json, vitals
 from feedhub.web import prometheus
 from feedhub.web.files import Files, respond
 from feedhub.web.pages import HITS, Pages, query_of
@@ -276,7 +276,7 @@ class Answers:
     def _made_status_json(self) -> bytes:
         masked = Masker()
         masked.hide(self._hub.settings.secrets)
-        return _json_bytes(hidden(status_json(self._status()), masked))
+        return _json_bytes(masked_values(status_json(self._status()), masked))
 
 
 def _json_bytes(document: dict[str, Any]) -> bytes:

@@ -16,7 +16,7 @@ from feedhub.config.load import load
 from feedhub.model.document import Document
 from feedhub.model.identity import KnownKeys
 from feedhub.model.source import Source
-from feedhub.pipeline.poll import Fetched
+from feedhub.pipeline.fetch import Fetched
 from feedhub.rules.dedupe import judge
 from feedhub.rules.identity import keyed_document
 from feedhub.rules.text import item_terms
@@ -71,7 +71,9 @@ def storing(together: int) -> float:
             fetched = []
             for number, source in enumerate(hub.settings.sources):
                 answer = Document(url=source.url, body=feed_bytes(number), digest="")
-                fetched.append(Fetched(source=source, answer=answer, feed=read_prepared(answer, source, KINDS)))
+                feed = read_prepared(answer, source, KINDS)
+                keyed = keyed_document(feed.items, source.identity, source.name)
+                fetched.append(Fetched(source=source, answer=answer, feed=feed, keyed=keyed))
             spent = []
             for start in range(0, count, together):
                 began = time.process_time()

@@ -555,9 +555,9 @@ DEFENCES = (
     ),
     _d(
         "39 an empty document",
-        "pipeline/poll.py",
-        "complete=bool(feed.items)",
-        "complete=True",
+        "pipeline/ingest.py",
+        "complete = bool(planned.feed.items)",
+        "complete = True",
         "tests/pipeline/test_poll.py",
     ),
     _d(

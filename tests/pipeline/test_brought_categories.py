@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from feedhub.model.item import ParsedItem, Person
 from feedhub.model.source import CategoryMap, Source
-from feedhub.pipeline.ingest import MOST_BROUGHT
+from feedhub.pipeline.ingest import MOST_RECORD_CATEGORIES
 from support.library import day, record
 from support.world import World
 
@@ -24,14 +24,14 @@ def test_a_source_that_names_hundreds_of_media_begins_no_more_categories_than_it
     world.answer("a", *(by(f"Medium {number}", str(number)) for number in range(700)))
     report = world.poll("a")
     assert report.new == 700
-    assert len(world.store.categories()) == MOST_BROUGHT
-    told = f"{700 - MOST_BROUGHT} categories not begun, the first “Medium {MOST_BROUGHT}”: "
-    assert report.warnings == (f"{told}the records of a source may bring {MOST_BROUGHT} in all",)
+    assert len(world.store.categories()) == MOST_RECORD_CATEGORIES
+    told = f"{700 - MOST_RECORD_CATEGORIES} categories not begun, the first “Medium {MOST_RECORD_CATEGORIES}”: "
+    assert report.warnings == (f"{told}the records of a source may bring {MOST_RECORD_CATEGORIES} in all",)
 
 
 def test_the_bound_holds_over_polls_and_for_each_source_by_itself() -> None:
     world = World((feed("a"), feed("b")))
-    world.answer("a", *(by(f"Medium {number}", str(number)) for number in range(MOST_BROUGHT)))
+    world.answer("a", *(by(f"Medium {number}", str(number)) for number in range(MOST_RECORD_CATEGORIES)))
     assert world.poll("a").warnings == ()
     world.answer("a", by("One more", "x"), by("Medium 7", "y"))
     report = world.poll("a")
@@ -41,4 +41,4 @@ def test_the_bound_holds_over_polls_and_for_each_source_by_itself() -> None:
 
     world.answer("b", by("Only here", "z"))
     assert world.poll("b").warnings == ()
-    assert len(world.store.categories()) == MOST_BROUGHT + 1
+    assert len(world.store.categories()) == MOST_RECORD_CATEGORIES + 1

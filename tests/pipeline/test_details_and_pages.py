@@ -1,7 +1,6 @@
 """Second requests, further pages, and categories that records bring."""
 
 from dataclasses import replace
-from datetime import datetime
 
 import pytest
 
@@ -10,6 +9,7 @@ from feedhub.model.document import Request
 from feedhub.model.item import Detail, Markup, ParsedFeed, ParsedItem, Person
 from feedhub.model.report import Outcome
 from feedhub.model.source import CategoryMap, Condition, DetailMap, FieldMap, PageMap, Rule, Source
+from feedhub.pipeline.fetch import Details, fetch_details
 from support.library import day, record
 from support.world import Answer, World
 
@@ -41,6 +41,11 @@ def contents(world: World) -> list[str | None]:
     return [stored.item.content for stored in world.store.newest("all", 9)]
 
 
+def details_of(world: World, source: Source, records: tuple[ParsedItem, ...]) -> Details:
+    assert source.detail
+    return fetch_details(source, source.detail, ParsedFeed(title="", items=records), world.fetch_context, day(1))
+
+
 def test_the_second_request_is_made_for_new_items_only_and_once_for_ever() -> None:
     world = detail_world()
     world.answer("a", record("One", guid="1"))
@@ -54,16 +59,16 @@ def test_the_second_request_is_made_for_new_items_only_and_once_for_ever() -> No
 
 
 @pytest.mark.parametrize(
-    ("error", "until"),
+    "error",
     [
-        (HttpStatusError("429 Too Many Requests", status=429, retry_at=day(2)), day(2)),
-        (HttpStatusError("503 Service Unavailable", status=503, retry_at=day(3)), day(3)),
-        (HttpStatusError("429 Too Many Requests", status=429), None),
-        (UnreachableError("connection refused by a.example"), None),
+        HttpStatusError("429 Too Many Requests", status=429, retry_at=day(2)),
+        HttpStatusError("503 Service Unavailable", status=503, retry_at=day(3)),
+        HttpStatusError("429 Too Many Requests", status=429),
+        UnreachableError("connection refused by a.example"),
     ],
     ids=["429", "503", "429 without a time", "not reachable"],
 )
-def test_a_host_that_wants_to_be_left_alone_is_not_asked_for_the_rest(error: PollError, until: datetime | None) -> None:
+def test_a_host_that_wants_to_be_left_alone_is_not_asked_for_the_rest(error: PollError) -> None:
     elsewhere = "https://b.example/4"
     source = replace(LISTED, detail=DetailMap(path="t"))
     world = detail_world(source)
@@ -74,11 +79,10 @@ def test_a_host_that_wants_to_be_left_alone_is_not_asked_for_the_rest(error: Pol
     answers[elsewhere] = Answer(body=b"whole")
     links = [*(f"https://a.example/{number}" for number in (1, 2, 3)), elsewhere]
     records = tuple(record(link, guid=link, link=link, position=at) for at, link in enumerate(links))
-    details = world.outside.details(source, ParsedFeed(title="", items=records), day(1))
+    details = details_of(world, source, records)
     assert [request.url for request in world.fetcher.requests] == [links[0], links[1], elsewhere]
     assert set(details.found) == {0, 3}
     assert details.waiting == {1: str(error), 2: str(error)}
-    assert details.retry_at == until
 
 
 def test_another_failure_costs_its_own_page_only() -> None:
@@ -88,8 +92,8 @@ def test_another_failure_costs_its_own_page_only() -> None:
     world.fetcher.answers[links[0]] = Answer(error=HttpStatusError("404 Not Found", status=404))
     world.fetcher.answers[links[1]] = Answer(body=b"whole")
     records = tuple(record(link, guid=link, link=link, position=at) for at, link in enumerate(links))
-    details = world.outside.details(source, ParsedFeed(title="", items=records), day(1))
-    assert (set(details.found), set(details.waiting), details.retry_at) == ({1}, {0}, None)
+    details = details_of(world, source, records)
+    assert (set(details.found), set(details.waiting)) == ({1}, {0})
 
 
 def test_an_item_whose_second_request_fails_waits_and_is_published_whole_at_the_next_poll() -> None:

@@ -6,7 +6,8 @@ from datetime import timedelta
 from feedhub.errors import HttpStatusError
 from feedhub.model.document import Redirect
 from feedhub.model.source import Source
-from feedhub.pipeline.poll import Fetched, forgive
+from feedhub.pipeline.fetch import Fetched
+from feedhub.pipeline.ingest import withdraw_failures
 from support.library import record
 from support.world import World
 
@@ -91,8 +92,8 @@ def test_a_failure_of_the_beginning_of_an_outage_is_taken_back() -> None:
     for _ in range(2):
         world.keep(Fetched(source=A, error=HttpStatusError("x")))
     with world.store.writing() as transaction:
-        forgive(transaction, ("a", "never polled"), world.now)
+        withdraw_failures(transaction, ("a", "never polled"), world.now)
     assert (world.state("a").failures, world.state("a").next_poll_at) == (1, world.now + timedelta(seconds=60))
     with world.store.writing() as transaction:
-        forgive(transaction, ("a",), world.now)
+        withdraw_failures(transaction, ("a",), world.now)
     assert (world.state("a").failures, world.state("a").failing_since) == (0, None)

@@ -15,7 +15,7 @@ from feedhub.model.output import Retention
 from feedhub.model.report import PublishReport
 from feedhub.model.settings import Settings
 from feedhub.model.source import Source
-from feedhub.pipeline.prune import prune
+from feedhub.pipeline.maintenance import prune
 from feedhub.pipeline.publish import Press, publish
 from feedhub.publish.files import FolderWriter
 from feedhub.publish.html_site import HtmlSite

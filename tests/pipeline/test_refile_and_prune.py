@@ -6,8 +6,7 @@ import pytest
 
 from feedhub.model.output import Retention
 from feedhub.model.source import Condition, Rule, Source
-from feedhub.pipeline.ingest import refile
-from feedhub.pipeline.prune import prune
+from feedhub.pipeline.maintenance import prune, refile
 from support.library import record
 from support.world import World
 

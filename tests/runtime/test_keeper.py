@@ -6,7 +6,8 @@ from feedhub.errors import PollError
 from feedhub.model.item import Item, ParsedItem
 from feedhub.model.report import Outcome
 from feedhub.model.source import Source, SourceState
-from feedhub.pipeline.poll import Fetched, Keeping, fetch_source
+from feedhub.pipeline.fetch import Fetched, fetch_source
+from feedhub.pipeline.ingest import IngestContext
 from feedhub.runtime.poller import Keeper
 from support.library import record
 from support.world import PlainCleaner, World
@@ -24,15 +25,15 @@ class Fragile(PlainCleaner):
 
 
 def kept_together(world: World, *batch: Fetched) -> tuple[Keeper, list[Outcome]]:
-    keeping = Keeping(
+    context = IngestContext(
         settings=world.settings, store=world.store, cleaner=world.cleaner, scheduled=lambda source, now: None
     )
-    keeper = Keeper(keeping, now=lambda: world.now)
+    keeper = Keeper(context, now=lambda: world.now)
     return keeper, [report.outcome for report in keeper.keep_all(batch)]
 
 
 def fetched(world: World, source: Source) -> Fetched:
-    return fetch_source(source, SourceState(name=source.name), outside=world.outside, now=world.now)
+    return fetch_source(source, SourceState(name=source.name), context=world.fetch_context, now=world.now)
 
 
 def test_one_that_breaks_while_it_is_stored_costs_itself() -> None:

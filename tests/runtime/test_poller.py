@@ -9,7 +9,7 @@ import pytest
 from feedhub.errors import FetchError, StoreError
 from feedhub.model.report import Outcome, PollReport
 from feedhub.model.source import HostGroup, PollSettings, Source
-from feedhub.pipeline.poll import Fetched
+from feedhub.pipeline.fetch import Fetched
 from feedhub.rules.pacing import host_key, host_pace
 from feedhub.runtime.poller import Fetch, Keep, poll_all
 

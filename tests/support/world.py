@@ -14,8 +14,8 @@ from feedhub.model.output import Category, OutputSettings, Retention, Site
 from feedhub.model.report import PollReport
 from feedhub.model.settings import Settings
 from feedhub.model.source import PollSettings, Rule, Source, SourceState
-from feedhub.pipeline.details import Outside
-from feedhub.pipeline.poll import Fetched, Keeping, fetch_source, store_in
+from feedhub.pipeline.fetch import FetchContext, Fetched, fetch_source
+from feedhub.pipeline.ingest import IngestContext, store_poll
 from feedhub.ports.store import Store
 from feedhub.store.sql import open_store
 from support.stores import RAM_DISK
@@ -167,22 +167,22 @@ class World:
         source = next(source for source in self.sources if source.name == name)
         with self.store.writing() as transaction:
             state = transaction.state(name)
-        return self.keep(fetch_source(source, state, outside=self.outside, now=self.now))
+        return self.keep(fetch_source(source, state, context=self.fetch_context, now=self.now))
 
     def keep(self, fetched: Fetched, *, is_ours: bool = False) -> PollReport:
         """Store what was fetched."""
-        keeping = Keeping(
+        context = IngestContext(
             settings=self.settings,
             store=self.store,
             cleaner=self.cleaner,
             scheduled=lambda source, now: now + timedelta(days=2) if source.schedule else None,
         )
         with self.store.writing() as transaction:
-            return store_in(transaction, fetched, keeping, now=self.now, is_ours=is_ours)
+            return store_poll(transaction, fetched, context, now=self.now, is_ours=is_ours)
 
     @property
-    def outside(self) -> Outside:
-        return Outside(
+    def fetch_context(self) -> FetchContext:
+        return FetchContext(
             fetcher=self.fetcher,
             parser=self.parser,
             cleaner=self.cleaner,

@@ -1,31 +1,220 @@
-"""From a parsed document to what one transaction stores: identity, verdict, clean markup, categories."""
+"""The second half of a poll: decide about every record that was read, and store it all in one transaction.
+
+A document goes one way: its keys are looked up (identity), every record gets a verdict (dedupe), new and changed ones
+are cleaned and filed (categorize), and one plan is stored together with the state of the source.
+"""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
-from feedhub.model.identity import Decision, Filing, IdentityKey, Ingest, IngestPlan, LedgerNote, Verdict
-from feedhub.model.item import Item, ParsedFeed, ParsedItem, Prepared, Rejected
+from feedhub.model.document import Document, Freshness, NotModified, Validators
+from feedhub.model.identity import Decision, IdentityKey, Ingest, IngestPlan, LedgerNote, Verdict
+from feedhub.model.item import Item, ParsedFeed, ParsedItem, Rejected
 from feedhub.model.report import Outcome, PollReport
 from feedhub.model.settings import Settings
-from feedhub.model.source import Rule, Source
-from feedhub.pipeline.details import NO_DETAILS, UNSEEN, Details, completed
+from feedhub.model.source import Source, SourceState
+from feedhub.pipeline.fetch import UNSEEN, Fetched
 from feedhub.ports.store import Store, Transaction
 from feedhub.ports.world import Cleaner
+from feedhub.rules import pacing
 from feedhub.rules.categorize import file_item, record_categories
 from feedhub.rules.dedupe import judge
+from feedhub.rules.health import told_of, with_news
 from feedhub.rules.identity import keyed_document, lookup_keys
+from feedhub.rules.pacing import (
+    RETRY_SECONDS,
+    adaptive_interval,
+    next_poll_at,
+    next_try_at,
+    pacing_text,
+    usual_interval,
+)
 from feedhub.rules.select import settled_published
 
+NO_NETWORK: Final = "no source can be reached at the moment, so this machine's network seems to be down"
 # Every category is some files in the output, a link on every page, and a feed that is rendered again when it changes.
-MOST_BROUGHT: Final = 500
+MOST_RECORD_CATEGORIES: Final = 500
+_RATE_DAYS: Final = 14
+_GONE: Final = 410
+
+Scheduled = Callable[[Source, datetime], datetime | None]
+"""The next time a source's cron expression names, or None for a source without one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestContext:
+    """What storing a poll needs beside what was fetched."""
+
+    settings: Settings
+    store: Store
+    cleaner: Cleaner
+    scheduled: Scheduled
+
+
+def store_poll(
+    transaction: Transaction, fetched: Fetched, context: IngestContext, *, now: datetime, is_ours: bool = False
+) -> PollReport:
+    """Decide about what was fetched and store it as a part of a transaction, all or nothing.
+
+    ``is_ours``: the failure of the poll is our own network's.
+
+    Raises:
+        StoreError: nothing was stored; the same poll can be repeated.
+    """
+    source = fetched.source
+    with transaction.part():
+        before = transaction.state(source.name)
+        if fetched.held_until:
+            transaction.save_state(replace(before, next_poll_at=fetched.held_until))
+            return _held_report(source, fetched.held_until)
+        state = replace(before, last_poll_at=now, pacing=pacing_text(source, context.settings.poll))
+        if fetched.error:
+            state = _unreached_state(state, fetched, now) if is_ours else _failed_state(state, fetched, context, now)
+            report = _failure_report(fetched)
+        else:
+            planned = _planned(transaction, fetched, context, now)
+            if planned is not None:
+                # An empty document says nothing about what the source still offers (guarantee 39).
+                complete = bool(planned.feed.items)
+                transaction.ingest(source.name, planned.plan, now, complete=complete)
+            report = _success_report(fetched, planned)
+            state = _succeeded_state(state, fetched, planned, report.new, now)
+            state = replace(state, next_poll_at=_next_due_at(transaction, state, fetched, context, now))
+        state, events = told_of(before, state, source, now)
+        transaction.tell(events)
+        transaction.save_state(state)
+        return report
+
+
+def withdraw_failures(transaction: Transaction, names: tuple[str, ...], now: datetime) -> None:
+    """Take back the failure that each of these sources was given before it was clear that our network is down."""
+    for name in names:
+        state = transaction.state(name)
+        if state.failures:
+            failures = state.failures - 1
+            transaction.save_state(
+                replace(
+                    state,
+                    failures=failures,
+                    failing_since=state.failing_since if failures else None,
+                    last_error=f"{NO_NETWORK}: {state.last_error}",
+                    next_poll_at=now + timedelta(seconds=RETRY_SECONDS),
+                )
+            )
+
+
+_REWRITTEN: Final = frozenset({Verdict.NEW, Verdict.CHANGED, Verdict.DUPLICATE, Verdict.REFRESHED})
+_UPDATED: Final = frozenset({Verdict.CHANGED, Verdict.REFRESHED})
+_ASKED_FOR: Final = ("left out by where", "over the limit")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Planned:
+    """A plan for a document, how many records got each verdict, and what ``status`` should say about the source.
+
+    ``rejected`` counts the records that were left out. Not ``is_whole`` when items wait for a second request: the
+    document must then be read again at the next poll.
+    """
+
+    feed: ParsedFeed
+    plan: IngestPlan
+    verdicts: Counter[Verdict]
+    rejected: int
+    warnings: tuple[str, ...]
+    is_whole: bool
+
+
+def _planned(transaction: Transaction, fetched: Fetched, context: IngestContext, now: datetime) -> _Planned | None:
+    """Judge every record against the store; clean and file those that will be written. None: nothing was read."""
+    source, feed, keyed = fetched.source, fetched.feed, fetched.keyed
+    if feed is None or keyed is None:
+        return None
+    known = transaction.known(source.name, lookup_keys(keyed.items))
+    judgement = judge(keyed, known, source=source.name, site_url=context.settings.site.url)
+    planner = _Planner(
+        fetched=fetched,
+        feed=feed,
+        context=context,
+        now=now,
+        transaction=transaction,
+        categories=_RecordCategories(transaction=transaction, source=source),
+    )
+    ingests = [planner.ingest(decision) for decision in judgement.decisions]
+    dropped = [ingest for ingest in ingests if ingest.filing and ingest.filing.dropped_by]
+    notes = (
+        *judgement.notes,
+        *(note for ingest in dropped for note in _dropped_notes(ingest)),
+        *(note for rejected in feed.rejected for note in _rejected_notes(rejected, source)),
+    )
+    left_out = {ingest.decision.item_id for ingest in dropped} | planner.waiting.keys()
+    verdicts = Counter(one.decision.verdict for one in ingests if one.decision.item_id not in planner.waiting)
+    verdicts.subtract(ingest.decision.verdict for ingest in dropped)
+    return _Planned(
+        feed=feed,
+        plan=IngestPlan(ingests=_without(left_out, ingests), notes=notes, distrusted=judgement.distrusted),
+        verdicts=verdicts,
+        rejected=len(feed.rejected) + len(dropped),
+        warnings=(*feed.notes, *judgement.warnings, *planner.warnings()),
+        is_whole=not planner.waiting,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Planner:
+    """Plans the records of one document. ``waiting`` collects items whose second request did not succeed yet."""
+
+    transaction: Transaction
+    fetched: Fetched
+    feed: ParsedFeed
+    context: IngestContext
+    now: datetime
+    categories: "_RecordCategories"
+    waiting: dict[str, str] = field(default_factory=dict)
+
+    def ingest(self, decision: Decision) -> Ingest:
+        """Clean and file a record that will be written; one that is known as it is only keeps its verdict."""
+        source = self.fetched.source
+        if decision.verdict in _UPDATED and source.detail is not None and source.detail.fields:
+            # The fields come from the second request, so the list says nothing that could have changed.
+            decision = replace(decision, verdict=Verdict.SEEN)
+        if decision.verdict not in _REWRITTEN:
+            return Ingest(decision=decision)
+        parsed = decision.keyed.item
+        prepared = self.feed.prepared.get(parsed.position)
+        cleaned = prepared.item if prepared else self._cleaned(decision)
+        item, filing = file_item(cleaned, source, self.context.settings.rules, self.categories.slugs(cleaned))
+        if filing.dropped_by is None and self._lacks_detail(decision):
+            reason = self.fetched.details.waiting.get(parsed.position, "its second request has not been made yet")
+            self.waiting[decision.item_id] = reason
+            return Ingest(decision=decision)
+        terms = prepared.terms if prepared and item is prepared.item else None
+        published_at = settled_published(parsed.published_at, self.now)
+        return Ingest(decision=decision, item=item, terms=terms, filing=filing, published_at=published_at)
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return what to say of items that wait and of categories that were not begun."""
+        return (*_waiting_warning(self.waiting), *self.categories.warning())
+
+    def _cleaned(self, decision: Decision) -> Item:
+        source, parsed = self.fetched.source, decision.keyed.item
+        item = replace(self.context.cleaner.clean(parsed, source), published_at=parsed.published_at)
+        if source.detail is None or decision.verdict in UNSEEN:
+            return item
+        # The list's own text changed; the text of the second request stays, since that is not made again.
+        stored = self.transaction.wording(source.name, decision.item_id)
+        return replace(item, content=stored.content) if stored and stored.content else item
+
+    def _lacks_detail(self, decision: Decision) -> bool:
+        wanted = self.fetched.source.detail is not None and decision.verdict in UNSEEN
+        return wanted and decision.keyed.item.position not in self.fetched.details.found
 
 
 @dataclass(slots=True, kw_only=True)
-class Brought:
-    """Finds the categories of the records of one document. ``left_out`` are titles for which there was no room."""
+class _RecordCategories:
+    """Finds the categories that the records of a source name themselves. ``left_out``: titles without room for them."""
 
     transaction: Transaction
     source: Source
@@ -33,25 +222,24 @@ class Brought:
     _room: int | None = None
 
     def slugs(self, item: Item) -> list[str]:
-        """Return the categories that the record itself names; a new title begins one as long as there is room."""
-        pairs = record_categories(item, self.source)
-        found = [self._slug(title, wanted) for title, wanted in pairs]
+        """Return the categories that a record names; a new title begins one as long as there is room."""
+        found = [self._slug(title, wanted) for title, wanted in record_categories(item, self.source)]
         return [slug for slug in found if slug is not None]
 
-    def words(self) -> tuple[str, ...]:
+    def warning(self) -> tuple[str, ...]:
         """Return what to say of titles that were left out."""
         if not self.left_out:
             return ()
         count = "1 category" if len(self.left_out) == 1 else f"{len(self.left_out)} categories"
-        first = next(iter(self.left_out))
-        return (f"{count} not begun, the first “{first}”: the records of a source may bring {MOST_BROUGHT} in all",)
+        first, most = next(iter(self.left_out)), MOST_RECORD_CATEGORIES
+        return (f"{count} not begun, the first “{first}”: the records of a source may bring {most} in all",)
 
     def _slug(self, title: str, wanted: str) -> str | None:
         known = self.transaction.category_of_title(title)
         if known is not None:
             return known
         if self._room is None:
-            self._room = MOST_BROUGHT - self.transaction.brought(self.source.name)
+            self._room = MOST_RECORD_CATEGORIES - self.transaction.brought(self.source.name)
         if self._room <= 0:
             self.left_out[title] = None
             return None
@@ -59,14 +247,28 @@ class Brought:
         return self.transaction.category_slug(title, wanted)
 
 
-def dropped_notes(ingest: Ingest) -> Iterator[LedgerNote]:
+def _without(left_out: set[str], ingests: Sequence[Ingest]) -> tuple[Ingest, ...]:
+    """Leave out records that a rule dropped or that wait, and repeats of them; a stored item keeps its wording."""
+    kept = []
+    for ingest in ingests:
+        verdict = ingest.decision.verdict
+        if verdict is Verdict.UNIDENTIFIED:
+            continue
+        if ingest.decision.item_id not in left_out:
+            kept.append(ingest)
+        elif verdict in _UPDATED:
+            kept.append(Ingest(decision=replace(ingest.decision, verdict=Verdict.SEEN)))
+    return tuple(kept)
+
+
+def _dropped_notes(ingest: Ingest) -> Iterator[LedgerNote]:
     """Yield the notes on a record that a rule dropped."""
     keyed = ingest.decision.keyed
     rule = ingest.filing.dropped_by if ingest.filing else ""
     return _notes("dropped", f'rule "{rule}"', keyed.keys, keyed.item.title, keyed.item.link)
 
 
-def rejected_notes(rejected: Rejected, source: Source) -> Iterator[LedgerNote]:
+def _rejected_notes(rejected: Rejected, source: Source) -> Iterator[LedgerNote]:
     """Yield the notes on a record that could not be read, or was one too many."""
     seen = ParsedItem(
         position=rejected.position, title=rejected.title, text_digest="", guid=rejected.guid, link=rejected.link
@@ -80,149 +282,7 @@ def _notes(kind: str, reason: str, keys: tuple[IdentityKey, ...], title: str, li
         yield LedgerNote(kind=kind, reason=reason, key=key.text if key else None, title=title, link=link)
 
 
-def refile(store: Store, sources: Sequence[Source], rules: Sequence[Rule], *, digest: str, now: datetime) -> int:
-    """File what every source gave by the rules of ``digest``; return how many sources had to be looked at.
-
-    A new drop rule is for items to come: one that is stored already keeps the categories of its source, since
-    nothing that was published once is taken away without retention.
-    """
-    filed = store.filed_digests()
-    store.mark_filed([source.name for source in sources if source.name not in filed], digest)
-    outdated = [source for source in sources if filed.get(source.name, digest) != digest]
-    slugs = {category.title: category.slug for category in store.categories()} if outdated else {}
-    for source in outdated:
-        filings = [(item_id, _categories(item, source, rules, slugs)) for item_id, item in store.wordings(source.name)]
-        store.refile(source.name, filings, digest=digest, now=now)
-    return len(outdated)
-
-
-def _categories(
-    item: Item, source: Source, rules: Sequence[Rule], slugs: Mapping[str, str]
-) -> tuple[tuple[str, str], ...]:
-    brought = [slugs[title] for title, _ in record_categories(item, source) if title in slugs]
-    filing = file_item(item, source, rules, brought)[1]
-    if filing.dropped_by:
-        return (*((category, "source") for category in source.categories), *((slug, "record") for slug in brought))
-    return filing.categories
-
-
-_REWRITTEN: Final = frozenset({Verdict.NEW, Verdict.CHANGED, Verdict.DUPLICATE, Verdict.REFRESHED})
-
-_ASKED_FOR: Final = ("left out by where", "over the limit")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
-    """A plan, the report that is true once it is stored, and what ``status`` should say about the source.
-
-    Not ``is_whole`` when items wait for a second request: the document must then be read again at the next poll.
-    """
-
-    plan: IngestPlan
-    report: PollReport
-    warnings: tuple[str, ...]
-    is_whole: bool = True
-
-
-def plan_document(
-    transaction: Transaction,
-    feed: ParsedFeed,
-    source: Source,
-    *,
-    settings: Settings,
-    cleaner: Cleaner,
-    now: datetime,
-    details: Details = NO_DETAILS,
-) -> Planned:
-    """Judge every record against the store; clean and file only those that will be written."""
-    items = [completed(item, details) for item in feed.items]
-    document = keyed_document(items, source.identity, source.name)
-    known = transaction.known(source.name, lookup_keys(document.items))
-    judgement = judge(document, known, source=source.name, site_url=settings.site.url)
-    desk = _Desk(
-        source=source,
-        rules=settings.rules,
-        cleaner=cleaner,
-        details=details,
-        prepared=feed.prepared,
-        now=now,
-        transaction=transaction,
-        brought=Brought(transaction=transaction, source=source),
-    )
-    prepared = [desk.prepare(decision) for decision in judgement.decisions]
-    dropped = [ingest for ingest in prepared if ingest.filing and ingest.filing.dropped_by]
-    notes = (
-        *judgement.notes,
-        *(note for ingest in dropped for note in dropped_notes(ingest)),
-        *(note for rejected in feed.rejected for note in rejected_notes(rejected, source)),
-    )
-    left_out = {ingest.decision.item_id for ingest in dropped} | desk.waiting.keys()
-    plan = IngestPlan(ingests=tuple(_kept(prepared, left_out)), notes=notes, distrusted=judgement.distrusted)
-    warnings = (*feed.notes, *judgement.warnings, *_waiting_words(desk.waiting), *desk.brought.words())
-    given = [ingest for ingest in prepared if ingest.decision.item_id not in desk.waiting]
-    shown = (*warnings, *_rejected_words(feed.rejected))
-    report = _report(source.name, given, dropped, rejected=len(feed.rejected), warnings=shown)
-    return Planned(plan=plan, report=report, warnings=warnings, is_whole=not desk.waiting)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Desk:
-    """Prepares the records of one document. ``waiting`` collects items whose second request did not succeed yet."""
-
-    transaction: Transaction
-    source: Source
-    rules: Sequence[Rule]
-    cleaner: Cleaner
-    details: Details
-    prepared: Mapping[int, Prepared]
-    now: datetime
-    brought: Brought
-    waiting: dict[str, str] = field(default_factory=dict)
-
-    def prepare(self, decision: Decision) -> Ingest:
-        """Clean and file a record that will be written."""
-        if self._is_known_by_id_alone(decision):
-            decision = replace(decision, verdict=Verdict.SEEN)
-        if decision.verdict not in _REWRITTEN:
-            return Ingest(decision=decision)
-        parsed = decision.keyed.item
-        prepared = self.prepared.get(parsed.position)
-        cleaned = prepared.item if prepared else self._cleaned(decision)
-        item, filing = self._filed(cleaned)
-        terms = prepared.terms if prepared and item is prepared.item else None
-        if filing.dropped_by is None and self._lacks_detail(decision):
-            reason = self.details.waiting.get(parsed.position, "its second request has not been made yet")
-            self.waiting[decision.item_id] = reason
-            return Ingest(decision=decision)
-        published_at = settled_published(parsed.published_at, self.now)
-        return Ingest(decision=decision, item=item, terms=terms, filing=filing, published_at=published_at)
-
-    def _cleaned(self, decision: Decision) -> Item:
-        parsed = decision.keyed.item
-        cleaned = self._with_stored_content(self.cleaner.clean(parsed, self.source), decision)
-        return replace(cleaned, published_at=parsed.published_at)
-
-    def _filed(self, item: Item) -> tuple[Item, Filing]:
-        return file_item(item, self.source, self.rules, self.brought.slugs(item))
-
-    def _is_known_by_id_alone(self, decision: Decision) -> bool:
-        """Where the fields come from the second request, the list says nothing that could have changed."""
-        detail = self.source.detail
-        return bool(detail and detail.fields) and decision.verdict in (Verdict.CHANGED, Verdict.REFRESHED)
-
-    def _lacks_detail(self, decision: Decision) -> bool:
-        wanted = self.source.detail is not None and decision.verdict in UNSEEN
-        return wanted and decision.keyed.item.position not in self.details.found
-
-    def _with_stored_content(self, item: Item, decision: Decision) -> Item:
-        """Keep the text of the second request, which is not made again, when the list's own text changes."""
-        if self.source.detail is None or decision.verdict in UNSEEN:
-            return item
-        stored = self.transaction.wording(self.source.name, decision.item_id)
-        return replace(item, content=stored.content) if stored and stored.content else item
-
-
-def _rejected_words(rejected: Sequence[Rejected]) -> tuple[str, ...]:
+def _rejected_warning(rejected: Sequence[Rejected]) -> tuple[str, ...]:
     """Tell of records that were left out although nobody asked for it."""
     faulty = [record for record in rejected if not record.reason.startswith(_ASKED_FOR)]
     if not faulty:
@@ -231,39 +291,147 @@ def _rejected_words(rejected: Sequence[Rejected]) -> tuple[str, ...]:
     return (f"{count}: {faulty[0].reason}",)
 
 
-def _waiting_words(waiting: dict[str, str]) -> tuple[str, ...]:
+def _waiting_warning(waiting: dict[str, str]) -> tuple[str, ...]:
     if not waiting:
         return ()
     count = "1 item waits" if len(waiting) == 1 else f"{len(waiting)} items wait"
     return (f"{count} for the full text: {next(iter(waiting.values()))}",)
 
 
-def _kept(prepared: Sequence[Ingest], left_out: set[str]) -> list[Ingest]:
-    """Leave out records that a rule dropped or that wait, and repeats of them; a stored item keeps its wording."""
-    kept = []
-    for ingest in prepared:
-        verdict = ingest.decision.verdict
-        if verdict is Verdict.UNIDENTIFIED:
-            continue
-        if ingest.decision.item_id not in left_out:
-            kept.append(ingest)
-        elif verdict in (Verdict.CHANGED, Verdict.REFRESHED):
-            kept.append(Ingest(decision=replace(ingest.decision, verdict=Verdict.SEEN)))
-    return kept
+def _succeeded_state(
+    state: SourceState, fetched: Fetched, planned: _Planned | None, new: int, now: datetime
+) -> SourceState:
+    answer = fetched.answer
+    state = replace(
+        state,
+        failures=0,
+        failing_since=None,
+        last_error=None,
+        gone=False,
+        last_success_at=now,
+        http_status=_status(answer),
+    )
+    if answer is not None:
+        state = pacing.after_success(state, fetched.asked, answer.redirects)
+        state = replace(state, validators=answer.validators)
+    if isinstance(answer, Document):
+        # Without a plan they may be other bytes, but nothing that anybody uses is different.
+        state = replace(state, body_digest=answer.digest)
+    if planned is not None:
+        state = replace(
+            state,
+            reading_digest=planned.feed.reading,
+            settings_digest=fetched.source.settings_digest,
+            title=planned.feed.title,
+            link=planned.feed.link,
+            ttl=planned.feed.ttl,
+            configured_url=fetched.source.url,
+            warnings=planned.warnings,
+        )
+        if not planned.is_whole:
+            # What waits for its text is asked for again only if the document is read again.
+            state = replace(state, validators=Validators(), body_digest=None, reading_digest=None)
+    return with_news(state, new, now)
 
 
-def _report(
-    source: str, prepared: Sequence[Ingest], dropped: Sequence[Ingest], *, rejected: int, warnings: tuple[str, ...]
-) -> PollReport:
-    verdicts = Counter(ingest.decision.verdict for ingest in prepared)
-    verdicts.subtract(Counter(ingest.decision.verdict for ingest in dropped))
-    return PollReport(
-        source=source,
+def _failed_state(state: SourceState, fetched: Fetched, context: IngestContext, now: datetime) -> SourceState:
+    source, error, settings = fetched.source, fetched.error, context.settings.poll
+    if state.configured_url != source.url:
+        # Another address than the one the last document came from: nothing of that holds for it.
+        state = replace(
+            state,
+            configured_url=source.url,
+            validators=Validators(),
+            body_digest=None,
+            reading_digest=None,
+            failures=0,
+            moved_to=None,
+        )
+    failures = state.failures + 1
+    due = next_try_at(
+        now,
+        source=source.name,
+        failures=failures,
+        interval=usual_interval(source, settings),
+        retry_at=error.retry_at if error else None,
+        settings=settings,
+    )
+    scheduled = context.scheduled(source, now)
+    state = pacing.after_failure(
+        replace(
+            state,
+            failures=failures,
+            failing_since=state.failing_since or now,
+            last_error=str(error),
+            http_status=error.status if error and error.status else _status(fetched.answer),
+            gone=bool(error and error.status == _GONE),
+        )
+    )
+    return replace(state, next_poll_at=None if state.gone else max(due, scheduled or due))
+
+
+def _unreached_state(state: SourceState, fetched: Fetched, now: datetime) -> SourceState:
+    """Return the state after a poll that could not leave our own network.
+
+    The failure counts against no source, and the poll is made up for soon.
+    """
+    again = now + timedelta(seconds=RETRY_SECONDS)
+    return replace(state, last_error=f"{NO_NETWORK}: {fetched.error}", next_poll_at=again)
+
+
+def _next_due_at(
+    transaction: Transaction, state: SourceState, fetched: Fetched, context: IngestContext, now: datetime
+) -> datetime:
+    source, settings = fetched.source, context.settings.poll
+    freshness = fetched.answer.freshness if fetched.answer else Freshness()
+    scheduled = context.scheduled(source, now)
+    if scheduled:
+        return scheduled
+    interval = usual_interval(source, settings)
+    if source.auto:
+        recent = transaction.rate(source.name, now - timedelta(days=_RATE_DAYS))
+        interval = adaptive_interval(recent, _RATE_DAYS, settings)
+    return next_poll_at(now, interval=interval, ttl=state.ttl, freshness=freshness, settings=settings)
+
+
+def _success_report(fetched: Fetched, planned: _Planned | None) -> PollReport:
+    report = PollReport(
+        source=fetched.source.name,
+        outcome=Outcome.NOT_MODIFIED,
+        status=_status(fetched.answer),
+        bytes=len(fetched.answer.body) if isinstance(fetched.answer, Document) else 0,
+        seconds=fetched.seconds,
+    )
+    if planned is None:
+        return report
+    verdicts = planned.verdicts
+    return replace(
+        report,
         outcome=Outcome.STORED,
         new=verdicts[Verdict.NEW],
         changed=verdicts[Verdict.CHANGED],
         duplicate=verdicts[Verdict.DUPLICATE] + verdicts[Verdict.REPEAT],
-        rejected=rejected + len(dropped) + verdicts[Verdict.UNIDENTIFIED],
+        rejected=planned.rejected + verdicts[Verdict.UNIDENTIFIED],
         seen=verdicts[Verdict.SEEN] + verdicts[Verdict.REFRESHED] + verdicts[Verdict.REMOVED],
-        warnings=warnings,
+        warnings=(*planned.warnings, *_rejected_warning(planned.feed.rejected)),
     )
+
+
+def _failure_report(fetched: Fetched) -> PollReport:
+    return PollReport(
+        source=fetched.source.name,
+        outcome=Outcome.FAILED,
+        reason=str(fetched.error),
+        status=(fetched.error.status if fetched.error else None) or _status(fetched.answer),
+        bytes=len(fetched.answer.body) if isinstance(fetched.answer, Document) else 0,
+        seconds=fetched.seconds,
+    )
+
+
+def _held_report(source: Source, until: datetime) -> PollReport:
+    reason = f"the host asked to be left alone until {until:%H:%M:%S} UTC"
+    return PollReport(source=source.name, outcome=Outcome.SKIPPED, reason=reason)
+
+
+def _status(answer: Document | NotModified | None) -> int | None:
+    return answer.status if answer else None

@@ -9,7 +9,7 @@ from time import perf_counter
 
 from feedhub.errors import FeedhubError, PollError
 from feedhub.model.source import Source, SourceState
-from feedhub.pipeline.poll import Fetched
+from feedhub.pipeline.fetch import Fetched
 from feedhub.rules.pacing import host_key, host_pace
 from feedhub.runtime.hub import Hub
 

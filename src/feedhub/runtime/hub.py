@@ -25,10 +25,9 @@ from feedhub.model.report import (
 )
 from feedhub.model.settings import Settings
 from feedhub.model.source import PlannedPoll, Source, SourceState
-from feedhub.pipeline.details import Outside
-from feedhub.pipeline.ingest import refile
-from feedhub.pipeline.poll import Fetched, Keeping, Scheduled, fetch_source
-from feedhub.pipeline.prune import prune
+from feedhub.pipeline.fetch import FetchContext, Fetched, fetch_source
+from feedhub.pipeline.ingest import IngestContext, Scheduled
+from feedhub.pipeline.maintenance import prune, refile
 from feedhub.ports.store import Store
 from feedhub.rules.health import is_due, source_status
 from feedhub.rules.identity import key_text
@@ -251,7 +250,7 @@ class Hub:
         held_until = self.keeper.held_until(source)
         if held_until:
             return Fetched(source=source, held_until=held_until)
-        return fetch_source(source, state, outside=self._outside, now=self.now())
+        return fetch_source(source, state, context=self._fetch_context, now=self.now())
 
     def prune(self) -> PruneReport:
         """Apply retention now."""
@@ -284,7 +283,7 @@ class Hub:
 
         known = next((source for source in self.settings.sources if source.name == target), None)
         source = known or adhoc_source(target, self.settings)
-        return preview_source(source, outside=self._outside, looker=self.parser, limit=limit, now=self.now())
+        return preview_source(source, context=self._fetch_context, looker=self.parser, limit=limit, now=self.now())
 
     def discover(self, url: str) -> "tuple[DiscoveredFeed, ...]":
         """Return the feeds a page offers.
@@ -332,8 +331,8 @@ class Hub:
         )
 
     @cached_property
-    def _outside(self) -> Outside:
-        return Outside(
+    def _fetch_context(self) -> FetchContext:
+        return FetchContext(
             fetcher=self.fetcher,
             parser=self.parser,
             cleaner=self._cleaner,
@@ -347,8 +346,10 @@ class Hub:
     @cached_property
     def keeper(self) -> Keeper:
         """Stores what was fetched."""
-        keeping = Keeping(settings=self.settings, store=self.store, cleaner=self._cleaner, scheduled=self.scheduled)
-        return Keeper(keeping, now=self.now)
+        context = IngestContext(
+            settings=self.settings, store=self.store, cleaner=self._cleaner, scheduled=self.scheduled
+        )
+        return Keeper(context, now=self.now)
 
     @cached_property
     def scheduled(self) -> "CronSchedule":

@@ -14,7 +14,8 @@ from typing import Final
 from feedhub.errors import FeedhubError, PollError, StoreError
 from feedhub.model.report import PollReport
 from feedhub.model.source import Source
-from feedhub.pipeline.poll import Fetched, Keeping, forgive, store_in
+from feedhub.pipeline.fetch import Fetched
+from feedhub.pipeline.ingest import IngestContext, store_poll, withdraw_failures
 from feedhub.ports.store import Transaction
 from feedhub.rules.pacing import Outage, host_key
 
@@ -24,8 +25,8 @@ log = logging.getLogger(__name__)
 class Keeper:
     """Stores polls in the order in which it is given them. One thread stores; any may ask ``held_until``."""
 
-    def __init__(self, keeping: Keeping, *, now: Callable[[], datetime]) -> None:
-        self._keeping = keeping
+    def __init__(self, context: IngestContext, *, now: Callable[[], datetime]) -> None:
+        self._context = context
         self._now = now
         self._holds: dict[str, datetime] = {}
         self.outage = Outage()
@@ -45,20 +46,20 @@ class Keeper:
         Raises:
             StoreError: the store cannot be used, and nothing was stored; the polls can be repeated.
         """
-        with self._keeping.store.writing() as transaction:
+        with self._context.store.writing() as transaction:
             return [self._keep(fetched, transaction) for fetched in batch]
 
     def _keep(self, fetched: Fetched, transaction: Transaction) -> PollReport:
         is_ours = self._judged(fetched, transaction)
         try:
-            report = store_in(transaction, fetched, self._keeping, now=self._now(), is_ours=is_ours)
+            report = store_poll(transaction, fetched, self._context, now=self._now(), is_ours=is_ours)
         except StoreError:
             raise
         except Exception as error:  # one source must never cost another its poll
             log.debug("storing %s failed unexpectedly", fetched.source.name, exc_info=True)
             failed = replace(fetched, error=PollError(f"unexpected {type(error).__name__}: {error}"))
-            report = store_in(transaction, failed, self._keeping, now=self._now())
-        if fetched.error and fetched.error.retry_at and self._keeping.settings.poll.retry_after == "host":
+            report = store_poll(transaction, failed, self._context, now=self._now())
+        if fetched.error and fetched.error.retry_at and self._context.settings.poll.retry_after == "host":
             self._hold(fetched.source, fetched.error.retry_at, transaction)
         return report
 
@@ -80,7 +81,7 @@ class Keeper:
         self.outage = before.after(fetched.source.name, self._host(fetched.source), fetched.error)
         if self.is_offline and not was_offline:
             log.warning("no source can be reached; the network seems to be down, so this counts against none")
-            forgive(transaction, before.sources, self._now())
+            withdraw_failures(transaction, before.sources, self._now())
         elif was_offline and not self.is_offline:
             log.warning("the network is back")
         return self.is_offline and fetched.error is not None
@@ -88,15 +89,15 @@ class Keeper:
     def _hold(self, source: Source, until: datetime, transaction: Transaction) -> None:
         host = self._host(source)
         self._holds[host] = max(until, self._holds.get(host, until))
-        transaction.hold([other.name for other in self._keeping.settings.sources if self._host(other) == host], until)
+        transaction.hold([other.name for other in self._context.settings.sources if self._host(other) == host], until)
 
     @cached_property
     def _hosts(self) -> frozenset[str]:
-        sources = self._keeping.settings.sources
+        sources = self._context.settings.sources
         return frozenset(host for source in sources if not source.paused and (host := self._host(source)))
 
     def _host(self, source: Source) -> str:
-        return host_key(source.url, self._keeping.settings.poll)
+        return host_key(source.url, self._context.settings.poll)
 
 
 # How far fetching may run ahead of storing: one source at its time limit holds back this many others' results,

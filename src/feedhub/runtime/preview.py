@@ -9,7 +9,7 @@ from feedhub.model.item import Item, ParsedFeed, ParsedItem
 from feedhub.model.report import Preview, RecordTrace
 from feedhub.model.settings import Settings
 from feedhub.model.source import Source
-from feedhub.pipeline.details import Outside, Sign, unsigned
+from feedhub.pipeline.fetch import FetchContext, Sign, unsigned
 from feedhub.ports.world import Fetcher, Parser
 from feedhub.rules.identity import keyed_document
 from feedhub.rules.requests import first_request
@@ -37,7 +37,7 @@ class Looker(Parser, Protocol):
         ...
 
 
-def preview_source(source: Source, *, outside: Outside, looker: Looker, limit: int, now: datetime) -> Preview:
+def preview_source(source: Source, *, context: FetchContext, looker: Looker, limit: int, now: datetime) -> Preview:
     """Fetch and read a source as a poll would, and return its first ``limit`` items; nothing is stored.
 
     Second requests are not made.
@@ -45,7 +45,7 @@ def preview_source(source: Source, *, outside: Outside, looker: Looker, limit: i
     Raises:
         PollError: what a poll of the source would fail with.
     """
-    document = _fetched(source, outside.fetcher, now, outside.sign)
+    document = _fetched(source, context.fetcher, now, context.sign)
     traces = looker.trace(document, source, limit)
     try:
         feed = looker.parse(document, source)
@@ -58,7 +58,7 @@ def preview_source(source: Source, *, outside: Outside, looker: Looker, limit: i
     return Preview(
         url=document.url,
         title=feed.title,
-        items=tuple((keyed.item, _cleaned(keyed.item, feed, source, outside)) for keyed in shown),
+        items=tuple((keyed.item, _cleaned(keyed.item, feed, source, context)) for keyed in shown),
         keys=tuple(tuple(key.text for key in keyed.keys) for keyed in shown),
         rejected=feed.rejected,
         notes=feed.notes,
@@ -66,10 +66,10 @@ def preview_source(source: Source, *, outside: Outside, looker: Looker, limit: i
     )
 
 
-def _cleaned(parsed: ParsedItem, feed: ParsedFeed, source: Source, outside: Outside) -> Item:
+def _cleaned(parsed: ParsedItem, feed: ParsedFeed, source: Source, context: FetchContext) -> Item:
     """Return an item as a poll would store it; a worker has cleaned it already, unless its text is still to come."""
     prepared = feed.prepared.get(parsed.position)
-    return prepared.item if prepared else outside.cleaner.clean(parsed, source)
+    return prepared.item if prepared else context.cleaner.clean(parsed, source)
 
 
 def discover(

@@ -1,0 +1,227 @@
+"""The first half of a poll: a source is fetched and read, anywhere and in parallel; nothing is written to the store.
+
+The second half, ``ingest.py``, decides about what was read and stores it.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final
+
+from feedhub.errors import ParseError, PollError, UnreachableError
+from feedhub.model.document import Document, NotModified, Request, Validators
+from feedhub.model.identity import Decision, IdentityKey, KnownKeys, Verdict
+from feedhub.model.item import Detail, ParsedFeed, ParsedItem
+from feedhub.model.source import DetailMap, Rule, Source, SourceState
+from feedhub.ports.world import Cleaner, Fetcher, Parser
+from feedhub.rules.categorize import file_item
+from feedhub.rules.dates import without_build_dates
+from feedhub.rules.dedupe import judge
+from feedhub.rules.identity import KeyedDocument, keyed_document, lookup_keys
+from feedhub.rules.pacing import host_name, redirected_request
+from feedhub.rules.requests import detail_request, first_request, next_request
+
+Known = Callable[[str, Sequence[IdentityKey]], KnownKeys]
+"""Returns what the store knows of keys, for a source. It may know more when the poll is stored."""
+
+Sign = Callable[[Request, Source], Request]
+"""Signs a request for a source that asks for it."""
+
+
+def unsigned(request: Request, source: Source) -> Request:
+    """Return the request as it is: what most sources ask for."""
+    return request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchContext:
+    """What fetching and reading a source needs.
+
+    ``known`` and ``offered_texts`` read the store: which keys it knows, and the text digests of the items that a source
+    offers already, which are not cleaned again.
+    """
+
+    fetcher: Fetcher
+    parser: Parser
+    cleaner: Cleaner
+    known: Known
+    rules: Sequence[Rule]
+    site_url: str
+    sign: Sign = unsigned
+    offered_texts: Callable[[str], frozenset[str]] = lambda _: frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Details:
+    """What second requests gave, by position in the document; ``waiting`` says why an item must wait for its own."""
+
+    found: Mapping[int, Detail] = field(default_factory=dict)
+    waiting: Mapping[int, str] = field(default_factory=dict)
+
+
+NO_DETAILS: Final = Details()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """What came of fetching a source; ``seconds`` is how long it took.
+
+    ``asked`` is the address that the request went to, "" when there was none. ``feed`` and ``keyed``, its records with
+    their keys and with what their second requests gave, are None when there was nothing new to read. ``held_until``
+    says that no request was made because the host asked to be left alone until then.
+    """
+
+    source: Source
+    asked: str = ""
+    answer: Document | NotModified | None = None
+    feed: ParsedFeed | None = None
+    keyed: KeyedDocument | None = None
+    details: Details = NO_DETAILS
+    error: PollError | None = None
+    held_until: datetime | None = None
+    seconds: float = 0.0
+
+
+def fetch_source(source: Source, state: SourceState, *, context: FetchContext, now: datetime) -> Fetched:
+    """Fetch a source and read what came, unless it is what came last time."""
+    if source.broken:
+        return Fetched(source=source, error=PollError(source.broken))
+    current = _is_current(source, state)
+    request = first_request(source, state.validators if current else Validators(), now)
+    request = redirected_request(request, source, state)
+    asked = request.url
+    answer: Document | NotModified | None = None
+    try:
+        answer = _with_digest_of_content(context.fetcher.fetch(context.sign(request, source)), source)
+        if isinstance(answer, NotModified) or (current and answer.digest == state.body_digest):
+            return Fetched(source=source, asked=asked, answer=answer)
+        known = (state.reading_digest if current and source.pages is None else None) or ""
+        document = replace(answer, known_reading=known, known_texts=context.offered_texts(source.name))
+        feed = context.parser.parse(document, source)
+        if known and feed.reading == known:
+            return Fetched(source=source, asked=asked, answer=answer)
+        feed = _with_further_pages(feed, answer, source, context, now)
+        details = fetch_details(source, source.detail, feed, context, now) if source.detail else NO_DETAILS
+        keyed = keyed_document([_with_detail(item, details) for item in feed.items], source.identity, source.name)
+        return Fetched(source=source, asked=asked, answer=answer, feed=feed, keyed=keyed, details=details)
+    except PollError as error:
+        return Fetched(source=source, asked=asked, answer=answer, error=error)
+
+
+def _is_current(source: Source, state: SourceState) -> bool:
+    """Tell whether the last document was read under the source's present settings, so that it may be skipped."""
+    return state.settings_digest == source.settings_digest and state.configured_url == source.url
+
+
+def _with_digest_of_content(answer: Document | NotModified, source: Source) -> Document | NotModified:
+    """Return an answer with the digest of what is used of it, as far as that can be told without reading it.
+
+    The first page does not tell whether further pages have changed.
+    """
+    if isinstance(answer, NotModified) or source.kind != "feed" or source.pages is not None:
+        return answer
+    used = without_build_dates(answer.body)
+    return answer if used is answer.body else replace(answer, digest=hashlib.sha256(used).hexdigest())
+
+
+def _with_further_pages(
+    feed: ParsedFeed, document: Document, source: Source, context: FetchContext, now: datetime
+) -> ParsedFeed:
+    """Add the items of further pages. A page that fails costs that page, and the source's status says so."""
+    latest, number = feed, 2
+    while (request := next_request(source, document, latest, number, now)) is not None:
+        try:
+            answer = context.fetcher.fetch(context.sign(request, source))
+            if not isinstance(answer, Document):
+                break
+            document, latest = answer, context.parser.parse(answer, source)
+        except PollError as error:
+            return replace(feed, notes=(*feed.notes, f"page {number} is missing: {error}"))
+        start = len(feed.items) + len(feed.rejected)
+        moved = tuple(replace(item, position=item.position + start) for item in latest.items)
+        feed = replace(feed, items=feed.items + moved, rejected=feed.rejected + latest.rejected)
+        number += 1
+    return feed
+
+
+# A source has wordings of its own, so an item that another source gave first has a second request here too.
+UNSEEN: Final = frozenset({Verdict.NEW, Verdict.DUPLICATE})
+_TOO_MANY_REQUESTS: Final = 429
+
+
+def fetch_details(source: Source, detail: DetailMap, feed: ParsedFeed, context: FetchContext, now: datetime) -> Details:
+    """Make the second request of every record that the source has not given before (SPEC §3.1 ``detail``).
+
+    A host that asks for time, or that cannot be reached, is not asked again for the rest of the document.
+    """
+    keyed = keyed_document(feed.items, source.identity, source.name)
+    known = context.known(source.name, lookup_keys(keyed.items))
+    judgement = judge(keyed, known, source=source.name, site_url=context.site_url)
+    found: dict[int, Detail] = {}
+    waiting: dict[int, str] = {}
+    closed_hosts: dict[str, str] = {}
+    for decision in judgement.decisions:
+        item = decision.keyed.item
+        if not _wants_detail(decision, source, context):
+            continue
+        request = detail_request(source, detail, item, now)
+        host = host_name(request.url) if request else ""
+        if host in closed_hosts:
+            waiting[item.position] = closed_hosts[host]
+            continue
+        try:
+            found[item.position] = _detail(source, request, context)
+        except PollError as error:
+            waiting[item.position] = str(error)
+            if host and _closes_host(error):
+                closed_hosts[host] = str(error)
+    return Details(found=found, waiting=waiting)
+
+
+def _wants_detail(decision: Decision, source: Source, context: FetchContext) -> bool:
+    if decision.verdict not in UNSEEN:
+        return False
+    item = context.cleaner.clean(decision.keyed.item, source)
+    return file_item(item, source, context.rules)[1].dropped_by is None
+
+
+def _detail(source: Source, request: Request | None, context: FetchContext) -> Detail:
+    if request is None:
+        raise ParseError("detail: the record has no link or field to ask with")
+    answer = context.fetcher.fetch(context.sign(request, source))
+    if not isinstance(answer, Document):
+        raise ParseError("detail: answered 304 to a request without validators")
+    return context.parser.detail(answer, source)
+
+
+def _closes_host(error: PollError) -> bool:
+    """Tell whether a failure is the host's and not the page's."""
+    return bool(error.retry_at) or error.status == _TOO_MANY_REQUESTS or isinstance(error, UnreachableError)
+
+
+def _with_detail(item: ParsedItem, details: Details) -> ParsedItem:
+    """Return an item with what its second request gave."""
+    detail = details.found.get(item.position)
+    if detail is None:
+        return item
+    if detail.item is not None:
+        own = {name: getattr(detail.item, name) for name in _DETAIL_FIELDS if getattr(detail.item, name)}
+        item = replace(item, **own)
+    return replace(item, content=detail.content) if detail.content else item
+
+
+_DETAIL_FIELDS: Final = (
+    "title",
+    "link",
+    "published_at",
+    "summary",
+    "content",
+    "authors",
+    "tags",
+    "language",
+    "image",
+    "comments",
+    "enclosures",
+    "text_digest",
+)

@@ -1,6 +1,7 @@
 """``feedhub run`` tells a hub, over the wire, of the feeds that a new item changed, and every format names the hub."""
 
 import json
+import time
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -25,6 +26,12 @@ def _told(server: LoopbackServer) -> list[str]:
     return [parse_qs(each.body.decode())["hub.url"][0] for each in server.requests("/hub")]
 
 
+def _is_quiet(server: LoopbackServer) -> bool:
+    before = len(_told(server))
+    time.sleep(0.5)
+    return len(_told(server)) == before
+
+
 def _hub_of(feed: Path) -> list[str]:
     """The hubs that a published feed names."""
     if feed.suffix == ".json":
@@ -42,17 +49,20 @@ def test_the_hub_is_told_again_until_it_has_heard_of_every_changed_feed(tmp_path
             [f"name: paper, url: '{server.url('/feed')}', category: news"],
             more=f"websub: {{hub: '{hub}'}}",
         )
+        news = tmp_path / "output" / "feeds" / "news.json"
         with running(config) as daemon:
             until(lambda: set(_told(server)[1:]) >= FEEDS, what="the first publish is told")
             refused = _told(server)[0]
             until(lambda: refused in _told(server)[1:], what="the feed that was refused is told again")
+            until(lambda: OLD[1] in news.read_text("utf-8"), what="the old item is published")
+            until(lambda: _is_quiet(server), what="all that was published so far is told")
             before = len(_told(server))
             told = {tmp_path / "output" / url.removeprefix("https://news.example.org/") for url in _told(server)}
             assert {path.name: _hub_of(path) for path in told} == {path.name: [hub] for path in told}
 
             server.routes["/feed"] = static(rss(OLD, NEW))
             until(lambda: set(_told(server)[before:]) >= FEEDS, what="the new item is told")
-            assert "https://example.org/new" in (tmp_path / "output" / "feeds" / "news.json").read_text("utf-8")
+            assert NEW[1] in news.read_text("utf-8")
             assert daemon.stop() == 0
     post = server.requests("/hub")[0]
     assert (post.method, post.header("content-type")) == ("POST", "application/x-www-form-urlencoded")

@@ -1,4 +1,4 @@
-"""A real ``feedhub run`` in a process of its own, whose log is read as it comes."""
+"""A real ``feedhub run`` in a process of its own, whose log is read as it comes; it waits for little."""
 
 import json
 import os
@@ -15,6 +15,9 @@ from typing import Any, TypeVar
 
 Answer = TypeVar("Answer")
 
+# The command itself, and the same command with short waits.
+FEEDHUB = ("-m", "feedhub")
+IMPATIENT = (str(Path(__file__).parent / "impatient.py"),)
 # Far more than anything here takes; a busy machine must not fail a test.
 PATIENCE = 40.0
 
@@ -87,14 +90,18 @@ class RunningDaemon:
 
 @contextmanager
 def running(
-    config: Path, *arguments: str, environment: Mapping[str, str] | None = None, is_ready: bool = True
+    config: Path,
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    is_ready: bool = True,
+    program: Sequence[str] = IMPATIENT,
 ) -> Iterator[RunningDaemon]:
     """Run the daemon for the block; whatever is left of it then is killed."""
     config.parent.mkdir(parents=True, exist_ok=True)
     log = config.parent / f"log-{time.monotonic_ns()}"
     with log.open("wb") as stream:
         process = subprocess.Popen(
-            [sys.executable, "-m", "feedhub", "run", "--log", "json", *arguments, "-c", str(config)],
+            [sys.executable, *program, "run", "--log", "json", *arguments, "-c", str(config)],
             stdout=stream,
             stderr=stream,
             start_new_session=True,

@@ -65,10 +65,10 @@ class SiteFolder:
             env=_environment(),
         )
 
-    def run(self, *arguments: str) -> Result:
+    def run(self, *arguments: str, program: Sequence[str] = ("-m", "feedhub")) -> Result:
         """Run the command to its end."""
         done = subprocess.run(
-            [sys.executable, "-m", "feedhub", *arguments, "-c", str(self.path / "feedhub.yaml")],
+            [sys.executable, *program, *arguments, "-c", str(self.path / "feedhub.yaml")],
             capture_output=True,
             text=True,
             timeout=120,

@@ -103,7 +103,7 @@ def run(
         _errors_as_events() if as_json else nullcontext(),
         session.hub() as hub,
     ):
-        observers = WebBeside(), PingAfterPublish(lambda settings: settings.output.hub)
+        observers = WebBeside(), PingAfterPublish(lambda settings: settings.output.hub, first_wait=hub.waits.hub_retry)
         if check_store:
             hub.store.verify()
         daemon = Daemon(hub, reload=session.settings, observers=observers)

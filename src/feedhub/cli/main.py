@@ -5,7 +5,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from io import TextIOWrapper
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -23,6 +23,9 @@ from feedhub.cli.session import (
 )
 from feedhub.errors import ConfigError, FeedhubError
 from feedhub.runtime.logs import one_line, printable
+
+if TYPE_CHECKING:
+    from feedhub.runtime.hub import Waits
 
 # Name, function and example, in the order a new user needs them.
 _COMMANDS: Final = (
@@ -47,9 +50,9 @@ _COMMANDS: Final = (
 )
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None, *, waits: "Waits | None" = None) -> None:
     """Run one command and exit as SPEC §2 says."""
-    session = Session()
+    session = Session(waits=waits)
     if isinstance(sys.stdout, TextIOWrapper):
         # A terminal or pipe that knows no Chinese gets escapes, and not an error in the middle of a table.
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -14,7 +14,7 @@ from feedhub.runtime.logs import Masker, logging_to
 if TYPE_CHECKING:
     from feedhub.cli.screen import Screen
     from feedhub.model.settings import Settings
-    from feedhub.runtime.hub import Hub
+    from feedhub.runtime.hub import Hub, Waits
 
 DONE: Final = 0
 IN_PART: Final = 1
@@ -67,6 +67,7 @@ class Options:
 class Session:
     """One run of one command."""
 
+    waits: Waits | None = None
     options: Options = field(default_factory=Options)
     masked: Masker = field(default_factory=Masker)
     _screen: "Screen | None" = None
@@ -111,7 +112,7 @@ class Session:
         """
         from feedhub.runtime.hub import Hub
 
-        return Hub(self.settings())
+        return Hub(self.settings(), waits=self.waits)
 
 
 Command = Callable[..., None]

@@ -93,14 +93,17 @@ def log_poll(report: PollReport) -> None:
         log.debug("poll", extra={**facts, **({"reason": report.reason} if report.reason else {})})
 
 
-_FIRST: Final = 1.0
 _LONGEST: Final = 60.0
 
 
 class Patience:
-    """Counts store errors and says when to try again. What could not be stored stays due, so nothing is lost."""
+    """Counts store errors and says when to try again: after ``first`` seconds, then after twice as long each time.
 
-    def __init__(self) -> None:
+    What could not be stored stays due, so nothing is lost.
+    """
+
+    def __init__(self, first: float = 1.0) -> None:
+        self._first = first
         self._wait = 0.0
         self._until = 0.0
 
@@ -121,9 +124,9 @@ class Patience:
         except DamagedStoreError:
             raise
         except StoreError as error:
-            self._wait = min(max(2 * self._wait, _FIRST), _LONGEST)
+            self._wait = min(max(2 * self._wait, self._first), _LONGEST)
             self._until = monotonic() + self._wait
-            again = f"{self._wait:.0f}s"
+            again = f"{self._wait:g}s"
             log.error("the store cannot be used", extra={"reason": str(error), "again_in": again})
         else:
             if self._wait and self.is_over:
@@ -131,18 +134,14 @@ class Patience:
                 self._wait = 0.0
 
 
-# Seconds. Together with publishing, stopping stays well below the thirty that SPEC §7 allows.
-_GRACE: Final = 8.0
-_PUBLISH: Final = 15.0
-_LOOK: Final = 1.0
 _BETWEEN_STARTS: Final = 0.05
-_PROBE: Final = 15.0
 
 
 class Daemon:
     """Polls on schedule until it is told to stop.
 
-    ``reload`` reads the configuration again and raises ConfigError when it cannot be used.
+    ``reload`` reads the configuration again and raises ConfigError when it cannot be used. How long is waited for
+    what, ``hub.waits`` says.
     """
 
     def __init__(
@@ -153,20 +152,23 @@ class Daemon:
         notifier: Notifier | None = None,
         observers: tuple[Observer, ...] = (),
     ) -> None:
+        self._waits = hub.waits
         self._inbox: queue.SimpleQueue[Tick | Finished | Reload | Stop] = queue.SimpleQueue()
         self._read_config = reload
         self._notifier = notifier or Notifier()
         self._observers = observers
         self._under_way = UnderWay()
         self._engine = Engine(hub, self._inbox.put, self._under_way)
-        self._publisher = Publisher(hub.publish_due, self._published)
+        self._publisher = Publisher(
+            hub.publish_due, self._published, gap=self._waits.publish, retry=self._waits.publish_retry
+        )
         self._clock = ClockWatch(hub.now, monotonic)
         self._watch = ConfigWatch(lambda: self._inbox.put(Reload("a file was saved")))
         self._retired: list[Engine] = []
         self._is_tick_pending = False
         self._is_more_due = False
         self._next_start = 0.0
-        self._patience = Patience()
+        self._patience = Patience(self._waits.store_retry)
         self._reload_due: str | None = None
         self._stop_at: float | None = None
 
@@ -179,7 +181,12 @@ class Daemon:
         hub = self._engine.hub
         with hub.store.alone("run", wait=1.0):
             self._take_up(hub)
-            scheduler = Scheduler(tick=self._tick, keep_house=self._keep_house, timezone=hub.settings.site.timezone)
+            scheduler = Scheduler(
+                tick=self._tick,
+                keep_house=self._keep_house,
+                timezone=hub.settings.site.timezone,
+                seconds=self._waits.tick,
+            )
             scheduler.start()
             try:
                 self._notifier.ready()
@@ -199,7 +206,7 @@ class Daemon:
     # What happens, one event after the other.
 
     def _next_event(self) -> "Tick | Finished | Reload | Stop | None":
-        wait = self._notifier.wait(self._publisher.wait(_LOOK))
+        wait = self._notifier.wait(self._publisher.wait(self._waits.tick))
         if self._stop_at is not None:
             wait = max(0.0, min(wait, self._stop_at - monotonic()))
         try:
@@ -220,7 +227,7 @@ class Daemon:
                 self._begin_to_stop(event.reason)
 
     def _look_around(self, scheduler: Scheduler) -> None:
-        """What is to be done after every event, and at least every second."""
+        """What is to be done after every event, and at least with every tick."""
         self._notifier.alive()
         jump = self._clock.jump()
         if jump:
@@ -241,7 +248,7 @@ class Daemon:
         is_offline = self._engine.hub.keeper.is_offline
         # While our own network is down one source is tried now and then; the others wait.
         most = int(not self._under_way.names) if is_offline else self._engine.room
-        self._next_start = monotonic() + (_PROBE if is_offline and most else _BETWEEN_STARTS)
+        self._next_start = monotonic() + (self._waits.probe if is_offline and most else _BETWEEN_STARTS)
         self._is_more_due = self._engine.start_due(most)
 
     def _finish(self, finished: Finished) -> None:
@@ -321,7 +328,7 @@ class Daemon:
 
     def _begin_to_stop(self, reason: str) -> None:
         is_again = self._stop_at is not None
-        self._stop_at = monotonic() if is_again else monotonic() + _GRACE
+        self._stop_at = monotonic() if is_again else monotonic() + self._waits.grace
         if not is_again:
             log.info("stopping", extra={"why": reason, "under_way": len(self._under_way.names)})
             self._notifier.stopping()
@@ -350,7 +357,7 @@ class Daemon:
 
         last = threading.Thread(target=publish, name="last publish", daemon=True)
         last.start()
-        last.join(_PUBLISH)
+        last.join(self._waits.last_publish)
         if last.is_alive():
             log.warning("not everything was published in time; the next start goes on with it")
 

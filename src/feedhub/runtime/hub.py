@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from functools import cached_property
@@ -127,17 +127,44 @@ def _filing_digest(settings: Settings) -> str:
 log = logging.getLogger(__name__)
 
 _RATE_DAYS: Final = 14
-# Seconds for which another process may go on publishing before we give up.
-_PUBLISH_PATIENCE: Final = 10.0
 _SHARED: Final = ("store", "parser")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waits:
+    """Seconds that feedhub waits where no configuration says how long."""
+
+    writer: float = 10.0
+    """For another writer of the store, before a statement fails."""
+    other_publisher: float = 10.0
+    """For another process that publishes, before publishing fails."""
+    tick: float = 1.0
+    """Between two looks at which sources are due."""
+    publish: float = 2.0
+    """After publishing, until the daemon publishes again."""
+    publish_retry: float = 4.0
+    """After publishing failed; twice as long after each further failure."""
+    store_retry: float = 1.0
+    """After the store could not be used; twice as long after each further failure."""
+    hub_retry: float = 5.0
+    """After a WebSub hub could not be told of a change; four times as long after each further failure."""
+    probe: float = 15.0
+    """Between two polls while no source can be reached."""
+    grace: float = 8.0
+    """For polls under way when the daemon is told to stop."""
+    last_publish: float = 15.0
+    """For publishing what was stored when the daemon stops. With ``grace`` well below the thirty of SPEC §7."""
 
 
 class Hub:
     """feedhub at work on one configuration. Use as a context manager; parts are built when first needed."""
 
-    def __init__(self, settings: Settings, *, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self, settings: Settings, *, now: Callable[[], datetime] = utc_now, waits: Waits | None = None
+    ) -> None:
         self.settings = settings
         self.now = now
+        self.waits = waits or Waits()
         self._throttle: Throttle | None = None
 
     def renewed(self, settings: Settings) -> "Hub":
@@ -145,7 +172,7 @@ class Hub:
 
         The old one is closed by ``retire``, once its last fetch has ended.
         """
-        hub = Hub(replace(settings, store=self.settings.store), now=self.now)
+        hub = Hub(replace(settings, store=self.settings.store), now=self.now, waits=self.waits)
         hub._throttle = self.fetcher.throttle
         hub.__dict__.update({part: getattr(self, part) for part in _SHARED})
         return hub
@@ -168,7 +195,7 @@ class Hub:
     @cached_property
     def store(self) -> Store:
         """The store, opened and brought to the current schema."""
-        return open_store(self.settings.store)
+        return open_store(self.settings.store, busy_timeout=self.waits.writer)
 
     @cached_property
     def fetcher(self) -> "AnyFetcher":
@@ -237,12 +264,12 @@ class Hub:
         unknown = [slug for slug in slugs if slug not in present]
         if unknown:
             raise UsageError(f'no category "{unknown[0]}"; there are: {", ".join(sorted(present))}')
-        with self.store.alone("publish", wait=_PUBLISH_PATIENCE):
+        with self.store.alone("publish", wait=self.waits.other_publisher):
             return self._presses.publish(self.store, self.now(), slugs=slugs, everything=not slugs)
 
     def publish_due(self) -> PublishReport:
         """Write the outputs that changed since they were published."""
-        with self.store.alone("publish", wait=_PUBLISH_PATIENCE):
+        with self.store.alone("publish", wait=self.waits.other_publisher):
             return self._presses.publish(self.store, self.now())
 
     def fetch(self, source: Source, state: SourceState) -> Fetched:

@@ -100,20 +100,30 @@ def _in_all(parts: Sequence[PublishReport]) -> PublishReport:
 
 log = logging.getLogger(__name__)
 
-_GAP: Final = 2.0
-_RETRY: Final = 4.0
 _LONGEST: Final = 60.0
 
 
 class Publisher:
-    """Decides when ``publish`` is called. Times in seconds of the monotonic clock."""
+    """Decides when ``publish`` is called. Times in seconds of the monotonic clock.
 
-    def __init__(self, publish: Callable[[], PublishReport], on_published: Callable[[PublishReport], None]) -> None:
+    The next time is ``gap`` after the last one at the earliest; after a failure ``retry``, and twice as long each time.
+    """
+
+    def __init__(
+        self,
+        publish: Callable[[], PublishReport],
+        on_published: Callable[[PublishReport], None],
+        *,
+        gap: float = 2.0,
+        retry: float = 4.0,
+    ) -> None:
         self.publish = publish
+        self._gap = gap
+        self._first_retry = retry
         self._on_published = on_published
         self._is_due = True
         self._not_before = 0.0
-        self._retry = _RETRY
+        self._retry = self._first_retry
 
     def mark(self) -> None:
         """Something may have changed."""
@@ -142,7 +152,7 @@ class Publisher:
         except Exception as error:  # what nobody expected must not end the polling
             log.debug("publishing failed unexpectedly", exc_info=True)
             report = PublishReport(failed=(("output", f"unexpected {type(error).__name__}: {error}"),))
-        self._not_before = monotonic() + _GAP
+        self._not_before = monotonic() + self._gap
         for output, reason in report.failed:
             log.error("publish failed", extra={"output": output, "reason": reason, "again_in": f"{self._retry:g}s"})
         if report.failed:
@@ -150,7 +160,7 @@ class Publisher:
             self._not_before = monotonic() + self._retry
             self._retry = min(2 * self._retry, _LONGEST)
         else:
-            self._retry = _RETRY
+            self._retry = self._first_retry
         if report.written or report.removed:
             log.info("published", extra={"written": len(report.written), "removed": len(report.removed)})
         self._on_published(report)

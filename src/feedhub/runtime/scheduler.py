@@ -61,20 +61,22 @@ def _day(text: str) -> int:
     return int(text) if text.isdigit() else _DAY_NAMES.index(text)
 
 
-TICK_SECONDS: Final = 1
 _FIRST_HOUSEKEEPING: Final = timedelta(minutes=10)
 
 
 class Scheduler:
-    """Calls ``tick`` every second and ``keep_house`` once a night, and soon after the start."""
+    """Calls ``tick`` every ``seconds`` and ``keep_house`` once a night, and soon after the start."""
 
-    def __init__(self, *, tick: Callable[[], None], keep_house: Callable[[], None], timezone: str) -> None:
+    def __init__(
+        self, *, tick: Callable[[], None], keep_house: Callable[[], None], timezone: str, seconds: float = 1.0
+    ) -> None:
         # A run that could not be made on time is made once, however late and however many were missed.
         self._scheduler = BackgroundScheduler(
             timezone=ZoneInfo(timezone),
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
         )
         self._timezone = ZoneInfo(timezone)
+        self._seconds = seconds
         house = _in_background(keep_house)
         for name, trigger in self._triggers().items():
             self._scheduler.add_job(tick if name == "tick" else house, trigger, id=name)
@@ -82,7 +84,7 @@ class Scheduler:
     def _triggers(self) -> dict[str, BaseTrigger]:
         """Return when each job is due, from now on."""
         return {
-            "tick": IntervalTrigger(seconds=TICK_SECONDS, timezone=self._timezone),
+            "tick": IntervalTrigger(seconds=self._seconds, timezone=self._timezone),
             "night": CronTrigger(hour=0, minute=20, timezone=self._timezone),
             "first housekeeping": DateTrigger(datetime.now(self._timezone) + _FIRST_HOUSEKEEPING),
         }

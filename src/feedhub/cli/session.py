@@ -67,7 +67,7 @@ class Options:
 class Session:
     """One run of one command."""
 
-    waits: Waits | None = None
+    waits: "Waits | None" = None
     options: Options = field(default_factory=Options)
     masked: Masker = field(default_factory=Masker)
     _screen: "Screen | None" = None

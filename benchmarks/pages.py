@@ -66,7 +66,7 @@ def pretend_published(hub: Hub) -> None:
     output = hub.settings.output
     (Path(output.dir) / ".feedhub").mkdir(parents=True)
     (Path(output.dir) / "feedhub.json").write_text("{}", "utf-8")
-    (Path(output.dir) / ".feedhub" / "look").write_text(HtmlSite(hub.settings.site, output).look, "utf-8")
+    (Path(output.dir) / ".feedhub" / "look").write_text(HtmlSite(hub.settings.site, output).design, "utf-8")
     hub.store.mark_published(hub.store.due_outputs())
     hub.store.mark_pages_published(hub.store.change_number())
 

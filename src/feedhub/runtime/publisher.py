@@ -10,12 +10,14 @@ from feedhub.errors import PublishError, StoreError
 from feedhub.model.report import PublishReport
 from feedhub.model.settings import Settings
 from feedhub.model.source import SourceState
-from feedhub.pipeline.publish import Press, publish, publish_health
+from feedhub.pipeline.outputs import PublishContext
+from feedhub.pipeline.publish import publish, publish_health
+from feedhub.ports.publishing import PageRenderer
 from feedhub.ports.store import Store
+from feedhub.publish.addresses import SitePaths
 from feedhub.publish.atom_rss import AtomRenderer
 from feedhub.publish.entry import EntryTexts
 from feedhub.publish.files import FolderWriter
-from feedhub.publish.html_site import HtmlSite
 from feedhub.publish.index import FeedIndex
 from feedhub.publish.renderers import renderers
 from feedhub.rules.health import health
@@ -35,13 +37,12 @@ class Presses:
         self._settings = settings
         self._texts = EntryTexts()
         writer = FolderWriter(settings.output.dir)
-        site = HtmlSite(settings.site, settings.output)
-        self._feeds = Press(
+        self._context = PublishContext(
             renderers=renderers(settings.output.formats, self._texts),
             index=FeedIndex(settings.site, settings.output.formats),
             writer=writer,
-            pages=site if settings.output.pages else None,
-            layout=site,
+            page_paths=SitePaths(settings.site),
+            pages=_page_renderer(settings) if settings.output.pages else None,
         )
         self._posts = _post_press(settings, writer)
 
@@ -53,7 +54,7 @@ class Presses:
         report = publish(
             store,
             self._settings,
-            self._feeds,
+            self._context,
             slugs=slugs,
             everything=everything,
             health=self._health(store, now) if self._settings.output.pages else {},
@@ -62,7 +63,7 @@ class Presses:
             return report
         parts = [
             report,
-            publish_health(store, self._settings, AtomRenderer(), self._feeds.writer, everything=everything),
+            publish_health(store, self._settings, AtomRenderer(), self._context.writer, everything=everything),
         ]
         if self._posts is not None:
             from feedhub.pipeline.posts import publish_posts
@@ -77,6 +78,12 @@ class Presses:
             source.name: health(source, states.get(source.name, SourceState(name=source.name)), now)[0]
             for source in self._settings.sources
         }
+
+
+def _page_renderer(settings: Settings) -> PageRenderer:
+    from feedhub.publish.html_site import HtmlSite
+
+    return HtmlSite(settings.site, settings.output)
 
 
 def _post_press(settings: Settings, writer: FolderWriter) -> "PostPress | None":

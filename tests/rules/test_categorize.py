@@ -75,7 +75,8 @@ def test_an_item_without_a_language_matches_none() -> None:
 
 
 def test_the_content_of_an_item_that_has_only_a_summary_is_that() -> None:
-    assert holds(field("content", "short chips"), Item(title="x", summary="<p>short <b>chips</b></p>"), SOURCE, ())
+    item = Item(title="x", summary="<p>short <b>chips</b></p>")
+    assert holds(field("content", "short chips"), Subject(item=item, source=SOURCE))
 
 
 def rule(name: str, when: Condition | None = None, **then: object) -> Rule:
@@ -89,7 +90,7 @@ def test_a_category_keeps_the_name_of_the_first_that_gave_it() -> None:
 
 
 def test_what_the_record_brings_is_its_own_even_where_the_source_gives_it_too() -> None:
-    _, filing = file_item(ITEM, SOURCE, [rule("x", categories=("papers",))], brought=("news", "papers"))
+    _, filing = file_item(ITEM, SOURCE, [rule("x", categories=("papers",))], named=("news", "papers"))
     assert filing.categories == (("news", "record"), ("papers", "record"))
 
 
@@ -157,7 +158,7 @@ def test_the_first_author_brings_a_category_read_as_the_source_asks() -> None:
     for readings, slug in (("pinyin", "chongqing"), ("pinyin-chars", "zhongqing")):
         asked = CategoryMap(field="author", title="{author}", slug=readings)  # type: ignore[arg-type]
         source = Source(name="a", url="https://a.example/", category_map=asked)
-        assert brought_categories(both, source) == (("重庆", slug),)
+        assert record_categories(both, source) == (("重庆", slug),)
 
 
 def test_every_tag_may_be_a_category_and_an_empty_value_is_none() -> None:

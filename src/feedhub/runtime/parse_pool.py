@@ -55,11 +55,11 @@ class InlineParser:
         return _raised(_guarded(_detail, document, source))
 
     def trace(self, document: Document, source: Source, limit: int) -> tuple[RecordTrace, ...]:
-        """Return what each path gave; see ``feedhub.runtime.preview.Looker``."""
+        """Return what each path gave; see ``feedhub.runtime.inspection.PreviewParser``."""
         return _raised(_guarded(_trace, document, source, limit))
 
     def offers(self, document: Document) -> "tuple[DiscoveredFeed, ...]":
-        """Return the feeds that a page offers; see ``feedhub.runtime.preview.Looker``."""
+        """Return the feeds that a page offers; see ``feedhub.runtime.inspection.PreviewParser``."""
         return _raised(_guarded(_offers, document))
 
     def close(self) -> None:
@@ -99,11 +99,11 @@ class ParsePool:
         return self._read(_detail, document, source)
 
     def trace(self, document: Document, source: Source, limit: int) -> tuple[RecordTrace, ...]:
-        """Return what each path gave; see ``feedhub.runtime.preview.Looker``."""
+        """Return what each path gave; see ``feedhub.runtime.inspection.PreviewParser``."""
         return self._read(_trace, document, source, limit)
 
     def offers(self, document: Document) -> "tuple[DiscoveredFeed, ...]":
-        """Return the feeds that a page offers; see ``feedhub.runtime.preview.Looker``."""
+        """Return the feeds that a page offers; see ``feedhub.runtime.inspection.PreviewParser``."""
         return self._read(_offers, document)
 
     def _read(self, read: Callable[..., Answer], *given: object) -> Answer:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from feedhub.pipeline.posts import PostPress
 
 
-class Presses:
+class OutputPublisher:
     """The feeds, their index and pages, and Jekyll posts where they are configured.
 
     Raises:
@@ -44,7 +44,7 @@ class Presses:
             page_paths=SitePaths(settings.site),
             pages=_page_renderer(settings) if settings.output.pages else None,
         )
-        self._posts = _post_press(settings, writer)
+        self._posts = _post_publisher(settings, writer)
 
     def publish(
         self, store: Store, now: datetime, *, slugs: Collection[str] = (), everything: bool = False
@@ -69,7 +69,7 @@ class Presses:
             from feedhub.pipeline.posts import publish_posts
 
             parts.append(publish_posts(store, self._settings, self._posts, now=now, everything=everything))
-        return _in_all(parts)
+        return _summed(parts)
 
     def _health(self, store: Store, now: datetime) -> dict[str, str]:
         """Return the state of every source in one word, by name."""
@@ -86,7 +86,7 @@ def _page_renderer(settings: Settings) -> PageRenderer:
     return HtmlSite(settings.site, settings.output)
 
 
-def _post_press(settings: Settings, writer: FolderWriter) -> "PostPress | None":
+def _post_publisher(settings: Settings, writer: FolderWriter) -> "PostPress | None":
     """Return what writes Jekyll posts, where they are configured; it is imported there only."""
     if settings.posts is None:
         return None
@@ -96,7 +96,7 @@ def _post_press(settings: Settings, writer: FolderWriter) -> "PostPress | None":
     return PostPress(settings=settings.posts, format=PostRenderer(settings.posts, settings.site), writer=writer)
 
 
-def _in_all(parts: Sequence[PublishReport]) -> PublishReport:
+def _summed(parts: Sequence[PublishReport]) -> PublishReport:
     return PublishReport(
         written=tuple(path for part in parts for path in part.written),
         unchanged=sum(part.unchanged for part in parts),
@@ -110,7 +110,7 @@ log = logging.getLogger(__name__)
 _LONGEST: Final = 60.0
 
 
-class Publisher:
+class PublishTimer:
     """Decides when ``publish`` is called. Times in seconds of the monotonic clock.
 
     The next time is ``gap`` after the last one at the earliest; after a failure ``retry``, and twice as long each time.

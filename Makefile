@@ -123,7 +123,8 @@ schema: install
 	$(BIN)/feedhub schema > config/feedhub.schema.json
 
 docs: install
-	$(BIN)/python -m feedhub.config.reference > docs/configuration.md
+	$(BIN)/python -c 'from feedhub.config.reference import configuration_reference as text; \
+		from feedhub.sources.kinds import KINDS; print(text(KINDS), end="")' > docs/configuration.md
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* htmlcov

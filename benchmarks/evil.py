@@ -27,9 +27,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from evil_sources import EVIL, serving_evil
-from feedhub.config.load import load
 from feedhub.model.report import PollReport
 from feedhub.runtime.hub import Hub
+from feedhub.runtime.plugins import load_settings
 from feeds import serving
 
 _SAMPLE_EVERY = 0.05
@@ -109,7 +109,7 @@ def _in_own_process(config: str) -> _Run:
 
 
 def _run(config: str, queue: "multiprocessing.SimpleQueue[_Run]") -> None:
-    settings = load(config)
+    settings = load_settings(config)
     with _memory_watched() as peak, Hub(settings) as hub:
         started = time.monotonic()
         ready: dict[str, float] = {}

@@ -13,8 +13,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from feedhub.config.load import load
 from feedhub.model.source import SourceState
+from feedhub.runtime.plugins import load_settings
 from feedhub.store.sql import open_store
 
 TICK = os.sysconf("SC_CLK_TCK")
@@ -29,7 +29,7 @@ def main(sources: int, seconds: float) -> None:
             for number in range(sources)
         )
         config.write_text(f"site: {{title: T, url: https://t.example}}\nstore: sqlite:///feedhub.db\nsources:\n{lines}")
-        store = open_store(load(str(config)).store)
+        store = open_store(load_settings(str(config)).store)
         now = datetime.now(UTC)
         with store.writing() as transaction:
             for number in range(sources):

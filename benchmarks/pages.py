@@ -15,11 +15,11 @@ from pathlib import Path
 from time import perf_counter, process_time
 from typing import TypeVar
 
-from feedhub.config.load import load
 from feedhub.model.report import PublishReport
 from feedhub.publish.html_site import HtmlSite
 from feedhub.runtime.hub import Hub
-from feedhub.runtime.publisher import OutputPublisher
+from feedhub.runtime.plugins import load_settings
+from feedhub.runtime.publisher import Presses
 
 T = TypeVar("T")
 WORDS = "The ferry left at dawn with forty passengers and a crate of oysters, bound for the island. "
@@ -66,7 +66,7 @@ def pretend_published(hub: Hub) -> None:
     output = hub.settings.output
     (Path(output.dir) / ".feedhub").mkdir(parents=True)
     (Path(output.dir) / "feedhub.json").write_text("{}", "utf-8")
-    (Path(output.dir) / ".feedhub" / "look").write_text(HtmlSite(hub.settings.site, output).design, "utf-8")
+    (Path(output.dir) / ".feedhub" / "look").write_text(HtmlSite(hub.settings.site, output).look, "utf-8")
     hub.store.mark_published(hub.store.due_outputs())
     hub.store.mark_pages_published(hub.store.change_number())
 
@@ -85,22 +85,22 @@ def main() -> None:
             sources.append(f"  - {{name: s{number}, url: {number}.rss, category: c{number}}}\n")
         config = root / "feedhub.yaml"
         config.write_text("site: {title: B, url: 'https://b.example'}\nsources:\n" + "".join(sources), "utf-8")
-        settings = load(str(config), environ={})
+        settings = load_settings(str(config), environ={})
         with Hub(settings) as hub:
             _, cpu, wall = measured(lambda: hub.poll(everything=True, and_publish=False))
             print(f"stored: {hub.store.item_count()} items, {cpu:.1f} s CPU, {wall:.1f} s")
-            publisher = OutputPublisher(settings)
+            presses = Presses(settings)
             if "--first" in sys.argv:
-                told("first publish", *measured(lambda: publisher.publish(hub.store, hub.now())))
+                told("first publish", *measured(lambda: presses.publish(hub.store, hub.now())))
             else:
                 pretend_published(hub)
-            told("nothing new", *measured(lambda: publisher.publish(hub.store, hub.now())))
+            told("nothing new", *measured(lambda: presses.publish(hub.store, hub.now())))
             note = "" if "--first" in sys.argv else ", and what a real first publish would have left"
             for new in range(4):
                 (root / "7.rss").write_text(document(7, entry(7, items + new, -new)), "utf-8")
                 hub.poll(["s7"], and_publish=False)
                 title = "one new item" + (note if new == 0 else "")
-                told(title, *measured(lambda: publisher.publish(hub.store, hub.now())))
+                told(title, *measured(lambda: presses.publish(hub.store, hub.now())))
 
 
 if __name__ == "__main__":

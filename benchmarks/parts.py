@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from feedhub.config.load import load
 from feedhub.model.document import Document
 from feedhub.model.identity import KnownKeys
 from feedhub.model.source import Source
@@ -21,10 +20,12 @@ from feedhub.rules.dedupe import judge
 from feedhub.rules.identity import keyed_document
 from feedhub.rules.text import item_terms
 from feedhub.runtime.hub import Hub
+from feedhub.runtime.plugins import load_settings
 from feedhub.sources.document.charset import decode
 from feedhub.sources.feed.dialects import read_dialect
-from feedhub.sources.kinds import KINDS, read_document, read_prepared
+from feedhub.sources.kinds import FEED
 from feedhub.sources.markup.clean import HtmlCleaner
+from feedhub.sources.read import read_document, read_prepared
 from feedhub.store.codec import encode_item
 from feeds import ENTRIES, feed_bytes
 
@@ -36,16 +37,16 @@ def main() -> None:
     source = Source(name="s", url="https://feeds.example/3")
     document = Document(url=source.url, body=feed_bytes(3), digest="")
     text = decode(document.body).text
-    feed = read_document(document, source)
+    feed = read_document(document, source, FEED.reader)
     same = Document(url=source.url, body=document.body, digest="", known_reading=feed.reading or "")
     cleaner = HtmlCleaner()
     items = [cleaner.clean(item, source) for item in feed.items]
     keyed = keyed_document(feed.items, (), "s")
-    prepared = read_prepared(document, source, KINDS)
+    prepared = read_prepared(document, source, FEED.reader)
     steps: dict[str, Callable[[], object]] = {
         "feedparser alone": lambda: read_dialect(text, source.url),
-        "read": lambda: read_document(document, source),
-        "read, nothing used is new": lambda: read_document(same, source),
+        "read": lambda: read_document(document, source, FEED.reader),
+        "read, nothing used is new": lambda: read_document(same, source, FEED.reader),
         "sanitise": lambda: [cleaner.clean(item, source) for item in feed.items],
         "cut into search terms": lambda: [item_terms(item) for item in items],
         "to another process and back": lambda: pickle.loads(pickle.dumps(prepared, 5)),
@@ -66,18 +67,18 @@ def storing(together: int) -> float:
         config = Path(folder) / "feedhub.yaml"
         sources = "".join(f"  - {{name: s{n}, url: 'https://f{n}.example/', category: c}}\n" for n in range(count))
         config.write_text(f"site: {{title: B, url: 'https://b.example'}}\nsources:\n{sources}")
-        with Hub(load(str(config), environ={})) as hub:
+        with Hub(load_settings(str(config), environ={})) as hub:
             hub.sync()
             fetched = []
             for number, source in enumerate(hub.settings.sources):
                 answer = Document(url=source.url, body=feed_bytes(number), digest="")
-                feed = read_prepared(answer, source, KINDS)
+                feed = read_prepared(answer, source, FEED.reader)
                 keyed = keyed_document(feed.items, source.identity, source.name)
                 fetched.append(Fetched(source=source, answer=answer, feed=feed, keyed=keyed))
             spent = []
             for start in range(0, count, together):
                 began = time.process_time()
-                hub.ingester.ingest_all(fetched[start : start + together])
+                hub.keeper.keep_all(fetched[start : start + together])
                 spent.append((time.process_time() - began) / together)
             assert hub.store.item_count() == count * ENTRIES
     return min(spent) * 1000

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from feedhub.config.load import load
 from feedhub.runtime.hub import Hub
+from feedhub.runtime.plugins import load_settings
 from feeds import ENTRIES, feed_bytes, serving
 from idle import cpu_seconds
 from poll import CATEGORIES, write_config
@@ -75,7 +75,7 @@ def running(config: str) -> Iterator[Callable[[], float]]:
 def poll_on_demand(config: str, pipe: Connection) -> None:
     """Poll and publish whenever the pipe says so, in a session of its own with all worker processes."""
     os.setsid()
-    with Hub(load(config)) as hub:
+    with Hub(load_settings(config)) as hub:
         pipe.send(True)
         while pipe.recv():
             hub.poll(everything=True)

@@ -32,9 +32,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from feedhub.config.load import load
 from feedhub.model.settings import WebSettings
 from feedhub.runtime.hub import Hub
+from feedhub.runtime.plugins import load_settings
 from feedhub.web.server import WebServer
 from feeds import ENTRIES, serving
 from poll import adopt_orphans, run, write_config
@@ -142,7 +142,7 @@ def polled(folder: Path, *, is_busy: bool) -> Polled:
 
 def poll_once(config: str, result: Path, *, is_busy: bool) -> None:
     """Poll everything once, in a process that serves; the rest of the benchmark runs this as a command."""
-    settings = load(config)
+    settings = load_settings(config)
     bench = Path(settings.output.dir) / "feeds" / "bench.atom"
     bench.write_bytes(feed_text())
     with Hub(settings) as hub:

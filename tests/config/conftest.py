@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from feedhub.config.load import load
 from feedhub.errors import ConfigError
 from feedhub.model.settings import Settings
+from feedhub.runtime.plugins import load_settings
 
 SITE = "site: {title: T, url: https://example.org}\n"
 
@@ -23,7 +23,7 @@ class Project:
         return path
 
     def load(self, *overrides: str, **environ: str) -> Settings:
-        return load("feedhub.yaml", overrides, environ, str(self.folder))
+        return load_settings("feedhub.yaml", overrides, environ, str(self.folder))
 
     def problems(self, *overrides: str, **environ: str) -> list[str]:
         with pytest.raises(ConfigError) as caught:

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from feedhub.config.load import load
 from feedhub.errors import ConfigError
 from feedhub.model.identity import KeyPattern
 from feedhub.model.output import Category, Retention
 from feedhub.model.source import Condition, HostGroup, Replacement, Source
+from feedhub.runtime.plugins import load_settings
 
 Make = Callable[[str], Any]
 
@@ -161,7 +161,7 @@ def test_paths_are_relative_to_the_parent_of_a_folder_called_config(tmp_path: Pa
         "site: {title: T, url: 'http://x.org'}\nstore: sqlite:////abs/x.db?timeout=5\noutput: {dir: out}\n"
         "sources: [{name: a, url: a.xml}]"
     )
-    settings = load(None, (), {}, str(tmp_path))
+    settings = load_settings(None, (), {}, str(tmp_path))
     assert settings.root == str(tmp_path)
     assert settings.output.dir == f"{tmp_path}/out"
     assert settings.store == "sqlite:////abs/x.db?timeout=5"
@@ -178,15 +178,15 @@ def test_the_file_is_the_one_named_then_the_environment_then_the_default(tmp_pat
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(f"site: {{title: {name}, url: 'http://x.org'}}")
     environ = {"FEEDHUB_CONFIG": "b.yaml"}
-    assert load("a.yaml", (), environ, str(tmp_path)).site.title == "a.yaml"
-    assert load(None, (), environ, str(tmp_path)).site.title == "b.yaml"
-    assert load(None, (), {}, str(tmp_path)).site.title == "config/feedhub.yaml"
+    assert load_settings("a.yaml", (), environ, str(tmp_path)).site.title == "a.yaml"
+    assert load_settings(None, (), environ, str(tmp_path)).site.title == "b.yaml"
+    assert load_settings(None, (), {}, str(tmp_path)).site.title == "config/feedhub.yaml"
 
 
 def test_without_a_folder_the_current_one_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "f.yaml").write_text("site: {title: T, url: 'http://x.org'}")
     monkeypatch.chdir(tmp_path)
-    assert load("f.yaml", (), {}).site.title == "T"
+    assert load_settings("f.yaml", (), {}).site.title == "T"
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_a_file_that_cannot_be_used_is_one_line(tmp_path: Path, content: bytes |
     if content is not None:
         (tmp_path / "config.yaml").write_bytes(content)
     with pytest.raises(ConfigError) as caught:
-        load("config.yaml", (), {}, str(tmp_path))
+        load_settings("config.yaml", (), {}, str(tmp_path))
     assert str(caught.value).startswith(message)
 
 
@@ -210,17 +210,17 @@ def test_a_file_of_no_sensible_size_is_not_read(tmp_path: Path) -> None:
     with (tmp_path / "f.yaml").open("wb") as file:
         file.truncate(60_000_000)
     with pytest.raises(ConfigError, match="cannot be read: it is larger than 50 MB"):
-        load("f.yaml", (), {}, str(tmp_path))
+        load_settings("f.yaml", (), {}, str(tmp_path))
 
 
 def test_a_file_elsewhere_is_named_in_full(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=f"^{tmp_path / 'x.yaml'}: "):
-        load(str(tmp_path / "x.yaml"), (), {}, str(tmp_path / "other"))
+        load_settings(str(tmp_path / "x.yaml"), (), {}, str(tmp_path / "other"))
 
 
 def test_a_byte_order_mark_is_no_character(tmp_path: Path) -> None:
     (tmp_path / "f.yaml").write_bytes("\ufeffsite: {title: T, url: 'http://x.org'}".encode())
-    assert load("f.yaml", (), {}, str(tmp_path)).site.title == "T"
+    assert load_settings("f.yaml", (), {}, str(tmp_path)).site.title == "T"
 
 
 def test_credentials_of_an_address_become_a_header(sited: Make) -> None:

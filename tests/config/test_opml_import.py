@@ -3,10 +3,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from feedhub.config.load import load
 from feedhub.config.opml import OpmlImport, Subscription, read_opml, sources_yaml
 from feedhub.errors import UsageError
 from feedhub.model.output import Category
+from feedhub.runtime.plugins import load_settings
 
 
 def opml(body: str, head: str = "") -> OpmlImport:
@@ -98,7 +98,7 @@ def test_folders_with_a_reserved_name_are_declared_with_a_slug_of_their_own(tmp_
     known = Category(slug="all-2", title="Everything else")
     text = sources_yaml(found.subscriptions, (), [known])
     (tmp_path / "f.yaml").write_text(f"site: {{title: T, url: 'http://x.org'}}\n{text}", encoding="utf-8")
-    settings = load("f.yaml", (), {}, str(tmp_path))
+    settings = load_settings("f.yaml", (), {}, str(tmp_path))
     assert [source.categories for source in settings.sources] == [("health-2",), ("health-2",), ("all-3",)]
     assert [category.title for category in settings.categories] == ["Health", "All"]
     assert "categories" not in yaml.safe_load(sources_yaml(found.subscriptions[:1], (), settings.categories))
@@ -159,7 +159,7 @@ def test_written_sources_load_with_names_of_their_own_and_text_quoted_right(tmp_
     text = sources_yaml(subscriptions, {"hacker-news"})
     assert "科技" in text
     (tmp_path / "f.yaml").write_text(f"site: {{title: T, url: 'http://x.org'}}\n{text}", encoding="utf-8")
-    settings = load("f.yaml", (), {}, str(tmp_path))
+    settings = load_settings("f.yaml", (), {}, str(tmp_path))
     assert [source.name for source in settings.sources] == [
         "hacker-news-2",
         "hacker-news-3",

@@ -10,13 +10,13 @@ from urllib.parse import unquote
 
 import pytest
 
-from feedhub.config.load import load
 from feedhub.model.document import Request
 from feedhub.model.item import Item, StoredItem
 from feedhub.model.report import Outcome, PollReport
 from feedhub.model.settings import Settings
 from feedhub.model.source import Source
 from feedhub.runtime.hub import Hub
+from feedhub.runtime.plugins import load_settings
 from support.cli_runs import run
 from support.example_table import DAY, HN_PAGE, JSON, ROOT, SAMPLES, SCRIPT, TABLE, Example
 from support.responders import Pairs, sequence, static
@@ -42,7 +42,7 @@ def settings_for(server: LoopbackServer, folder: Path, example: Example, *more: 
     )
     environ = dict.fromkeys(("EASTMONEY_CHOICE_APPID", "JIN10_APP_ID"), "key of the test")
     environ[example.variable] = f"http://{server.host}:{server.port}/{example.key}"
-    return load(str(EXAMPLES / f"{example.name}.yaml"), (*overrides, *more), environ=environ)
+    return load_settings(str(EXAMPLES / f"{example.name}.yaml"), (*overrides, *more), environ=environ)
 
 
 def poll(hub: Hub) -> PollReport:
@@ -275,7 +275,7 @@ def test_an_example_passes_the_check(path: Path) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_example_is_one_source_of_its_name_whose_records_can_be_recognised(name: str) -> None:
-    (source,) = load(str(EXAMPLES / f"{name}.yaml"), environ={}).sources
+    (source,) = load_settings(str(EXAMPLES / f"{name}.yaml"), environ={}).sources
     assert (source.name, source.kind, source.content) == (name, "json", "sanitize")
     assert source.url.startswith("https://")
     assert source.broken is None

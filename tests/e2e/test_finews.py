@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from feedhub.config.load import load
 from feedhub.model.report import PollRun
 from feedhub.model.settings import Settings
 from feedhub.runtime.hub import Hub
+from feedhub.runtime.plugins import load_settings
 from support.feed_checks import check_feed
 from support.finews import CONFIG, FINEWS, finews_servers, manifest, needs_finews
 from support.readers import by_newsboat, program
@@ -30,7 +30,7 @@ def settings_for(server: LoopbackServer, folder: Path, *more: str) -> Settings:
         "poll.per_host={concurrent: 4, gap: 0s}",
     )
     environ = dict.fromkeys(names, f"http://{server.host}:{server.port}")
-    return load(str(CONFIG), (*overrides, *more), environ=environ)
+    return load_settings(str(CONFIG), (*overrides, *more), environ=environ)
 
 
 @dataclass(frozen=True)

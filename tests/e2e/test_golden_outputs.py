@@ -15,12 +15,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from feedhub.config.load import load
+import pytest
+
 from feedhub.model.document import Document, NotModified, Request
 from feedhub.model.report import Outcome
-from feedhub.ports.world import Fetcher, Parser
+from feedhub.ports.world import Fetcher
 from feedhub.runtime.hub import Hub
-from feedhub.runtime.parse_pool import InlineParser
+from feedhub.runtime.plugins import load_settings
 from support.site import needs_shared_feeds, shared_feeds
 
 GOLDEN = Path(__file__).parent / "golden_outputs.json"
@@ -63,10 +64,6 @@ class FolderHub(Hub):
     def fetcher(self) -> Fetcher:
         return self.folder
 
-    @cached_property
-    def parser(self) -> Parser:
-        return InlineParser()
-
 
 def published(files: list[Path], place: Path) -> dict[str, Any]:
     """Poll ``files`` in all rounds and return what came out, as counts and digests."""
@@ -84,7 +81,7 @@ def published(files: list[Path], place: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for number, name in enumerate(ROUNDS):
         folder.number = number
-        hub = FolderHub(load(str(place / "feedhub.yaml")), now=lambda: START + timedelta(hours=number))  # noqa: B023
+        hub = FolderHub(load_settings(str(place / "feedhub.yaml")), now=lambda: START + timedelta(hours=number))  # noqa: B023
         hub.folder = folder
         with hub:
             reports = hub.poll(everything=True).reports
@@ -119,6 +116,7 @@ def compare(name: str, files: list[Path], place: Path) -> None:
 
 
 @needs_shared_feeds
+@pytest.mark.timeout(180)  # 20 s alone; there is a file for each captured feed, and four rounds
 def test_the_captured_feeds_give_the_same_ids_and_bytes_as_ever(tmp_path: Path) -> None:
     compare("shared", shared_feeds(), tmp_path)
 

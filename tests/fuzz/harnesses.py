@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 from hypothesis import strategies as st
 
-from feedhub.config.load import load
 from feedhub.config.opml import read_opml, sources_yaml
 from feedhub.config.yaml_tree import read_tree
 from feedhub.errors import ConfigError, ParseError, RedirectError, RefusedAddressError, UsageError
@@ -26,14 +25,15 @@ from feedhub.rules.dates import parse_date
 from feedhub.rules.identity import keyed_document
 from feedhub.rules.text import clean_text, plain
 from feedhub.rules.urls import canonical_url
+from feedhub.runtime.plugins import load_settings
 from feedhub.sources.feed.discover import feeds_in_page
-from feedhub.sources.kinds import read_document
 from feedhub.sources.mapped.full_text import read_detail
-from feedhub.sources.mapped.json_api import traced, unwrapped
+from feedhub.sources.mapped.json_api import trace_json_api, unwrapped
 from feedhub.sources.markup.clean import HtmlCleaner, is_excessive, sanitised
 from fuzz.mutation import as_json, broken, elements, json_values, objects, seeds, texts
 from support.feed_checks import check_feed
 from support.output_views import stored, view
+from support.reading import read_document
 from support.sanitised import check_sanitised
 
 URL = "https://evil.example/dir/feed"
@@ -153,7 +153,7 @@ def _feed(body: bytes) -> None:
 def _mapped(body: bytes) -> None:
     _read(_JSON)(body)
     with contextlib.suppress(ParseError):
-        traced(_document(body), _JSON, 3)
+        trace_json_api(_document(body), _JSON, 3)
 
 
 def _detail(source: Source) -> Callable[[bytes], None]:
@@ -200,7 +200,7 @@ def _configuration(data: bytes) -> None:
         path = Path(folder, "feedhub.yaml")
         path.write_text(text, encoding="utf-8")
         with contextlib.suppress(ConfigError):
-            load(str(path), environ={"HOME": "/h", "TOKEN": "t" * 20}, cwd=folder)
+            load_settings(str(path), environ={"HOME": "/h", "TOKEN": "t" * 20}, cwd=folder)
 
 
 def _header(values: tuple[str, str, str]) -> None:

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from feedhub.config.load import load
 from feedhub.errors import StoreError
 from feedhub.model.report import PollReport, PublishReport
 from feedhub.runtime.daemon import Daemon, Reload, Stop
 from feedhub.runtime.hub import Hub
+from feedhub.runtime.plugins import load_settings
 from feedhub.store.sql import open_store
 from support.responders import static, status
 from support.server import LoopbackServer, serve
@@ -103,8 +103,8 @@ def running(site: Site, clock: Clock | None = None) -> Iterator[tuple[Notes, Dae
     """Run the daemon for the block."""
     notes = Notes()
     failures: list[BaseException] = []
-    with Hub(load(site.config), now=clock or Clock()) as hub:
-        daemon = Daemon(hub, reload=lambda: load(site.config), observers=(notes,))
+    with Hub(load_settings(site.config), now=clock or Clock()) as hub:
+        daemon = Daemon(hub, reload=lambda: load_settings(site.config), observers=(notes,))
 
         def run() -> None:
             try:

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from feedhub.config.load import load
 from feedhub.errors import ParseError, UsageError
 from feedhub.model.report import Outcome
 from feedhub.model.settings import Settings
 from feedhub.model.source import Condition, Rule
 from feedhub.runtime.hub import Hub
+from feedhub.runtime.plugins import load_settings
 
 FEED = "<rss version='2.0'><channel><title>A</title><item><title>One</title><guid>1</guid></item></channel></rss>"
 
@@ -22,7 +22,7 @@ def settings(tmp_path: Path) -> Settings:
         "site: {title: T, url: https://news.example.org}\nsources:\n"
         "  - {name: paper, url: in.xml, category: news}\n  - {name: wire, url: in.xml, category: news, paused: true}\n"
     )
-    return load(str(tmp_path / "feedhub.yaml"))
+    return load_settings(str(tmp_path / "feedhub.yaml"))
 
 
 def test_a_misspelt_source_is_answered_with_the_nearest(settings: Settings) -> None:
@@ -95,7 +95,7 @@ def test_a_preview_of_a_mapped_source_tells_what_each_path_gave(tmp_path: Path) 
     (tmp_path / "feedhub.yaml").write_text(MAPPED)
     (tmp_path / "list.json").write_text('{"data": [{"id": 1, "title": "One", "at": "tomorrow"}]}')
     (tmp_path / "list.html").write_text("<ul><li><a href='https://a.example/1'>One</a></li></ul>")
-    with Hub(load(str(tmp_path / "feedhub.yaml"))) as hub:
+    with Hub(load_settings(str(tmp_path / "feedhub.yaml"))) as hub:
         refused = hub.preview("api", 5)
         assert refused.items == ()
         states = {field.field: field.state for field in refused.traces[0].fields}

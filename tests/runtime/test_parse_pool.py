@@ -13,13 +13,17 @@ import pytest
 
 from feedhub.errors import ParseError
 from feedhub.model.document import Document
-from feedhub.model.item import ParsedFeed
+from feedhub.model.kind import SourceKind
 from feedhub.model.source import Source
-from feedhub.runtime.parse_pool import InlineParser, ParsePool
-from feedhub.sources import KINDS
+from feedhub.runtime.parse_pool import ParsePool
+from feedhub.sources.kinds import KINDS
+from support.reading import read_prepared
 
 EVIL = ("sleeps", "dies", "devours", "breaks", "refuses", "tells_pid", "runs_out_of_memory")
-ALL_KINDS = {**KINDS, **{name: f"support.evil_kinds:{name}" for name in EVIL}}
+ALL_KINDS = {
+    **{kind.name: kind for kind in KINDS.kinds},
+    **{name: SourceKind(name=name, meaning="evil", reader=f"support.evil_kinds:{name}") for name in EVIL},
+}
 FEED = b'<rss version="2.0"><channel><title>T</title><item><title>One</title></item></channel></rss>'
 DOCUMENT = Document(url="https://f.example/", body=FEED, digest="")
 
@@ -30,13 +34,13 @@ def source(kind: str = "feed") -> Source:
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[ParsePool]:
-    pool = ParsePool(workers=2, timeout=1.0, kinds=ALL_KINDS)
+    pool = ParsePool(workers=2, timeout=1.0, kinds=ALL_KINDS.__getitem__)
     yield pool
     pool.close()
 
 
-def test_the_pool_and_the_inline_parser_agree(pool: ParsePool) -> None:
-    assert pool.parse(DOCUMENT, source()) == InlineParser().parse(DOCUMENT, source())
+def test_a_feed_crosses_processes_as_it_is_read(pool: ParsePool) -> None:
+    assert pool.parse(DOCUMENT, source()) == read_prepared(DOCUMENT, source())
 
 
 def test_documents_are_read_in_another_process(pool: ParsePool) -> None:
@@ -49,6 +53,7 @@ def test_documents_are_read_in_another_process(pool: ParsePool) -> None:
         ("sleeps", "took longer than 1 s to read"),
         ("dies", "the process that read it died"),
         ("devours", "needs too much memory to read"),
+        ("runs_out_of_memory", "needs too much memory to read"),
         ("breaks", "cannot be read: KeyError: 'surprise'"),
     ],
 )
@@ -59,21 +64,9 @@ def test_an_evil_document_is_a_parse_error_and_the_next_is_read(pool: ParsePool,
     assert pool.parse(DOCUMENT, source()).title == "T"
 
 
-@pytest.mark.parametrize(
-    ("kind", "reason"),
-    [("breaks", "cannot be read: KeyError: 'surprise'"), ("runs_out_of_memory", "needs too much memory to read")],
-)
-def test_the_inline_parser_gives_the_same_reasons(kind: str, reason: str) -> None:
-    with pytest.raises(ParseError, match=reason):
-        InlineParser(ALL_KINDS).parse(DOCUMENT, source(kind))
-
-
-@pytest.mark.parametrize("inline", [False, True], ids=["pool", "inline"])
-def test_what_a_page_offers_crosses_processes(pool: ParsePool, inline: bool) -> None:
-    parser = InlineParser(ALL_KINDS) if inline else pool
-
+def test_what_a_page_offers_crosses_processes(pool: ParsePool) -> None:
     with pytest.raises(ParseError, match="no") as caught:
-        parser.parse(DOCUMENT, source("refuses"))
+        pool.parse(DOCUMENT, source("refuses"))
 
     assert caught.value.offers == ("https://offered.example/",)
     assert caught.value.status is None
@@ -116,7 +109,7 @@ def test_a_closed_pool_reads_nothing_more() -> None:
 
 
 def test_closing_stops_what_is_being_read() -> None:
-    pool = ParsePool(workers=1, timeout=30, kinds=ALL_KINDS)
+    pool = ParsePool(workers=1, timeout=30, kinds=ALL_KINDS.__getitem__)
     reasons: list[str] = []
 
     def parse() -> None:
@@ -136,11 +129,9 @@ def test_closing_stops_what_is_being_read() -> None:
     assert reasons == ["reading was stopped"]
 
 
-def test_the_inline_parser_has_nothing_to_close() -> None:
-    parser = InlineParser()
-    parser.close()
-
-    assert isinstance(parser.parse(DOCUMENT, source()), ParsedFeed)
+def test_a_kind_that_nobody_offers_is_a_parse_error() -> None:
+    with pytest.raises(ParseError, match="unknown kind 'no_such_kind'"):
+        ParsePool().parse(DOCUMENT, source("no_such_kind"))
 
 
 def test_a_program_that_forgets_to_close_ends_without_hanging(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ import pytest
 from feedhub.errors import ParseError
 from feedhub.model.document import Document
 from feedhub.model.source import DetailMap, FieldMap, Source
-from feedhub.runtime.parse_pool import InlineParser, ParsePool
+from feedhub.runtime.parse_pool import ParsePool
+from feedhub.sources.mapped.full_text import read_detail
 
 SOURCE = Source(name="s", url="https://f.example/", detail=DetailMap(css="article"))
 DOCUMENT = Document(url="https://f.example/1", body=b"<html><article><p>Text</p></article></html>", digest="")
@@ -23,7 +24,7 @@ def pool() -> Iterator[ParsePool]:
     pool.close()
 
 
-def test_the_pool_and_the_inline_parser_agree_on_a_detail(pool: ParsePool) -> None:
+def test_a_detail_crosses_processes(pool: ParsePool) -> None:
     fields = replace(SOURCE, detail=DetailMap(css="article", fields=(("title", FieldMap(paths=("p",))),)))
     found = pool.detail(DOCUMENT, fields)
 
@@ -31,17 +32,12 @@ def test_the_pool_and_the_inline_parser_agree_on_a_detail(pool: ParsePool) -> No
     assert found.content.value == "<article><p>Text</p></article>"
     assert found.item is not None
     assert found.item.title == "Text"
-    assert found == InlineParser().detail(DOCUMENT, fields)
+    assert found == read_detail(DOCUMENT, fields)
 
 
 def test_a_detail_that_is_missing_says_so_across_processes(pool: ParsePool) -> None:
     with pytest.raises(ParseError, match='detail: css "main" matches nothing'):
         pool.detail(DOCUMENT, replace(SOURCE, detail=DetailMap(css="main")))
-
-
-def test_the_inline_parser_gives_the_same_reason() -> None:
-    with pytest.raises(ParseError, match='detail: css "main" matches nothing'):
-        InlineParser().detail(DOCUMENT, replace(SOURCE, detail=DetailMap(css="main")))
 
 
 def test_a_detail_that_takes_too_long_costs_itself(pool: ParsePool) -> None:

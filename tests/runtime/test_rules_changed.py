@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from feedhub.config.load import load
 from feedhub.model.report import Outcome
 from feedhub.runtime.hub import Hub
-from feedhub.runtime.parse_pool import InlineParser
+from feedhub.runtime.plugins import load_settings
 
 FEED = """<rss version='2.0'><channel><title>A</title>
 <item><title>One</title><guid>1</guid></item><item><title>AD</title><guid>2</guid></item></channel></rss>"""
@@ -16,8 +15,7 @@ TAGS = "rules: [{name: tagged, when: {title: One}, then: {tag: [first]}}]\n"
 
 def poll(folder: Path, rules: str) -> tuple[Outcome, int]:
     (folder / "feedhub.yaml").write_text(SITE + rules)
-    with Hub(load(str(folder / "feedhub.yaml"))) as hub:
-        hub.__dict__["parser"] = InlineParser()
+    with Hub(load_settings(str(folder / "feedhub.yaml"))) as hub:
         (report,) = hub.poll(everything=True).reports
         return report.outcome, report.new
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from feedhub.config.load import load
 from feedhub.model.report import Outcome, PollReport
 from feedhub.runtime.hub import Hub
+from feedhub.runtime.plugins import load_settings
 from feedhub.sources.feed import web_feed
 from feedhub.sources.feed.web_feed import USED_OF_ENTRIES, USED_OF_FEEDS
 
@@ -33,7 +33,7 @@ class Paper:
 
     def poll(self, **said: str) -> PollReport:
         (self.folder / "in.xml").write_text(self.feed.format(**{**FIRST, **said}))
-        with Hub(load(str(self.folder / "feedhub.yaml"))) as hub:
+        with Hub(load_settings(str(self.folder / "feedhub.yaml"))) as hub:
             return hub.poll(everything=True).reports[0]
 
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qs
 
-from feedhub.config.load import load
 from feedhub.model.output import Site
 from feedhub.model.report import PublishReport
 from feedhub.runtime.hub import Hub
+from feedhub.runtime.plugins import load_settings
 from feedhub.runtime.websub import HubPinger, PingAfterPublish, changed_feeds
 from support.fetching import NOW, http_fetcher
 from support.server import LoopbackServer, Wire, serve, unused_port
@@ -136,7 +136,7 @@ def test_after_a_publish_the_hub_of_the_present_configuration_is_told(tmp_path: 
         hub_url: list[str | None] = [server.url("/one")]
         pinging = PingAfterPublish(lambda _: hub_url[0])
         report = PublishReport(written=("feeds/tech.atom",))
-        with Hub(load(str(tmp_path / "feedhub.yaml"))) as hub:
+        with Hub(load_settings(str(tmp_path / "feedhub.yaml"))) as hub:
             pinging.reloaded(hub)
             pinging.published(report)
             until(lambda: len(server.log) == 1)

@@ -7,8 +7,8 @@ import pytest
 from feedhub.errors import ParseError
 from feedhub.model.document import Document
 from feedhub.model.source import Source
-from feedhub.sources.kinds import read_document
 from feedhub.sources.markup.clean import HtmlCleaner
+from support.reading import read_document
 
 FEEDS = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "feeds"
 FILES = sorted(path for path in FEEDS.glob("*/*") if path.is_file())

@@ -5,8 +5,8 @@ import pytest
 from feedhub.errors import ParseError
 from feedhub.model.document import Document
 from feedhub.model.source import DetailMap, FieldMap, RecordMap, Source
-from feedhub.sources.kinds import read_document
 from feedhub.sources.mapped.full_text import read_detail
+from support.reading import read_document
 
 WALL = "<!DOCTYPE html><html><head><title>Just a moment...</title></head><body><a href=/x>Why?</a></body></html>"
 CAPTCHA = "<html><body><p>Please solve this</p><div class=g-recaptcha></div></body></html>"

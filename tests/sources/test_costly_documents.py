@@ -8,11 +8,10 @@ import pytest
 from feedhub.errors import ParseError
 from feedhub.model.document import Document
 from feedhub.model.source import Source
-from feedhub.sources import KINDS
 from feedhub.sources.feed.discover import discover_feeds
-from feedhub.sources.kinds import read_prepared
 from feedhub.sources.mapped.html_page import read_page
 from feedhub.sources.markup.clean import is_crowded
+from support.reading import read_prepared
 
 URL = "https://feeds.example/f"
 NAMES = [f"a{number}" for number in range(100_000)]
@@ -71,7 +70,7 @@ NIGHTLY = [pytest.param(text, 1, 30.0, id=f"{name}: all", marks=pytest.mark.nigh
 def test_a_document_made_to_be_slow_is_not(text: Callable[[int], str], part: int, seconds: float) -> None:
     document = Document(url=URL, body=text(part).encode(), digest="")
     started = time.process_time()
-    feed = read_prepared(document, Source(name="s", url=URL), KINDS)
+    feed = read_prepared(document, Source(name="s", url=URL))
 
     # Minutes at full size without the bounds; a third of the limit or less when nothing else runs.
     assert time.process_time() - started < seconds
@@ -82,7 +81,7 @@ def test_a_document_made_to_be_slow_is_not(text: Callable[[int], str], part: int
 @pytest.mark.nightly
 def test_of_a_document_of_a_million_elements_the_rest_is_not_read_and_that_is_said() -> None:
     body = rss("".join(f"<item><title>{n}</title>{'<x/>' * 98}</item>" for n in range(3_000))).encode()
-    feed = read_prepared(Document(url=URL, body=body, digest=""), Source(name="s", url=URL), KINDS)
+    feed = read_prepared(Document(url=URL, body=body, digest=""), Source(name="s", url=URL))
 
     assert 1_900 < len(feed.items) <= 2_001
     assert "the rest was not read: it has more than 200000 elements" in feed.notes

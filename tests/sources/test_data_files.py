@@ -11,8 +11,8 @@ import pytest
 from feedhub.errors import ParseError
 from feedhub.model.document import Document
 from feedhub.model.source import Source
-from feedhub.sources.kinds import read_document
 from support.parsed import feed_as_plain
+from support.reading import read_document
 
 DATA = Path(__file__).parent / "data"
 CASES = sorted(path.name.removesuffix(".expected.json") for path in DATA.glob("*.expected.json"))

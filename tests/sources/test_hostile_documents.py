@@ -15,10 +15,10 @@ from feedhub.model.document import Document
 from feedhub.model.item import ParsedFeed, ParsedItem
 from feedhub.model.source import Source
 from feedhub.sources.feed.dialects import person_in
-from feedhub.sources.kinds import read_document
 from feedhub.sources.markup.clean import http_url
 from feedhub.sources.records import read_records, seconds_of
 from support.examples import examples
+from support.reading import read_document
 
 URL = "https://feeds.example/f"
 
@@ -254,11 +254,6 @@ def test_people_are_read_in_the_forms_of_rss(text: str, expected: dict[str, str]
 )
 def test_durations_in_all_their_forms(value: object, seconds: int | None) -> None:
     assert seconds_of(value) == (None if value is True else seconds)
-
-
-def test_an_unknown_kind_is_told() -> None:
-    with pytest.raises(ParseError, match="unknown kind 'telepathy'"):
-        read(rss(), kind="telepathy")
 
 
 def test_a_date_in_greek_is_read_by_the_reader_that_knows_it() -> None:

@@ -9,8 +9,8 @@ from feedhub.errors import ParseError
 from feedhub.model.document import Document
 from feedhub.model.item import ParsedFeed
 from feedhub.model.source import FieldMap, RecordMap, Source
-from feedhub.sources.kinds import read_document
 from feedhub.sources.mapped.html_page import trace_html_page
+from support.reading import read_document
 
 URL = "https://news.example/list/page.html"
 NOON = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)

@@ -15,10 +15,10 @@ from feedhub.errors import ParseError
 from feedhub.model.document import Document
 from feedhub.model.item import ParsedFeed, ParsedItem
 from feedhub.model.source import FIELDS, FieldMap, PageMap, RecordMap, Source
-from feedhub.sources.kinds import read_document
-from feedhub.sources.mapped.json_api import traced
+from feedhub.sources.mapped.json_api import trace_json_api
 from feedhub.sources.mapped.record import LONGEST_MARKDOWN
 from support.examples import examples
+from support.reading import read_document
 
 URL = "https://api.example/v1/list"
 NOW = datetime(2026, 2, 5, 9, 0, tzinfo=UTC)
@@ -448,7 +448,7 @@ def test_a_trace_shows_what_each_path_gave_on_the_records_that_are_kept() -> Non
             {**GOOD, "tags": [1]},
         ]
     }
-    first, second = traced(document_of(body), source, 2)
+    first, second = trace_json_api(document_of(body), source, 2)
 
     assert [(trace.field, trace.path, trace.state, trace.value) for trace in first.fields] == [
         ("id", "id", "gave", '"1"'),
@@ -466,7 +466,7 @@ def test_a_trace_shows_what_each_path_gave_on_the_records_that_are_kept() -> Non
 
 def test_a_trace_fails_as_the_poll_would_before_any_record() -> None:
     with pytest.raises(ParseError, match="items: list: there is no `list`"):
-        traced(document_of({}), source_of(PLAIN, items="list"), 1)
+        trace_json_api(document_of({}), source_of(PLAIN, items="list"), 1)
 
 
 VALUES = st.recursive(
@@ -511,7 +511,7 @@ def test_any_json_under_any_mapping_gives_a_feed_or_a_parse_error(
         document = document_of(json.dumps(body).encode("utf-8", "surrogatepass"))
         try:
             feed = read_document(document, source)
-            traces = traced(document, source, 3)
+            traces = trace_json_api(document, source, 3)
         except ParseError as exc:
             assert str(exc)  # noqa: PT017 - a value is as good as an error with a reason
             continue

@@ -14,7 +14,7 @@ from feedhub.errors import ParseError
 from feedhub.model.document import Document
 from feedhub.model.item import ParsedFeed
 from feedhub.model.source import FieldMap, PageMap, RecordMap, Source
-from feedhub.sources.kinds import read_document
+from support.reading import read_document
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "finews"
 CLOCK = "%Y-%m-%d %H:%M:%S"

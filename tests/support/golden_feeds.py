@@ -13,9 +13,9 @@ from typing import Any
 from feedhub.errors import ParseError
 from feedhub.model.document import Document
 from feedhub.model.source import Source
-from feedhub.sources.kinds import read_document
 from feedhub.sources.markup.clean import HtmlCleaner
 from support.parsed import as_plain
+from support.reading import read_document
 
 ROOT = Path(__file__).resolve().parents[2]
 FEEDS = ROOT.parent / "shared" / "data" / "feeds"

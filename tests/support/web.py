@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from feedhub.config.load import load
 from feedhub.model.settings import WebSettings
 from feedhub.runtime.hub import Hub
 from feedhub.runtime.metrics import Metrics
+from feedhub.runtime.plugins import load_settings
 from feedhub.web.protocol import Limits
 from feedhub.web.server import WebServer
 
@@ -96,7 +96,7 @@ def served(
     (folder / "output" / "feeds").mkdir(parents=True, exist_ok=True)
     (folder / "output" / "feeds" / "all.atom").write_bytes(FEED)
     metrics = Metrics()
-    with Hub(load(str(folder / "feedhub.yaml"))) as hub:
+    with Hub(load_settings(str(folder / "feedhub.yaml"))) as hub:
         server = WebServer(hub, WebSettings(port=0), metrics=metrics, limits=limits, **{"keep": 0.0, **kept})
         server.start()
         try:

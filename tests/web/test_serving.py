@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from feedhub.config.load import load
 from feedhub.errors import ServeError
 from feedhub.model.report import Outcome, PollReport, PublishReport
 from feedhub.model.settings import WebSettings
 from feedhub.runtime.daemon import Daemon, Stop
 from feedhub.runtime.hub import Hub
+from feedhub.runtime.plugins import load_settings
 from feedhub.web.server import WebBeside
 from support.cli_runs import rss, run, write_project
 from support.server import unused_port
@@ -73,7 +73,7 @@ def test_serve_without_a_usable_store_ends_at_once(config: Path) -> None:
 
 
 def on(config: Path, web: WebSettings) -> Hub:
-    return Hub(replace(load(str(config)), web=web))
+    return Hub(replace(load_settings(str(config)), web=web))
 
 
 def test_beside_the_daemon_the_server_follows_the_configuration_and_counts(config: Path) -> None:

@@ -47,9 +47,11 @@ def init(
     Also writes its JSON Schema and the output folder."""
     from feedhub.cli.screen import own_command
     from feedhub.config.reference import starter_files
+    from feedhub.config.schema_sources import usable_kinds
+    from feedhub.runtime.plugins import source_kinds
 
     root = Path(folder)
-    for name, content in starter_files().items():
+    for name, content in starter_files(usable_kinds(source_kinds())).items():
         path = root / name
         written = _write_new(path, content if isinstance(content, bytes) else content.encode())
         session.screen.say(f"wrote {path}" if written else f"left alone, it is there already: {path}")
@@ -93,8 +95,13 @@ def check(session: Session, as_json: JsonOption = False) -> None:
 def schema(session: Session) -> None:
     """Print the JSON Schema of the configuration, for editors."""
     from feedhub.config.schema import json_schema_text
+    from feedhub.config.schema_sources import usable_kinds
+    from feedhub.runtime.plugins import source_kinds
 
-    session.screen.document(json_schema_text())
+    table = usable_kinds(source_kinds())
+    session.screen.document(json_schema_text(table))
+    for name, reason in table.broken:
+        session.screen.tell(f"left out: kind {name}, whose plugin {reason}")
 
 
 @command()

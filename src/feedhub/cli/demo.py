@@ -14,10 +14,10 @@ from typing import Any, Final
 
 from feedhub.cli.screen import Screen, own_command
 from feedhub.cli.views import explanation_json, print_run, run_json
-from feedhub.config.load import load
 from feedhub.errors import UsageError
 from feedhub.model.report import Explanation, PollRun
 from feedhub.runtime.hub import Hub
+from feedhub.runtime.plugins import load_settings
 
 _MEDIA_TYPES: Final = {
     "rss": "application/rss+xml",
@@ -88,7 +88,7 @@ def run_demo(screen: Screen, folder: str | None, *, as_json: bool) -> None:
     documents = {file.name: file.read_bytes() for file in files("feedhub.cli.demo_data").iterdir() if file.is_file()}
     with serving(documents) as host:
         config = _write_config(root, documents[CONFIG].decode(), host)
-        with Hub(load(str(config), environ={})) as hub:
+        with Hub(load_settings(str(config), environ={})) as hub:
             runs = hub.poll(everything=True), hub.poll(everything=True)
             merged = tuple(_merged(hub))
             feeds = _published_feeds(hub)

@@ -98,9 +98,9 @@ class Session:
         Raises:
             ConfigError: it cannot be used.
         """
-        from feedhub.config.load import load
+        from feedhub.runtime.plugins import load_settings
 
-        settings = load(self.options.config, self.options.overrides)
+        settings = load_settings(self.options.config, self.options.overrides)
         self.masked.hide(settings.secrets)
         return settings
 

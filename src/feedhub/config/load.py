@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
 from typing import Final
@@ -11,12 +11,13 @@ from urllib.parse import unquote, urlsplit
 from feedhub.config.addresses import source_address, url_secrets
 from feedhub.config.files import apply_overrides, expand, find_config, parse_overrides, read_files, root_of
 from feedhub.config.outputs import CategoryTable, category_table, mentions, read_posts, read_theme
-from feedhub.config.schema import Config, IncludedConfig
-from feedhub.config.schema_sources import SourceSection
+from feedhub.config.schema import IncludedConfig, sections_for
+from feedhub.config.schema_sources import SourceSection, usable_kinds
 from feedhub.config.section import OVERRIDES, ConfigFile, check_section
 from feedhub.config.settle import Checked, repeated_names, request_headers, settle
 from feedhub.config.yaml_tree import Path
 from feedhub.errors import ConfigError
+from feedhub.model.kind import KindTable
 from feedhub.model.settings import Problem, Settings
 
 SHORTEST: Final = 4
@@ -106,10 +107,13 @@ def load(
     overrides: Sequence[str] = (),
     environ: Mapping[str, str] = os.environ,
     cwd: str | None = None,
+    *,
+    kinds: Callable[[frozenset[str]], KindTable],
 ) -> Settings:
     """Return what the configuration says; ``path`` as in ``-c``, ``overrides`` as in ``--set``.
 
-    ``cwd`` is the folder that ``path`` is relative to; None means the current one.
+    ``cwd`` is the folder that ``path`` is relative to; None means the current one. ``kinds`` gives the kinds that
+    there are, for the names that sources say.
 
     Raises:
         ConfigError: with every problem of every file.
@@ -126,10 +130,20 @@ def load(
     problems += found
     loaded = [_filled_in(file, environ, problems) for file in files]
     known = worth_hiding(value for each in loaded for values in each.taken.values() for value in values)
-    settings = _settled(root_of(main), loaded, problems, known)
+    table = usable_kinds(kinds(frozenset(_kinds_named(each.file for each in loaded))))
+    settings = _settled(root_of(main), loaded, problems, known, table)
     if settings is None:
         raise ConfigError(tuple(without_values(problem, known) for problem in _in_order(problems, files)))
     return settings
+
+
+def _kinds_named(files: Iterable[ConfigFile]) -> Iterator[str]:
+    for file in files:
+        entries = file.value.get("sources")
+        for entry in entries if isinstance(entries, list) else ():
+            kind = entry.get("kind") if isinstance(entry, dict) else None
+            if isinstance(kind, str):
+                yield kind
 
 
 def _filled_in(file: ConfigFile, environ: Mapping[str, str], problems: list[Problem]) -> _Loaded:
@@ -147,10 +161,13 @@ def _filled_in(file: ConfigFile, environ: Mapping[str, str], problems: list[Prob
     )
 
 
-def _settled(root: str, loaded: Sequence[_Loaded], problems: list[Problem], known: Sequence[str]) -> Settings | None:
+def _settled(
+    root: str, loaded: Sequence[_Loaded], problems: list[Problem], known: Sequence[str], table: KindTable
+) -> Settings | None:
     """Return the settings, or None after adding everything that is wrong to ``problems``."""
     files = [each.file for each in loaded]
-    config, found = check_section(files[0], Config)
+    main_section, included_section = sections_for(table)
+    config, found = check_section(files[0], main_section)
     problems += found
     posts, found = read_posts(config.output.jekyll if config else None, files[0], root)
     problems += found
@@ -158,11 +175,11 @@ def _settled(root: str, loaded: Sequence[_Loaded], problems: list[Problem], know
     problems += found
     sections: list[IncludedConfig | None] = [config]
     for file in files[1:]:
-        section, found = check_section(file, IncludedConfig)
+        section, found = check_section(file, included_section)
         sections.append(section)
         problems += found
     problems += repeated_names(files)
-    table, of_sources, of_rules = _categories(files)
+    categories, of_sources, of_rules = _categories(files)
     problems += of_rules
     if problems or config is None:
         problems += of_sources.values()
@@ -179,7 +196,7 @@ def _settled(root: str, loaded: Sequence[_Loaded], problems: list[Problem], know
             parts.append(Checked(file=each.file, section=section, unusable=unusable))
             secrets |= hidden_values(each.taken, section.sources, ())
             secrets |= address_secrets(each.taken, section.sources)
-    return settle(root, config, parts, table, posts=posts, templates=templates, secrets=worth_hiding(secrets))
+    return settle(root, config, parts, categories, posts=posts, templates=templates, secrets=worth_hiding(secrets))
 
 
 def _categories(files: Sequence[ConfigFile]) -> tuple[CategoryTable, dict[tuple[str, int], Problem], list[Problem]]:

@@ -7,16 +7,17 @@ from typing import Any, Final, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from feedhub.config.schema import Config, json_schema_text
+from feedhub.config.schema import json_schema_text, sections_for
 from feedhub.config.schema_base import Section, all_sections, default_text, plain_form, section_of, stated_form
+from feedhub.model.kind import KindTable
 
 
-def starter_files() -> dict[str, str | bytes]:
+def starter_files(table: KindTable) -> dict[str, str | bytes]:
     """Return the files of a new project: paths relative to its folder, with forward slashes, and their contents."""
     starter = files("feedhub.config").joinpath("starter.yaml").read_text(encoding="utf-8")
     return {
         "config/feedhub.yaml": starter,
-        "config/feedhub.schema.json": json_schema_text(),
+        "config/feedhub.schema.json": json_schema_text(table),
         "output/.gitkeep": b"",
     }
 
@@ -42,10 +43,10 @@ _HEADINGS: Final = {
 _PLAIN_FORMS: Final = {str: "text", int: "whole number", float: "number", bool: "true or false"}
 
 
-def configuration_reference() -> str:
+def configuration_reference(table: KindTable) -> str:
     """Return the reference in Markdown; it says what the code says, so a test can hold the file current."""
     intro = files("feedhub.config").joinpath("reference_intro.md").read_text(encoding="utf-8")
-    return intro + "".join(_section(section) for section in all_sections(Config))
+    return intro + "".join(_section(section) for section in all_sections(sections_for(table)[0]))
 
 
 def _section(section: type[Section]) -> str:
@@ -96,7 +97,3 @@ def _form(annotation: Any, metadata: list[Any]) -> str:
     if origin is dict:
         return f"{_form(arguments[0], [])} → {'mapping' if inner else _form(arguments[1], [])}"
     return "mapping" if inner else _PLAIN_FORMS[plain]
-
-
-if __name__ == "__main__":
-    print(configuration_reference(), end="")  # noqa: T201 - this is how docs/configuration.md is written

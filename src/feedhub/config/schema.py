@@ -1,6 +1,7 @@
 """The YAML of ``rules:`` (SPEC §5)."""
 
 import json
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, create_model, model_validator
@@ -30,7 +31,8 @@ from feedhub.config.forms import (
 )
 from feedhub.config.schema_base import Fault, Section, all_sections, default_text, refuse
 from feedhub.config.schema_mapping import InnerFolder, PostName, Whole
-from feedhub.config.schema_sources import Identities, SourceSection
+from feedhub.config.schema_sources import Identities, SourceSection, source_section
+from feedhub.model.kind import KindTable
 from feedhub.rules.categorize import CONDITION_FIELDS, ConditionForm
 from feedhub.rules.patterns import compile_pattern
 
@@ -302,10 +304,22 @@ class Config(IncludedConfig):
     websub: WebSubSection = Field(default=WebSubSection(), description="Pushing changes to readers.")
 
 
-def json_schema() -> dict[str, Any]:
+@lru_cache(maxsize=2)
+def sections_for(table: KindTable) -> tuple[type[Config], type[IncludedConfig]]:
+    """Return what the main file and an included one may hold where sources are of the kinds of ``table``."""
+    section: Any = source_section(table)
+    keys: dict[str, Any] = {"sources": (list[section], IncludedConfig.model_fields["sources"])}
+    return (
+        create_model("Config", __base__=Config, __doc__=Config.__doc__, **keys),
+        create_model("IncludedConfig", __base__=IncludedConfig, __doc__=IncludedConfig.__doc__, **keys),
+    )
+
+
+def json_schema(table: KindTable) -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of a configuration file, for editors."""
-    schema = Config.model_json_schema(by_alias=True)
-    sections = {section.__name__: section for section in all_sections(Config)}
+    config, _ = sections_for(table)
+    schema = config.model_json_schema(by_alias=True)
+    sections = {section.__name__: section for section in all_sections(config)}
     for name, section_schema in {**schema["$defs"], "Config": schema}.items():
         _write_defaults(section_schema["properties"], sections[name])
     replace = schema["$defs"]["ActionSection"]["properties"]["replace"]
@@ -325,6 +339,6 @@ def _write_defaults(properties: dict[str, Any], section: type[Section]) -> None:
             described["default"] = default
 
 
-def json_schema_text() -> str:
+def json_schema_text(table: KindTable) -> str:
     """Return the JSON Schema as it stands in the file ``feedhub.schema.json``."""
-    return json.dumps(json_schema(), ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+    return json.dumps(json_schema(table), ensure_ascii=False, indent=2, sort_keys=True) + "\n"

@@ -1,15 +1,26 @@
 """What only shows once the kind of a source is known: which keys it has, what its paths are written in (SPEC §3.1)."""
 
 import re
-from collections.abc import Callable, Iterator
-from typing import Annotated, Final, Literal, Self, get_args
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Annotated, Any, ClassVar, Final, Literal, Self, get_args
 
-from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
 from feedhub.config.addresses import SourceUrl, WebUrl, has_credentials, is_web
 from feedhub.config.forms import (
     Count,
     Cron,
+    Duration,
     Encoding,
     Every,
     Flag,
@@ -19,6 +30,7 @@ from feedhub.config.forms import (
     Interval,
     KeyName,
     Line,
+    Names,
     PatternText,
     Silence,
     Size,
@@ -38,49 +50,36 @@ from feedhub.config.schema_mapping import (
     SourceCategorySection,
 )
 from feedhub.config.yaml_tree import Path
+from feedhub.model.kind import KeyForm, KindKey, KindTable, SourceKind
 from feedhub.rules.json_paths import compile_path
 
-_MAPPING_KEYS: Final = ("items", "fields", "where", "error", "pages")
 _PLACEHOLDER: Final = re.compile(r"\{\s*(page|cursor)\s*\}")
 _NAMES: Final = re.compile(r"\{([^{}]*)\}")
 
 
-def kind_faults(source: "SourceSection") -> Iterator[Fault]:
+def _kind_faults(source: "SourceSection") -> Iterator[Fault]:
     """Yield what does not fit the kind of a source, every fault at the key it is about."""
-    if source.kind == "feed":
-        for key in _MAPPING_KEYS:
-            if getattr(source, key) is not None:
-                yield Fault((key,), "belongs to kind: json or html; this source is of kind: feed")
-    else:
-        yield from _record_faults(source)
-        yield from _page_faults(source)
-    yield from _category_faults(source)
-    yield from _request_faults(source)
+    kind = source.declared_kind()
+    for name, kinds in source.kinds_by_key().items():
+        if kind.key(name) is None and name in source.model_fields_set:
+            yield Fault((name,), f"belongs to kind: {' or '.join(kinds)}; this source is of kind: {kind.name}")
+    for key in kind.keys:
+        value = source.own(key.name)
+        if key.required and (value is None or (isinstance(value, FieldsSection) and not any(value.given()))):
+            yield Fault((key.name,), f"is required: {key.required}")
 
 
-def _record_faults(source: "SourceSection") -> Iterator[Fault]:
-    is_json = source.kind == "json"
-    if source.fields is None or not any(source.fields.given()):
-        yield Fault(("fields",), "is required: which part of a record is which field, such as {title: …, link: …}")
-    if source.items is None and not is_json:
-        yield Fault(("items",), "is required: the CSS selector that finds the records of the page")
+def _path_check(kind: SourceKind) -> Callable[[str], object]:
+    """Return what accepts a path to the records of a kind, or raises ValueError with one readable line."""
+    if kind.paths == "jmespath":
+        return compile_path
+    # Most configurations have no pages.
+    from feedhub.rules.selectors import check_element_selector
+
+    return check_element_selector
 
 
-def check_list_path(text: str, kind: str | None) -> None:
-    """Accept a path to, or a condition on, the records of a list; of a kind that is not known, any.
-
-    Raises:
-        ValueError: one readable line saying what is wrong with it.
-    """
-    if kind == "json":
-        compile_path(text)
-    elif kind == "html":
-        from feedhub.rules.selectors import check_element_selector
-
-        check_element_selector(text)
-
-
-def path_faults(fields: FieldsSection, where: Path, *, is_json: bool) -> Iterator[Fault]:
+def _field_faults(fields: FieldsSection, where: Path, *, is_json: bool) -> Iterator[Fault]:
     """Yield every path of ``fields`` that cannot be used; ``where`` is the way to them."""
     check: Callable[[str], object] = compile_path
     if not is_json:
@@ -102,14 +101,17 @@ def _refused(check: Callable[[str], object], text: str, path: Path) -> Iterator[
 
 
 def _page_faults(source: "SourceSection") -> Iterator[Fault]:
+    kind = source.declared_kind()
+    if kind.key("pages") is None:
+        return
     used = set(_PLACEHOLDER.findall(source.url))
-    pages = source.pages
-    if pages is None:
+    pages = source.own("pages")
+    if not isinstance(pages, PagesSection):
         if used:
             yield Fault(("url",), f"holds {{{min(used)}}}, but no pages: says what it is")
         return
-    if pages.cursor and source.kind == "html":
-        yield Fault(("pages", "cursor"), "is a path in a JSON answer; this source is of kind: html")
+    if pages.cursor and kind.paths != "jmespath":
+        yield Fault(("pages", "cursor"), f"is a path in a JSON answer; this source is of kind: {kind.name}")
     wanted = set() if pages.link else {"cursor" if pages.cursor else "page"}
     if used - wanted:
         yield Fault(("url",), f"holds {{{min(used - wanted)}}}, which pages: does not give")
@@ -137,11 +139,12 @@ def _category_faults(source: "SourceSection") -> Iterator[Fault]:
 
 
 def _mapped(source: "SourceSection") -> set[str]:
-    """Return the fields that a mapped source gives; empty for a feed, which may give any."""
-    if source.kind == "feed" or source.fields is None:
+    """Return the fields that a mapped source gives; empty for other kinds, which may give any."""
+    mapped = source.own("fields")
+    if not isinstance(mapped, FieldsSection):
         return set()
     detail = source.detail.fields if source.detail else None
-    return {name for fields in (source.fields, detail) if fields for name, _ in fields.given()}
+    return {name for fields in (mapped, detail) if fields for name, _ in fields.given()}
 
 
 def _request_faults(source: "SourceSection") -> Iterator[Fault]:
@@ -184,17 +187,15 @@ Identities = dict[KeyName, IdentitySection]
 class SourceSection(Section):
     """One upstream feed."""
 
+    # The keys of every source stand here; ``source_section`` adds those that kinds declare.
+    kinds: ClassVar[tuple[SourceKind, ...]] = ()
     name: SourceName = Field(description="Unique name, used in commands and reports.", examples=["hn"])
     url: SourceUrl = Field(
         description="`http(s)://` address, `file:` URL or path of a local file; a user and password in it are sent as "
         "an Authorization header.",
         examples=["https://news.ycombinator.com/rss"],
     )
-    kind: Literal["feed", "json", "html"] = Field(
-        default="feed",
-        description="How the source is read: `feed` is RSS, Atom, RDF, CDF or JSON Feed; `json` is an API that answers "
-        "in JSON or JSONP; `html` is a page.",
-    )
+    kind: str = Field(default="feed", description="How the source is read.")
     category: CategoryForm = Field(
         default=SourceCategorySection(),
         description="Slugs or titles of the categories that its items go to, or a category for each value of a field.",
@@ -227,23 +228,6 @@ class SourceSection(Section):
         description="What happens to markup: cleaned by an allow-list, left as it is, or turned into text.",
     )
     identity: Identities = Field(default={}, description="Named keys of this source, added to the global ones.")
-    items: Line | None = Field(
-        default=None,
-        description="Where the records are: JMESPath (default: the document itself), or CSS selector in a page.",
-        examples=["data.list"],
-    )
-    fields: FieldsSection | None = Field(default=None, description="Which part of a record is which field.")
-    where: Line | None = Field(
-        default=None,
-        description="Keeps the records for which this holds: JMESPath, or CSS selector in a page.",
-        examples=["ad == `false`"],
-    )
-    error: Line | None = Field(
-        default=None,
-        description="The poll fails when this holds for the answer: JMESPath, or CSS selector that finds something.",
-        examples=["errno != `0`"],
-    )
-    pages: PagesSection | None = Field(default=None, description="Further pages of the list.")
     detail: DetailSection | None = Field(default=None, description="A second request for the text of each new item.")
     method: Literal["GET", "POST"] = Field(default="GET", description="How the list is asked for.")
     body: RequestBody | None = Field(
@@ -266,26 +250,11 @@ class SourceSection(Section):
     )
     paused: Flag = Field(default=False, description="Keeps the source and its items, but does not poll it.")
 
-    @field_validator("items", "where", "error")
-    @classmethod
-    def _is_a_path(cls, text: str | None, info: ValidationInfo) -> str | None:
-        # Here and not with what fits the kind, so that another fault of the source does not hide it.
-        if text is not None:
-            check_list_path(text, info.data.get("kind"))
-        return text
-
-    @field_validator("fields")
-    @classmethod
-    def _has_paths(cls, fields: FieldsSection | None, info: ValidationInfo) -> FieldsSection | None:
-        if fields is not None and (kind := info.data.get("kind")) in ("json", "html"):
-            refuse(path_faults(fields, (), is_json=kind == "json"))
-        return fields
-
     @field_validator("detail")
     @classmethod
     def _has_json_paths(cls, detail: DetailSection | None) -> DetailSection | None:
         if detail is not None and detail.fields is not None:
-            refuse(path_faults(detail.fields, ("fields",), is_json=True))
+            refuse(_field_faults(detail.fields, ("fields",), is_json=True))
         return detail
 
     @model_validator(mode="after")
@@ -305,5 +274,98 @@ class SourceSection(Section):
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Self:
-        refuse(kind_faults(self))
+        refuse((*_kind_faults(self), *_page_faults(self), *_category_faults(self), *_request_faults(self)))
         return self
+
+    def declared_kind(self) -> SourceKind:
+        """Return what the kind of the source declares."""
+        return next(kind for kind in self.kinds if kind.name == self.kind)
+
+    @classmethod
+    def kinds_by_key(cls) -> dict[str, list[str]]:
+        """Return the keys that kinds declare, and which kinds have each."""
+        names = dict.fromkeys(key.name for kind in cls.kinds for key in kind.keys)
+        return {name: [kind.name for kind in cls.kinds if kind.key(name)] for name in names}
+
+    def own(self, name: str) -> object:
+        """Return the value of a key that only some kinds have; None if this one has not or it is not given."""
+        return getattr(self, name) if self.declared_kind().key(name) else None
+
+
+_FORMS: Final[dict[KeyForm, Any]] = {
+    KeyForm.LINE: Line,
+    KeyForm.LINES: Names,
+    KeyForm.COUNT: Count,
+    KeyForm.FLAG: Flag,
+    KeyForm.DURATION: Duration,
+    KeyForm.PATTERN: PatternText,
+    KeyForm.PATH: Line,
+    KeyForm.FIELDS: FieldsSection,
+    KeyForm.PAGES: PagesSection,
+}
+
+
+def usable_kinds(table: KindTable) -> KindTable:
+    """Return ``table`` with those kinds among the broken ones whose keys cannot stand beside those of the others."""
+    usable: list[SourceKind] = []
+    broken = list(table.broken)
+    for kind in table.kinds:
+        fault = next(_key_faults(kind, usable), None)
+        if fault:
+            broken.append((kind.name, fault))
+        else:
+            usable.append(kind)
+    return KindTable(kinds=tuple(usable), broken=tuple(broken))
+
+
+def _key_faults(kind: SourceKind, others: Sequence[SourceKind]) -> Iterator[str]:
+    for key in kind.keys:
+        if not key.name.isidentifier() or hasattr(SourceSection, key.name) or key.name in SourceSection.model_fields:
+            yield f"declares the key {key.name!r}, a name that is taken or none"
+        if key.form in (KeyForm.PATH, KeyForm.FIELDS) and kind.paths is None:
+            yield f"declares the key {key.name!r}, but not what its paths are written in"
+        for other in others:
+            same = other.key(key.name)
+            if same and same.form is not key.form:
+                yield f"declares the key {key.name!r} in another form than kind: {other.name}"
+
+
+def _checked_by_kind(key: KindKey, table: KindTable, value: Any, info: ValidationInfo) -> Any:
+    # Here and not with what fits the kind, so that another fault of the source does not hide it.
+    kind = table.kind(str(info.data.get("kind")))
+    if value is not None and kind is not None and kind.key(key.name):
+        if key.form is KeyForm.PATH:
+            _path_check(kind)(value)
+        elif key.form is KeyForm.FIELDS:
+            refuse(_field_faults(value, (), is_json=kind.paths == "jmespath"))
+    return value
+
+
+def source_section(table: KindTable) -> type[SourceSection]:
+    """Return the section of a source that may be of any kind of ``table``, with the keys that those declare."""
+    broken = dict(table.broken)
+
+    def is_usable(name: object) -> object:
+        if isinstance(name, str) and name in broken:
+            raise ValueError(f"{name} is no kind that can be used: its plugin {broken[name]}")
+        return name
+
+    meanings = "; ".join(f"`{kind.name}` is {kind.meaning}" for kind in table.kinds)
+    choice: Any = Literal.__getitem__(tuple(kind.name for kind in table.kinds))
+    keys: dict[str, Any] = {
+        "kind": (
+            Annotated[choice, BeforeValidator(is_usable)],
+            Field(default="feed", description=f"How the source is read: {meanings}."),
+        )
+    }
+    for key in (key for kind in table.kinds for key in kind.keys):
+        keys.setdefault(
+            key.name,
+            (
+                Annotated[_FORMS[key.form] | None, AfterValidator(partial(_checked_by_kind, key, table))],
+                Field(default=key.default, description=key.meaning, examples=[key.example] if key.example else None),
+            ),
+        )
+    section = create_model("SourceSection", __base__=SourceSection, __doc__=SourceSection.__doc__, **keys)
+    section.kinds = table.kinds
+    return section

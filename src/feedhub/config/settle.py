@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Final
 
 from feedhub.config.addresses import absolute, source_address, store_url
 from feedhub.config.files import include_folders
@@ -31,6 +31,7 @@ from feedhub.config.schema_sources import IdentitySection, SourceSection
 from feedhub.config.section import ConfigFile, key_text
 from feedhub.config.yaml_tree import Path
 from feedhub.model.identity import KeyPattern
+from feedhub.model.kind import OptionValue
 from feedhub.model.output import Category, OutputSettings, PostSettings, Retention, Site
 from feedhub.model.settings import Problem, Settings, WebSettings
 from feedhub.model.source import (
@@ -47,6 +48,8 @@ from feedhub.model.source import (
     Source,
 )
 from feedhub.rules.categorize import CONDITION_FIELDS, ConditionField
+
+_LIST_PATHS: Final = ("items", "where", "error")
 
 
 def repeated_names(files: Sequence[ConfigFile]) -> Iterator[Problem]:
@@ -100,10 +103,28 @@ def _repeats(
 
 
 def record_map(section: SourceSection) -> RecordMap | None:
-    """Return the map of the records; None for a feed."""
-    if section.fields is None:
+    """Return the map of the records of a kind that has ``fields``; None for others."""
+    fields = section.own("fields")
+    if not isinstance(fields, FieldsSection):
         return None
-    return RecordMap(fields=_fields(section.fields), items=section.items, where=section.where, error=section.error)
+    items, where, error = (value if isinstance(value := section.own(name), str) else None for name in _LIST_PATHS)
+    return RecordMap(fields=_fields(fields), items=items, where=where, error=error)
+
+
+def page_map(section: SourceSection) -> PageMap | None:
+    """Return how further pages are found, if they are."""
+    pages = section.own("pages")
+    if not isinstance(pages, PagesSection):
+        return None
+    return PageMap(**{name: getattr(pages, name) for name in type(pages).model_fields})
+
+
+def options(section: SourceSection) -> Iterator[tuple[str, OptionValue]]:
+    """Yield what the other keys of the kind say: of those that are given or have a default."""
+    for key in section.declared_kind().keys:
+        value = section.own(key.name)
+        if key.name not in _LIST_PATHS and isinstance(value, str | int | float | list | tuple):
+            yield key.name, tuple(value) if isinstance(value, list) else value
 
 
 def detail_map(section: DetailSection | None) -> DetailMap | None:
@@ -119,13 +140,6 @@ def detail_map(section: DetailSection | None) -> DetailMap | None:
         replace=tuple(section.replace),
         headers=tuple(sorted(section.headers.items())),
     )
-
-
-def page_map(section: PagesSection | None) -> PageMap | None:
-    """Return how further pages are found, if they are."""
-    if section is None:
-        return None
-    return PageMap(**{name: getattr(section, name) for name in type(section).model_fields})
 
 
 def category_map(section: SourceCategorySection) -> CategoryMap | None:
@@ -204,7 +218,8 @@ def settled_source(section: SourceSection, file: ConfigFile, index: int, broken:
         body=section.body.text if section.body else None,
         records=record_map(section),
         detail=detail_map(section.detail),
-        pages=page_map(section.pages),
+        pages=page_map(section),
+        options=tuple(options(section)),
         category_map=category_map(section.category),
         sign=section.sign,
         stale_after=section.stale_after,
@@ -228,6 +243,7 @@ def _settings_digest(source: Source) -> str:
         source.body,
         parts,
         source.sign,
+        *([source.options] if source.options else []),
     )
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from feedhub.model.document import Validators
 from feedhub.model.identity import KeyPattern
+from feedhub.model.kind import OptionValue
 
 FIELDS = (
     "id",
@@ -150,7 +151,8 @@ class Source:
     a document is then read again although it did not change. ``schedule`` is a cron expression of five fields whose
     days of the week are names; ``auto`` follows the rhythm of the source; a ``paused`` source is not polled.
     ``stale_after`` is how long, in seconds, it may bring nothing new before somebody should look: infinite is never,
-    None goes by its own rhythm.
+    None goes by its own rhythm. ``options`` are the keys that only its kind has, but for those that became ``records``
+    and ``pages`` (``model/kind.py``).
     """
 
     name: str
@@ -182,6 +184,11 @@ class Source:
     pages: PageMap | None = None
     category_map: CategoryMap | None = None
     sign: str | None = None
+    options: tuple[tuple[str, OptionValue], ...] = ()
+
+    def option(self, name: str) -> OptionValue | None:
+        """Return what a key of the source's kind says; None when it is not given and has no default."""
+        return dict(self.options).get(name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

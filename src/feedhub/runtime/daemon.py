@@ -1,4 +1,4 @@
-"""The daemon: one thread that takes events, starts polls that are due, stores them and publishes what changed."""
+"""What the daemon is told, whom it tells, and the log line of a poll."""
 
 import logging
 import queue
@@ -14,10 +14,11 @@ from typing import Final, Protocol
 from feedhub.errors import ConfigError, DamagedStoreError, StoreError
 from feedhub.model.report import Outcome, PollReport, PublishReport
 from feedhub.model.settings import Settings
-from feedhub.runtime.hub import Hub
-from feedhub.runtime.poller import DuePoller, FinishedFetch, PollsUnderWay
-from feedhub.runtime.publisher import PublishTimer
-from feedhub.runtime.scheduler import ClockWatch, Scheduler
+from feedhub.runtime.clock import ClockWatch
+from feedhub.runtime.engine import Engine, Finished, UnderWay
+from feedhub.runtime.hub import Hub, plan
+from feedhub.runtime.publisher import Publisher
+from feedhub.runtime.scheduler import Scheduler
 from feedhub.runtime.systemd import Notifier
 from feedhub.runtime.watch import ConfigWatch
 
@@ -95,7 +96,7 @@ def log_poll(report: PollReport) -> None:
 _LONGEST: Final = 60.0
 
 
-class StoreRetry:
+class Patience:
     """Counts store errors and says when to try again: after ``first`` seconds, then after twice as long each time.
 
     What could not be stored stays due, so nothing is lost.
@@ -107,12 +108,12 @@ class StoreRetry:
         self._until = 0.0
 
     @property
-    def may_try(self) -> bool:
+    def is_over(self) -> bool:
         """Whether the store may be tried again."""
         return monotonic() >= self._until
 
     @contextmanager
-    def attempt(self) -> Iterator[None]:
+    def outliving(self) -> Iterator[None]:
         """Swallow a StoreError of the block, log it, and wait longer each time; a block that succeeds ends the wait.
 
         Raises:
@@ -128,7 +129,7 @@ class StoreRetry:
             again = f"{self._wait:g}s"
             log.error("the store cannot be used", extra={"reason": str(error), "again_in": again})
         else:
-            if self._wait and self.may_try:
+            if self._wait and self.is_over:
                 log.warning("the store can be used again")
                 self._wait = 0.0
 
@@ -152,22 +153,22 @@ class Daemon:
         observers: tuple[Observer, ...] = (),
     ) -> None:
         self._waits = hub.waits
-        self._inbox: queue.SimpleQueue[Tick | FinishedFetch | Reload | Stop] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Tick | Finished | Reload | Stop] = queue.SimpleQueue()
         self._read_config = reload
         self._notifier = notifier or Notifier()
         self._observers = observers
-        self._under_way = PollsUnderWay()
-        self._poller = DuePoller(hub, self._inbox.put, self._under_way)
-        self._publish_timer = PublishTimer(
+        self._under_way = UnderWay()
+        self._engine = Engine(hub, self._inbox.put, self._under_way)
+        self._publisher = Publisher(
             hub.publish_due, self._published, gap=self._waits.publish, retry=self._waits.publish_retry
         )
         self._clock = ClockWatch(hub.now, monotonic)
         self._watch = ConfigWatch(lambda: self._inbox.put(Reload("a file was saved")))
-        self._retired: list[DuePoller] = []
+        self._retired: list[Engine] = []
         self._is_tick_pending = False
         self._is_more_due = False
         self._next_start = 0.0
-        self._store_retry = StoreRetry(self._waits.store_retry)
+        self._patience = Patience(self._waits.store_retry)
         self._reload_due: str | None = None
         self._stop_at: float | None = None
 
@@ -177,7 +178,7 @@ class Daemon:
         Raises:
             StoreError: the store is held by another daemon, cannot be opened, or is damaged.
         """
-        hub = self._poller.hub
+        hub = self._engine.hub
         with hub.store.alone("run", wait=1.0):
             self._take_up(hub)
             scheduler = Scheduler(
@@ -204,8 +205,8 @@ class Daemon:
 
     # What happens, one event after the other.
 
-    def _next_event(self) -> "Tick | FinishedFetch | Reload | Stop | None":
-        wait = self._notifier.wait(self._publish_timer.wait(self._waits.tick))
+    def _next_event(self) -> "Tick | Finished | Reload | Stop | None":
+        wait = self._notifier.wait(self._publisher.wait(self._waits.tick))
         if self._stop_at is not None:
             wait = max(0.0, min(wait, self._stop_at - monotonic()))
         try:
@@ -213,9 +214,9 @@ class Daemon:
         except queue.Empty:
             return None
 
-    def _handle(self, event: "Tick | FinishedFetch | Reload | Stop | None") -> None:
+    def _handle(self, event: "Tick | Finished | Reload | Stop | None") -> None:
         match event:
-            case FinishedFetch():
+            case Finished():
                 self._finish(event)
             case Tick():
                 self._is_tick_pending = False
@@ -231,42 +232,42 @@ class Daemon:
         jump = self._clock.jump()
         if jump:
             self._set_by(jump, scheduler)
-        if not self._store_retry.may_try:
+        if not self._patience.is_over:
             return
         if self._reload_due:
             self._reload(self._reload_due)
-        with self._store_retry.attempt():
+        with self._patience.outliving():
             if self._is_more_due and monotonic() >= self._next_start:
                 self._start_due()
             if self._inbox.empty():
-                self._publish_timer.run()
+                self._publisher.run()
 
     def _start_due(self) -> None:
         if self._stop_at is not None:
             return
-        is_offline = self._poller.hub.ingester.is_offline
+        is_offline = self._engine.hub.keeper.is_offline
         # While our own network is down one source is tried now and then; the others wait.
-        most = int(not self._under_way.names) if is_offline else self._poller.room
+        most = int(not self._under_way.names) if is_offline else self._engine.room
         self._next_start = monotonic() + (self._waits.probe if is_offline and most else _BETWEEN_STARTS)
-        self._is_more_due = self._poller.start_due(most)
+        self._is_more_due = self._engine.start_due(most)
 
-    def _finish(self, finished: FinishedFetch) -> None:
-        finished.threads.end(finished)
+    def _finish(self, finished: Finished) -> None:
+        finished.engine.take_back(finished)
         fetched = finished.fetched
         is_cut = self._stop_at is not None and monotonic() >= self._stop_at
         # While the store is out of use nothing waits for it: what is dropped here is still due.
-        if self._poller.is_current(fetched.source) and not is_cut and self._store_retry.may_try:
-            with self._store_retry.attempt():
-                report = self._poller.hub.ingester.ingest(fetched)
+        if self._engine.is_current(fetched.source) and not is_cut and self._patience.is_over:
+            with self._patience.outliving():
+                report = self._engine.hub.keeper.keep(fetched)
                 log_poll(report)
                 if report.outcome is not Outcome.SKIPPED:
-                    self._publish_timer.mark()
+                    self._publisher.mark()
                 for observer in self._observers:
                     observer.polled(report)
-        for poller in [poller for poller in self._retired if not poller.threads.count]:
-            self._retired.remove(poller)
-            poller.threads.close()
-            poller.hub.retire()
+        for engine in [engine for engine in self._retired if not engine.own]:
+            self._retired.remove(engine)
+            engine.close()
+            engine.hub.retire()
 
     def _reload(self, reason: str) -> None:
         self._reload_due = None
@@ -281,18 +282,18 @@ class Daemon:
         self._notifier.ready()
 
     def _change_to(self, settings: Settings, reason: str) -> None:
-        before = self._poller
+        before = self._engine
         if settings == before.hub.settings:
             return
         if settings.store != before.hub.settings.store:
             log.warning("another store is used only after a restart")
         hub = before.hub.renewed(settings)
         self._reload_due = reason  # until it has succeeded: the store may be out of use just now
-        with self._store_retry.attempt():
+        with self._patience.outliving():
             self._take_up(hub)
-            hub.ingester.resume(before.hub.ingester)
-            self._poller = DuePoller(hub, self._inbox.put, self._under_way)
-            self._publish_timer.publish = hub.publish_due
+            hub.keeper.resume(before.hub.keeper)
+            self._engine = Engine(hub, self._inbox.put, self._under_way)
+            self._publisher.publish = hub.publish_due
             self._retired.append(before)
             self._is_more_due = True
             self._reload_due = None
@@ -301,11 +302,11 @@ class Daemon:
     def _take_up(self, hub: Hub) -> None:
         """Bring the store in line with a configuration, and follow its files."""
         hub.sync()
-        hub.plan_polls()
+        plan(hub.store, hub.settings, hub.scheduled, hub.now())
         for problem in hub.settings.problems:
             log.warning("%s", problem)
         self._watch.follow(hub.settings.files, hub.settings.folders)
-        self._publish_timer.mark()
+        self._publisher.mark()
         for observer in self._observers:
             observer.reloaded(hub)
 
@@ -316,9 +317,10 @@ class Daemon:
     def _set_by(self, jump: float, scheduler: Scheduler) -> None:
         """The clock was set: waits move back with it, times of day do not; what was missed is made up once."""
         log.warning("the clock was set, or the machine slept", extra={"by": f"{jump:+.0f}s"})
-        with self._store_retry.attempt():
+        with self._patience.outliving():
             if jump < 0:
-                self._poller.hub.plan_polls(set_by=jump)
+                hub = self._engine.hub
+                plan(hub.store, hub.settings, hub.scheduled, hub.now(), set_by=jump)
         scheduler.wind()
         self._is_more_due = True
 
@@ -336,9 +338,9 @@ class Daemon:
 
     def _end(self) -> None:
         """Cut what is still under way (it stays due), and publish what was stored."""
-        for poller in (self._poller, *self._retired):
-            poller.threads.close()
-            poller.hub.retire()
+        for engine in (self._engine, *self._retired):
+            engine.close()
+            engine.hub.retire()
         self._publish_last()
         for observer in self._observers:
             observer.close()
@@ -349,7 +351,7 @@ class Daemon:
 
         def publish() -> None:
             try:
-                self._publish_timer.run(now=True)
+                self._publisher.run(now=True)
             except StoreError as error:
                 log.error("not everything was published", extra={"reason": str(error)})
 
@@ -368,10 +370,10 @@ class Daemon:
 
     def _keep_house(self) -> None:
         try:
-            report = self._poller.hub.prune()
-            self._poller.hub.store.maintain()
+            report = self._engine.hub.prune()
+            self._engine.hub.store.maintain()
         except StoreError as error:
             log.error("housekeeping failed", extra={"reason": str(error)})
             return
         log.info("housekeeping", extra={"removed": report.items, "keys": report.keys, "ledger": report.ledger})
-        self._publish_timer.mark()
+        self._publisher.mark()

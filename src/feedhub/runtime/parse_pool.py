@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from concurrent.futures.process import BrokenProcessPool
@@ -18,14 +18,15 @@ from pebble import ProcessExpired, ProcessFuture, ProcessPool
 from feedhub.errors import ParseError
 from feedhub.model.document import Document
 from feedhub.model.item import Detail, ParsedFeed
+from feedhub.model.kind import SourceKind
 from feedhub.model.report import RecordTrace
 from feedhub.model.source import Source
-from feedhub.sources import KINDS
+from feedhub.runtime.plugins import source_kind
 
 if TYPE_CHECKING:
     from feedhub.sources.feed.discover import DiscoveredFeed
 
-_PRELOADED = ["feedhub.sources.kinds", "feedhub.sources.feed.web_feed", "feedhub.sources.mapped.full_text"]
+_PRELOADED = ["feedhub.sources.read", "feedhub.sources.feed.web_feed", "feedhub.sources.mapped.full_text"]
 _MOST_WORKERS = 4
 _ATTEMPTS = 3
 
@@ -40,37 +41,12 @@ class _Refusal:
     offers: tuple[str, ...]
 
 
-class InlineParser:
-    """Implements ``Parser`` in this process, without limits; for tests."""
-
-    def __init__(self, kinds: Mapping[str, str] = KINDS) -> None:
-        self._kinds = dict(kinds)
-
-    def parse(self, document: Document, source: Source) -> ParsedFeed:
-        """Return the items of ``document``; see ``feedhub.ports.world.Parser``."""
-        return _raised(_guarded(_prepared, document, source, self._kinds))
-
-    def detail(self, document: Document, source: Source) -> Detail:
-        """Return what a second answer says; see ``feedhub.ports.world.Parser``."""
-        return _raised(_guarded(_detail, document, source))
-
-    def trace(self, document: Document, source: Source, limit: int) -> tuple[RecordTrace, ...]:
-        """Return what each path gave; see ``feedhub.runtime.inspection.PreviewParser``."""
-        return _raised(_guarded(_trace, document, source, limit))
-
-    def offers(self, document: Document) -> "tuple[DiscoveredFeed, ...]":
-        """Return the feeds that a page offers; see ``feedhub.runtime.inspection.PreviewParser``."""
-        return _raised(_guarded(_offers, document))
-
-    def close(self) -> None:
-        """Nothing to stop."""
-
-
 class ParsePool:
     """Implements ``Parser`` over worker processes that start with the first document.
 
     A document that takes longer than ``timeout`` seconds, or whose worker dies, is a ParseError; its worker is
     replaced and the others go on. ``memory`` bounds the address space of a worker in bytes, where the system can.
+    ``kinds`` gives what a kind declares, or raises ParseError.
     """
 
     def __init__(
@@ -79,12 +55,12 @@ class ParsePool:
         workers: int | None = None,
         timeout: float = 20.0,
         memory: int = 1 << 30,
-        kinds: Mapping[str, str] = KINDS,
+        kinds: Callable[[str], SourceKind] = source_kind,
     ) -> None:
         self._workers = workers or min(os.cpu_count() or 1, _MOST_WORKERS)
         self._timeout = timeout
         self._memory = memory
-        self._kinds = dict(kinds)
+        self._kind_of = kinds
         self._pool: ProcessPool | None = None
         self._pending: set[ProcessFuture[Any]] = set()
         self._closed = False
@@ -92,18 +68,19 @@ class ParsePool:
 
     def parse(self, document: Document, source: Source) -> ParsedFeed:
         """Return the items of ``document``; see ``feedhub.ports.world.Parser``."""
-        return self._read(_prepared, document, source, self._kinds)
+        return self._read(_prepared, document, source, self._kind_of(source.kind).reader)
 
     def detail(self, document: Document, source: Source) -> Detail:
         """Return what a second answer says; see ``feedhub.ports.world.Parser``."""
         return self._read(_detail, document, source)
 
     def trace(self, document: Document, source: Source, limit: int) -> tuple[RecordTrace, ...]:
-        """Return what each path gave; see ``feedhub.runtime.inspection.PreviewParser``."""
-        return self._read(_trace, document, source, limit)
+        """Return what each path gave; see ``feedhub.runtime.preview.Looker``."""
+        tracer = self._kind_of(source.kind).tracer
+        return self._read(_trace, document, source, limit, tracer) if tracer else ()
 
     def offers(self, document: Document) -> "tuple[DiscoveredFeed, ...]":
-        """Return the feeds that a page offers; see ``feedhub.runtime.inspection.PreviewParser``."""
+        """Return the feeds that a page offers; see ``feedhub.runtime.preview.Looker``."""
         return self._read(_offers, document)
 
     def _read(self, read: Callable[..., Answer], *given: object) -> Answer:
@@ -190,10 +167,10 @@ def _prepare(memory: int) -> None:
 # The readers are imported where they work: this process needs none of them, and mostly nothing is read.
 
 
-def _prepared(document: Document, source: Source, kinds: Mapping[str, str]) -> ParsedFeed:
-    from feedhub.sources.kinds import read_prepared
+def _prepared(document: Document, source: Source, reader: str) -> ParsedFeed:
+    from feedhub.sources.read import read_prepared
 
-    return read_prepared(document, source, kinds)
+    return read_prepared(document, source, reader)
 
 
 def _detail(document: Document, source: Source) -> Detail:
@@ -202,10 +179,10 @@ def _detail(document: Document, source: Source) -> Detail:
     return read_detail(document, source)
 
 
-def _trace(document: Document, source: Source, limit: int) -> tuple[RecordTrace, ...]:
-    from feedhub.sources.kinds import trace
+def _trace(document: Document, source: Source, limit: int, tracer: str) -> tuple[RecordTrace, ...]:
+    from feedhub.sources.read import trace_document
 
-    return trace(document, source, limit)
+    return trace_document(document, source, limit, tracer)
 
 
 def _offers(document: Document) -> "tuple[DiscoveredFeed, ...]":

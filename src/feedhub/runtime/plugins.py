@@ -1,14 +1,20 @@
 """What other packages add through entry points: kinds of sources, formats of outputs, signers of requests."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib.metadata import entry_points
 from typing import Final, cast
 
-from feedhub.errors import PollError
+from feedhub.errors import ParseError, PollError
 from feedhub.model.document import Request
+from feedhub.model.kind import KindTable, SourceKind
+from feedhub.model.settings import Settings
 from feedhub.model.source import Source
+from feedhub.sources.kinds import KINDS
 
+SOURCES: Final = "feedhub.sources"
 SIGNERS: Final = "feedhub.signers"
 
 Signer = Callable[[Request, Source], Request]
@@ -43,6 +49,52 @@ def load_plugins(group: str, wanted: Collection[str] | None = None) -> Plugins:
             except Exception as exc:  # noqa: BLE001 - whatever a plugin breaks with is told by its name
                 broken[name] = f"{point.value} cannot be loaded: {type(exc).__name__}: {exc}"
     return Plugins(loaded=loaded, broken=broken, names=tuple(sorted(points)))
+
+
+def source_kinds(named: Collection[str] | None = None) -> KindTable:
+    """Return the kinds that sources may be of: the built-in ones and, if others are ``named``, all that are installed.
+
+    Without ``named``, all. A plugin that declares no kind of its name is broken.
+    """
+    built_in = {kind.name for kind in KINDS.kinds}
+    if named is not None and built_in.issuperset(named):
+        return KINDS
+    plugins = load_plugins(SOURCES)
+    kinds, broken = [], dict(plugins.broken)
+    for name, kind in sorted(plugins.loaded.items()):
+        if isinstance(kind, SourceKind) and kind.name == name and name not in built_in:
+            kinds.append(kind)
+        else:
+            broken[name] = f"offers something else than a kind of the name {name}"
+    return KindTable(kinds=(*KINDS.kinds, *kinds), broken=tuple(sorted(broken.items())))
+
+
+def load_settings(
+    path: str | None, overrides: Sequence[str] = (), environ: Mapping[str, str] = os.environ, cwd: str | None = None
+) -> Settings:
+    """Return what the configuration says, where sources may be of every kind that is installed; see ``config/load.py``.
+
+    Raises:
+        ConfigError: with every problem of every file.
+    """
+    from feedhub.config.load import load
+
+    return load(path, overrides, environ, cwd, kinds=source_kinds)
+
+
+@lru_cache(maxsize=64)
+def source_kind(name: str) -> SourceKind:
+    """Return the kind of that name, built in or installed.
+
+    Raises:
+        ParseError: there is none that can be used.
+    """
+    table = source_kinds({name})
+    kind = table.kind(name)
+    if kind is None:
+        reason = dict(table.broken).get(name)
+        raise ParseError(f"kind: {name}: its plugin {reason}" if reason else f"unknown kind {name!r}")
+    return kind
 
 
 class Signers:

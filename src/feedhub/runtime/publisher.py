@@ -10,14 +10,12 @@ from feedhub.errors import PublishError, StoreError
 from feedhub.model.report import PublishReport
 from feedhub.model.settings import Settings
 from feedhub.model.source import SourceState
-from feedhub.pipeline.outputs import PublishContext
-from feedhub.pipeline.publish import publish, publish_health
-from feedhub.ports.publishing import PageRenderer
+from feedhub.pipeline.publish import Press, publish, publish_health
 from feedhub.ports.store import Store
-from feedhub.publish.addresses import SitePaths
 from feedhub.publish.atom_rss import AtomRenderer
 from feedhub.publish.entry import EntryTexts
 from feedhub.publish.files import FolderWriter
+from feedhub.publish.html_site import HtmlSite
 from feedhub.publish.index import FeedIndex
 from feedhub.publish.renderers import renderers
 from feedhub.rules.health import health
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
     from feedhub.pipeline.posts import PostPress
 
 
-class OutputPublisher:
+class Presses:
     """The feeds, their index and pages, and Jekyll posts where they are configured.
 
     Raises:
@@ -37,14 +35,15 @@ class OutputPublisher:
         self._settings = settings
         self._texts = EntryTexts()
         writer = FolderWriter(settings.output.dir)
-        self._context = PublishContext(
+        site = HtmlSite(settings.site, settings.output)
+        self._feeds = Press(
             renderers=renderers(settings.output.formats, self._texts),
             index=FeedIndex(settings.site, settings.output.formats),
             writer=writer,
-            page_paths=SitePaths(settings.site),
-            pages=_page_renderer(settings) if settings.output.pages else None,
+            pages=site if settings.output.pages else None,
+            layout=site,
         )
-        self._posts = _post_publisher(settings, writer)
+        self._posts = _post_press(settings, writer)
 
     def publish(
         self, store: Store, now: datetime, *, slugs: Collection[str] = (), everything: bool = False
@@ -54,7 +53,7 @@ class OutputPublisher:
         report = publish(
             store,
             self._settings,
-            self._context,
+            self._feeds,
             slugs=slugs,
             everything=everything,
             health=self._health(store, now) if self._settings.output.pages else {},
@@ -63,13 +62,13 @@ class OutputPublisher:
             return report
         parts = [
             report,
-            publish_health(store, self._settings, AtomRenderer(), self._context.writer, everything=everything),
+            publish_health(store, self._settings, AtomRenderer(), self._feeds.writer, everything=everything),
         ]
         if self._posts is not None:
             from feedhub.pipeline.posts import publish_posts
 
             parts.append(publish_posts(store, self._settings, self._posts, now=now, everything=everything))
-        return _summed(parts)
+        return _in_all(parts)
 
     def _health(self, store: Store, now: datetime) -> dict[str, str]:
         """Return the state of every source in one word, by name."""
@@ -80,13 +79,7 @@ class OutputPublisher:
         }
 
 
-def _page_renderer(settings: Settings) -> PageRenderer:
-    from feedhub.publish.html_site import HtmlSite
-
-    return HtmlSite(settings.site, settings.output)
-
-
-def _post_publisher(settings: Settings, writer: FolderWriter) -> "PostPress | None":
+def _post_press(settings: Settings, writer: FolderWriter) -> "PostPress | None":
     """Return what writes Jekyll posts, where they are configured; it is imported there only."""
     if settings.posts is None:
         return None
@@ -96,7 +89,7 @@ def _post_publisher(settings: Settings, writer: FolderWriter) -> "PostPress | No
     return PostPress(settings=settings.posts, format=PostRenderer(settings.posts, settings.site), writer=writer)
 
 
-def _summed(parts: Sequence[PublishReport]) -> PublishReport:
+def _in_all(parts: Sequence[PublishReport]) -> PublishReport:
     return PublishReport(
         written=tuple(path for part in parts for path in part.written),
         unchanged=sum(part.unchanged for part in parts),
@@ -110,7 +103,7 @@ log = logging.getLogger(__name__)
 _LONGEST: Final = 60.0
 
 
-class PublishTimer:
+class Publisher:
     """Decides when ``publish`` is called. Times in seconds of the monotonic clock.
 
     The next time is ``gap`` after the last one at the earliest; after a failure ``retry``, and twice as long each time.

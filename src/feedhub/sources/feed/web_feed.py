@@ -11,13 +11,18 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from feedhub.errors import ParseError
+from feedhub.model.document import Document
 from feedhub.model.item import Enclosure, Markup, ParsedFeed, ParsedItem, Person
 from feedhub.model.source import Source
+from feedhub.rules.challenges import is_challenge
 from feedhub.rules.dates import parse_date
 from feedhub.rules.text import plain, visible_text
 from feedhub.sources import records
-from feedhub.sources.document.sniff import root_name
+from feedhub.sources.document.charset import decode
+from feedhub.sources.document.sniff import Shape, from_feed_on, root_name, shape_of, unpacked
 from feedhub.sources.feed.dialects import NOT_READ, RawFeed, date_in_words, read_dialect
+from feedhub.sources.feed.discover import feeds_in_page
+from feedhub.sources.feed.json_feed import read_json_feed
 from feedhub.sources.feed.plain_feed import read_plain
 from feedhub.sources.markup.clean import http_url
 
@@ -202,6 +207,7 @@ def _path(content: Entry) -> str:
     return str(content.get("url") or "").partition("?")[0]
 
 
+_MOST_OFFERS = 5
 _PERIODS = {"hourly": 3_600, "daily": 86_400, "weekly": 604_800, "monthly": 2_592_000, "yearly": 31_536_000}
 
 # What is asked of feeds and entries here and in entry_fields.py, by the names that feedparser gives. A test holds the
@@ -216,6 +222,39 @@ USED_OF_ENTRIES = (
     *("language", "media_thumbnail", "media_content", "image", "comments", "itunes_duration"),
     *("published", "created", "updated"),
 )
+
+
+def read_feed(document: Document, source: Source) -> ParsedFeed:
+    """Read ``kind: feed``: any dialect of RSS and Atom, or JSON Feed, told apart by content.
+
+    Raises:
+        ParseError: the document is empty, a web page (``offers`` lists its feeds), or no feed that can be read.
+    """
+    body = unpacked(document.body, source.max_size)
+    decoded = decode(body, override=source.encoding, http_charset=document.charset)
+    text = from_feed_on(decoded.text)
+    shape = shape_of(text)
+    if shape is Shape.EMPTY:
+        raise ParseError("the document is empty")
+    if shape is Shape.HTML:
+        raise _page_instead(text, document.url)
+    if shape is Shape.OTHER:
+        raise ParseError(f"not a feed: {shape.value}")
+    if shape is Shape.JSON:
+        feed = read_json_feed(text, document.url, source, document.fetched_at)
+    else:
+        # Doubts about the charset are told anew every time.
+        known = "" if decoded.notes else document.known_reading
+        feed = read_web_feed(text, document.url, source, document.fetched_at, known=known)
+    return replace(feed, notes=(*decoded.notes, *feed.notes))
+
+
+def _page_instead(text: str, url: str) -> ParseError:
+    offers = tuple(feed.url for feed in feeds_in_page(text, url))
+    if not offers and is_challenge(text):
+        return ParseError("challenge page instead of a feed")
+    offered = f"it offers: {', '.join(offers[:_MOST_OFFERS])}" if offers else "it offers no feed"
+    return ParseError(f"a web page instead of a feed; {offered}", offers=offers)
 
 
 def read_web_feed(text: str, url: str, source: Source, now: datetime | None = None, *, known: str = "") -> ParsedFeed:

@@ -261,7 +261,7 @@ def read_json(document: Document, source: Source) -> tuple[object, tuple[str, ..
     return data, decoded.notes
 
 
-def traced(document: Document, source: Source, limit: int) -> tuple[RecordTrace, ...]:
+def trace_json_api(document: Document, source: Source, limit: int) -> tuple[RecordTrace, ...]:
     """Return what every path gave on the first ``limit`` records that ``where`` keeps: for ``preview``.
 
     Raises:

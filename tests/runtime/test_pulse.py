@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from feedhub.config.load import load
 from feedhub.model.source import PlannedPoll, SourceState
 from feedhub.runtime.hub import Hub
+from feedhub.runtime.plugins import load_settings
 from feedhub.runtime.status import fault
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -41,7 +41,10 @@ class Beside:
 def beside(tmp_path: Path) -> Iterator[Beside]:
     config = tmp_path / "feedhub.yaml"
     config.write_text("site: {title: T, url: https://t.example}\nsources: [{name: a, url: https://a.example/f}]\n")
-    with Hub(load(str(config)), now=lambda: NOW) as asking, Hub(load(str(config)), now=lambda: NOW) as daemon:
+    with (
+        Hub(load_settings(str(config)), now=lambda: NOW) as asking,
+        Hub(load_settings(str(config)), now=lambda: NOW) as daemon,
+    ):
         yield Beside(asking, daemon)
 
 

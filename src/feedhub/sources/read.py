@@ -1,0 +1,70 @@
+"""Reads one document as the kind of its source says; runs in a worker process, as everything that strangers wrote."""
+
+from dataclasses import replace
+from importlib import import_module
+from typing import Protocol, cast
+
+from feedhub.model.document import Document
+from feedhub.model.item import ParsedFeed, ParsedItem, Prepared
+from feedhub.model.report import RecordTrace
+from feedhub.model.source import Source
+from feedhub.rules.text import item_terms
+from feedhub.sources.markup.clean import HtmlCleaner
+
+
+class DocumentReader(Protocol):
+    """Reads the documents of one kind. Pure: no I/O, no clock."""
+
+    def __call__(self, document: Document, source: Source) -> ParsedFeed:
+        """Return the items of ``document``, or raise ParseError."""
+        ...
+
+
+class DocumentTracer(Protocol):
+    """Tells of the documents of one kind what each path of the source gave."""
+
+    def __call__(self, document: Document, source: Source, limit: int) -> tuple[RecordTrace, ...]:
+        """Return what each path gave on the first ``limit`` records, or raise ParseError if no record can be read."""
+        ...
+
+
+def read_document(document: Document, source: Source, reader: str) -> ParsedFeed:
+    """Return the items of ``document`` as ``reader`` (``module:function``) reads them, imported only now.
+
+    Raises:
+        ParseError: the document cannot be read.
+    """
+    return cast(DocumentReader, _imported(reader))(document, source)
+
+
+def read_prepared(document: Document, source: Source, reader: str) -> ParsedFeed:
+    """Return the items of ``document``; those whose text the source had not offered before are cleaned, too.
+
+    Raises:
+        ParseError: the document cannot be read.
+    """
+    feed = read_document(document, source, reader)
+    if source.detail is not None:  # the text is still to come
+        return feed
+    cleaner = HtmlCleaner()
+    unknown = (item for item in feed.items if item.text_digest not in document.known_texts)
+    return replace(feed, prepared={item.position: _prepared(item, source, cleaner) for item in unknown})
+
+
+def trace_document(document: Document, source: Source, limit: int, tracer: str) -> tuple[RecordTrace, ...]:
+    """Return what each path gave on the first ``limit`` records, as ``tracer`` (``module:function``) tells it.
+
+    Raises:
+        ParseError: what reading the document fails with before any record is read.
+    """
+    return cast(DocumentTracer, _imported(tracer))(document, source, limit)
+
+
+def _prepared(parsed: ParsedItem, source: Source, cleaner: HtmlCleaner) -> Prepared:
+    item = replace(cleaner.clean(parsed, source), published_at=parsed.published_at)
+    return Prepared(item=item, terms=item_terms(item))
+
+
+def _imported(place: str) -> object:
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)

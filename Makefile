@@ -59,7 +59,7 @@ costly: install
 
 # All captured feeds, and twenty kills.
 captured: install
-	$(PYTEST) -m nightly --timeout 300 tests/e2e/test_captured_feeds.py
+	$(PYTEST) -m nightly --timeout 900 tests/e2e/test_captured_feeds.py
 
 # Twenty times as many examples of every property, and of every reader of hostile input.
 properties: install

@@ -74,7 +74,7 @@ def published(files: list[Path], place: Path) -> dict[str, Any]:
     )
     (place / "feedhub.yaml").write_text(
         "site: {title: Golden, url: https://news.example.org, timezone: Asia/Shanghai}\n"
-        f"output: {{entries: 2000}}\nsources:\n{sources}",
+        f"output: {{entries: 2000, pages: false}}\nsources:\n{sources}",
         "utf-8",
     )
     folder = Folder(files)

@@ -26,7 +26,7 @@ from feedhub.sources.feed.dialects import read_dialect
 from feedhub.sources.kinds import FEED
 from feedhub.sources.markup.clean import HtmlCleaner
 from feedhub.sources.read import read_document, read_prepared
-from feedhub.store.codec import encode_item
+from feedhub.store.tables import encode_item
 from feeds import ENTRIES, feed_bytes
 
 RUNS = 60

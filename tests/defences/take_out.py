@@ -546,8 +546,8 @@ DEFENCES = (
     _d(
         "37 published stays",
         "store/ingest.py",
-        '"updated_at": stored[ingest.decision.item_id].published_at,',
-        '"updated_at": now,',
+        '"updated_at": self.stored[ingest.decision.item_id].published_at,',
+        '"updated_at": self.now,',
         "tests/contracts/test_store_contract.py",
     ),
     _d(

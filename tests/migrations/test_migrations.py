@@ -6,8 +6,9 @@ from sqlalchemy import create_engine
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from feedhub.errors import StoreError
-from feedhub.store.migrations import MIGRATIONS, apply_next
+from feedhub.store.database import apply_next
 from feedhub.store.sql import open_store
+from feedhub.store.sqlite import MIGRATIONS
 from feedhub.store.tables import metadata
 from support.kept_counts import check_kept_counts
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, Text, bindparam, create_engine, insert, select, text, update
 
-from feedhub.store.sqlite import Connection, Prepared
+from feedhub.store.database import Connection, PreparedStatement
+from feedhub.store.sqlite import ErrorGuard
 from feedhub.store.tables import Instant
 
 NOON = datetime(2026, 11, 20, 12, 0, 0, 1, tzinfo=UTC)
@@ -19,16 +20,16 @@ things = Table(
     Column("at", Instant),
     Column("kind", Text, default="plain"),
 )
-ADD = Prepared(insert(things))
-MOVE = Prepared(update(things).where(things.c.id == bindparam("number")))
-OF = Prepared(select(things).where(things.c.id.in_(bindparam("ids", expanding=True))).order_by(things.c.id))
-SINCE = Prepared(
+ADD = PreparedStatement(insert(things))
+MOVE = PreparedStatement(update(things).where(things.c.id == bindparam("number")))
+OF = PreparedStatement(select(things).where(things.c.id.in_(bindparam("ids", expanding=True))).order_by(things.c.id))
+SINCE = PreparedStatement(
     select(things.c.id)
     .where(things.c.at >= bindparam("since"), things.c.id.in_(bindparam("ids", expanding=True)))
     .order_by(things.c.id)
 )
-AT = Prepared(select(things.c.at).where(things.c.at.in_(bindparam("ats", expanding=True))))
-NOTHING = Prepared(text("UPDATE things SET name = name"))
+AT = PreparedStatement(select(things.c.at).where(things.c.at.in_(bindparam("ats", expanding=True))))
+NOTHING = PreparedStatement(text("UPDATE things SET name = name"))
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def connection(tmp_path: Path) -> Iterator[Connection]:
     engine = create_engine(f"sqlite:///{tmp_path}/it.db")
     with engine.connect() as plain:
         things.create(plain)
-        yield Connection(plain)
+        yield Connection(plain, ErrorGuard("it.db"))
     engine.dispose()
 
 
@@ -52,7 +53,7 @@ def test_rows_have_names_and_values_in_the_types_of_their_columns(connection: Co
 def test_many_rows_are_written_at_once_and_none_is_no_error(connection: Connection) -> None:
     connection.execute(ADD, [{"id": number, "name": str(number), "at": NOON} for number in range(3)])
     connection.execute(ADD, [{"id": 3, "name": None, "at": None}])
-    assert connection.execute(OF, {"ids": range(9)}).all()[3][:3] == (3, None, None)
+    assert connection.execute(OF, {"ids": range(9)})[3][:3] == (3, None, None)
     assert connection.execute(OF, {"ids": range(9)}).scalars() == [0, 1, 2, 3]
     assert connection.execute(NOTHING) == []
 

@@ -1,32 +1,170 @@
-"""Writing identity keys: those an item gains, those that move to it, and those a source has disqualified."""
+"""Items and their identity keys: what is known of a document's keys before anything is decided, and storing a plan."""
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BindParameter, bindparam, delete, select, update
 
-from feedhub.model.identity import IdentityKey, Ingest, IngestPlan, KeyStrength, LedgerNote, Verdict
+from feedhub.model.identity import (
+    IdentityKey,
+    Ingest,
+    IngestPlan,
+    KeyStrength,
+    KnownItem,
+    KnownKeys,
+    LedgerNote,
+    Sighting,
+    Verdict,
+)
+from feedhub.model.item import Item
 from feedhub.rules.dedupe import url_key
-from feedhub.store.codec import NO_WORDING, encode_item, stored_key
-from feedhub.store.explain import write_notes
+from feedhub.rules.select import ALL
+from feedhub.rules.text import item_terms
+from feedhub.store.database import Connection, Database, PreparedStatement, chunks
 from feedhub.store.memberships import Filed, file_items, outputs_showing
-from feedhub.store.outputs import ALL, bump, chunks, next_change, stamp
-from feedhub.store.search import index_items
-from feedhub.store.sqlite import Connection, Prepared, insert
-from feedhub.store.tables import distrusted_keys, identity_keys, items, sightings
+from feedhub.store.outputs import bump, next_change, stamp
+from feedhub.store.source_states import SourceReader, SqlSourceTransaction
+from feedhub.store.sqlite import index_texts, insert
+from feedhub.store.tables import (
+    NO_WORDING,
+    AnyRow,
+    decode_item,
+    distrusted_keys,
+    encode_item,
+    fact_digest,
+    identity_keys,
+    items,
+    ledger,
+    sightings,
+    sources,
+    stored_key,
+)
 
-_GAIN = Prepared(insert(identity_keys).on_conflict_do_nothing(index_elements=["text"]))
+_KNOWN = PreparedStatement(
+    select(
+        identity_keys.c.text,
+        items.c.pk,
+        items.c.id,
+        items.c.removed_at,
+        sources.c.name,
+        sightings.c.source_id,
+        sightings.c.guid,
+        sightings.c.url_key,
+        sightings.c.title,
+        sightings.c.text_digest,
+        sightings.c.extras_digest,
+        sightings.c.left_at,
+    )
+    .select_from(identity_keys)
+    .join(items, items.c.pk == identity_keys.c.item_pk)
+    .join(sources, sources.c.id == items.c.owner_id)
+    .outerjoin(sightings, (sightings.c.item_pk == items.c.pk) & (sightings.c.source_id == bindparam("source_id")))
+    .where(identity_keys.c.text.in_(bindparam("keys", expanding=True)))
+)
+_DISTRUSTED = PreparedStatement(
+    select(distrusted_keys.c.key).where(
+        distrusted_keys.c.source_id == bindparam("source_id"),
+        distrusted_keys.c.key.in_(bindparam("keys", expanding=True)),
+    )
+)
+_WORDING = PreparedStatement(
+    select(sightings.c.wording)
+    .join(items, items.c.pk == sightings.c.item_pk)
+    .join(sources, sources.c.id == sightings.c.source_id)
+    .where(items.c.id == bindparam("item"), sources.c.name == bindparam("source"))
+)
+_OFFERED_TEXTS = PreparedStatement(
+    select(sightings.c.text_digest)
+    .join(sources, sources.c.id == sightings.c.source_id)
+    .where(sources.c.name == bindparam("source"), sightings.c.left_at.is_(None))
+)
+_NAMED = PreparedStatement(
+    select(identity_keys.c.item_pk, identity_keys.c.text).where(
+        identity_keys.c.item_pk.in_(bindparam("pks", expanding=True)),
+        identity_keys.c.strength == KeyStrength.NAMED.value,
+    )
+)
+
+
+class KeyReader(SourceReader):
+    """Looks up identity keys, in a transaction of polling or outside."""
+
+    def known(self, source: str, keys: Sequence[IdentityKey]) -> KnownKeys:
+        asked = {stored_key(key.text): key.text for key in keys}
+        rows: list[AnyRow] = []
+        distrusted: list[str] = []
+        with self._read() as connection:
+            row = self._source_row(connection, source)
+            source_id = row.id if row is not None else 0
+            for part in chunks(asked):
+                rows += connection.execute(_KNOWN, {"source_id": source_id, "keys": part})
+                distrusted += connection.execute(_DISTRUSTED, {"source_id": source_id, "keys": part}).scalars()
+            named = _named_keys(connection, {row.pk for row in rows}, asked)
+        found = {row.pk: _known_item(row, tuple(named[row.pk])) for row in rows}
+        return KnownKeys(
+            items={asked[row.text]: found[row.pk] for row in rows},
+            distrusted=frozenset(asked[key] for key in distrusted),
+        )
+
+
+def _named_keys(connection: Connection, pks: Collection[int], asked: dict[str, str]) -> dict[int, list[IdentityKey]]:
+    named: dict[int, list[IdentityKey]] = defaultdict(list)
+    for part in chunks(sorted(pks)):
+        for pk, text in connection.execute(_NAMED, {"pks": part}):
+            named[pk].append(IdentityKey(KeyStrength.NAMED, asked.get(text, text)))
+    return named
+
+
+def _known_item(row: AnyRow, named: tuple[IdentityKey, ...]) -> KnownItem:
+    sighting = None
+    if row.source_id is not None:
+        sighting = Sighting(
+            guid=row.guid,
+            url_key=row.url_key,
+            title=row.title,
+            text_digest=row.text_digest,
+            extras_digest=row.extras_digest,
+            offered=row.left_at is None,
+        )
+    return KnownItem(
+        id=row.id, owner=row.name, named=tuple(sorted(named)), sighting=sighting, removed=row.removed_at is not None
+    )
+
+
+class SqlItems(KeyReader, Database):
+    """What polling asks of items outside of a transaction; see ``feedhub.ports.store.PollStore``."""
+
+    def offered_texts(self, source: str) -> frozenset[str]:
+        return frozenset(self._query(_OFFERED_TEXTS, {"source": source}).scalars())
+
+
+class SqlItemTransaction(KeyReader, SqlSourceTransaction):
+    """Items of one source after the other; see ``feedhub.ports.store.Transaction``."""
+
+    def wording(self, source: str, item_id: str) -> Item | None:
+        text = self._query(_WORDING, {"source": source, "item": item_id}).scalar()
+        return decode_item(text) if text else None
+
+    def ingest(self, source: str, plan: IngestPlan, now: datetime, *, complete: bool) -> frozenset[str]:
+        step = _Ingestion(
+            connection=self._connection, source=source, source_id=self._source_id(source), plan=plan, now=now
+        )
+        return step.run(complete=complete)
+
+
+_GAIN = PreparedStatement(insert(identity_keys).on_conflict_do_nothing(index_elements=["text"]))
 _new_key = insert(identity_keys)
-_MOVE = Prepared(
+_MOVE = PreparedStatement(
     _new_key.on_conflict_do_update(
         index_elements=["text"], set_={name: _new_key.excluded[name] for name in ("item_pk", "strength", "added_at")}
     )
 )
-_DISTRUST = Prepared(insert(distrusted_keys).on_conflict_do_nothing(index_elements=["source_id", "key"]))
+_DISTRUST = PreparedStatement(insert(distrusted_keys).on_conflict_do_nothing(index_elements=["source_id", "key"]))
 # "g" stands behind every hex digit.
-_UNSIGN = Prepared(
+_UNSIGN = PreparedStatement(
     delete(identity_keys).where(
         identity_keys.c.item_pk == bindparam("pk"),
         identity_keys.c.strength == KeyStrength.SIGNATURE.value,
@@ -34,65 +172,18 @@ _UNSIGN = Prepared(
         identity_keys.c.text < bindparam("beginning") + "g",
     )
 )
-
-
-def key_rows(keys: Iterable[IdentityKey], pk: int, now: datetime) -> list[dict[str, object]]:
-    """Return the rows of an item's keys."""
-    return [
-        {"text": stored_key(key.text), "item_pk": pk, "strength": key.strength.value, "added_at": now} for key in keys
-    ]
-
-
-def gain_keys(connection: Connection, rows: list[dict[str, object]]) -> None:
-    """Add keys that nobody has."""
-    if rows:
-        connection.execute(_GAIN, rows)
-
-
-def move_keys(connection: Connection, rows: list[dict[str, object]]) -> None:
-    """Let keys name another item than before."""
-    if rows:
-        connection.execute(_MOVE, rows)
-
-
-def sign(
-    connection: Connection, signatures: Iterable[tuple[int, IdentityKey]], now: datetime, *, fresh: Collection[int]
-) -> None:
-    """Give items the signatures of what a source says of them now; earlier ones go, or every edit would leave one.
-
-    Those of ``fresh`` have none yet.
-    """
-    rows = [row for pk, signature in signatures for row in key_rows([signature], pk, now)]
-    signed = [{"pk": row["item_pk"], "beginning": _beginning(row)} for row in rows if row["item_pk"] not in fresh]
-    if signed:
-        connection.execute(_UNSIGN, signed)
-    if rows:
-        connection.execute(_MOVE, rows)
-
-
-def _beginning(row: dict[str, object]) -> str:
-    return str(row["text"]).rpartition(":")[0] + ":"
-
-
-def distrust(connection: Connection, source_id: int, keys: Collection[IdentityKey]) -> None:
-    """Remember keys that identify nothing within a source."""
-    if keys:
-        connection.execute(_DISTRUST, [{"source_id": source_id, "key": stored_key(key.text)} for key in keys])
-
-
 _REWRITTEN = {Verdict.CHANGED, Verdict.REFRESHED, Verdict.DUPLICATE}
-
-_STORED = Prepared(
+_STORED = PreparedStatement(
     select(
         items.c.id, items.c.pk, items.c.owner_id, items.c.published_at, items.c.removed_at.is_not(None).label("removed")
     ).where(items.c.id.in_(bindparam("ids", expanding=True)))
 )
-_SINCE = Prepared(
+_SINCE = PreparedStatement(
     select(sightings.c.item_pk, sightings.c.first_seen_at).where(
         sightings.c.source_id == bindparam("source"), sightings.c.item_pk.in_(bindparam("pks", expanding=True))
     )
 )
-_OFFERED = Prepared(
+_OFFERED = PreparedStatement(
     select(items.c.id, items.c.pk)
     .join(sightings, sightings.c.item_pk == items.c.pk)
     .where(sightings.c.source_id == bindparam("source"), sightings.c.left_at.is_(None))
@@ -101,66 +192,230 @@ _OWN = (sightings.c.item_pk == bindparam("pk"), sightings.c.source_id == bindpar
 _SAID: dict[str, BindParameter[Any]] = {
     name: bindparam(f"new_{name}") for name in ("guid", "url_key", "title", "text_digest", "extras_digest", "left_at")
 }
-_NEW_ITEM = Prepared(items.insert())
-_NEW_SIGHTING = Prepared(insert(sightings).on_conflict_do_nothing())
-_REFUSE = Prepared(update(sightings).where(*_OWN).values(**_SAID))
-_REFRESH = Prepared(update(sightings).where(*_OWN).values(**_SAID, wording=bindparam("new_wording")))
-_CHANGE = Prepared(
+_NEW_ITEM = PreparedStatement(items.insert())
+_NEW_SIGHTING = PreparedStatement(insert(sightings).on_conflict_do_nothing())
+_NEW_NOTE = PreparedStatement(insert(ledger).on_conflict_do_nothing(index_elements=["digest"]))
+_REFUSE = PreparedStatement(update(sightings).where(*_OWN).values(**_SAID))
+_REFRESH = PreparedStatement(update(sightings).where(*_OWN).values(**_SAID, wording=bindparam("new_wording")))
+_CHANGE = PreparedStatement(
     update(sightings).where(*_OWN).values(**_SAID, wording=bindparam("new_wording"), updated_at=bindparam("changed_at"))
 )
-_MARK = Prepared(update(sightings).where(*_OWN).values(left_at=bindparam("since")))
+_MARK = PreparedStatement(update(sightings).where(*_OWN).values(left_at=bindparam("since")))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
-    """Where an item is stored."""
+@dataclass(slots=True, kw_only=True)
+class _Ingestion:
+    """One plan of a source that is being stored. ``stored`` has the rows of the items it speaks of, by their ids."""
 
-    pk: int
-    owner_id: int
-    published_at: datetime
-    removed: bool = False
+    connection: Connection
+    source: str
+    source_id: int
+    plan: IngestPlan
+    now: datetime
+    stored: dict[str, AnyRow] = field(default_factory=dict)
 
+    def run(self, *, complete: bool) -> frozenset[str]:
+        """Store the plan as ``Transaction.ingest`` says."""
+        self._look_up(_ids_to_look_up(self.plan))
+        fresh, refused = self._split_new()
+        self._write_notes([*self.plan.notes, *refused])
+        self._insert_items(fresh)
+        again = [
+            ingest
+            for ingest in self.plan.ingests
+            if ingest.decision.verdict in _REWRITTEN
+            and ingest.decision.item_id in self.stored
+            and not self.stored[ingest.decision.item_id].removed
+        ]
+        edited = [ingest for ingest in again if not _is(ingest, Verdict.DUPLICATE)]
+        duplicates = [ingest for ingest in again if _is(ingest, Verdict.DUPLICATE) and ingest.item is not None]
+        dropped = [ingest for ingest in self.plan.ingests if _is(ingest, Verdict.REMOVED)]
+        removed = [ingest for ingest in dropped if ingest.decision.item_id in self.stored]
+        self._insert_sightings([*fresh, *duplicates, *removed])
+        self._update_sightings(edited)
+        self._write_keys(fresh)
+        self._mark_offered(complete=complete)
+        worded = [ingest for ingest in [*fresh, *again] if ingest.item is not None]
+        owned = [one for one in worded if self.stored[one.decision.item_id].owner_id == self.source_id]
+        self._index(owned)
+        slugs, filed_pks = self._file(worded)
+        reworded = {self._pk(ingest) for ingest in edited if ingest.item is not None}
+        shown, shown_pks = outputs_showing(self.connection, self.source_id, reworded)
+        outputs = slugs | shown | ({ALL} if owned else set())
+        changed = filed_pks | shown_pks | {self._pk(ingest) for ingest in owned}
+        bump(self.connection, outputs, changed, stamped={self._pk(ingest) for ingest in fresh})
+        # No output shows a further report of an item, but its page does.
+        stamp(self.connection, {self._pk(ingest) for ingest in again if ingest.item is not None} - changed)
+        return frozenset(outputs)
 
-def apply_plan(
-    connection: Connection, source: str, source_id: int, plan: IngestPlan, now: datetime, *, complete: bool
-) -> frozenset[str]:
-    """Apply ``plan`` as ``Transaction.ingest`` says."""
-    stored = _stored(connection, _ids_to_look_up(plan))
-    fresh, taken = _split_new(plan, stored)
-    write_notes(connection, source, [*plan.notes, *taken], now)
-    stored |= _insert_items(connection, source_id, fresh, now)
-    again = [
-        ingest
-        for ingest in plan.ingests
-        if ingest.decision.verdict in _REWRITTEN
-        and ingest.decision.item_id in stored
-        and not stored[ingest.decision.item_id].removed
-    ]
-    removed = [i for i in plan.ingests if _is(i, Verdict.REMOVED) and i.decision.item_id in stored]
-    duplicates = [i for i in again if _is(i, Verdict.DUPLICATE) and i.item is not None]
-    _insert_sightings(connection, source_id, [*fresh, *duplicates, *removed], stored, now)
-    _update_sightings(connection, source_id, [i for i in again if not _is(i, Verdict.DUPLICATE)], stored, now)
-    _write_keys(connection, source_id, plan, fresh, stored, now)
-    slugs, touched = _file(connection, source_id, [*fresh, *again], stored, now)
-    reworded = {
-        stored[ingest.decision.item_id].pk
-        for ingest in again
-        if ingest.item is not None and not _is(ingest, Verdict.DUPLICATE)
-    }
-    shown, shown_pks = outputs_showing(connection, source_id, reworded)
-    owned = [
-        ingest
-        for ingest in [*fresh, *again]
-        if ingest.item is not None and stored[ingest.decision.item_id].owner_id == source_id
-    ]
-    index_items(connection, [(stored[i.decision.item_id].pk, i.item, i.terms) for i in owned if i.item is not None])
-    _mark_offered(connection, source_id, plan, stored, now, complete=complete)
-    outputs = slugs | shown | ({ALL} if owned else set())
-    changed = touched | shown_pks | {stored[i.decision.item_id].pk for i in owned}
-    bump(connection, outputs, changed, stamped={stored[ingest.decision.item_id].pk for ingest in fresh})
-    # No output shows a further report of an item, but its page does.
-    stamp(connection, {stored[i.decision.item_id].pk for i in again if i.item is not None} - changed)
-    return frozenset(outputs)
+    def _pk(self, ingest: Ingest) -> int:
+        return int(self.stored[ingest.decision.item_id].pk)
+
+    def _look_up(self, ids: Iterable[str]) -> None:
+        for part in chunks(sorted(ids)):
+            self.stored.update((row.id, row) for row in self.connection.execute(_STORED, {"ids": part}))
+
+    def _split_new(self) -> tuple[list[Ingest], list[LedgerNote]]:
+        """Return the new items, and notes on those whose id another item has: they cannot be stored beside it."""
+        fresh: dict[str, Ingest] = {}
+        refused: list[LedgerNote] = []
+        for ingest in self.plan.ingests:
+            item_id, record = ingest.decision.item_id, ingest.decision.keyed.item
+            if not _is(ingest, Verdict.NEW) or ingest.item is None:
+                continue
+            if item_id in self.stored or item_id in fresh:
+                reason = "its permanent id belongs to another stored item"
+                refused.append(
+                    LedgerNote(kind="conflict", reason=reason, item_id=item_id, title=record.title, link=record.link)
+                )
+            else:
+                fresh[item_id] = ingest
+        return list(fresh.values()), refused
+
+    def _write_notes(self, notes: Iterable[LedgerNote]) -> None:
+        rows: list[dict[str, object]] = []
+        for note in notes:
+            key = None if note.key is None else stored_key(note.key)
+            said = {
+                "source": self.source,
+                "kind": note.kind,
+                "reason": note.reason,
+                "key": key,
+                "item_id": note.item_id,
+                "title": note.title,
+                "link": note.link,
+            }
+            rows.append({"digest": fact_digest(*said.values()), "at": self.now, **said})
+        if rows:
+            self.connection.execute(_NEW_NOTE, rows)
+
+    def _insert_items(self, fresh: list[Ingest]) -> None:
+        rows = [
+            {
+                "id": ingest.decision.item_id,
+                "owner_id": self.source_id,
+                "published_at": ingest.published_at or self.now,
+                "first_seen_at": self.now,
+                "position": ingest.decision.keyed.item.position,
+            }
+            for ingest in fresh
+        ]
+        if rows:
+            self.connection.execute(_NEW_ITEM, rows)
+            self._look_up(ingest.decision.item_id for ingest in fresh)
+
+    def _insert_sightings(self, first: list[Ingest]) -> None:
+        # A new item gets its change number here and not by ``bump``: the row of a sighting is long and written once.
+        number = next_change(self.connection) if first else 0
+        rows = [
+            {
+                "item_pk": self._pk(ingest),
+                "source_id": self.source_id,
+                **_said(ingest),
+                "first_seen_at": self.now,
+                "updated_at": self.stored[ingest.decision.item_id].published_at,
+                "wording": encode_item(ingest.item or NO_WORDING),
+                "touched": number if _is(ingest, Verdict.NEW) else 0,
+            }
+            for ingest in first
+        ]
+        if rows:
+            self.connection.execute(_NEW_SIGHTING, rows)
+
+    def _update_sightings(self, edited: list[Ingest]) -> None:
+        rows: dict[PreparedStatement, list[dict[str, object]]] = {_REFUSE: [], _REFRESH: [], _CHANGE: []}
+        for ingest in edited:
+            row: dict[str, object] = {"pk": self._pk(ingest), "source": self.source_id, "new_left_at": None}
+            row.update((f"new_{name}", value) for name, value in _said(ingest).items())
+            if ingest.item is None:
+                # Now dropped by a rule: the old wording stays, and the new one is not asked about again.
+                rows[_REFUSE].append(row)
+                continue
+            row["new_wording"] = encode_item(ingest.item)
+            if _is(ingest, Verdict.CHANGED):
+                rows[_CHANGE].append({**row, "changed_at": self.now})
+            else:
+                rows[_REFRESH].append(row)
+        for statement, of_statement in rows.items():
+            if of_statement:
+                self.connection.execute(statement, of_statement)
+
+    def _write_keys(self, fresh: list[Ingest]) -> None:
+        gained: list[dict[str, object]] = []
+        moved: list[dict[str, object]] = []
+        signatures: list[dict[str, object]] = []
+        inserted = {id(ingest) for ingest in fresh}
+        for ingest in self.plan.ingests:
+            decision = ingest.decision
+            if decision.item_id not in self.stored or (_is(ingest, Verdict.NEW) and id(ingest) not in inserted):
+                continue
+            pk = self._pk(ingest)
+            gained += self._key_rows(decision.gained, pk)
+            moved += self._key_rows(decision.moved, pk)
+            if ingest.item is not None:
+                signatures += self._key_rows([decision.keyed.signature], pk)
+        # An item has the signature of what a source says of it now; the one before goes, or every edit would leave one.
+        new = {self._pk(ingest) for ingest in fresh}
+        signed = [
+            {"pk": row["item_pk"], "beginning": str(row["text"]).rpartition(":")[0] + ":"}
+            for row in signatures
+            if row["item_pk"] not in new
+        ]
+        distrusted = [{"source_id": self.source_id, "key": stored_key(key.text)} for key in self.plan.distrusted]
+        for statement, rows in (
+            (_GAIN, gained),
+            (_MOVE, moved),
+            (_UNSIGN, signed),
+            (_MOVE, signatures),
+            (_DISTRUST, distrusted),
+        ):
+            if rows:
+                self.connection.execute(statement, rows)
+
+    def _key_rows(self, keys: Iterable[IdentityKey], pk: int) -> list[dict[str, object]]:
+        return [
+            {"text": stored_key(key.text), "item_pk": pk, "strength": key.strength.value, "added_at": self.now}
+            for key in keys
+        ]
+
+    def _mark_offered(self, *, complete: bool) -> None:
+        marks: list[dict[str, object]] = [
+            {"pk": self._pk(ingest), "source": self.source_id, "since": None}
+            for ingest in self.plan.ingests
+            if ingest.decision.reoffered and ingest.decision.item_id in self.stored
+        ]
+        if complete:
+            mentioned = {ingest.decision.item_id for ingest in self.plan.ingests}
+            offered = self.connection.execute(_OFFERED, {"source": self.source_id})
+            marks += [
+                {"pk": pk, "source": self.source_id, "since": self.now} for item, pk in offered if item not in mentioned
+            ]
+        if marks:
+            self.connection.execute(_MARK, marks)
+
+    def _index(self, owned: list[Ingest]) -> None:
+        """Put the items that this source owns into the full text; terms that nobody has cut are cut here."""
+        rows: list[dict[str, object]] = []
+        for ingest in owned:
+            if ingest.item is not None:
+                title, body = ingest.terms or item_terms(ingest.item)
+                rows.append({"pk": self._pk(ingest), "title": title, "body": body})
+        index_texts(self.connection, rows)
+
+    def _file(self, worded: list[Ingest]) -> tuple[set[str], set[int]]:
+        filed = [(self._pk(ingest), ingest) for ingest in worded if ingest.filing is not None]
+        since: dict[int, datetime] = {}
+        for part in chunks(pk for pk, ingest in filed if not _is(ingest, Verdict.NEW)):
+            since.update(self.connection.execute(_SINCE, {"source": self.source_id, "pks": part}))
+        return file_items(
+            self.connection,
+            self.source_id,
+            (
+                Filed(pk=pk, pairs=ingest.filing.categories, since=since.get(pk, self.now))
+                for pk, ingest in filed
+                if ingest.filing is not None and (pk in since or _is(ingest, Verdict.NEW))
+            ),
+        )
 
 
 def _is(ingest: Ingest, verdict: Verdict) -> bool:
@@ -180,97 +435,6 @@ def _ids_to_look_up(plan: IngestPlan) -> set[str]:
     }
 
 
-def _stored(connection: Connection, ids: Collection[str]) -> dict[str, _Place]:
-    return {
-        row.id: _Place(pk=row.pk, owner_id=row.owner_id, published_at=row.published_at, removed=row.removed)
-        for part in chunks(sorted(ids))
-        for row in connection.execute(_STORED, {"ids": part})
-    }
-
-
-def _split_new(plan: IngestPlan, stored: Collection[str]) -> tuple[list[Ingest], list[LedgerNote]]:
-    """Return the new items, and notes on those whose id another item has: they cannot be stored beside it."""
-    fresh: dict[str, Ingest] = {}
-    taken: list[LedgerNote] = []
-    for ingest in plan.ingests:
-        decision, record = ingest.decision, ingest.decision.keyed.item
-        if decision.verdict is not Verdict.NEW or ingest.item is None:
-            continue
-        if decision.item_id in stored or decision.item_id in fresh:
-            reason = "its permanent id belongs to another stored item"
-            taken.append(
-                LedgerNote(
-                    kind="conflict", reason=reason, item_id=decision.item_id, title=record.title, link=record.link
-                )
-            )
-        else:
-            fresh[decision.item_id] = ingest
-    return list(fresh.values()), taken
-
-
-def _insert_items(connection: Connection, source_id: int, fresh: list[Ingest], now: datetime) -> dict[str, _Place]:
-    if not fresh:
-        return {}
-    rows = [
-        {
-            "id": ingest.decision.item_id,
-            "owner_id": source_id,
-            "published_at": ingest.published_at or now,
-            "first_seen_at": now,
-            "position": ingest.decision.keyed.item.position,
-        }
-        for ingest in fresh
-    ]
-    connection.execute(_NEW_ITEM, rows)
-    return _stored(connection, [ingest.decision.item_id for ingest in fresh])
-
-
-def _insert_sightings(
-    connection: Connection,
-    source_id: int,
-    first: list[Ingest],
-    stored: dict[str, _Place],
-    now: datetime,
-) -> None:
-    # Written once: the row of a sighting is long. See ``bump``.
-    number = next_change(connection) if first else 0
-    rows = [
-        {
-            "item_pk": stored[ingest.decision.item_id].pk,
-            "source_id": source_id,
-            **_said(ingest),
-            "first_seen_at": now,
-            "updated_at": stored[ingest.decision.item_id].published_at,
-            "wording": encode_item(ingest.item or NO_WORDING),
-            "touched": number if _is(ingest, Verdict.NEW) else 0,
-        }
-        for ingest in first
-    ]
-    if rows:
-        connection.execute(_NEW_SIGHTING, rows)
-
-
-def _update_sightings(
-    connection: Connection, source_id: int, again: list[Ingest], stored: dict[str, _Place], now: datetime
-) -> None:
-    rows: dict[object, list[dict[str, object]]] = {}
-    for ingest in again:
-        row: dict[str, object] = {"pk": stored[ingest.decision.item_id].pk, "source": source_id, "new_left_at": None}
-        row.update((f"new_{name}", value) for name, value in _said(ingest).items())
-        if ingest.item is None:
-            # Now dropped by a rule: the old wording stays, and the new one is not asked about again.
-            rows.setdefault(_REFUSE, []).append(row)
-            continue
-        row["new_wording"] = encode_item(ingest.item)
-        if _is(ingest, Verdict.CHANGED):
-            rows.setdefault(_CHANGE, []).append({**row, "changed_at": now})
-        else:
-            rows.setdefault(_REFRESH, []).append(row)
-    for statement in (_REFUSE, _REFRESH, _CHANGE):
-        if statement in rows:
-            connection.execute(statement, rows[statement])
-
-
 def _said(ingest: Ingest) -> dict[str, str | None]:
     record = ingest.decision.keyed.item
     return {
@@ -280,73 +444,3 @@ def _said(ingest: Ingest) -> dict[str, str | None]:
         "text_digest": ingest.decision.text_digest,
         "extras_digest": ingest.decision.extras_digest,
     }
-
-
-def _write_keys(
-    connection: Connection,
-    source_id: int,
-    plan: IngestPlan,
-    fresh: list[Ingest],
-    stored: dict[str, _Place],
-    now: datetime,
-) -> None:
-    gained: list[dict[str, object]] = []
-    moved: list[dict[str, object]] = []
-    signed: list[tuple[int, IdentityKey]] = []
-    inserted = {id(ingest) for ingest in fresh}
-    new = {stored[ingest.decision.item_id].pk for ingest in fresh}
-    for ingest in plan.ingests:
-        decision = ingest.decision
-        if decision.item_id not in stored or (_is(ingest, Verdict.NEW) and id(ingest) not in inserted):
-            continue
-        pk = stored[decision.item_id].pk
-        gained.extend(key_rows(decision.gained, pk, now))
-        moved.extend(key_rows(decision.moved, pk, now))
-        if ingest.item is not None:
-            signed.append((pk, decision.keyed.signature))
-    gain_keys(connection, gained)
-    move_keys(connection, moved)
-    sign(connection, signed, now, fresh=new)
-    distrust(connection, source_id, plan.distrusted)
-
-
-def _file(
-    connection: Connection, source_id: int, ingests: list[Ingest], stored: dict[str, _Place], now: datetime
-) -> tuple[set[str], set[int]]:
-    filed = [ingest for ingest in ingests if ingest.filing is not None and ingest.item is not None]
-    pks = [stored[ingest.decision.item_id].pk for ingest in filed if not _is(ingest, Verdict.NEW)]
-    since = {
-        pk: at for part in chunks(pks) for pk, at in connection.execute(_SINCE, {"source": source_id, "pks": part})
-    }
-    return file_items(
-        connection,
-        source_id,
-        (
-            Filed(pk=pk, pairs=ingest.filing.categories, since=since.get(pk, now))
-            for ingest in filed
-            for pk in [stored[ingest.decision.item_id].pk]
-            if ingest.filing is not None and (pk in since or _is(ingest, Verdict.NEW))
-        ),
-    )
-
-
-def _mark_offered(
-    connection: Connection,
-    source_id: int,
-    plan: IngestPlan,
-    stored: dict[str, _Place],
-    now: datetime,
-    *,
-    complete: bool,
-) -> None:
-    marks: list[dict[str, object]] = [
-        {"pk": stored[decision.item_id].pk, "source": source_id, "since": None}
-        for decision in (ingest.decision for ingest in plan.ingests)
-        if decision.reoffered and decision.item_id in stored
-    ]
-    if complete:
-        mentioned = {ingest.decision.item_id for ingest in plan.ingests}
-        offered = connection.execute(_OFFERED, {"source": source_id})
-        marks += [{"pk": pk, "source": source_id, "since": now} for item, pk in offered if item not in mentioned]
-    if marks:
-        connection.execute(_MARK, marks)

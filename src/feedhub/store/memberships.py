@@ -1,58 +1,60 @@
 """Categories (SPEC §5), and which of them holds which item, in whose wording."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import bindparam, delete, exists, func, select, update
 
 from feedhub.model.item import Item
 from feedhub.model.output import Category
 from feedhub.rules.categorize import unique_slug
-from feedhub.store.codec import decode_item
-from feedhub.store.outputs import ALL, CHUNK, PAGES_PUBLISHED, POSTS_PUBLISHED, chunks, put_number
-from feedhub.store.polls import PUBLISHED as HEALTH_PUBLISHED
-from feedhub.store.sqlite import Connection, Prepared, insert
-from feedhub.store.tables import EPOCH, categories, filings, items, memberships, meta, sightings, sources
+from feedhub.rules.select import ALL
+from feedhub.store.database import CHUNK, Connection, Database, PreparedStatement, chunks
+from feedhub.store.outputs import HEALTH_PUBLISHED, PAGES_PUBLISHED, POSTS_PUBLISHED, bump, put_value
+from feedhub.store.source_states import SqlSourceTransaction, source_id
+from feedhub.store.sqlite import insert
+from feedhub.store.tables import EPOCH, categories, decode_item, filings, items, memberships, meta, sightings, sources
 
 Pairs = tuple[tuple[str, str], ...]
 
-_FILINGS = Prepared(select(filings).where(filings.c.item_pk.in_(bindparam("pks", expanding=True))))
-_MEMBERSHIPS = Prepared(
+_FILINGS = PreparedStatement(select(filings).where(filings.c.item_pk.in_(bindparam("pks", expanding=True))))
+_MEMBERSHIPS = PreparedStatement(
     select(memberships.c.slug, memberships.c.item_pk, memberships.c.source_id, memberships.c.rule).where(
         memberships.c.item_pk.in_(bindparam("pks", expanding=True))
     )
 )
-_PLACES = Prepared(
+_PLACES = PreparedStatement(
     select(items.c.pk, items.c.published_at, items.c.first_seen_at, items.c.position).where(
         items.c.pk.in_(bindparam("pks", expanding=True))
     )
 )
-_UNFILE = Prepared(
+_UNFILE = PreparedStatement(
     delete(filings).where(
         filings.c.item_pk == bindparam("pk"),
         filings.c.source_id == bindparam("source"),
         filings.c.slug == bindparam("category"),
     )
 )
-_LEAVE = Prepared(
+_LEAVE = PreparedStatement(
     delete(memberships).where(memberships.c.slug == bindparam("category"), memberships.c.item_pk == bindparam("pk"))
 )
 _new_filing = insert(filings)
-_FILE = Prepared(
+_FILE = PreparedStatement(
     _new_filing.on_conflict_do_update(
         index_elements=["item_pk", "source_id", "slug"], set_={"rule": _new_filing.excluded.rule}
     )
 )
 _new_membership = insert(memberships)
-_JOIN = Prepared(
+_JOIN = PreparedStatement(
     _new_membership.on_conflict_do_update(
         index_elements=["slug", "item_pk"],
         set_={"source_id": _new_membership.excluded.source_id, "rule": _new_membership.excluded.rule},
     )
 )
-_SHOWN_BY = Prepared(
+_SHOWN_BY = PreparedStatement(
     select(memberships.c.slug, memberships.c.item_pk).where(
         memberships.c.source_id == bindparam("source"), memberships.c.item_pk.in_(bindparam("pks", expanding=True))
     )
@@ -177,139 +179,158 @@ def outputs_showing(connection: Connection, source_id: int, pks: Collection[int]
     return slugs, shown
 
 
-def refile(connection: Connection, source_id: int, wanted: Mapping[str, Pairs]) -> tuple[set[str], set[int]]:
-    """Replace the filings of a source for the items that ``wanted`` mentions."""
-    rows = connection.execute(
-        select(sightings.c.item_pk, items.c.id, sightings.c.first_seen_at)
-        .join(items, items.c.pk == sightings.c.item_pk)
-        .where(sightings.c.source_id == source_id, items.c.removed_at.is_(None))
-        .order_by(sightings.c.item_pk)
-    ).all()
-    filed = (Filed(pk=row.item_pk, pairs=wanted[row.id], since=row.first_seen_at) for row in rows if row.id in wanted)
-    return file_items(connection, source_id, filed)
+_OF_SOURCE = (
+    select(sightings.c.item_pk, items.c.id, sightings.c.first_seen_at)
+    .join(items, items.c.pk == sightings.c.item_pk)
+    .where(sightings.c.source_id == bindparam("source"), items.c.removed_at.is_(None))
+    .order_by(sightings.c.item_pk)
+)
+_NEXT_WORDINGS = (
+    select(sightings.c.item_pk, items.c.id, sightings.c.wording)
+    .join(items, items.c.pk == sightings.c.item_pk)
+    .join(sources, sources.c.id == sightings.c.source_id)
+    .where(
+        sources.c.name == bindparam("source"),
+        sightings.c.item_pk > bindparam("after"),
+        items.c.removed_at.is_(None),
+    )
+    .order_by(sightings.c.item_pk)
+    .limit(CHUNK)
+)
+_FILED_DIGESTS = PreparedStatement(select(sources.c.name, sources.c.filed_digest))
+_new_source = insert(sources)
+_MARK_FILED = PreparedStatement(
+    _new_source.on_conflict_do_update(index_elements=["name"], set_={"filed_digest": _new_source.excluded.filed_digest})
+)
+_OUTPUT_DIGEST: Final = "output_digest"
+_DIGEST = select(meta.c.value).where(meta.c.key == _OUTPUT_DIGEST)
+_CONFIGURED = select(categories).where(categories.c.slug != ALL, categories.c.from_records == 0)
+_OF_RECORDS = select(categories.c.slug, categories.c.title).where(categories.c.from_records == 1)
+_EMPTY_OF_RECORDS = select(categories.c.slug).where(
+    categories.c.from_records == 1, ~exists().where(memberships.c.slug == categories.c.slug)
+)
+_new_category = insert(categories)
+_PUT_CATEGORY = _new_category.on_conflict_do_update(
+    index_elements=["slug"],
+    set_={name: _new_category.excluded[name] for name in ("title", "description", "position", "from_records")},
+)
 
 
-def some_wordings(connection: Connection, source: str, after: int) -> tuple[int | None, list[tuple[str, Item]]]:
-    """Return the next wordings of a source after item number ``after``, and the number to go on from."""
-    rows = connection.execute(
-        select(sightings.c.item_pk, items.c.id, sightings.c.wording)
-        .join(items, items.c.pk == sightings.c.item_pk)
-        .join(sources, sources.c.id == sightings.c.source_id)
-        .where(sources.c.name == source, sightings.c.item_pk > after, items.c.removed_at.is_(None))
-        .order_by(sightings.c.item_pk)
-        .limit(CHUNK)
-    ).all()
-    return (rows[-1].item_pk if rows else None), [(row.id, decode_item(row.wording)) for row in rows]
+class SqlCategories(Database):
+    """What the configuration says of categories, and refiling by its rules; see ``feedhub.ports.store.PollStore``."""
+
+    def sync_categories(
+        self, categories: Sequence[Category], output_digest: str, now: datetime, *, from_records: bool = False
+    ) -> None:
+        wanted = {one.slug: (one.title, one.description, position) for position, one in enumerate(categories)}
+        with self._write() as connection:
+            rows = connection.execute(_CONFIGURED)
+            stored = {row.slug: (row.title, row.description, row.position) for row in rows}
+            same_outputs = connection.execute(_DIGEST).scalar() == output_digest
+            if stored == wanted and same_outputs:
+                if not from_records:
+                    _remove_categories(connection, connection.execute(_EMPTY_OF_RECORDS).scalars())
+                return
+            titles = {title for title, _, _ in wanted.values()}
+            replaced = [
+                row.slug
+                for row in connection.execute(_OF_RECORDS)
+                # The configuration now gives this title another slug.
+                if row.slug not in wanted and row.title in titles
+            ]
+            _remove_categories(connection, {*(stored.keys() - wanted.keys()), *replaced})
+            # Titles and order are shown with every item, so any change of a stored one makes all outputs due.
+            if not same_outputs or any(wanted.get(slug) != values for slug, values in stored.items()):
+                _make_everything_due(connection)
+            if wanted:
+                connection.execute(_PUT_CATEGORY, [_category_row(slug, *values) for slug, values in wanted.items()])
+            put_value(connection, _OUTPUT_DIGEST, output_digest)
+
+    def filed_digests(self) -> dict[str, str | None]:
+        return dict(self._query(_FILED_DIGESTS))
+
+    def mark_filed(self, names: Sequence[str], digest: str) -> None:
+        if names:
+            with self._write() as connection:
+                connection.execute(_MARK_FILED, [{"name": name, "filed_digest": digest} for name in names])
+
+    def refile(self, source: str, filings: Iterable[tuple[str, Pairs]], *, digest: str, now: datetime) -> None:
+        # Rules are run while the iterable is read: not inside the transaction.
+        wanted = dict(filings)
+        with self._write() as connection:
+            number = source_id(connection, source)
+            filed = (
+                Filed(pk=row.item_pk, pairs=wanted[row.id], since=row.first_seen_at)
+                for row in connection.execute(_OF_SOURCE, {"source": number})
+                if row.id in wanted
+            )
+            bump(connection, *file_items(connection, number, filed))
+            connection.execute(update(sources).where(sources.c.id == number).values(filed_digest=digest))
+
+    def wordings(self, source: str) -> Iterator[tuple[str, Item]]:
+        last = 0
+        while rows := self._query(_NEXT_WORDINGS, {"source": source, "after": last}):
+            yield from ((row.id, decode_item(row.wording)) for row in rows)
+            last = rows[-1].item_pk
 
 
-_DIGEST = "output_digest"
-_BY_TITLE = Prepared(
+def _remove_categories(connection: Connection, slugs: Collection[str]) -> None:
+    for slug in sorted(slugs):
+        for table in (filings, memberships, categories):
+            connection.execute(delete(table).where(table.c.slug == slug))
+
+
+def _make_everything_due(connection: Connection) -> None:
+    connection.execute(update(categories).values(version=categories.c.version + 1))
+    put_value(connection, POSTS_PUBLISHED, 0)
+    put_value(connection, HEALTH_PUBLISHED, -1)
+    put_value(connection, PAGES_PUBLISHED, -1)
+
+
+def _category_row(
+    slug: str, title: str, description: str, position: int, *, from_records: bool = False
+) -> dict[str, object]:
+    """Return the row of a new category; its output is due."""
+    return {
+        "slug": slug,
+        "title": title,
+        "description": description,
+        "position": position,
+        "from_records": int(from_records),
+        "version": 1,
+        "published_version": 0,
+        "changed_at": EPOCH,
+    }
+
+
+_BY_TITLE = PreparedStatement(
     select(categories.c.slug).where(categories.c.title == bindparam("wanted")).order_by(categories.c.position).limit(1)
 )
-_OF_RECORDS = Prepared(select(categories.c.slug, categories.c.title).where(categories.c.from_records == 1))
-_BROUGHT = Prepared(
+_COUNT_OF_RECORDS = PreparedStatement(
     select(func.count(filings.c.slug.distinct()))
     .join(categories, categories.c.slug == filings.c.slug)
     .where(filings.c.source_id == bindparam("source"), categories.c.from_records == 1)
 )
 # Behind all categories of any configuration.
-_FIRST_PLACE_OF_RECORDS = 1_000_000
+_FIRST_PLACE_OF_RECORDS: Final = 1_000_000
 
 
-def slug_of_title(connection: Connection, title: str, wanted: str) -> str:
-    """Return the slug that a title has; one given for the first time is ``wanted``, or that with a suffix."""
-    found = slug_of_known_title(connection, title)
-    if found is not None:
+class SqlCategoryTransaction(SqlSourceTransaction):
+    """Categories that records name; see ``feedhub.ports.store.Transaction``."""
+
+    def category_of_title(self, title: str) -> str | None:
+        found: str | None = self._query(_BY_TITLE, {"wanted": title}).scalar()
         return found
-    slug = unique_slug(wanted, set(connection.execute(select(categories.c.slug)).scalars()))
-    last = connection.execute(select(func.max(categories.c.position))).scalar_one()
-    _insert(connection, slug, title, max(last + 1, _FIRST_PLACE_OF_RECORDS))
-    return slug
 
+    def brought(self, source: str) -> int:
+        return int(self._query(_COUNT_OF_RECORDS, {"source": self._source_id(source)}).scalar())
 
-def slug_of_known_title(connection: Connection, title: str) -> str | None:
-    """Return the slug that a title has; None for one that was never given."""
-    found: str | None = connection.execute(_BY_TITLE, {"wanted": title}).scalar()
-    return found
-
-
-def brought_by(connection: Connection, source: int) -> int:
-    """Return under how many categories that only records brought the items of a source are filed."""
-    return int(connection.execute(_BROUGHT, {"source": source}).scalar())
-
-
-def _insert(connection: Connection, slug: str, title: str, position: int) -> None:
-    row = {"slug": slug, "title": title, "description": "", "position": position, "from_records": 1}
-    connection.execute(categories.insert(), {**row, "version": 1, "published_version": 0, "changed_at": EPOCH})
-
-
-def sync_categories(
-    connection: Connection, wanted: Sequence[Category], output_digest: str, *, from_records: bool
-) -> bool:
-    """Make the stored categories those of the configuration; False and nothing written when they are already.
-
-    Titles and order are shown with every item, so any change of a stored one makes all outputs due.
-    """
-    stored = {
-        row.slug: (row.title, row.description, row.position)
-        for row in connection.execute(
-            select(categories).where(categories.c.slug != ALL, categories.c.from_records == 0)
-        )
-    }
-    target = {category.slug: (category.title, category.description, at) for at, category in enumerate(wanted)}
-    digest = connection.execute(select(meta.c.value).where(meta.c.key == _DIGEST)).scalar()
-    if stored == target and digest == output_digest:
-        return _remove_unmentioned(connection, [] if from_records else _empty_ones(connection))
-    replaced = {row.slug for row in connection.execute(_OF_RECORDS) if _has_title(target, row.slug, row.title)}
-    _remove_unmentioned(connection, (stored.keys() - target.keys()) | replaced)
-    if digest != output_digest or any(target.get(slug) != values for slug, values in stored.items()):
-        connection.execute(update(categories).values(version=categories.c.version + 1))
-        put_number(connection, POSTS_PUBLISHED, 0)
-        put_number(connection, HEALTH_PUBLISHED, -1)
-        put_number(connection, PAGES_PUBLISHED, -1)
-    if target:
-        _put_categories(connection, target)
-    row = insert(meta).values(key=_DIGEST, value=output_digest)
-    connection.execute(row.on_conflict_do_update(index_elements=["key"], set_={"value": row.excluded.value}))
-    return True
-
-
-def _has_title(target: Mapping[str, tuple[str, str, int]], slug: str, title: str) -> bool:
-    """Tell whether the configuration now gives this title another slug."""
-    return slug not in target and any(title == other for other, _, _ in target.values())
-
-
-def _empty_ones(connection: Connection) -> list[str]:
-    held = exists().where(memberships.c.slug == categories.c.slug)
-    return list(connection.execute(select(categories.c.slug).where(categories.c.from_records == 1, ~held)).scalars())
-
-
-def _remove_unmentioned(connection: Connection, gone: Collection[str]) -> bool:
-    for slug in sorted(gone):
-        connection.execute(delete(filings).where(filings.c.slug == slug))
-        connection.execute(delete(memberships).where(memberships.c.slug == slug))
-        connection.execute(delete(categories).where(categories.c.slug == slug))
-    return bool(gone)
-
-
-def _put_categories(connection: Connection, target: dict[str, tuple[str, str, int]]) -> None:
-    row = insert(categories)
-    connection.execute(
-        row.on_conflict_do_update(
-            index_elements=["slug"],
-            set_={name: row.excluded[name] for name in ("title", "description", "position", "from_records")},
-        ),
-        [
-            {
-                "slug": slug,
-                "title": title,
-                "description": description,
-                "position": position,
-                "from_records": 0,
-                "version": 1,
-                "published_version": 0,
-                "changed_at": EPOCH,
-            }
-            for slug, (title, description, position) in target.items()
-        ],
-    )
+    def category_slug(self, title: str, wanted: str) -> str:
+        found = self.category_of_title(title)
+        if found is not None:
+            return found
+        slug: str = unique_slug(wanted, set(self._query(select(categories.c.slug)).scalars()))
+        last = self._query(select(func.max(categories.c.position))).scalar()
+        position = max(last + 1, _FIRST_PLACE_OF_RECORDS)
+        self._connection.execute(categories.insert(), _category_row(slug, title, "", position, from_records=True))
+        return slug

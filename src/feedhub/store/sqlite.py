@@ -1,230 +1,25 @@
-"""A connection that runs the statements of a poll by the driver itself (PEP 249); SQLAlchemy makes their SQL, once.
+"""All that is SQLite's alone: opening, errors in words, copies, locks of tasks, full text, migrations."""
 
-Run by SQLAlchemy, the three dozen statements of one document take several times what the database takes for them.
-"""
-
+import json
+import os
+import socket
 import sqlite3
-from collections import namedtuple
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
 
-import sqlalchemy
-from sqlalchemy import URL, Delete, Engine, Executable, Insert, Select, TextClause, Update, create_engine, event, text
+from sqlalchemy import URL, Engine, create_engine, event, text
 from sqlalchemy import Connection as PlainConnection
 from sqlalchemy.dialects.sqlite import insert as insert_
-from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from feedhub.errors import DamagedStoreError, StoreError
-
-_Parameters = Mapping[str, object] | Sequence[Mapping[str, object]]
-_Convert = Callable[[Any], Any]
-_SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
-"""Lists are filled up to one of these lengths with their last value, so that there are few statements to parse."""
-
-
-class Prepared:
-    """A statement that is run again and again, in a module's constant. Its lists are ``bindparam(expanding=True)``."""
-
-    def __init__(self, statement: Select[Any] | Insert | Update | Delete | TextClause) -> None:
-        self.statement: Final = statement
-        self._made: dict[tuple[str, ...], _Made] = {}
-
-    def made(self, dialect: Dialect, names: tuple[str, ...]) -> "_Made":
-        """Return the SQL for parameters of these names."""
-        key = (dialect.name, *names)
-        made = self._made.get(key)
-        if made is None:
-            made = self._made[key] = _Made(self.statement, names, dialect)
-        return made
-
-
-class Rows(list[Any]):
-    """What a prepared statement gave: tuples with names, every value in the type of its column."""
-
-    def all(self) -> list[Any]:
-        """Return the rows."""
-        return self
-
-    def scalars(self) -> list[Any]:
-        """Return the first value of every row."""
-        return [row[0] for row in self]
-
-    def scalar(self) -> Any:
-        """Return the first value of the first row, None without one."""
-        return self[0][0] if self else None
-
-    def first(self) -> Any:
-        """Return the first row, None without one."""
-        return self[0] if self else None
-
-
-class Connection:
-    """SQLAlchemy's connection inside a transaction; ``plain`` is that connection itself."""
-
-    def __init__(self, plain: sqlalchemy.Connection) -> None:
-        self.plain: Final = plain
-        self._dialect: Final = plain.dialect
-        self._driver: Final[Any] = plain.connection.driver_connection
-
-    def execute(self, statement: Prepared | Executable, parameters: _Parameters = ()) -> Any:
-        """Run a statement once, or for every mapping of a list (then it gives no rows).
-
-        Returns ``Rows`` for what is prepared, else what SQLAlchemy returns.
-        """
-        if not isinstance(statement, Prepared):
-            return self.plain.execute(statement, parameters or None)
-        if isinstance(parameters, Mapping):
-            made = statement.made(self._dialect, tuple(parameters))
-            return made.rows(self._driver.execute(made.sql(parameters), made.values(parameters)))
-        if not parameters:
-            made = statement.made(self._dialect, ())
-            return made.rows(self._driver.execute(made.sql({}), made.values({})))
-        made = statement.made(self._dialect, tuple(parameters[0]))
-        self._driver.executemany(made.sql(parameters[0]), [made.values(row) for row in parameters])
-        return Rows()
-
-
-class _Made:
-    """The SQL of a statement in one dialect, with what turns values and rows into those of the driver and back."""
-
-    def __init__(
-        self, statement: Select[Any] | Insert | Update | Delete | TextClause, names: tuple[str, ...], dialect: Dialect
-    ) -> None:
-        columns = names if isinstance(statement, Insert | Update) and names else None
-        compiled = statement.compile(dialect=dialect, column_keys=columns)
-        self._sql = str(compiled)
-        binds = [compiled.binds[name] for name in compiled.positiontup or ()]
-        self._parameters = [
-            (bind.key, bind.effective_value, bind.type.dialect_impl(dialect).bind_processor(dialect)) for bind in binds
-        ]
-        self._lists = tuple(bind.key for bind in binds if bind.expanding)
-        self._row: Any = None
-        self._converts: list[tuple[int, _Convert]] = []
-        if isinstance(statement, Select):
-            selected = list(statement.selected_columns)
-            self._row = namedtuple("Row", [column.key for column in selected], rename=True)  # type: ignore[misc]
-            converts = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in selected]
-            self._converts = [(number, convert) for number, convert in enumerate(converts) if convert]
-
-    def sql(self, given: Mapping[str, Any]) -> str:
-        """Return the SQL, with as many places as the given lists need."""
-        sql = self._sql
-        for name in self._lists:
-            sql = sql.replace(f"(__[POSTCOMPILE_{name}])", f"({', '.join('?' * _size(len(given[name])))})")
-        return sql
-
-    def values(self, given: Mapping[str, Any]) -> list[Any]:
-        """Return the values of one run in the order of the statement."""
-        if not self._lists:
-            return [
-                convert(given.get(name, default)) if convert else given.get(name, default)
-                for name, default, convert in self._parameters
-            ]
-        values: list[Any] = []
-        for name, default, convert in self._parameters:
-            value = given.get(name, default)
-            if name in self._lists:
-                filled = list(value)
-                filled += (filled[-1:] or [None]) * (_size(len(filled)) - len(filled))
-                values += [convert(one) for one in filled] if convert else filled
-            else:
-                values.append(convert(value) if convert else value)
-        return values
-
-    def rows(self, cursor: Any) -> Rows:
-        """Return what the cursor gives."""
-        if self._row is None:
-            return Rows()
-        make, converts = self._row._make, self._converts
-        if not converts:
-            return Rows(map(make, cursor))
-        rows = Rows()
-        for row in cursor:
-            values = list(row)
-            for number, convert in converts:
-                values[number] = convert(values[number])
-            rows.append(make(values))
-        return rows
-
-
-def _size(count: int) -> int:
-    return next((size for size in _SIZES if size >= count), count)
-
+from feedhub.store.database import Connection, Migration, PreparedStatement
 
 # PostgreSQL's insert of the same shape has the same ON CONFLICT methods.
 insert = insert_
-
-CREATE_SEARCH = "CREATE VIRTUAL TABLE item_search USING fts5(title, body, tokenize='unicode61')"
-_COUNT = """UPDATE categories SET items = CASE slug
-    WHEN 'all' THEN (SELECT count(*) FROM items WHERE removed_at IS NULL)
-    ELSE (SELECT count(*) FROM memberships WHERE memberships.slug = categories.slug) END"""
-# What an output holds is counted when it changes: counting at every publish takes as long as there are items.
-COUNT_ITEMS = (
-    _COUNT,
-    f"CREATE TRIGGER categories_in AFTER INSERT ON categories BEGIN {_COUNT} WHERE slug = NEW.slug; END",
-    """CREATE TRIGGER memberships_in AFTER INSERT ON memberships
-        BEGIN UPDATE categories SET items = items + 1 WHERE slug = NEW.slug; END""",
-    """CREATE TRIGGER memberships_out AFTER DELETE ON memberships
-        BEGIN UPDATE categories SET items = items - 1 WHERE slug = OLD.slug; END""",
-    """CREATE TRIGGER items_in AFTER INSERT ON items WHEN NEW.removed_at IS NULL
-        BEGIN UPDATE categories SET items = items + 1 WHERE slug = 'all'; END""",
-    """CREATE TRIGGER items_out AFTER DELETE ON items WHEN OLD.removed_at IS NULL
-        BEGIN UPDATE categories SET items = items - 1 WHERE slug = 'all'; END""",
-    """CREATE TRIGGER items_moved AFTER UPDATE OF removed_at ON items
-        BEGIN UPDATE categories SET items = items + (NEW.removed_at IS NULL) - (OLD.removed_at IS NULL)
-            WHERE slug = 'all'; END""",
-)
-_INDEX = Prepared(text("INSERT OR REPLACE INTO item_search (rowid, title, body) VALUES (:pk, :title, :body)"))
-_UNINDEX = Prepared(text("DELETE FROM item_search WHERE rowid = :pk"))
-# A word in the title counts as much as several in the text; among equals the one stored last.
-_MATCH = text(
-    "SELECT rowid FROM item_search WHERE item_search MATCH :query"
-    " ORDER BY bm25(item_search, 8.0, 1.0), rowid DESC LIMIT :limit"
-)
-
-_MATCH_LAST = text("SELECT rowid FROM item_search WHERE item_search MATCH :query ORDER BY rowid DESC LIMIT :limit")
-
-_DAMAGED = "is damaged; put a backup in its place, or delete it and poll everything again (ids stay the same)"
-_WORDS = (
-    ("is locked", "is in use by another process"),
-    ("is not a database", "is not a database"),
-    ("malformed", _DAMAGED),
-    ("disk is full", "cannot grow: no room on the disk"),
-    ("readonly", "cannot be written"),
-    ("unable to open", "cannot be opened"),
-    ("disk I/O", "cannot be read or written"),
-    ("no such table", "is damaged or was changed by another program"),
-)
-
-_DAMAGE = ("is not a database", "malformed", "no such table")
-
-
-class Guard:
-    """Turns database errors (and those of kinds ``also``) inside its block into a StoreError in plain words."""
-
-    def __init__(self, place: str, *also: type[Exception]) -> None:
-        self._place = place
-        self._kinds = (SQLAlchemyError, sqlite3.Error, *also)
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if isinstance(error, self._kinds):
-            cause = error.orig if isinstance(error, DBAPIError) else error
-            kind = DamagedStoreError if any(sign in str(cause) for sign in _DAMAGE) else StoreError
-            raise kind(f"store {self._place} {_in_words(cause)}") from error
-
-
-def _in_words(cause: BaseException | None) -> str:
-    message = str(cause)
-    plain = next((words for sign, words in _WORDS if sign in message), "cannot be used")
-    return f"{plain} ({message})"
 
 
 def open_engine(url: URL, busy_timeout: float) -> Engine:
@@ -250,40 +45,139 @@ def _begin(connection: PlainConnection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
 
-def use_wal(engine: Engine) -> None:
-    """Let readers read while one writes. The mode is kept in the file."""
+@contextmanager
+def _driver_of(engine: Engine) -> Iterator[sqlite3.Connection]:
+    """Lend a connection of the driver, outside of any transaction."""
     raw = engine.raw_connection()
     try:
-        raw.cursor().execute("PRAGMA journal_mode = WAL")
+        driver = raw.driver_connection
+        assert isinstance(driver, sqlite3.Connection)  # noqa: S101 - tells the type checker
+        yield driver
     finally:
         raw.close()
 
 
-def first_damage(engine: Engine) -> str:
-    """Return what SQLite's own check of all pages and indexes finds first; "" for a sound database."""
-    raw = engine.raw_connection()
-    try:
-        cursor = raw.cursor()
-        cursor.execute("PRAGMA integrity_check(1)")
-        found = str(cursor.fetchall()[0][0])
-    finally:
-        raw.close()
-    return "" if found == "ok" else found
+def make_file(engine: Engine, place: str) -> None:
+    """Make the file where it is missing, with its folder, and let readers read while one writes."""
+    Path(place).parent.mkdir(parents=True, exist_ok=True)
+    with _driver_of(engine) as driver:
+        # The mode is kept in the file.
+        driver.execute("PRAGMA journal_mode = WAL")
 
 
-def damage_words(fault: str) -> str:
-    """Return what is to be done about damage."""
-    return f"{_DAMAGED} ({fault})"
+_DAMAGED = "is damaged; put a backup in its place, or delete it and poll everything again (ids stay the same)"
+_WORDS = (
+    ("is locked", "is in use by another process"),
+    ("is not a database", "is not a database"),
+    ("malformed", _DAMAGED),
+    ("disk is full", "cannot grow: no room on the disk"),
+    ("readonly", "cannot be written"),
+    ("unable to open", "cannot be opened"),
+    ("disk I/O", "cannot be read or written"),
+    ("no such table", "is damaged or was changed by another program"),
+)
+_SIGNS_OF_DAMAGE = ("is not a database", "malformed", "no such table")
+
+
+class ErrorGuard:
+    """Turns database errors (and those of kinds ``also``) inside its block into a StoreError in plain words."""
+
+    def __init__(self, place: str, *also: type[Exception]) -> None:
+        self._place = place
+        self._kinds = (SQLAlchemyError, sqlite3.Error, *also)
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, self._kinds):
+            cause = error.orig if isinstance(error, DBAPIError) else error
+            message = str(cause)
+            words = next((words for sign, words in _WORDS if sign in message), "cannot be used")
+            kind = DamagedStoreError if any(sign in message for sign in _SIGNS_OF_DAMAGE) else StoreError
+            raise kind(f"store {self._place} {words} ({message})") from error
+
+
+def check_for_damage(engine: Engine, place: str) -> None:
+    """Run SQLite's own check of all pages and indexes.
+
+    Raises:
+        DamagedStoreError: it finds something; says what comes first.
+    """
+    with _driver_of(engine) as driver:
+        found = str(driver.execute("PRAGMA integrity_check(1)").fetchall()[0][0])
+    if found != "ok":
+        raise DamagedStoreError(f"store {place} {_DAMAGED} ({found})")
 
 
 def tidy_up(engine: Engine) -> None:
     """Refresh what the planner knows of the tables, and shorten the write-ahead log that grew meanwhile."""
-    raw = engine.raw_connection()
+    with _driver_of(engine) as driver:
+        driver.execute("PRAGMA optimize")
+        driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def copy_database(engine: Engine, path: Path) -> None:
+    """Copy the whole database as of now into a new file ``path``, while others go on writing."""
+    with _driver_of(engine) as driver:
+        target = sqlite3.connect(path)
+        try:
+            driver.backup(target)
+            # One file that can be carried away, without a -wal beside it.
+            target.execute("PRAGMA journal_mode = DELETE")
+        finally:
+            target.close()
+
+
+@contextmanager
+def task_lock(place: str, task: str, wait: float) -> Iterator[None]:
+    """Hold the right to do ``task`` on the store at ``place`` for the block; see ``feedhub.ports.store.Upkeep``.
+
+    It is a lock of the operating system on a file beside the database, so a process that is killed lets go of it. The
+    process that holds it is named in a second file, because a locked file cannot be read everywhere.
+    """
+    from filelock import FileLock, Timeout  # and with it asyncio
+
+    lock = FileLock(f"{place}.{task}.lock", timeout=wait, thread_local=False)
+    holder = Path(f"{place}.{task}.json")
     try:
-        raw.cursor().execute("PRAGMA optimize")
-        raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        lock.acquire()
+        holder.write_text(json.dumps(_this_process()), "utf-8")
+    except Timeout as exc:
+        raise StoreError(f"store {place} is in use: {_holder_in_words(holder, task)}") from exc
+    except OSError as exc:
+        lock.release()
+        raise StoreError(f"store {place} cannot be locked: {(exc.strerror or str(exc)).lower()}") from exc
+    try:
+        yield
     finally:
-        raw.close()
+        with suppress(OSError):
+            holder.unlink(missing_ok=True)
+        lock.release()
+
+
+def _this_process() -> dict[str, object]:
+    return {"pid": os.getpid(), "host": socket.gethostname(), "since": datetime.now(UTC).isoformat(timespec="seconds")}
+
+
+def _holder_in_words(holder: Path, task: str) -> str:
+    try:
+        who = json.loads(holder.read_text("utf-8"))
+        return f"`feedhub {task}` with process id {who['pid']} on {who['host']} holds it since {who['since']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"another `feedhub {task}` holds it"
+
+
+_INDEX = PreparedStatement(text("INSERT OR REPLACE INTO item_search (rowid, title, body) VALUES (:pk, :title, :body)"))
+_UNINDEX = PreparedStatement(text("DELETE FROM item_search WHERE rowid = :pk"))
+# A word in the title counts as much as several in the text; among equals the one stored last.
+_MATCH = text(
+    "SELECT rowid FROM item_search WHERE item_search MATCH :query"
+    " ORDER BY bm25(item_search, 8.0, 1.0), rowid DESC LIMIT :limit"
+)
+_MATCH_LAST = text("SELECT rowid FROM item_search WHERE item_search MATCH :query ORDER BY rowid DESC LIMIT :limit")
 
 
 def index_texts(connection: Connection, rows: list[dict[str, object]]) -> None:
@@ -307,25 +201,114 @@ def matching(connection: Connection, terms: list[str], limit: int, *, last: bool
         return []
     query = " AND ".join(_quoted(term) for term in terms)
     wanted = _MATCH_LAST if last else _MATCH
-    return list(connection.execute(wanted, {"query": query, "limit": limit}).scalars())
+    return connection.execute(wanted, {"query": query, "limit": limit}).scalars()
 
 
 def _quoted(term: str) -> str:
     return f'"{term[:-1]}"*' if term.endswith("*") else f'"{term}"'
 
 
-def copy_database(engine: Engine, path: Path) -> None:
-    """Copy the whole database as of now into a new file ``path``, while others go on writing."""
-    raw = engine.raw_connection()
-    try:
-        source = raw.driver_connection
-        target = sqlite3.connect(path)
-        try:
-            assert isinstance(source, sqlite3.Connection)  # noqa: S101 - tells the type checker
-            source.backup(target)
-            # One file that can be carried away, without a -wal beside it.
-            target.execute("PRAGMA journal_mode = DELETE")
-        finally:
-            target.close()
-    finally:
-        raw.close()
+# Migrations are numbered and append only: what is written here has run on somebody's store and is never edited again.
+_CREATE_SEARCH = "CREATE VIRTUAL TABLE item_search USING fts5(title, body, tokenize='unicode61')"
+_COUNT = """UPDATE categories SET items = CASE slug
+    WHEN 'all' THEN (SELECT count(*) FROM items WHERE removed_at IS NULL)
+    ELSE (SELECT count(*) FROM memberships WHERE memberships.slug = categories.slug) END"""
+# What an output holds is counted when it changes: counting at every publish takes as long as there are items.
+_COUNT_ITEMS = (
+    _COUNT,
+    f"CREATE TRIGGER categories_in AFTER INSERT ON categories BEGIN {_COUNT} WHERE slug = NEW.slug; END",
+    """CREATE TRIGGER memberships_in AFTER INSERT ON memberships
+        BEGIN UPDATE categories SET items = items + 1 WHERE slug = NEW.slug; END""",
+    """CREATE TRIGGER memberships_out AFTER DELETE ON memberships
+        BEGIN UPDATE categories SET items = items - 1 WHERE slug = OLD.slug; END""",
+    """CREATE TRIGGER items_in AFTER INSERT ON items WHEN NEW.removed_at IS NULL
+        BEGIN UPDATE categories SET items = items + 1 WHERE slug = 'all'; END""",
+    """CREATE TRIGGER items_out AFTER DELETE ON items WHEN OLD.removed_at IS NULL
+        BEGIN UPDATE categories SET items = items - 1 WHERE slug = 'all'; END""",
+    """CREATE TRIGGER items_moved AFTER UPDATE OF removed_at ON items
+        BEGIN UPDATE categories SET items = items + (NEW.removed_at IS NULL) - (OLD.removed_at IS NULL)
+            WHERE slug = 'all'; END""",
+)
+
+_FIRST: Migration = (
+    """CREATE TABLE sources (
+        id INTEGER NOT NULL, name TEXT NOT NULL, title TEXT DEFAULT '' NOT NULL, link TEXT, url TEXT,
+        last_poll_at BIGINT, last_success_at BIGINT, next_poll_at BIGINT, state TEXT, filed_digest TEXT,
+        PRIMARY KEY (id), UNIQUE (name))""",
+    """CREATE TABLE items (
+        pk INTEGER NOT NULL, id TEXT NOT NULL, owner_id INTEGER NOT NULL, published_at BIGINT NOT NULL,
+        first_seen_at BIGINT NOT NULL, position INTEGER NOT NULL, removed_at BIGINT,
+        PRIMARY KEY (pk), UNIQUE (id), FOREIGN KEY (owner_id) REFERENCES sources (id))""",
+    """CREATE INDEX items_newest ON items (published_at DESC, first_seen_at DESC, position)
+        WHERE removed_at IS NULL""",
+    "CREATE INDEX items_removed ON items (removed_at) WHERE removed_at IS NOT NULL",
+    """CREATE TABLE identity_keys (
+        text TEXT NOT NULL, item_pk INTEGER NOT NULL, strength INTEGER NOT NULL, added_at BIGINT NOT NULL,
+        PRIMARY KEY (text), FOREIGN KEY (item_pk) REFERENCES items (pk))""",
+    "CREATE INDEX identity_keys_item ON identity_keys (item_pk, strength)",
+    """CREATE TABLE distrusted_keys (
+        source_id INTEGER NOT NULL, "key" TEXT NOT NULL,
+        PRIMARY KEY (source_id, "key"), FOREIGN KEY (source_id) REFERENCES sources (id))""",
+    """CREATE TABLE sightings (
+        item_pk INTEGER NOT NULL, source_id INTEGER NOT NULL, guid TEXT, url_key TEXT, title TEXT NOT NULL,
+        text_digest TEXT NOT NULL, extras_digest TEXT NOT NULL, first_seen_at BIGINT NOT NULL,
+        updated_at BIGINT NOT NULL, left_at BIGINT, wording TEXT NOT NULL,
+        PRIMARY KEY (item_pk, source_id), FOREIGN KEY (item_pk) REFERENCES items (pk),
+        FOREIGN KEY (source_id) REFERENCES sources (id))""",
+    "CREATE INDEX sightings_offered ON sightings (source_id, item_pk) WHERE left_at IS NULL",
+    "CREATE INDEX sightings_first_seen ON sightings (source_id, first_seen_at)",
+    """CREATE TABLE filings (
+        item_pk INTEGER NOT NULL, source_id INTEGER NOT NULL, slug TEXT NOT NULL, rule TEXT NOT NULL,
+        first_seen_at BIGINT NOT NULL,
+        PRIMARY KEY (item_pk, source_id, slug), FOREIGN KEY (item_pk) REFERENCES items (pk),
+        FOREIGN KEY (source_id) REFERENCES sources (id))""",
+    "CREATE INDEX filings_slug ON filings (slug, item_pk)",
+    """CREATE TABLE memberships (
+        slug TEXT NOT NULL, item_pk INTEGER NOT NULL, source_id INTEGER NOT NULL, rule TEXT NOT NULL,
+        published_at BIGINT NOT NULL, first_seen_at BIGINT NOT NULL, position INTEGER NOT NULL,
+        PRIMARY KEY (slug, item_pk), FOREIGN KEY (item_pk) REFERENCES items (pk),
+        FOREIGN KEY (source_id) REFERENCES sources (id))""",
+    "CREATE INDEX memberships_newest ON memberships (slug, published_at DESC, first_seen_at DESC, position)",
+    "CREATE INDEX memberships_item ON memberships (item_pk)",
+    "CREATE INDEX memberships_source ON memberships (source_id, slug)",
+    """CREATE TABLE categories (
+        slug TEXT NOT NULL, title TEXT NOT NULL, description TEXT NOT NULL, position INTEGER NOT NULL,
+        version INTEGER NOT NULL, published_version INTEGER NOT NULL, changed_at BIGINT NOT NULL,
+        PRIMARY KEY (slug))""",
+    """CREATE TABLE ledger (
+        id INTEGER NOT NULL, digest TEXT NOT NULL, at BIGINT NOT NULL, source TEXT NOT NULL, kind TEXT NOT NULL,
+        reason TEXT NOT NULL, "key" TEXT, item_id TEXT, title TEXT NOT NULL, link TEXT,
+        PRIMARY KEY (id), UNIQUE (digest))""",
+    'CREATE INDEX ledger_key ON ledger ("key")',
+    "CREATE INDEX ledger_item ON ledger (item_id)",
+    "CREATE INDEX ledger_link ON ledger (link)",
+    "CREATE INDEX ledger_at ON ledger (at)",
+    'CREATE TABLE meta ("key" TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY ("key"))',
+    _CREATE_SEARCH,
+    """INSERT INTO categories (slug, title, description, position, version, published_version, changed_at)
+        VALUES ('all', '', '', -1, 1, 0, 0)""",
+)
+
+# Posts are found by a change number; categories may come from records.
+_SECOND: Migration = (
+    "ALTER TABLE sightings ADD COLUMN touched INTEGER DEFAULT '0' NOT NULL",
+    "CREATE INDEX sightings_touched ON sightings (touched)",
+    "CREATE INDEX sightings_url_key ON sightings (url_key)",
+    "ALTER TABLE categories ADD COLUMN from_records INTEGER DEFAULT '0' NOT NULL",
+    "CREATE INDEX categories_title ON categories (title)",
+)
+
+# Due times are asked for by the daemon, host by host; what happened to sources is told in a feed.
+_THIRD: Migration = (
+    "ALTER TABLE sources ADD COLUMN host TEXT DEFAULT '' NOT NULL",
+    "ALTER TABLE sources ADD COLUMN scheduled INTEGER DEFAULT '0' NOT NULL",
+    "CREATE INDEX sources_due ON sources (next_poll_at) WHERE scheduled = 1",
+    """CREATE TABLE health_events (
+        id INTEGER NOT NULL, at BIGINT NOT NULL, source TEXT NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL,
+        PRIMARY KEY (id))""",
+)
+
+# How many items an output holds is kept, not counted.
+_FOURTH: Migration = ("ALTER TABLE categories ADD COLUMN items INTEGER DEFAULT '0' NOT NULL", *_COUNT_ITEMS)
+
+MIGRATIONS: tuple[Migration, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH)

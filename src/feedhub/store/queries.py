@@ -1,21 +1,38 @@
-"""The ledger (why a record was dropped, merged or refused), and all that is known of an item: ``feedhub explain``."""
+"""What people ask: the full text over the owners' wordings, and all that is known of an item (``feedhub explain``)."""
 
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, bindparam, or_, select
 
-from feedhub.model.identity import LedgerNote
-from feedhub.model.report import Explanation, LedgerEntry, SightingReport
-from feedhub.store.codec import decode_item, fact_digest, stored_key
-from feedhub.store.outputs import chunks
-from feedhub.store.sqlite import Connection, Prepared, insert
-from feedhub.store.tables import AnyRow, categories, identity_keys, items, ledger, memberships, sightings, sources
+from feedhub.model.item import Item, StoredItem
+from feedhub.model.report import Explanation, LedgerEntry, SearchHit, SightingReport
+from feedhub.rules.text import query_terms, searched_text
+from feedhub.store.database import Connection, Database, PreparedStatement, chunks
+from feedhub.store.outputs import owned_items
+from feedhub.store.sqlite import matching
+from feedhub.store.tables import (
+    AnyRow,
+    categories,
+    decode_item,
+    identity_keys,
+    items,
+    ledger,
+    memberships,
+    sightings,
+    sources,
+    stored_key,
+)
 
-_WRITE = Prepared(insert(ledger).on_conflict_do_nothing(index_elements=["digest"]))
+_BEFORE, _AFTER = 30, 90
+_HITS = PreparedStatement(
+    select(items.c.pk, items.c.id, items.c.published_at, sources.c.name, sightings.c.wording)
+    .join(sightings, (sightings.c.item_pk == items.c.pk) & (sightings.c.source_id == items.c.owner_id))
+    .join(sources, sources.c.id == items.c.owner_id)
+    .where(items.c.pk.in_(bindparam("pks", expanding=True)))
+)
 _ABOUT = (
     select(ledger)
     .where(
@@ -27,16 +44,72 @@ _ABOUT = (
     )
     .order_by(ledger.c.at, ledger.c.id)
 )
+_ID = re.compile(r"(?:urn:uuid:)?([0-9a-f][0-9a-f-]{7,35})", re.IGNORECASE)
+_ITEM = select(items.c.pk, items.c.id, items.c.published_at, items.c.removed_at, sources.c.name).join(
+    sources, sources.c.id == items.c.owner_id
+)
 
 
-def write_notes(connection: Connection, source: str, notes: Iterable[LedgerNote], now: datetime) -> None:
-    """Write what was decided at ``now`` about records of ``source``."""
-    rows = [_row(source, note, now) for note in notes]
-    if rows:
-        connection.execute(_WRITE, rows)
+class SqlQueries(Database):
+    """See ``feedhub.ports.store.LookStore``."""
+
+    def search(self, query: str, limit: int) -> tuple[SearchHit, ...]:
+        terms = query_terms(query)
+        hits: dict[int, SearchHit] = {}
+        with self._read() as connection:
+            best = matching(connection, terms, limit)
+            for part in chunks(best):
+                for row in connection.execute(_HITS, {"pks": part}):
+                    item = decode_item(row.wording)
+                    hits[row.pk] = SearchHit(
+                        id=row.id,
+                        title=item.title,
+                        link=item.link,
+                        source=row.name,
+                        published_at=row.published_at,
+                        snippet=_snippet(item, terms),
+                    )
+        return tuple(hits[pk] for pk in best)
+
+    def found(self, query: str, limit: int) -> tuple[StoredItem, ...]:
+        with self._read() as connection:
+            return owned_items(connection, matching(connection, query_terms(query), limit, last=True))
+
+    def count_found(self, query: str, most: int) -> int:
+        with self._read() as connection:
+            return len(matching(connection, query_terms(query), most, last=True))
+
+    def explain(self, refs: Sequence[str]) -> tuple[Explanation, ...]:
+        refs = tuple(dict.fromkeys(refs))
+        with self._read() as connection:
+            found = _items_named(connection, refs)
+            ids = {row.id for row, _ in found}
+            prefixes = [prefix for ref in refs if (prefix := _id_prefix(ref))]
+            noted = _entries_about(connection, keys=refs, ids=prefixes, links=refs)
+            more = {entry.item_id for entry in noted if entry.item_id} - ids
+            found += [(row, row.id) for row in _rows(connection, _ITEM.where(items.c.id.in_(more)))]
+            explained = [_explain_item(connection, row, ref) for row, ref in found]
+        told = {replace(entry, key=None) for explanation in explained for entry in explanation.ledger}
+        left = [entry for entry in _once(noted) if replace(entry, key=None) not in told]
+        return (*explained, *_ledger_only(refs, left))
 
 
-def entries_about(
+def _snippet(item: Item, terms: list[str]) -> str:
+    """Return a line of plain text around the first place where a term stands; the beginning if none is visible."""
+    text = " ".join(searched_text(item).split())
+    places = [place for term in terms if (place := text.lower().find(_visible(term))) >= 0]
+    start = max(0, min(places, default=0) - _BEFORE)
+    end = start + _BEFORE + _AFTER
+    return ("…" if start else "") + text[start:end].strip() + ("…" if end < len(text) else "")
+
+
+def _visible(term: str) -> str:
+    """Return what ``query_terms`` cut a term from: 金融 融消 → 金融消."""
+    first, *rest = term.rstrip("*").split(" ")
+    return first + "".join(pair[-1] for pair in rest)
+
+
+def _entries_about(
     connection: Connection, *, keys: Collection[str], ids: Collection[str], links: Collection[str]
 ) -> tuple[LedgerEntry, ...]:
     """Return the entries that name one of these, oldest first."""
@@ -44,21 +117,6 @@ def entries_about(
         _ABOUT, {"keys": [stored_key(key) for key in keys], "ids": list(ids), "links": list(links)}
     )
     return tuple(_entry(row) for row in rows)
-
-
-def _row(source: str, note: LedgerNote, now: datetime) -> dict[str, object]:
-    key = None if note.key is None else stored_key(note.key)
-    return {
-        "digest": fact_digest(source, note.kind, note.reason, key, note.item_id, note.title, note.link),
-        "at": now,
-        "source": source,
-        "kind": note.kind,
-        "reason": note.reason,
-        "key": key,
-        "item_id": note.item_id,
-        "title": note.title,
-        "link": note.link,
-    }
 
 
 def _entry(row: AnyRow) -> LedgerEntry:
@@ -74,35 +132,13 @@ def _entry(row: AnyRow) -> LedgerEntry:
     )
 
 
-_ID = re.compile(r"(?:urn:uuid:)?([0-9a-f][0-9a-f-]{7,35})", re.IGNORECASE)
-
-_ITEM = select(items.c.pk, items.c.id, items.c.published_at, items.c.removed_at, sources.c.name).join(
-    sources, sources.c.id == items.c.owner_id
-)
-
-
-def id_prefix(ref: str) -> str | None:
+def _id_prefix(ref: str) -> str | None:
     """Return the beginning of an item id that ``ref`` gives (eight hex digits at least), or None."""
     found = _ID.fullmatch(ref)
     return f"urn:uuid:{found[1].lower()}" if found else None
 
 
-def explain(connection: Connection, refs: Sequence[str]) -> tuple[Explanation, ...]:
-    """Return one explanation per item that ``refs`` name, then one per ref that only the ledger knows."""
-    refs = tuple(dict.fromkeys(refs))
-    found = _items_named(connection, refs)
-    ids = {row.id: row.pk for row, _ in found}
-    prefixes = [prefix for ref in refs if (prefix := id_prefix(ref))]
-    noted = entries_about(connection, keys=refs, ids=prefixes, links=refs)
-    for row in _rows(connection, _ITEM.where(items.c.id.in_({e.item_id for e in noted if e.item_id} - ids.keys()))):
-        found.append((row, row.id))
-    explained = [_explain_item(connection, row, ref) for row, ref in found]
-    told = {replace(entry, key=None) for explanation in explained for entry in explanation.ledger}
-    left = [entry for entry in once(noted) if replace(entry, key=None) not in told]
-    return (*explained, *_ledger_only(refs, left))
-
-
-def once(entries: Iterable[LedgerEntry]) -> tuple[LedgerEntry, ...]:
+def _once(entries: Iterable[LedgerEntry]) -> tuple[LedgerEntry, ...]:
     """Return entries without those that say the same under another key of the record."""
     found: dict[LedgerEntry, LedgerEntry] = {}
     for entry in entries:
@@ -122,7 +158,7 @@ def _items_named(connection: Connection, refs: Sequence[str]) -> list[tuple[AnyR
         rows = _rows(connection, by_key.where(identity_keys.c.text == stored_key(ref)))
         # An address that several records share is nobody's key, but still where they were seen.
         rows += _rows(connection, by_address.where(sightings.c.url_key == ref))
-        if prefix := id_prefix(ref):
+        if prefix := _id_prefix(ref):
             # "g" stands behind every hex digit and the dash.
             rows += _rows(connection, _ITEM.where(items.c.id >= prefix, items.c.id < prefix + "g"))
         for row in rows:
@@ -143,7 +179,7 @@ def _explain_item(connection: Connection, row: AnyRow, ref: str) -> Explanation:
         .join(sources)
         .where(sightings.c.item_pk == row.pk)
         .order_by(sightings.c.first_seen_at, sources.c.id)
-    ).all()
+    )
     own = next((sighting for sighting in seen if sighting.name == row.name), None)
     reports = tuple(_sighting(sighting) for sighting in seen)
     links = [report.link for report in reports if report.link]
@@ -168,9 +204,9 @@ def _entries(
     """Return what the ledger says about an item: entries of another item that share a link or key are not its own."""
     found: dict[LedgerEntry, None] = {}
     for part in chunks(keys):
-        found.update(dict.fromkeys(entries_about(connection, keys=part, ids=[item_id], links=links)))
+        found.update(dict.fromkeys(_entries_about(connection, keys=part, ids=[item_id], links=links)))
     entries = (entry for entry in found if entry.item_id in {None, item_id})
-    return once(sorted(entries, key=lambda entry: entry.at))
+    return _once(sorted(entries, key=lambda entry: entry.at))
 
 
 def _sighting(row: AnyRow) -> SightingReport:
@@ -201,7 +237,7 @@ def _ledger_only(refs: Sequence[str], left: Sequence[LedgerEntry]) -> list[Expla
     explained: list[Explanation] = []
     rest = list(left)
     for ref in refs:
-        names = {stored_key(ref), ref, id_prefix(ref)}
+        names = {stored_key(ref), ref, _id_prefix(ref)}
         own = tuple(entry for entry in rest if names & {entry.key, entry.link, entry.item_id} - {None})
         rest = [entry for entry in rest if entry not in own]
         if own:

@@ -1,0 +1,304 @@
+"""Transactions on the database under the store, and statements that the driver runs itself (PEP 249).
+
+SQLAlchemy makes the SQL of a prepared statement, once. Run by SQLAlchemy, the three dozen statements of one document
+take several times what the database takes for them.
+"""
+
+import threading
+from abc import ABC, abstractmethod
+from collections import namedtuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from itertools import islice
+from typing import Any, Final, TypeVar
+
+import sqlalchemy
+from sqlalchemy import Delete, Engine, Executable, Insert, Select, TextClause, Update, inspect, text
+from sqlalchemy.engine.interfaces import Dialect
+
+from feedhub.errors import StoreError
+from feedhub.store.tables import AnyRow
+
+CHUNK: Final = 500
+"""Parameters of one statement: SQLite before 3.32 took 999 at most."""
+
+_T = TypeVar("_T")
+_Parameters = Mapping[str, object] | Sequence[Mapping[str, object]]
+_Convert = Callable[[Any], Any]
+_Statement = Select[Any] | Insert | Update | Delete | TextClause
+_SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+"""Lists are filled up to one of these lengths with their last value, so that the database parses few statements."""
+
+Guard = AbstractContextManager[None]
+"""Turns the database's errors inside its block into a StoreError. It may be entered again inside itself."""
+Migration = tuple[str, ...]
+
+
+def chunks(values: Iterable[_T], size: int = CHUNK) -> Iterator[list[_T]]:
+    """Yield ``values`` in lists that fit into one statement."""
+    rest = iter(values)
+    while part := list(islice(rest, size)):
+        yield part
+
+
+class PreparedStatement:
+    """A statement that is run again and again, in a module's constant. Its lists are ``bindparam(expanding=True)``."""
+
+    def __init__(self, statement: _Statement) -> None:
+        self.statement: Final = statement
+        self._compiled: dict[tuple[str, ...], _Compiled] = {}
+
+    def compiled(self, dialect: Dialect, names: tuple[str, ...]) -> "_Compiled":
+        """Return the SQL for parameters of these names."""
+        key = (dialect.name, *names)
+        compiled = self._compiled.get(key)
+        if compiled is None:
+            compiled = self._compiled[key] = _Compiled(self.statement, names, dialect)
+        return compiled
+
+
+class Rows(list[Any]):
+    """What a statement gave: tuples with names, every value in the type of its column.
+
+    ``rowcount`` is the number of rows that a statement run by SQLAlchemy changed.
+    """
+
+    rowcount: int = 0
+
+    def scalars(self) -> list[Any]:
+        """Return the first value of every row."""
+        return [row[0] for row in self]
+
+    def scalar(self) -> Any:
+        """Return the first value of the first row, None without one."""
+        return self[0][0] if self else None
+
+    def first(self) -> Any:
+        """Return the first row, None without one."""
+        return self[0] if self else None
+
+
+class Connection:
+    """A connection inside a transaction; ``plain`` is that of SQLAlchemy. Its errors are StoreErrors."""
+
+    def __init__(self, plain: sqlalchemy.Connection, guard: Guard) -> None:
+        self.plain: Final = plain
+        self._guard: Final = guard
+        self._dialect: Final = plain.dialect
+        self._driver: Final[Any] = plain.connection.driver_connection
+
+    def execute(self, statement: PreparedStatement | Executable, parameters: _Parameters = ()) -> Rows:
+        """Run a statement once, or for every mapping of a list (then it gives no rows)."""
+        with self._guard:
+            if isinstance(statement, PreparedStatement):
+                return self._run_by_driver(statement, parameters)
+            result = self.plain.execute(statement, parameters or None)
+            rows = Rows(result if result.returns_rows else ())
+            rows.rowcount = result.rowcount
+            return rows
+
+    def _run_by_driver(self, statement: PreparedStatement, parameters: _Parameters) -> Rows:
+        if isinstance(parameters, Mapping):
+            compiled = statement.compiled(self._dialect, tuple(parameters))
+            return compiled.rows(self._driver.execute(compiled.sql(parameters), compiled.values(parameters)))
+        if not parameters:
+            compiled = statement.compiled(self._dialect, ())
+            return compiled.rows(self._driver.execute(compiled.sql({}), compiled.values({})))
+        compiled = statement.compiled(self._dialect, tuple(parameters[0]))
+        self._driver.executemany(compiled.sql(parameters[0]), [compiled.values(row) for row in parameters])
+        return Rows()
+
+
+class _Compiled:
+    """The SQL of a statement in one dialect, with what turns values and rows into those of the driver and back."""
+
+    def __init__(self, statement: _Statement, names: tuple[str, ...], dialect: Dialect) -> None:
+        columns = names if isinstance(statement, Insert | Update) and names else None
+        compiled = statement.compile(dialect=dialect, column_keys=columns)
+        self._sql = str(compiled)
+        binds = [compiled.binds[name] for name in compiled.positiontup or ()]
+        self._parameters = [
+            (bind.key, bind.effective_value, bind.type.dialect_impl(dialect).bind_processor(dialect)) for bind in binds
+        ]
+        self._lists = tuple(bind.key for bind in binds if bind.expanding)
+        self._row: Any = None
+        self._converts: list[tuple[int, _Convert]] = []
+        if isinstance(statement, Select):
+            selected = list(statement.selected_columns)
+            self._row = namedtuple("Row", [column.key for column in selected], rename=True)  # type: ignore[misc]
+            converts = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in selected]
+            self._converts = [(number, convert) for number, convert in enumerate(converts) if convert]
+
+    def sql(self, given: Mapping[str, Any]) -> str:
+        """Return the SQL, with as many places as the given lists need."""
+        sql = self._sql
+        for name in self._lists:
+            sql = sql.replace(f"(__[POSTCOMPILE_{name}])", f"({', '.join('?' * _size(len(given[name])))})")
+        return sql
+
+    def values(self, given: Mapping[str, Any]) -> list[Any]:
+        """Return the values of one run in the order of the statement."""
+        if not self._lists:
+            return [
+                convert(given.get(name, default)) if convert else given.get(name, default)
+                for name, default, convert in self._parameters
+            ]
+        values: list[Any] = []
+        for name, default, convert in self._parameters:
+            value = given.get(name, default)
+            if name in self._lists:
+                filled = list(value)
+                filled += (filled[-1:] or [None]) * (_size(len(filled)) - len(filled))
+                values += [convert(one) for one in filled] if convert else filled
+            else:
+                values.append(convert(value) if convert else value)
+        return values
+
+    def rows(self, cursor: Any) -> Rows:
+        """Return what the cursor gives."""
+        if self._row is None:
+            return Rows()
+        make, converts = self._row._make, self._converts
+        if not converts:
+            return Rows(map(make, cursor))
+        rows = Rows()
+        for row in cursor:
+            values = list(row)
+            for number, convert in converts:
+                values[number] = convert(values[number])
+            rows.append(make(values))
+        return rows
+
+
+def _size(count: int) -> int:
+    return next((size for size in _SIZES if size >= count), count)
+
+
+class Reader(ABC):
+    """What can read the database: the store, in a transaction for each question, and an open transaction."""
+
+    @abstractmethod
+    def _read(self) -> AbstractContextManager[Connection]:
+        """Return a block in which the database does not change."""
+
+    def _query(self, statement: PreparedStatement | Executable, parameters: _Parameters = ()) -> Rows:
+        with self._read() as connection:
+            return connection.execute(statement, parameters)
+
+
+class Database(Reader):
+    """The engine of a store, and its one writer. Each topic of the store adds its methods to this class."""
+
+    def __init__(self, engine: Engine, guard: Guard, place: str, busy_timeout: float) -> None:
+        self._engine = engine
+        self._writer_engine = engine.execution_options(write=True)
+        self._guard = guard
+        self._place = place
+        self._busy_timeout = busy_timeout
+        # Threads of one process wait here, in turn, and not in SQLite's retry loop, which may starve one of them.
+        self._one_writer = threading.Lock()
+
+    def migrate(self, migrations: Sequence[Migration]) -> None:
+        """Apply what is missing, each migration in a transaction of its own."""
+        is_behind = True
+        while is_behind:
+            with self._write() as connection:
+                is_behind = apply_next(connection.plain, self._place, migrations)
+
+    @contextmanager
+    def _alone_in_process(self) -> Iterator[None]:
+        if not self._one_writer.acquire(timeout=self._busy_timeout):
+            raise StoreError(f"store {self._place} is in use by another thread for more than {self._busy_timeout:g} s")
+        try:
+            yield
+        finally:
+            self._one_writer.release()
+
+    @contextmanager
+    def _write(self) -> Iterator[Connection]:
+        with self._alone_in_process(), self._guard, self._writer_engine.begin() as connection:
+            yield Connection(connection, self._guard)
+
+    @contextmanager
+    def _read(self) -> Iterator[Connection]:
+        with self._guard, self._engine.begin() as connection:
+            yield Connection(connection, self._guard)
+
+    def _selected(self, wanted: Select[int]) -> Iterator[list[int]]:
+        """Yield what ``wanted`` selects in parts that are written one by one: pollers wait for one part only."""
+        with self._read() as connection:
+            found: set[int] = set(connection.execute(wanted).scalars())
+        yield from chunks(sorted(found))
+
+    def close(self) -> None:
+        """Release the store."""
+        self._engine.dispose()
+
+
+_BEGIN_PART = PreparedStatement(text("SAVEPOINT part"))
+_UNDO_PART = PreparedStatement(text("ROLLBACK TO SAVEPOINT part"))
+_END_PART = PreparedStatement(text("RELEASE SAVEPOINT part"))
+
+
+class OpenTransaction(Reader):
+    """One write transaction. Topics of the store add what they read and write inside of it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        # Rows of sources as they are: nobody else writes meanwhile, and each is asked for several times.
+        self._source_rows: dict[str, AnyRow] = {}
+
+    @contextmanager
+    def _read(self) -> Iterator[Connection]:
+        yield self._connection
+
+    @contextmanager
+    def part(self) -> Iterator[None]:
+        self._connection.execute(_BEGIN_PART)
+        try:
+            yield
+        except BaseException:
+            self._source_rows.clear()
+            self._connection.execute(_UNDO_PART)
+            self._connection.execute(_END_PART)
+            raise
+        self._connection.execute(_END_PART)
+
+
+_RECORDS = "CREATE TABLE schema_migrations (version INTEGER NOT NULL, applied_at TEXT NOT NULL, PRIMARY KEY (version))"
+# The database's clock: this is a note for people, nothing is decided by it.
+_RECORD = text("INSERT INTO schema_migrations (version, applied_at) VALUES (:version, CURRENT_TIMESTAMP)")
+
+
+def apply_next(connection: sqlalchemy.Connection, place: str, migrations: Sequence[Migration]) -> bool:
+    """Apply the next missing migration inside the caller's transaction; False when there is none.
+
+    Raises:
+        StoreError: the schema is newer than this feedhub, or not feedhub's.
+    """
+    version = _schema_version(connection, place)
+    if version > len(migrations):
+        known = len(migrations)
+        raise StoreError(f"store {place} has schema {version}, this feedhub knows up to {known}: use a newer feedhub")
+    if version == len(migrations):
+        return False
+    if version == 0:
+        connection.exec_driver_sql(_RECORDS)
+    for statement in migrations[version]:
+        connection.exec_driver_sql(statement)
+    connection.execute(_RECORD, {"version": version + 1})
+    return True
+
+
+def _schema_version(connection: sqlalchemy.Connection, place: str) -> int:
+    """Return the number of the newest migration that was applied; 0 for an empty database.
+
+    Raises:
+        StoreError: the database belongs to another program.
+    """
+    tables = inspect(connection).get_table_names()
+    if "schema_migrations" in tables:
+        return connection.execute(text("SELECT max(version) FROM schema_migrations")).scalar() or 0
+    if tables:
+        raise StoreError(f"store {place} is the database of another program (it has a table {tables[0]!r})")
+    return 0

@@ -1,0 +1,190 @@
+"""What keeps the store small and safe: removing what no source offers any more, checks, copies, locks of tasks."""
+
+import os
+from collections.abc import Collection
+from contextlib import AbstractContextManager
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import ColumnElement, Select, bindparam, case, delete, exists, func, select, update
+
+from feedhub.errors import StoreError
+from feedhub.model.report import PruneReport
+from feedhub.rules.select import ALL
+from feedhub.store.database import Connection, Database
+from feedhub.store.outputs import bump, stamp
+from feedhub.store.sqlite import ErrorGuard, check_for_damage, copy_database, task_lock, tidy_up, unindex
+from feedhub.store.tables import (
+    NO_WORDING,
+    encode_item,
+    filings,
+    identity_keys,
+    items,
+    ledger,
+    memberships,
+    sightings,
+    sources,
+)
+
+
+class SqlMaintenance(Database):
+    """See ``feedhub.ports.store.Upkeep``."""
+
+    def prune(
+        self, *, offered_before: datetime | None, keep_per_category: int | None, forget_before: datetime, now: datetime
+    ) -> PruneReport:
+        removed = 0
+        if offered_before is not None:
+            removed += self._remove_outdated(offered_before, now)
+        if keep_per_category is not None:
+            removed += self._cut_categories(keep_per_category, now)
+        keys = entries = 0
+        for part in self._selected(_forgettable(forget_before)):
+            with self._write() as connection:
+                keys += _forget(connection, part)
+        for part in self._selected(select(ledger.c.id).where(ledger.c.at < forget_before)):
+            with self._write() as connection:
+                entries += connection.execute(delete(ledger).where(ledger.c.id.in_(part))).rowcount
+        return PruneReport(items=removed, keys=keys, ledger=entries)
+
+    def _remove_outdated(self, offered_before: datetime, now: datetime) -> int:
+        removed = 0
+        outdated = _outdated(offered_before)
+        for part in self._selected(outdated):
+            with self._write() as connection:
+                pks = _still(outdated, part, connection)
+                remove_items(connection, pks, now)
+                removed += len(pks)
+        return removed
+
+    def _cut_categories(self, keep: int, now: datetime) -> int:
+        removed = 0
+        too_full = select(memberships.c.slug).group_by(memberships.c.slug).having(func.count() > keep)
+        for slug in sorted(self._query(too_full).scalars()):
+            beyond = _beyond(slug, keep)
+            for part in self._selected(beyond):
+                with self._write() as connection:
+                    homeless = take_out(connection, slug, _still(beyond, part, connection))
+                    remove_items(connection, homeless, now)
+                    removed += len(homeless)
+        return removed
+
+    def alone(self, task: str, *, wait: float) -> AbstractContextManager[None]:
+        return task_lock(self._place, task, wait)
+
+    def maintain(self) -> None:
+        with self._alone_in_process(), self._guard:
+            tidy_up(self._engine)
+
+    def verify(self) -> None:
+        with self._guard:
+            check_for_damage(self._engine, self._place)
+
+    def backup(self, path: str) -> None:
+        target = Path(path)
+        if os.path.lexists(target):
+            raise StoreError(f"backup {path} is there already")
+        unfinished = target.with_name(target.name + ".part")
+        try:
+            with ErrorGuard(path, OSError):
+                unfinished.unlink(missing_ok=True)
+                copy_database(self._engine, unfinished)
+                unfinished.rename(target)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+
+def _last_offered() -> ColumnElement[datetime]:
+    """A source that fails, is gone or is no longer configured stopped offering at its last success."""
+    return case(
+        (sightings.c.left_at.is_(None), func.coalesce(sources.c.last_success_at, sightings.c.first_seen_at)),
+        else_=sightings.c.left_at,
+    )
+
+
+def _offered_since(moment: datetime) -> ColumnElement[bool]:
+    limit = bindparam("moment", value=moment, type_=items.c.published_at.type)
+    return (
+        exists()
+        .where(sightings.c.item_pk == items.c.pk, sources.c.id == sightings.c.source_id)
+        .where(_last_offered() >= limit)
+    )
+
+
+def _outdated(before: datetime) -> Select[int]:
+    """Select the items that no source has offered since ``before``."""
+    return select(items.c.pk).where(items.c.removed_at.is_(None), ~_offered_since(before))
+
+
+def _forgettable(before: datetime) -> Select[int]:
+    """Select removed items whose keys were remembered long enough: no source has offered them again meanwhile."""
+    return select(items.c.pk).where(items.c.removed_at < before, ~_offered_since(before))
+
+
+def _beyond(slug: str, keep: int) -> Select[int]:
+    """Select the items of a category beyond its newest ``keep`` that no source offers."""
+    rest = (
+        select(memberships.c.item_pk, items.c.id)
+        .join(items, items.c.pk == memberships.c.item_pk)
+        .where(memberships.c.slug == slug)
+        .order_by(
+            memberships.c.published_at.desc(), memberships.c.first_seen_at.desc(), memberships.c.position, items.c.id
+        )
+        .limit(-1)
+        .offset(keep)
+        .subquery()
+    )
+    offered = exists().where(sightings.c.item_pk == rest.c.item_pk, sightings.c.left_at.is_(None))
+    return select(rest.c.item_pk).where(~offered)
+
+
+def _still(wanted: Select[int], pks: Collection[int], connection: Connection) -> list[int]:
+    """Return those of ``pks`` that ``wanted`` still selects: a poll may have come between."""
+    column = wanted.subquery().c[0]
+    return sorted(connection.execute(select(column).where(column.in_(pks))).scalars())
+
+
+def take_out(connection: Connection, slug: str, pks: list[int]) -> list[int]:
+    """Take items out of one category; return those that no category holds any more."""
+    if not pks:
+        return []
+    for table in (filings, memberships):
+        connection.execute(delete(table).where(table.c.slug == slug, table.c.item_pk.in_(pks)))
+    bump(connection, {ALL, slug, *_holding(connection, pks)}, ())
+    stamp(connection, pks)
+    held = connection.execute(select(memberships.c.item_pk).where(memberships.c.item_pk.in_(pks))).scalars()
+    return sorted(set(pks) - set(held))
+
+
+def remove_items(connection: Connection, pks: list[int], now: datetime) -> None:
+    """Remove items; their ids and keys stay, so nothing comes back as new (SPEC §4, last paragraph).
+
+    The time of an output's newest change does not move. Sightings lose their wording and nothing else: by guid, address
+    and title a later record can be told from the removed item although it reuses one of its keys.
+    """
+    if not pks:
+        return
+    bump(connection, {ALL, *_holding(connection, pks)}, ())
+    stamp(connection, pks)
+    for table in (filings, memberships):
+        connection.execute(delete(table).where(table.c.item_pk.in_(pks)))
+    left = func.coalesce(sightings.c.left_at, bindparam("now", value=now, type_=sightings.c.left_at.type))
+    connection.execute(
+        update(sightings).where(sightings.c.item_pk.in_(pks)).values(wording=encode_item(NO_WORDING), left_at=left)
+    )
+    connection.execute(update(items).where(items.c.pk.in_(pks)).values(removed_at=now))
+    unindex(connection, pks)
+
+
+def _holding(connection: Connection, pks: list[int]) -> list[str]:
+    """Return the categories that hold any of these items."""
+    held = select(memberships.c.slug).where(memberships.c.item_pk.in_(pks)).distinct()
+    return connection.execute(held).scalars()
+
+
+def _forget(connection: Connection, pks: list[int]) -> int:
+    """Delete removed items with their keys; return the number of keys."""
+    connection.execute(delete(sightings).where(sightings.c.item_pk.in_(pks)))
+    gone = connection.execute(delete(identity_keys).where(identity_keys.c.item_pk.in_(pks))).rowcount
+    connection.execute(delete(items).where(items.c.pk.in_(pks)))
+    return gone

@@ -25,7 +25,7 @@ class Section(BaseModel):
     ``nullable`` names the keys for which ``null`` is a value of its own.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
     nullable: ClassVar[frozenset[str]] = frozenset()
 
     @model_validator(mode="before")

@@ -64,6 +64,14 @@ def test_removed_items_are_touched_and_said_to_be_removed(store: Store) -> None:
     (page,) = store.page_items(before)
     assert (page.item.id, page.removed, page.slugs) == (item_id(1), True, ())
     assert page.item.published_at == NOW - 100 * DAY
+    assert {page.item.id: page.removed for page in store.page_items(-1)} == {item_id(1): True, item_id(2): False}
+
+
+def test_nobody_reports_an_item_that_was_removed(store: Store) -> None:
+    put(store, ingest(1), now=NOW - 99 * DAY)
+    put(store, ingest(1, "two", Verdict.DUPLICATE), source="two", now=NOW - 99 * DAY)
+    store.prune(offered_before=NOW, keep_per_category=None, forget_before=NOW - 700 * DAY, now=NOW)
+    assert [(page.removed, page.also) for page in store.page_items(-1)] == [(True, ())]
 
 
 def test_an_item_that_retention_takes_out_of_a_category_is_touched(store: Store) -> None:

@@ -50,6 +50,11 @@ def test_a_host_with_many_due_sources_does_not_hide_the_others(store: Store) -> 
     assert due(store, per_host=2, limit=3) == ["s0", "s1", "quick"]
 
 
+def test_of_the_sources_of_a_host_the_longest_overdue_have_their_turn(store: Store) -> None:
+    store.plan_polls([planned(name, minutes, "one.example") for name, minutes in (("b", -1), ("c", -3), ("a", -2))])
+    assert due(store, per_host=2) == ["c", "a"]
+
+
 def test_what_is_not_in_the_plan_is_never_due(store: Store) -> None:
     store.plan_polls([planned("a", -1), planned("b", -1)])
     store.plan_polls([planned("b", -1)])
@@ -101,6 +106,16 @@ def test_events_are_told_newest_first_and_counted(store: Store) -> None:
     assert store.health_published() == number
     store.sync_categories(categories("tech"), "other settings of the outputs", NOW)
     assert store.health_published() < 0
+
+
+def test_of_very_many_events_those_are_kept_that_a_feed_shows(store: Store) -> None:
+    for begin in (0, 600):
+        with store.writing() as transaction:
+            transaction.tell(
+                [HealthEvent(at=NOW, source="a", kind="gone", text=str(begin + number)) for number in range(600)]
+            )
+    told = [event.text for event in store.health_events(2000)]
+    assert (told[0], told[-1], len(told)) == ("1199", "200", 1000)
 
 
 def test_what_is_told_in_a_transaction_that_fails_was_not_told(store: Store) -> None:

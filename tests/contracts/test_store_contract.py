@@ -1,7 +1,7 @@
 """One suite for every store: what ports.Store and ports.Transaction promise."""
 
 import threading
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -52,8 +52,20 @@ def test_a_state_comes_back_as_it_was_saved(store: Store) -> None:
         http_status=503,
         configured_url="https://example.org/feed",
         gone=True,
+        first_success_at=NOW - 9 * DAY,
+        last_new_at=NOW - DAY,
+        failing_since=NOW - 2 * HOUR,
+        rhythm=0.25,
+        moved_to="https://example.net/feed",
+        move_target="https://example.com/feed",
+        move_sightings=2,
+        told="failing",
+        pacing="auto",
+        reading_digest="ef",
         warnings=("shared link", "b"),
     )
+    unset = SourceState(name="")
+    assert [each.name for each in fields(state) if getattr(state, each.name) == getattr(unset, each.name)] == []
     with store.writing() as transaction:
         assert transaction.state("one") == SourceState(name="one")
         transaction.save_state(state)
@@ -224,6 +236,7 @@ def test_an_edit_keeps_the_published_time_and_moves_updated(store: Store) -> Non
     assert put(store, changed, now=LATER) == {"all", "tech"}
     item = store.newest("tech", 1)[0]
     assert (item.item.title, item.published_at, item.updated_at) == ("Edited", NOW, LATER)
+    assert store.explain([item_id(1)])[0].sightings[0].offered
     assert store.changed_at("tech") == store.changed_at("all") == LATER
     assert store.changed_at("cn") == EPOCH
     assert store.due_outputs().keys() == {"all", "tech"}
@@ -297,6 +310,22 @@ def test_a_membership_passes_to_the_next_source_when_the_first_gives_it_up(store
     put(store, ingest(1, verdict=Verdict.CHANGED, slugs=["cn"]), now=LATER)
     assert [item.source for item in store.newest("tech", 5)] == ["two"]
     assert store.explain([item_id(1)])[0].memberships == (("tech", "r2", "two"), ("cn", "source", "one"))
+
+
+def test_a_membership_passes_to_the_source_that_gave_the_item_first_whenever_it_filed_it_there(store: Store) -> None:
+    put(store, ingest(1, "three", slugs=["tech"]), source="three")
+    put(store, ingest(1, "one", Verdict.DUPLICATE, slugs=["cn"]), now=LATER)
+    put(store, ingest(1, "two", Verdict.DUPLICATE, slugs=["tech"]), source="two", now=LATER + HOUR)
+    put(store, ingest(1, "one", Verdict.CHANGED, slugs=["cn", "tech"]), now=LATER + 2 * HOUR)
+    put(store, ingest(1, "three", Verdict.CHANGED, slugs=["cn"]), source="three", now=LATER + 3 * HOUR)
+    assert [item.source for item in store.newest("tech", 5)] == ["one"]
+
+
+def test_an_edit_under_another_rule_is_filed_by_that_rule(store: Store) -> None:
+    put(store, ingest(1, rule="old"))
+    put(store, ingest(1, verdict=Verdict.CHANGED, rule="new"))
+    put(store, ingest(1, "two", Verdict.DUPLICATE, slugs=["cn"]), source="two")
+    assert store.explain([item_id(1)])[0].memberships == (("tech", "new", "one"), ("cn", "source", "two"))
 
 
 def test_an_unchanged_poll_writes_nothing_and_makes_nothing_due(store: Store) -> None:
@@ -380,6 +409,9 @@ def test_counts_are_per_source_and_day_up_to_its_last_poll(store: Store) -> None
     counts = store.counts(NOW - 14 * DAY)
     assert (counts["one"].items, counts["one"].items_per_day) == (8, 0.5)
     assert (counts["two"].items, counts["two"].items_per_day) == (1, 1.0)
+    assert store.counts(NOW - HOUR)["one"].items_per_day == 7.0
+    prune(store, before=LATER)
+    assert store.counts(NOW - 14 * DAY) == {}
 
 
 # --- outputs
@@ -430,6 +462,8 @@ def test_a_removed_category_takes_its_memberships_along_and_items_stay(store: St
     assert store.due_outputs().keys() == {"all", "cn"}
     store.sync_categories(categories("cn", "tech"), "first", LATER)
     assert store.newest("tech", 5) == ()
+    put(store, ingest(1, "two", Verdict.DUPLICATE, slugs=["cn"]), source="two", now=LATER)
+    assert store.newest("tech", 5) == ()
 
 
 def test_no_category_at_all_is_a_configuration_too(store: Store) -> None:
@@ -445,6 +479,8 @@ def test_summaries_tell_items_and_newest_change(store: Store) -> None:
         ("cn", "Cn", 1, NOW - DAY),
     ]
     assert store.changed_at("no such") == EPOCH
+    put(store, ingest(3, published_at=NOW - DAY))
+    assert store.changed_at("tech") == store.changed_at("all") == NOW
 
 
 def test_what_a_source_calls_itself_is_shown_and_a_new_name_makes_its_outputs_due(store: Store) -> None:
@@ -464,6 +500,11 @@ def test_what_a_source_calls_itself_is_shown_and_a_new_name_makes_its_outputs_du
         transaction.save_state(replace(state, title="One, renamed"))
     assert store.due_outputs().keys() == {"all", "tech"}
     assert store.newest("all", 1)[0].source_title == "One, renamed"
+    for change in ({"link": None}, {"configured_url": "https://one.example.org/other"}):
+        publish(store)
+        with store.writing() as transaction:
+            transaction.save_state(replace(transaction.state("one"), **change))
+        assert store.due_outputs().keys() == {"all", "tech"}
 
 
 # --- refiling
@@ -486,6 +527,12 @@ def test_refiling_moves_items_and_remembers_by_which_rules(store: Store) -> None
     assert store.filed_digests()["one"] == "r2"
 
 
+def test_of_two_filings_in_one_category_the_first_counts(store: Store) -> None:
+    put(store, ingest(1))
+    store.refile("one", [(item_id(1), (("cn", "source"), ("cn", "record")))], digest="r1", now=LATER)
+    assert store.explain([item_id(1)])[0].memberships == (("cn", "source", "one"),)
+
+
 def test_refiling_one_source_lets_another_take_its_place(store: Store) -> None:
     put(store, ingest(1))
     put(store, ingest(1, "two", Verdict.DUPLICATE), source="two", now=LATER)
@@ -506,8 +553,9 @@ def test_sources_without_items_are_filed_by_any_rules(store: Store) -> None:
 
 
 def test_wordings_of_many_items_are_all_given(store: Store) -> None:
-    put(store, *(ingest(number) for number in range(1, 1203)))
+    put(store, *(ingest(number, published_at=NOW - number * HOUR) for number in range(1, 1203)))
     assert len(dict(store.wordings("one"))) == 1202
+    assert store.changed_at("tech") == store.changed_at("all") == NOW - HOUR
     assert list(store.wordings("unknown")) == []
 
 
@@ -523,6 +571,13 @@ def test_the_ledger_keeps_the_first_time_of_a_fact(store: Store) -> None:
     assert (found.item_id, found.title, found.ref) == (None, "Ad", url(5).text)
     assert [(entry.at, entry.source) for entry in found.ledger] == [(NOW, "one"), (LATER, "two")]
     assert [each.ref for each in store.explain(["https://example.org/5"])] == ["https://example.org/5"]
+
+
+def test_facts_are_told_in_the_order_of_their_time(store: Store) -> None:
+    for at, reason in ((LATER, "second"), (NOW, "first")):
+        put(store, now=at, notes=[LedgerNote(kind="dropped", reason=reason, title=reason, link="https://a.example/")])
+    (told,) = store.explain(["https://a.example/"])
+    assert ([entry.reason for entry in told.ledger], told.title) == (["first", "second"], "second")
 
 
 def test_a_fact_that_differs_in_any_part_is_another_fact(store: Store) -> None:
@@ -630,8 +685,27 @@ def test_a_word_in_the_title_comes_before_one_in_the_text(store: Store) -> None:
     hits = store.search("chips", 10)
     assert [hit.id for hit in hits] == [item_id(2), item_id(1)]
     assert [hit.id for hit in store.search("chips", 1)] == [item_id(2)]
+    put(store, ingest(3, title="Chips again", wording={"content": "<p>nothing else</p>"}))
+    assert [hit.id for hit in store.search("chips", 2)] == [item_id(3), item_id(2)]
     assert (hits[1].title, hits[1].link, hits[1].source) == ("Something", "https://example.org/1", "one")
     assert hits[1].snippet == "chips and more words that stand here"
+
+
+@pytest.mark.parametrize(
+    ("query", "begin", "end"),
+    [
+        pytest.param("150", "…2 143 144", "158 159 消息银行", id="near the end"),
+        pytest.param("100", "100 101", "128 129…", id="at the beginning"),
+        pytest.param("130 120", "…2 113 114", "141 14…", id="the first of two"),
+        pytest.param("消息银行", "…2 153 154", "159 消息银行", id="a run of Chinese"),
+        pytest.param("titled", "100 101", "128 129…", id="in the title only"),
+    ],
+)
+def test_a_hit_shows_the_text_around_what_was_asked_for(store: Store, query: str, begin: str, end: str) -> None:
+    words = " ".join(map(str, range(100, 160)))
+    put(store, ingest(1, title="Titled", wording={"content": f"<p>{words} 消息银行</p>"}))
+    snippet = store.search(query, 1)[0].snippet
+    assert (snippet[: len(begin)], snippet[-len(end) :]) == (begin, end)
 
 
 def test_search_follows_an_edit_by_the_owner_only(store: Store) -> None:
@@ -664,7 +738,16 @@ def test_retention_removes_what_left_long_ago_and_remembers_its_keys(store: Stor
     assert found.sighting
     assert (found.sighting.guid, found.sighting.offered) == ("1", False)
     assert [hit.id for hit in store.search("story", 5)] == [item_id(2)]
-    assert store.explain([item_id(1)])[0].removed_at == NOW + 100 * DAY
+    explained = store.explain([item_id(1)])[0]
+    assert (explained.removed_at, explained.sightings[0].left_at) == (NOW + 100 * DAY, LATER)
+
+
+def test_a_removed_item_has_no_wording_and_no_place_in_a_category(store: Store) -> None:
+    put(store, ingest(1))
+    prune(store, before=LATER)
+    assert list(store.wordings("one")) == []
+    store.refile("one", [(item_id(1), (("cn", "rule"),))], digest="r", now=LATER)
+    assert (store.newest("cn", 5), store.explain([item_id(1)])[0].memberships) == ((), ())
 
 
 def test_what_a_healthy_source_offers_is_never_removed(store: Store) -> None:
@@ -761,11 +844,19 @@ def test_two_writers_lose_nothing(store: Store) -> None:
 
 
 def test_a_backup_never_overwrites(store: Store, tmp_path: Path) -> None:
-    target = tmp_path / "there.db"
+    target, link = tmp_path / "there.db", tmp_path / "link.db"
     target.write_text("precious")
-    with pytest.raises(StoreError):
-        store.backup(str(target))
-    assert target.read_text() == "precious"
+    link.symlink_to("nowhere")
+    for path in (target, link):
+        with pytest.raises(StoreError, match="is there already"):
+            store.backup(str(path))
+    assert (target.read_text(), link.is_symlink()) == ("precious", True)
+
+
+def test_a_backup_that_was_killed_is_no_hindrance_to_the_next(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "copy.db.part").write_text("half of a backup")
+    store.backup(str(tmp_path / "copy.db"))
+    assert sorted(path.name for path in tmp_path.glob("copy*")) == ["copy.db"]
 
 
 # --- categories that records bring, and posts ---------------------------------------------------------------------
@@ -781,6 +872,8 @@ def test_a_title_keeps_its_slug_and_a_colliding_one_gets_a_suffix(store: Store) 
         ("techweb-2", "Techweb"),
     ]
     assert "techweb" in store.due_outputs()
+    store.sync_categories(categories("tech", "cn", "more", "zoo"), "first", NOW, from_records=True)
+    assert [one.slug for one in store.categories()] == ["tech", "cn", "more", "zoo", "techweb", "techweb-2"]
 
 
 def test_a_declared_title_is_found_and_its_slug_set_by_hand_wins(store: Store) -> None:
@@ -811,6 +904,13 @@ def test_posts_are_the_memberships_touched_since_a_change(store: Store) -> None:
     assert list(store.posts(first)) == []
     put(store, ingest(1, verdict=Verdict.SEEN), ingest(2, verdict=Verdict.CHANGED), now=LATER)
     assert [item.item.title for _, item in store.posts(first)] == ["Story 2"]
+    put(store, ingest(2, verdict=Verdict.CHANGED, slugs=["tech", "cn"]), now=LATER)
+    put(store, ingest(1, verdict=Verdict.CHANGED), now=LATER)
+    assert [(slug, item.item.title) for slug, item in store.posts(first)] == [
+        ("cn", "Story 2"),
+        ("tech", "Story 2"),
+        ("tech", "Story 1"),
+    ]
     assert store.posts_published() == 0
     store.mark_posts_published(first)
     assert store.posts_published() == first
@@ -873,6 +973,24 @@ def test_it_is_told_what_a_title_is_and_how_many_categories_the_records_of_a_sou
         slug = transaction.category_slug("One", "one")
         assert (transaction.category_of_title("One"), transaction.category_of_title("News")) == (slug, "news")
         assert transaction.brought("a") == 0
+    put(store, *(ingest(number, "a", slugs=["news", "one"]) for number in (1, 2)), source="a")
+    with store.writing() as transaction:
+        assert (transaction.brought("a"), transaction.brought("b")) == (1, 0)
+
+
+def test_of_two_categories_with_one_title_the_first_is_meant(store: Store) -> None:
+    store.sync_categories([Category(slug=slug, title="Same") for slug in ("z", "a")], "digest", NOW)
+    with store.writing() as transaction:
+        assert transaction.category_of_title("Same") == "z"
+        assert transaction.category_slug("Same", "same") == "z"
+
+
+def test_the_texts_a_source_offers_are_known_by_their_digests(store: Store) -> None:
+    put(store, ingest(1), ingest(2), complete=True)
+    put(store, ingest(2, verdict=Verdict.CHANGED, title="Edited"), complete=True, now=LATER)
+    put(store, ingest(3, "two"), source="two")
+    assert store.offered_texts("one") == {"text Edited"}
+    assert store.offered_texts("nobody") == frozenset()
 
 
 def test_the_newest_of_several_categories_are_those_of_each(store: Store) -> None:

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Engine, event, text
 from sqlalchemy.pool import Pool
 
-from feedhub.errors import StoreError
+from feedhub.errors import DamagedStoreError, StoreError
 from feedhub.model.identity import LedgerNote, Verdict
 from feedhub.model.source import SourceState
 from feedhub.store.maintenance import remove_items, take_out
@@ -245,7 +245,7 @@ def test_a_damaged_file_is_a_store_error(store: SqlStore, path: Path) -> None:
     with path.open("r+b") as file:
         file.seek(4096)
         file.write(b"\xff" * (size - 4096))
-    with pytest.raises(StoreError, match=r"feedhub\.db is damaged"):
+    with pytest.raises(DamagedStoreError, match=r"feedhub\.db is damaged"):
         open_store(f"sqlite:///{path}").newest("all", 500)
 
 
@@ -290,6 +290,7 @@ def test_a_backup_is_whole_and_its_own_while_a_writer_is_busy(store: SqlStore, t
     assert sorted(each.name for each in tmp_path.glob("copy*")) == ["copy.db"]
     raw = sqlite3.connect(target)
     assert raw.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert raw.execute("PRAGMA journal_mode").fetchone() == ("delete",), "one file that can be carried away"
     raw.close()
     copy = open_store(f"sqlite:///{target}")
     assert [item.id for item in copy.newest("all", 5)] == [item_id(1)]
@@ -426,6 +427,41 @@ def test_retention_of_nothing_touches_nothing(store: SqlStore) -> None:
         assert take_out(connection, "tech", []) == []
         remove_items(connection, [], NOW)
     assert store.due_outputs() == {}
+
+
+def test_what_is_offered_again_while_retention_runs_stays(store: SqlStore, path: Path) -> None:
+    put(store, ingest(1), complete=True)
+    put(store, complete=True, now=LATER)
+    poller = open_store(f"sqlite:///{path}")
+
+    taken: list[object] = []
+
+    def poll_between(*_: object) -> None:
+        taken.append(None)
+        if len(taken) == 2:  # retention has looked, and begins to write
+            put(poller, ingest(1, verdict=Verdict.SEEN, reoffered=True))
+            with poller.writing() as transaction:
+                transaction.save_state(SourceState(name="one", last_success_at=NOW + 9 * DAY))
+
+    event.listen(store._engine.pool, "checkout", poll_between)
+    report = store.prune(offered_before=NOW + DAY, keep_per_category=None, forget_before=NOW, now=NOW + 9 * DAY)
+    poller.close()
+    assert (report.items, store.item_count()) == (0, 1)
+
+
+def test_a_right_that_was_given_back_leaves_no_note_of_who_held_it(store: SqlStore, path: Path) -> None:
+    with store.alone("run", wait=0):
+        assert path.with_name(f"{path.name}.run.json").exists()
+    assert not path.with_name(f"{path.name}.run.json").exists()
+
+
+def test_a_key_of_any_length_takes_little_room(store: SqlStore, path: Path) -> None:
+    put(store, ingest(1, keys=[url("a" * 284), url("b" * 285), named("c", "n" * 5000)]))
+    connection = sqlite3.connect(path)
+    stored = {text for (text,) in connection.execute("SELECT text FROM identity_keys WHERE strength < 3")}
+    connection.close()
+    assert url("a" * 284).text in stored
+    assert sorted(map(len, stored)) == [len("url:sha256=") + 64, 60 + len(":sha256=") + 64, 300]
 
 
 @pytest.mark.parametrize("stray", [OSError("not ours"), ValueError("not ours")])

@@ -19,7 +19,7 @@ from feedhub.model.report import PublishReport
 from feedhub.publish.html_site import HtmlSite
 from feedhub.runtime.hub import Hub
 from feedhub.runtime.plugins import load_settings
-from feedhub.runtime.publisher import Presses
+from feedhub.runtime.publisher import OutputPublisher
 
 T = TypeVar("T")
 WORDS = "The ferry left at dawn with forty passengers and a crate of oysters, bound for the island. "
@@ -66,7 +66,7 @@ def pretend_published(hub: Hub) -> None:
     output = hub.settings.output
     (Path(output.dir) / ".feedhub").mkdir(parents=True)
     (Path(output.dir) / "feedhub.json").write_text("{}", "utf-8")
-    (Path(output.dir) / ".feedhub" / "look").write_text(HtmlSite(hub.settings.site, output).look, "utf-8")
+    (Path(output.dir) / ".feedhub" / "look").write_text(HtmlSite(hub.settings.site, output).design, "utf-8")
     hub.store.mark_published(hub.store.due_outputs())
     hub.store.mark_pages_published(hub.store.change_number())
 
@@ -89,18 +89,18 @@ def main() -> None:
         with Hub(settings) as hub:
             _, cpu, wall = measured(lambda: hub.poll(everything=True, and_publish=False))
             print(f"stored: {hub.store.item_count()} items, {cpu:.1f} s CPU, {wall:.1f} s")
-            presses = Presses(settings)
+            publisher = OutputPublisher(settings)
             if "--first" in sys.argv:
-                told("first publish", *measured(lambda: presses.publish(hub.store, hub.now())))
+                told("first publish", *measured(lambda: publisher.publish(hub.store, hub.now())))
             else:
                 pretend_published(hub)
-            told("nothing new", *measured(lambda: presses.publish(hub.store, hub.now())))
+            told("nothing new", *measured(lambda: publisher.publish(hub.store, hub.now())))
             note = "" if "--first" in sys.argv else ", and what a real first publish would have left"
             for new in range(4):
                 (root / "7.rss").write_text(document(7, entry(7, items + new, -new)), "utf-8")
                 hub.poll(["s7"], and_publish=False)
                 title = "one new item" + (note if new == 0 else "")
-                told(title, *measured(lambda: presses.publish(hub.store, hub.now())))
+                told(title, *measured(lambda: publisher.publish(hub.store, hub.now())))
 
 
 if __name__ == "__main__":

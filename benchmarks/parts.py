@@ -78,7 +78,7 @@ def storing(together: int) -> float:
             spent = []
             for start in range(0, count, together):
                 began = time.process_time()
-                hub.keeper.keep_all(fetched[start : start + together])
+                hub.ingester.ingest_all(fetched[start : start + together])
                 spent.append((time.process_time() - began) / together)
             assert hub.store.item_count() == count * ENTRIES
     return min(spent) * 1000

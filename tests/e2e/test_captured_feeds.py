@@ -17,13 +17,12 @@ from support.responders import static
 from support.server import LoopbackServer, serve
 from support.site import SiteFolder, needs_shared_feeds, shared_feeds
 
-pytestmark = [needs_shared_feeds, pytest.mark.slow]
+pytestmark = needs_shared_feeds
 
 # XML that is no feed, and a web page: these three cannot give anything.
 BROKEN = {"miniflux-iso88591.xml", "miniflux-iso88591_utf8_mismatch.xml", "node-feedparser-notafeed.html"}
-# `make soak` takes all feeds and twenty kills; the suite the small ones of a folder and two.
-WHOLE = "FEEDHUB_SOAK" in os.environ
-KILLS = 20 if WHOLE else 2
+# The small ones of a folder at a push, and two kills; all of them and twenty at night.
+SIZES = [pytest.param(False, id="some"), pytest.param(True, id="all", marks=pytest.mark.nightly)]
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +32,7 @@ def server() -> Iterator[LoopbackServer]:
         yield running
 
 
-def make_site(folder: Path, server: LoopbackServer, *, whole: bool = WHOLE) -> SiteFolder:
+def make_site(folder: Path, server: LoopbackServer, *, whole: bool) -> SiteFolder:
     folder.mkdir(parents=True, exist_ok=True)
     site = SiteFolder(folder)
     sources = [
@@ -57,6 +56,7 @@ def settled(site: SiteFolder) -> dict[str, object]:
     return found
 
 
+@pytest.mark.nightly
 def test_good_feeds_are_taken_and_broken_ones_say_why(tmp_path: Path, server: LoopbackServer) -> None:
     site = make_site(tmp_path, server, whole=True)
     first = site.run("poll", "--all", "--json")
@@ -77,8 +77,11 @@ def test_good_feeds_are_taken_and_broken_ones_say_why(tmp_path: Path, server: Lo
     assert site.files() == before
 
 
-def test_a_rebuilt_store_gives_the_same_items_with_the_same_ids(tmp_path: Path, server: LoopbackServer) -> None:
-    site = make_site(tmp_path, server)
+@pytest.mark.parametrize("whole", SIZES)
+def test_a_rebuilt_store_gives_the_same_items_with_the_same_ids(
+    tmp_path: Path, server: LoopbackServer, whole: bool
+) -> None:
+    site = make_site(tmp_path, server, whole=whole)
     site.run("poll", "--all")
     before = settled(site)
     shutil.rmtree(tmp_path / "var")
@@ -87,18 +90,19 @@ def test_a_rebuilt_store_gives_the_same_items_with_the_same_ids(tmp_path: Path, 
     assert before["feeds/all.json"]
 
 
+@pytest.mark.parametrize("whole", SIZES)
 def test_kill_9_at_any_moment_and_one_quiet_run_give_what_a_quiet_run_gives(
-    tmp_path: Path, server: LoopbackServer
+    tmp_path: Path, server: LoopbackServer, whole: bool
 ) -> None:
-    quiet = make_site(tmp_path / "quiet", server)
+    quiet = make_site(tmp_path / "quiet", server, whole=whole)
     started = time.monotonic()
     quiet.run("poll", "--all")
-    whole = time.monotonic() - started
-    killed = make_site(tmp_path / "killed", server)
+    seconds = time.monotonic() - started
+    killed = make_site(tmp_path / "killed", server, whole=whole)
     moments = random.Random(20)
-    for _ in range(KILLS):
+    for _ in range(20 if whole else 2):
         process = killed.start("poll", "--all")
-        time.sleep(moments.uniform(0.2, whole))
+        time.sleep(moments.uniform(0.2, seconds))
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         for name, (body, _) in killed.files().items() if killed.output.exists() else ():

@@ -16,7 +16,9 @@ from feedhub.model.report import PublishReport
 from feedhub.model.settings import Settings
 from feedhub.model.source import Source
 from feedhub.pipeline.maintenance import prune
-from feedhub.pipeline.publish import Press, publish
+from feedhub.pipeline.outputs import PublishContext
+from feedhub.pipeline.publish import publish
+from feedhub.publish.addresses import SitePaths
 from feedhub.publish.files import FolderWriter
 from feedhub.publish.html_site import HtmlSite
 from feedhub.publish.index import FeedIndex
@@ -39,14 +41,14 @@ def settled(world: World, **output: object) -> Settings:
 def published(world: World, folder: Path, *, everything: bool = False, **output: object) -> PublishReport:
     settings = settled(world, **output)
     site = HtmlSite(settings.site, settings.output)
-    press = Press(
+    context = PublishContext(
         renderers=renderers(settings.output.formats),
         index=FeedIndex(settings.site, settings.output.formats),
         writer=FolderWriter(str(folder)),
         pages=site if settings.output.pages else None,
-        layout=site,
+        page_paths=SitePaths(settings.site),
     )
-    return publish(world.store, settings, press, everything=everything, health={"a": "ok"})
+    return publish(world.store, settings, context, everything=everything, health={"a": "ok"})
 
 
 def files(folder: Path) -> set[str]:
@@ -55,7 +57,7 @@ def files(folder: Path) -> set[str]:
 
 def broken_links(folder: Path) -> list[str]:
     """Return the relative links of every page that lead nowhere."""
-    present = files(folder) | {"feeds/health.atom"}  # which has a press of its own
+    present = files(folder) | {"feeds/health.atom"}  # which is published by itself
     found = []
     for name in sorted(present):
         if name.endswith(".html") and name != "404.html":
@@ -351,9 +353,15 @@ def test_a_folder_in_the_way_of_a_page_is_told_and_tried_again(world: World, tmp
 def test_a_state_alone_rewrites_the_page_of_the_sources_only(world: World, tmp_path: Path) -> None:
     settings = world.settings
     site = HtmlSite(settings.site, settings.output)
-    press = Press(renderers=(), index=FeedIndex(settings.site, ()), writer=FolderWriter(str(tmp_path)), pages=site)
-    assert publish(world.store, settings, press, health={"a": "ok"}).written == ()
-    assert publish(world.store, settings, press, health={"a": "failing"}).written == ("sources.html",)
+    context = PublishContext(
+        renderers=(),
+        index=FeedIndex(settings.site, ()),
+        writer=FolderWriter(str(tmp_path)),
+        page_paths=SitePaths(settings.site),
+        pages=site,
+    )
+    assert publish(world.store, settings, context, health={"a": "ok"}).written == ()
+    assert publish(world.store, settings, context, health={"a": "failing"}).written == ("sources.html",)
 
 
 def test_a_rebuilt_store_gives_the_same_pages(seed: Path, tmp_path: Path) -> None:

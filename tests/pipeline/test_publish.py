@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from feedhub.model.source import Source
-from feedhub.pipeline.publish import Press, publish
+from feedhub.pipeline.outputs import PublishContext
+from feedhub.pipeline.publish import publish
+from feedhub.publish.addresses import SitePaths
 from feedhub.publish.files import FolderWriter
 from feedhub.publish.index import FeedIndex
 from feedhub.publish.renderers import renderers
@@ -27,11 +29,12 @@ def world() -> World:
     return world
 
 
-def press(world: World, folder: Path, formats: tuple[str, ...] = ("atom", "rss", "json")) -> Press:
-    return Press(
+def context(world: World, folder: Path, formats: tuple[str, ...] = ("atom", "rss", "json")) -> PublishContext:
+    return PublishContext(
         renderers=renderers(formats),  # type: ignore[arg-type]
         index=FeedIndex(world.settings.site, formats),  # type: ignore[arg-type]
         writer=FolderWriter(str(folder)),
+        page_paths=SitePaths(world.settings.site),
     )
 
 
@@ -40,7 +43,7 @@ def files(folder: Path) -> set[str]:
 
 
 def test_the_first_publish_writes_every_output(world: World, tmp_path: Path) -> None:
-    report = publish(world.store, world.settings, press(world, tmp_path))
+    report = publish(world.store, world.settings, context(world, tmp_path))
     feeds = {f"feeds/{slug}.{form}" for slug in ("all", "economy", "tech") for form in ("atom", "rss", "json")}
     assert files(tmp_path) == feeds | {"feeds.opml", "feedhub.json"}
     assert set(report.written) == files(tmp_path)
@@ -48,59 +51,59 @@ def test_the_first_publish_writes_every_output(world: World, tmp_path: Path) -> 
 
 
 def test_a_second_publish_writes_nothing_and_touches_no_file(world: World, tmp_path: Path) -> None:
-    publish(world.store, world.settings, press(world, tmp_path))
+    publish(world.store, world.settings, context(world, tmp_path))
     before = {name: (tmp_path / name).stat().st_mtime_ns for name in files(tmp_path)}
-    assert publish(world.store, world.settings, press(world, tmp_path)).written == ()
-    report = publish(world.store, world.settings, press(world, tmp_path), everything=True)
+    assert publish(world.store, world.settings, context(world, tmp_path)).written == ()
+    report = publish(world.store, world.settings, context(world, tmp_path), everything=True)
     assert (report.written, report.unchanged) == ((), len(before))
     assert before == {name: (tmp_path / name).stat().st_mtime_ns for name in files(tmp_path)}
 
 
 def test_only_the_outputs_of_a_poll_are_written_again(world: World, tmp_path: Path) -> None:
-    publish(world.store, world.settings, press(world, tmp_path))
+    publish(world.store, world.settings, context(world, tmp_path))
     world.pass_time(hours=1)
     world.answer("b", record("More chips", guid="2", link="https://b.example/2"))
     world.poll("b")
-    written = publish(world.store, world.settings, press(world, tmp_path)).written
+    written = publish(world.store, world.settings, context(world, tmp_path)).written
     assert not [name for name in written if "economy" in name]
     assert "feeds/tech.atom" in written
     assert "feeds/all.json" in written
 
 
 def test_named_outputs_alone_are_published(world: World, tmp_path: Path) -> None:
-    publish(world.store, world.settings, press(world, tmp_path))
+    publish(world.store, world.settings, context(world, tmp_path))
     (tmp_path / "feeds/tech.atom").write_text("damaged")
     (tmp_path / "feeds/economy.atom").write_text("damaged")
-    report = publish(world.store, world.settings, press(world, tmp_path), slugs=["tech"])
+    report = publish(world.store, world.settings, context(world, tmp_path), slugs=["tech"])
     assert report.written == ("feeds/tech.atom",)
 
 
 def test_a_lost_output_folder_is_filled_again(world: World, tmp_path: Path) -> None:
-    publish(world.store, world.settings, press(world, tmp_path / "one"))
-    report = publish(world.store, world.settings, press(world, tmp_path / "two"))
+    publish(world.store, world.settings, context(world, tmp_path / "one"))
+    report = publish(world.store, world.settings, context(world, tmp_path / "two"))
     assert files(tmp_path / "one") == files(tmp_path / "two") == set(report.written)
 
 
 def test_a_removed_category_loses_its_files_and_an_empty_one_keeps_them(world: World, tmp_path: Path) -> None:
-    publish(world.store, world.settings, press(world, tmp_path))
+    publish(world.store, world.settings, context(world, tmp_path))
     world.sources = (Source(name="a", url=A.url, categories=("economy", "empty")),)
     world.store.sync_categories(world.settings.categories, "other", world.now)
-    report = publish(world.store, world.settings, press(world, tmp_path))
+    report = publish(world.store, world.settings, context(world, tmp_path))
     assert set(report.removed) == {"feeds/tech.atom", "feeds/tech.rss", "feeds/tech.json"}
     assert json.loads((tmp_path / "feeds/empty.json").read_text())["items"] == []
     assert "tech" not in (tmp_path / "feedhub.json").read_text()
 
 
 def test_a_format_no_longer_wanted_leaves_the_folder(world: World, tmp_path: Path) -> None:
-    publish(world.store, world.settings, press(world, tmp_path))
-    report = publish(world.store, world.settings, press(world, tmp_path, ("atom",)), everything=True)
+    publish(world.store, world.settings, context(world, tmp_path))
+    report = publish(world.store, world.settings, context(world, tmp_path, ("atom",)), everything=True)
     assert "feeds/all.rss" in report.removed
     assert not list(tmp_path.rglob("*.rss"))
 
 
 def test_an_output_that_cannot_be_written_is_reported_and_stays_due(world: World, tmp_path: Path) -> None:
     (tmp_path / "feeds" / "tech.rss").mkdir(parents=True)
-    report = publish(world.store, world.settings, press(world, tmp_path))
+    report = publish(world.store, world.settings, context(world, tmp_path))
     assert [name for name, _ in report.failed] == ["tech"]
     assert set(world.store.due_outputs()) == {"tech"}
     assert (tmp_path / "feeds/economy.rss").is_file()

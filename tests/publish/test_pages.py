@@ -22,6 +22,7 @@ from feedhub.model.output import (
     Site,
     SourceLine,
 )
+from feedhub.publish.addresses import SitePaths
 from feedhub.publish.html_site import PAGE_POLICY, HtmlSite
 from support.output_views import NOON, SITE, rich_view, stored, view
 
@@ -70,7 +71,10 @@ def every_page(items: tuple[StoredItem, ...], site: Site = SITE) -> dict[str, st
     return (
         pages
         | {"index.html": front_page(*items, site=site)}
-        | {made.item_path(item): item_page(item, site=site, slugs=("tech",) * len(item.categories)) for item in items}
+        | {
+            SitePaths(site).item(item): item_page(item, site=site, slugs=("tech",) * len(item.categories))
+            for item in items
+        }
     )
 
 
@@ -125,7 +129,7 @@ def test_no_page_carries_a_script_or_a_style_of_its_own(path: str) -> None:
 
 def test_pages_have_a_search_box_only_where_a_server_answers_it() -> None:
     plain, asking = site_of(), site_of(search=True)
-    assert plain.look != asking.look
+    assert plain.design != asking.design
     category, missing = asking.output(rich_view(), ()), asking.fixed()[-1]
     for file, action in ((category, "../search"), (missing, "/search")):
         (form,) = html.fromstring(file.body).xpath("//form")
@@ -233,15 +237,15 @@ def test_instants_at_the_edges_of_the_calendar_have_a_page() -> None:
     for at in (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)):
         for zone in ("Asia/Shanghai", "America/New_York"):
             item = stored(0, Item(title="T"), published_at=at, updated_at=at)
-            made = site_of(replace(SITE, timezone=zone))
-            assert made.item_path(item).startswith(f"items/{at.year:04}/")
+            paths = SitePaths(replace(SITE, timezone=zone))
+            assert paths.item(item).startswith(f"items/{at.year:04}/")
             item_page(item, site=replace(SITE, timezone=zone))
 
 
 def test_twins_have_pages_of_their_own() -> None:
-    made, item = site_of(), stored(0, Item(title="T"))
-    assert made.item_path(item) == "items/2026/11/00000000.html"
-    assert made.item_path(replace(item, is_twin=True)) == "items/2026/11/00000000000050008000000000000000.html"
+    paths, item = SitePaths(SITE), stored(0, Item(title="T"))
+    assert paths.item(item) == "items/2026/11/00000000.html"
+    assert paths.item(replace(item, is_twin=True)) == "items/2026/11/00000000000050008000000000000000.html"
 
 
 def test_the_page_for_a_wrong_address_links_from_the_host() -> None:
@@ -261,7 +265,7 @@ def test_a_folder_of_templates_replaces_single_ones() -> None:
     files = {file.path: file.body.decode() for file in made.fixed()}
     assert "<h1>Lost & found</h1>" in files["404.html"]
     assert files["assets/style.css"] == "body { color: red }"
-    assert made.look != site_of().look
+    assert made.design != site_of().design
 
 
 @pytest.mark.parametrize(

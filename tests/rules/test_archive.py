@@ -60,4 +60,5 @@ def test_a_new_item_moves_none_of_the_older_parts() -> None:
     first, second = Part(month="2026-11"), Part(month="2026-11", number=2)
     assert marks_of(first, more) == marks_of(first, marks)
     assert [mark.id for mark in marks_of(first, marks)][::99] == ["99", "0"]
+    assert marks_of(second, marks[:50], first=2) == marks_of(second, marks)
     assert [mark.id for mark in marks_of(second, more)] == ["new", *(mark.id for mark in marks_of(second, marks))]

@@ -37,6 +37,7 @@ def test_dates_of_records_stay(form: str) -> None:
         b'{"items": [], "updated": "<updated>1</updated>"}',
         b"<rss><channel><title>T</title><lastBuildDate>1</lastBuildDate></channel></rss>",  # no record
         b"<rss><channel><title>T</title><item/><lastBuildDate>1</lastBuildDate></channel></rss>",
+        b"<rss><channel><updated>1</updated>%s<item/></channel></rss>" % (b" " * 70_000),
         b"<rss><channel><title><![CDATA[<updated>1</updated>]]></title><item/></channel></rss>",
         b"<rss><channel><!-- <updated>1</updated> --><item/></channel></rss>",
         b"<rss><channel><updated>&title;</updated><item/></channel></rss>",
@@ -51,6 +52,10 @@ def test_what_is_not_a_plain_date_before_the_records_stays_as_it_is(body: bytes)
 def test_only_the_text_of_dates_is_taken() -> None:
     body = written(RSS, "never")
     assert without_build_dates(body) == body.replace(b"never", b"")
+
+
+def test_of_many_dates_the_first_four_are_taken() -> None:
+    assert without_build_dates(b"<updated>1</updated>" * 6 + b"<item/>").count(b"1") == 2
 
 
 @pytest.mark.parametrize("piece", [b"<![CDATA[", b"<!--", b"<updated>", b"<updated>1</updated>", b"<item"])

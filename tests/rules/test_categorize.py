@@ -37,6 +37,7 @@ CONDITIONS = {
     "content without attributes": (field("content", "hidden"), False),
     "content": (field("content", "long"), True),
     "tags without case": (field("tags", "other", "semiconductors"), True),
+    "tags asked for in capitals": (field("tags", "SEMICONDUCTORS"), True),
     "tags missing": (field("tags", "other"), False),
     "source glob": (field("source", "blog-*"), True),
     "other source": (field("source", "wire-*"), False),
@@ -73,6 +74,11 @@ def test_an_item_without_a_language_matches_none() -> None:
     assert not holds(field("language", "de", ""), Subject(item=Item(title="x"), source=SOURCE))
 
 
+def test_the_content_of_an_item_that_has_only_a_summary_is_that() -> None:
+    item = Item(title="x", summary="<p>short <b>chips</b></p>")
+    assert holds(field("content", "short chips"), Subject(item=item, source=SOURCE))
+
+
 def rule(name: str, when: Condition | None = None, **then: object) -> Rule:
     return Rule(name=name, when=when or field("title", "."), **then)  # type: ignore[arg-type]
 
@@ -81,6 +87,16 @@ def test_a_category_keeps_the_name_of_the_first_that_gave_it() -> None:
     rules = [rule("chips", categories=("chips", "news")), rule("again", categories=("chips",))]
     _, filing = file_item(ITEM, SOURCE, rules)
     assert filing.categories == (("news", "source"), ("chips", "chips"))
+
+
+def test_what_the_record_brings_is_its_own_even_where_the_source_gives_it_too() -> None:
+    _, filing = file_item(ITEM, SOURCE, [rule("x", categories=("papers",))], named=("news", "papers"))
+    assert filing.categories == (("news", "record"), ("papers", "record"))
+
+
+def test_a_tag_that_is_there_is_not_given_again() -> None:
+    item, filing = file_item(ITEM, SOURCE, [rule("x", tags=("one", "Semiconductors", "one"))])
+    assert item.tags == filing.tags == ("Semiconductors", "one")
 
 
 def test_a_dropped_item_names_its_rule() -> None:
@@ -105,6 +121,7 @@ def test_a_later_rule_sees_what_an_earlier_one_did() -> None:
 
 REPLACEMENTS = {
     "title": (Replacement(field="title", pattern="新(.)", replacement=r"旧\1"), "title", "旧芯片发布"),
+    "title stays one line": (Replacement(field="title", pattern="芯片", replacement=r"\n a\t"), "title", "新 a 发布"),
     "summary": (Replacement(field="summary", pattern="short ", replacement=""), "summary", "<p><b>chips</b></p>"),
     "content": (
         Replacement(field="content", pattern="long", replacement="all"),
@@ -134,6 +151,14 @@ def test_a_title_in_a_script_without_readings_gets_a_slug_that_is_always_the_sam
     asked = Source(name="a", url="https://a.example/", category_map=CategoryMap(field="author", title="{author}"))
     (named,) = record_categories(Item(title="x", authors=(Person(name="Новости"),)), asked)
     assert named == ("Новости", "c-" + hashlib.sha256("Новости".encode()).hexdigest()[:8])
+
+
+def test_the_first_author_brings_a_category_read_as_the_source_asks() -> None:
+    both = Item(title="x", authors=(Person(name="重庆"), Person(name="Other")))
+    for readings, slug in (("pinyin", "chongqing"), ("pinyin-chars", "zhongqing")):
+        asked = CategoryMap(field="author", title="{author}", slug=readings)  # type: ignore[arg-type]
+        source = Source(name="a", url="https://a.example/", category_map=asked)
+        assert record_categories(both, source) == (("重庆", slug),)
 
 
 def test_every_tag_may_be_a_category_and_an_empty_value_is_none() -> None:

@@ -50,6 +50,19 @@ def test_a_code_that_another_source_tied_to_an_item_does_not_swallow_the_article
     assert len(library.items) == 2
 
 
+@pytest.mark.parametrize(
+    ("link", "guid"),
+    [("https://victim.example/1", CODE), (f"https://victim.example/news?infoCode={CODE}", "v1")],
+    ids=["by its address", "by its guid"],
+)
+def test_a_code_that_another_source_tied_to_an_item_is_believed_of_the_same_article(link: str, guid: str) -> None:
+    library = Library()
+    library.poll("victim", story(1))
+    library.poll("evil", story(1, guid=CODE))
+
+    assert library.verdicts("victim", record("Story 1, corrected", link=link, guid=guid)) == ["changed"]
+
+
 def test_an_address_that_another_source_tied_to_an_item_does_not_swallow_the_article_it_is_of() -> None:
     library = Library()
     first = story(1, link=f"https://victim.example/1?infoCode={CODE}", guid=None)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from feedhub.model.item import Item, StoredItem
-from feedhub.model.output import Category, OutputSettings, Site
+from feedhub.model.output import Category, OutputSettings, Part, Site
 from feedhub.model.report import SourceCounts
 from feedhub.model.source import Source, SourceState
 from feedhub.rules.health import is_due, source_status
@@ -37,7 +37,9 @@ STATES = {
     ),
     "failed once": (
         SOURCE,
-        SourceState(name="a", failures=1, last_error="404 Not Found", next_poll_at=NOW + timedelta(1)),
+        SourceState(
+            name="a", failures=1, failing_since=NOW, last_error="404 Not Found", next_poll_at=NOW + timedelta(1)
+        ),
         "failing",
         "404 Not Found (failed once)",
         False,
@@ -73,6 +75,13 @@ def test_a_source_is_described_in_words(
 def test_the_next_poll_is_told_in_seconds_and_counts_are_passed_on() -> None:
     status = source_status(SOURCE, OK, SourceCounts(items=7, items_per_day=0.5), NOW)
     assert (status.next_poll_in, status.items, status.items_per_day) == (300, 7, 0.5)
+    assert source_status(PAUSED, OK, None, NOW).next_poll_in is None
+
+
+def test_the_address_that_is_asked_now_is_told_beside_the_configured_one() -> None:
+    moved = replace(OK, configured_url=SOURCE.url, moved_to="https://b.example/rss")
+    status = source_status(SOURCE, moved, None, NOW)
+    assert (status.url, status.current_url) == (SOURCE.url, "https://b.example/rss")
 
 
 SITE = Site(title="Site", url="https://site.example", description="About")
@@ -101,6 +110,14 @@ def test_a_view_holds_the_newest_and_its_time_is_that_of_the_newest_change() -> 
     assert [item.id for item in view.items] == ["urn:uuid:3", "urn:uuid:2"]
     assert view.updated_at == NOW + timedelta(minutes=3)
     assert output_view(feed, SITE, SETTINGS, [], EPOCH).updated_at == EPOCH
+
+
+def test_a_part_of_an_archive_holds_all_it_is_given_and_changes_with_these_alone() -> None:
+    feed = output_feed("all", SITE, (), SETTINGS)
+    later = NOW + timedelta(days=1)
+    view = output_view(feed, SITE, SETTINGS, [stored(3), stored(2), stored(1)], later, part=Part(month="2024-01"))
+    assert (len(view.items), view.updated_at) == (3, NOW + timedelta(minutes=3))
+    assert output_view(feed, SITE, SETTINGS, [stored(3)], later).updated_at == later
 
 
 def test_a_published_time_is_believed_unless_missing_or_in_the_future() -> None:

@@ -28,6 +28,7 @@ SILENT = replace(OK, last_new_at=NOW - 12 * DAY, rhythm=80.0)
 STORIES = {
     "well": (OK, OK, None, None),
     "failed once": (OK, replace(SICK, failures=1), None, None),
+    "failed twice": (OK, replace(SICK, failures=2), None, None),
     "failed again": (OK, SICK, "failing", "404 Not Found (failed 3 times in a row, for 3 days)"),
     "still failing": (replace(SICK, told="failing"), replace(SICK, told="failing", failures=9), None, None),
     "recovered": (replace(SICK, told="failing"), replace(OK, told="failing"), "recovered", "works again after 3 days"),

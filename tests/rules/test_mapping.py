@@ -150,6 +150,7 @@ def test_match_and_strip_work_on_each_of_several_values() -> None:
         ("/n/{slug}", "/n/%E4%B8%AD-100%25"),
         ("https://h.example/?a={pair}", "https://h.example/?a=1%262%3D3%2B4%235"),
         ("https://h.example/{pair}", "https://h.example/1&2=3+4%235"),
+        ("https://h.example/#{pair}", "https://h.example/#1%262%3D3%2B4%235"),
         ("https://h.example/{codes[0].code}/{n}", "https://h.example/002569/7"),
         ("https://h.example/{missing}", None),
         ("https://h.example/{blank}", None),

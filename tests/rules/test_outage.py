@@ -27,6 +27,11 @@ CASES = {
     "one host thrice": ((("a", DEAD), ("a", DEAD), ("a", DEAD)), ["a", "b", "c"], False),
     "three of very many": ((("a", DEAD), ("b", DEAD), ("c", DEAD)), MANY, False),
     "thirteen of very many": (tuple((host, DEAD) for host in MANY[:13]), MANY, True),
+    "twenty are enough of any number": (
+        tuple((host, DEAD) for host in MANY[:20]),
+        [f"{number}" for number in range(1000)],
+        True,
+    ),
     "the only host refuses": ((("a", DEAD),), ["a"], False),
     "no route to the only host": ((("a", NO_ROUTE),), ["a"], True),
     "no route to one of two": ((("a", NO_ROUTE),), ["a", "b"], False),

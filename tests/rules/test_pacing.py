@@ -53,6 +53,15 @@ def test_failures_double_the_wait_up_to_a_cap_and_never_stop() -> None:
     assert all(0.8 * 86_400 <= late <= 86_400 for late in waits[4:])
 
 
+def test_a_failed_poll_is_not_repeated_before_the_shortest_interval() -> None:
+    due = next_try_at(NOW, source="a", failures=1, interval=5, retry_at=None, settings=SETTINGS)
+    assert due == NOW + timedelta(seconds=60)
+
+
+def test_two_sources_that_meet_once_do_not_stay_in_step() -> None:
+    assert len({wait(failures) for failures in range(20, 40)}) == 20
+
+
 def test_two_sources_of_a_dead_host_do_not_come_back_in_step() -> None:
     assert len({wait(3, source=f"source-{number}") for number in range(20)}) == 20
 

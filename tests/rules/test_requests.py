@@ -6,8 +6,8 @@ import pytest
 
 from feedhub.model.document import Document, Request, Validators
 from feedhub.model.item import ParsedFeed
-from feedhub.model.source import PageMap, Source
-from feedhub.rules.requests import first_request, next_request
+from feedhub.model.source import DetailMap, PageMap, Source
+from feedhub.rules.requests import detail_request, first_request, next_request
 from support.library import record
 
 NOW = datetime(2026, 1, 1, 0, 0, 0, 250_000, tzinfo=UTC)
@@ -127,3 +127,9 @@ def test_a_last_page_links_to_no_other() -> None:
     document = Document(url=LIST, body=b"", digest="", headers=(("Link", '<?p=1>; rel="prev"'),))
     source = Source(name="s", url=LIST, pages=PageMap(link=True, max=9))
     assert next_request(source, document, ParsedFeed(title="", items=(record(),)), 2, NOW) is None
+
+
+def test_a_second_request_asks_for_a_page_whatever_the_list_is_asked_with() -> None:
+    source = Source(name="s", url=LIST, method="POST", body="{}", timeout=7)
+    request = detail_request(source, DetailMap(url="/text/{id}", path="t"), record(guid="a/1"), NOW)
+    assert request == Request(url="https://api.example/text/a/1", timeout=7)

@@ -29,6 +29,7 @@ from feedhub.rules.selectors import (
         ('a[title="x@y"]', "descendant::a[@title = 'x@y']", None, None),
         (":scope > a", "self::*[position() = 1]/a", None, None),
         ("> a@href", "self::*[position() = 1]/a", "href", None),
+        (":not(b)", "descendant::*[not(self::b)]", None, None),
         ("*|a", "descendant::*[local-name() = 'a']", None, None),
     ],
 )

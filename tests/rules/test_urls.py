@@ -101,11 +101,15 @@ def test_a_token_in_the_query_is_left_out() -> None:
     assert without_query("https://a.example/x.mp3?token=1#t") == "https://a.example/x.mp3"
 
 
+CREDENTIALS = ("auth", "token", "apiKey", "secret", "password", "pwd", "sig", "signature", "session", "PHPSESSID")
+
+
 @pytest.mark.parametrize(
     ("url", "shown"),
     [
         ("https://a.example/rss?page=1", "https://a.example/rss?page=1"),
         ("https://a.example/rss?page=1&Access_Token=x", "https://a.example/rss"),
+        *((f"https://a.example/rss?{name}=x", "https://a.example/rss") for name in CREDENTIALS),
         ("https://a.example/s3cret/rss", None),
         (None, None),
     ],

@@ -1,5 +1,6 @@
 """When feedhub as a whole is not well."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -49,6 +50,10 @@ def polled(name: str, minutes_ago: float, *, every: float = 15, failures: int = 
 )
 def test_complaints(states: list[SourceState], expected: tuple[str, ...]) -> None:
     assert complaints((PAPER, WIRE), {state.name: state for state in states}, 900.0, NOW) == expected
+
+
+def test_what_is_paused_is_not_waited_for() -> None:
+    assert complaints((replace(PAPER, paused=True),), {"paper": polled("paper", 600)}, 900.0, NOW) == ()
 
 
 def test_a_state_without_a_next_poll_is_due_at_once() -> None:

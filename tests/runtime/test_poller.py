@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -10,8 +11,7 @@ from feedhub.errors import FetchError, StoreError
 from feedhub.model.report import Outcome, PollReport
 from feedhub.model.source import HostGroup, PollSettings, Source
 from feedhub.pipeline.fetch import Fetched
-from feedhub.rules.pacing import host_key, host_pace
-from feedhub.runtime.poller import Fetch, Keep, poll_all
+from feedhub.runtime.poller import Fetch, Ingest, poll_all
 
 TWO_AT_A_TIME = PollSettings(host_concurrent=2)
 
@@ -20,7 +20,7 @@ def sources(count: int, hosts: int = 1000) -> list[Source]:
     return [Source(name=f"s{n}", url=f"https://h{n % hosts}.example/{n}") for n in range(count)]
 
 
-def keep(some: Sequence[Fetched]) -> list[PollReport]:
+def ingest(some: Sequence[Fetched]) -> list[PollReport]:
     return [
         PollReport(
             source=fetched.source.name,
@@ -35,7 +35,7 @@ def poll(
     wanted: list[Source],
     fetch: Fetch,
     *,
-    keep: Keep = keep,
+    ingest: Ingest = ingest,
     workers: int = 2,
     settings: PollSettings = TWO_AT_A_TIME,
     on_report: Callable[[PollReport], None] = lambda _: None,
@@ -43,10 +43,8 @@ def poll(
     return poll_all(
         wanted,
         fetch=fetch,
-        keep=keep,
-        workers=workers,
-        host_of=lambda source: host_key(source.url, settings),
-        limit_of=lambda host: host_pace(host, settings)[0],
+        ingest=ingest,
+        settings=replace(settings, workers=workers),
         on_report=on_report,
     )
 
@@ -128,7 +126,7 @@ def test_a_store_that_cannot_be_used_ends_the_run() -> None:
         raise StoreError("no room on the disk")
 
     with pytest.raises(StoreError, match="no room"):
-        poll(sources(500), lambda source: Fetched(source=source), keep=refuse)
+        poll(sources(500), lambda source: Fetched(source=source), ingest=refuse)
 
 
 def test_fetching_does_not_run_ahead_without_bound() -> None:
@@ -143,9 +141,9 @@ def test_fetching_does_not_run_ahead_without_bound() -> None:
         nonlocal stored
         stored += len(some)
         time.sleep(0.0005 * len(some))
-        return keep(some)
+        return ingest(some)
 
-    poll(sources(700), fetch, keep=slowly, workers=16)
+    poll(sources(700), fetch, ingest=slowly, workers=16)
     assert max(ahead) <= 257
 
 
@@ -155,9 +153,9 @@ def test_what_has_come_meanwhile_is_stored_together_but_not_without_bound() -> N
     def slowly(some: Sequence[Fetched]) -> list[PollReport]:
         together.append(len(some))
         time.sleep(0.01)
-        return keep(some)
+        return ingest(some)
 
-    reports = poll(sources(300), lambda source: Fetched(source=source), keep=slowly, workers=16)
+    reports = poll(sources(300), lambda source: Fetched(source=source), ingest=slowly, workers=16)
     assert [report.source for report in reports] == [source.name for source in sources(300)]
     assert sum(together) == 300
     assert 1 < max(together) <= 32

@@ -6,7 +6,7 @@ import pytest
 
 from feedhub.errors import PublishError, StoreError
 from feedhub.model.report import PublishReport
-from feedhub.runtime.publisher import Publisher
+from feedhub.runtime.publisher import PublishTimer
 
 
 def raising(error: Exception) -> Callable[[], PublishReport]:
@@ -19,7 +19,7 @@ def raising(error: Exception) -> Callable[[], PublishReport]:
 @pytest.mark.parametrize("error", [PublishError("no room"), KeyError("odd")], ids=["expected", "unexpected"])
 def test_a_failure_is_told_and_tried_again_later(error: Exception) -> None:
     reports: list[PublishReport] = []
-    publisher = Publisher(raising(error), reports.append)
+    publisher = PublishTimer(raising(error), reports.append)
     publisher.run()
     assert reports[0].failed
     assert 0 < publisher.wait(60) < 60
@@ -32,7 +32,7 @@ def test_a_failure_is_told_and_tried_again_later(error: Exception) -> None:
 
 
 def test_a_store_out_of_use_leaves_it_due() -> None:
-    publisher = Publisher(raising(StoreError("locked")), lambda _: None)
+    publisher = PublishTimer(raising(StoreError("locked")), lambda _: None)
     with pytest.raises(StoreError):
         publisher.run()
     assert publisher.wait(60) == 0
@@ -40,7 +40,7 @@ def test_a_store_out_of_use_leaves_it_due() -> None:
 
 def test_nothing_is_published_when_nothing_changed() -> None:
     reports: list[PublishReport] = []
-    publisher = Publisher(lambda: PublishReport(written=("a",)), reports.append)
+    publisher = PublishTimer(lambda: PublishReport(written=("a",)), reports.append)
     for _ in range(3):
         publisher.run(now=True)
     assert len(reports) == 1

@@ -27,7 +27,7 @@ from feedhub.fetch.watchdog import Exchange, Watchdog
 from feedhub.model.document import Document, Freshness, NotModified, Redirect, Request, Validators
 from feedhub.model.source import PollSettings
 from feedhub.rules.challenges import is_challenge
-from feedhub.rules.pacing import group_key, host_name, host_pace
+from feedhub.rules.pacing import group_key, host_name, host_pace, most_concurrent
 
 # RFC 9111 §1.2.2: a number of seconds too big to hold counts as 2^31.
 _MAX_SECONDS = 2**31
@@ -231,7 +231,7 @@ class HttpFetcher:
         self._ca_bundle = ca_bundle or DEFAULT_CA_BUNDLE_PATH
         self._guard = AddressGuard(settings.allow_private)
         self._dialer = Dialer(self._guard, lookup)
-        most = max(settings.host_concurrent, *(group.concurrent for group in settings.host_groups), 1)
+        most = most_concurrent(settings)
         self._adapter = DialedAdapter(self._dialer, connections_per_host=most, ca_bundle=ca_bundle)
         pace, group = partial(host_pace, settings=settings), partial(group_key, settings=settings)
         self.throttle = throttle or Throttle(pace, group)

@@ -12,21 +12,72 @@ from feedhub.errors import PublishError
 from feedhub.model.output import Category
 from feedhub.model.report import PublishReport
 from feedhub.model.settings import Settings
-from feedhub.pipeline.archive import ArchivePress, Shelf, publish_archive, remove_archive, remove_pages
-from feedhub.pipeline.pages import (
-    SITE,
-    ItemPages,
-    has_look,
-    keep_look,
-    remove_all_pages,
-    write_site_pages,
-    write_sources,
-)
-from feedhub.pipeline.tally import Tally
-from feedhub.ports.publishing import IndexRenderer, OutputWriter, PageFormat, Renderer
+from feedhub.pipeline.outputs import PAGES, OutputPublisher, PublishContext, ReportingWriter, StoredArchive
+from feedhub.pipeline.pages import SitePages
+from feedhub.ports.publishing import OutputWriter, PageRenderer, Renderer
 from feedhub.ports.store import Store
 from feedhub.rules.health import ENTRIES, health_view
-from feedhub.rules.select import ALL, output_feed, output_view
+from feedhub.rules.select import ALL, month_of, output_feed, output_view
+
+MANIFEST: Final = "feedhub.json"
+_PAGES_NOTE: Final = ".feedhub/look"
+
+
+def publish(
+    store: Store,
+    settings: Settings,
+    context: PublishContext,
+    *,
+    slugs: Collection[str] = (),
+    everything: bool = False,
+    health: Mapping[str, str] = MappingProxyType({}),
+) -> PublishReport:
+    """Write the outputs that changed, or those named, or all; remove those of removed categories.
+
+    An output that cannot be written is reported, keeps its last good file and stays due. What is linked to is written
+    before what links to it, and removed after. ``health`` is the state of each source, by name, for its page.
+    """
+    manifest = context.writer.read(MANIFEST)
+    number, published = store.change_number(), store.pages_published()
+    run = _begun(store, settings, context)
+    writer, present = run.writer, run.present
+    listed = context.index.listed(manifest) if manifest else ()
+    departed = [slug for slug in listed if slug not in present]
+    due = store.due_outputs()
+    renewed = everything or manifest is None or not _pages_are_current(context.pages, context.writer)
+    chosen = slugs or (present if renewed else due)
+    wanted = [slug for slug in present if slug in chosen]
+    changed_months = run.publish_items(-1 if renewed else published)
+    for slug in wanted:
+        run.output(slug).publish(changed_months)
+    if wanted or departed:
+        run.publish_index()
+    if run.pages is not None:
+        run.pages.publish_sources(health)
+    # Only after the manifest has stopped naming them: who reads the manifest never meets a missing file.
+    for slug in departed:
+        run.output(slug).remove()
+    if run.pages is not None:
+        run.pages.remove_gone_items()
+    store.mark_published({slug: due[slug] for slug in wanted if slug in due and slug not in writer.failed})
+    if not slugs and not writer.is_incomplete:
+        run.finish(number if number != published else None)
+    return writer.report()
+
+
+def _begun(store: Store, settings: Settings, context: PublishContext) -> "_Run":
+    writer = ReportingWriter(context.writer)
+    summaries = store.categories()
+    return _Run(
+        store=store,
+        settings=settings,
+        context=context,
+        writer=writer,
+        present=[ALL, *(category.slug for category in summaries)],
+        # Categories that only records named are in the store and not in the configuration.
+        categories=[*settings.categories, *(Category(slug=one.slug, title=one.title) for one in summaries)],
+        pages=SitePages(store, settings, context.pages, context.page_paths, writer) if context.pages else None,
+    )
 
 
 def publish_health(
@@ -47,105 +98,45 @@ def publish_health(
     return PublishReport(written=(file.path,) if is_written else (), unchanged=int(not is_written))
 
 
-MANIFEST: Final = "feedhub.json"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Press:
-    """What publishing needs beside the store: one renderer per format, the index, the folder, and the pages.
-
-    Pages are written when ``pages`` is given. Without it, ``layout`` says where those lie that were written before.
-    """
-
-    renderers: Sequence[Renderer]
-    index: IndexRenderer
-    writer: OutputWriter
-    pages: PageFormat | None = None
-    layout: PageFormat | None = None
-
-
-def publish(
-    store: Store,
-    settings: Settings,
-    press: Press,
-    *,
-    slugs: Collection[str] = (),
-    everything: bool = False,
-    health: Mapping[str, str] = MappingProxyType({}),
-) -> PublishReport:
-    """Write the outputs that changed, or those named, or all; remove those of removed categories.
-
-    An output that cannot be written is reported, keeps its last good file and stays due. What is linked to is written
-    before what links to it, and removed after. ``health`` is the state of each source, by name, for its page.
-    """
-    tally = Tally(press.writer)
-    manifest = press.writer.read(MANIFEST)
-    number, published = store.change_number(), store.pages_published()
-    summaries = store.categories()
-    present = [ALL, *(category.slug for category in summaries)]
-    # Those that records brought are in the store only.
-    categories = [*settings.categories, *(Category(slug=one.slug, title=one.title) for one in summaries)]
-    listed = press.index.listed(manifest) if manifest else ()
-    departed = [slug for slug in listed if slug not in present]
-    due = store.due_outputs()
-    renewed = everything or manifest is None or not has_look(press.pages, press.writer)
-    chosen = slugs or (present if renewed else due)
-    wanted = [slug for slug in present if slug in chosen]
-    item_pages = ItemPages(store, settings, press.pages, tally)
-    touched = item_pages.write(-1 if renewed else published)
-    run = _Run(store=store, settings=settings, press=press, tally=tally, categories=categories, touched=touched)
-    for slug in wanted:
-        run.publish_output(slug)
-    if wanted or departed:
-        run.publish_index()
-    if press.pages is not None:
-        write_sources(store, settings, press.pages, tally, health)
-    # Only after the manifest has stopped naming them: who reads the manifest never meets a missing file.
-    for slug in departed:
-        run.remove_output(slug)
-    item_pages.remove_gone()
-    store.mark_published({slug: due[slug] for slug in wanted if slug in due and slug not in tally.broken})
-    if not slugs and not tally.is_incomplete:
-        run.finish(present, number if number != published else None)
-    return tally.report()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Run:
-    """One publish. ``touched`` are the months whose archives may have changed, each from when on; None for all."""
+    """One publish. ``present`` are the slugs of all outputs; ``pages`` None means that no pages are written."""
 
     store: Store
     settings: Settings
-    press: Press
-    tally: Tally
+    context: PublishContext
+    writer: ReportingWriter
+    present: Sequence[str]
     categories: Sequence[Category]
-    touched: Mapping[str, datetime] | None
+    pages: SitePages | None
 
-    def publish_output(self, slug: str) -> None:
-        """Write the archive of an output, then its feeds and its page."""
-        press, tally, archive = self.press, self.tally, self.archive(slug)
-        publish_archive(archive, self.touched)
-        view = archive.view(self.store.newest(slug, archive.entries), older=archive.shelf.newest())
-        paths = set(press.index.paths(slug))
-        for renderer in press.renderers:
-            paths.discard(tally.write(slug, partial(renderer.render, view)))
-        if press.pages is not None and slug != ALL:
-            tally.write(slug, partial(press.pages.output, view, archive.shelf.links()), part=SITE)
-        if slug not in tally.broken:
-            tally.remove(sorted(paths))
+    def publish_items(self, since: int) -> dict[str, datetime] | None:
+        """Write the pages of the items that changed after a change number, of all for a negative one.
 
-    def archive(self, slug: str) -> ArchivePress:
+        Return the months in which they were published, each with the published time of its earliest item; these months
+        are where archives may have changed. None says that all archives are to be looked at.
+        """
+        if self.pages is None and since < 0:
+            return None
+        zone = ZoneInfo(self.settings.site.timezone)
+        months: dict[str, datetime] = {}
+        for page in self.store.page_items(since):
+            published_at = page.item.published_at
+            month = month_of(published_at, zone)
+            months[month] = min(months.get(month, published_at), published_at)
+            if self.pages is not None:
+                self.pages.publish_item(page)
+        return None if since < 0 else months
+
+    def output(self, slug: str) -> OutputPublisher:
+        """Return what writes and removes the files of an output."""
         settings = self.settings
         feed = output_feed(slug, settings.site, self.categories, settings.output)
-        return ArchivePress(
+        return OutputPublisher(
             slug=slug,
             entries=feed.entries,
             store=self.store,
-            shelf=Shelf(self.store, slug, ZoneInfo(settings.site.timezone), feed.entries),
-            renderers=self.press.renderers,
-            index=self.press.index,
-            pages=self.press.pages,
-            tally=self.tally,
+            archive=StoredArchive(self.store, slug, ZoneInfo(settings.site.timezone), feed.entries),
             view=partial(
                 output_view,
                 feed,
@@ -155,30 +146,38 @@ class _Run:
                 addresses={source.name: source.url for source in settings.sources},
                 secrets=settings.secrets,
             ),
+            context=self.context,
+            writer=self.writer,
         )
 
     def publish_index(self) -> None:
         """Write what speaks of all outputs."""
-        store, press = self.store, self.press
-        files = press.index.render(store.categories(), items=store.item_count(), changed_at=store.changed_at(ALL))
-        self.tally.write_made(files)
-        if press.pages is not None:
-            write_site_pages(store, self.settings, press.pages, self.tally, self.archive(ALL).shelf.links())
+        store = self.store
+        files = self.context.index.render(
+            store.categories(), items=store.item_count(), changed_at=store.changed_at(ALL)
+        )
+        self.writer.write_all(files)
+        if self.pages is not None:
+            self.pages.publish_front(self.output(ALL).archive.linked_parts())
 
-    def remove_output(self, slug: str) -> None:
-        """Remove all files of a category that is no more."""
-        remove_archive(self.archive(slug))
-        self.tally.remove(self.press.index.paths(slug))
-        if self.press.pages is not None:
-            self.tally.remove([self.press.pages.output_path(slug)])
-
-    def finish(self, present: Sequence[str], number: int | None) -> None:
+    def finish(self, number: int | None) -> None:
         """Remember how far everything was published, after removing pages that are no longer wanted."""
-        layout = self.press.layout
-        if self.press.pages is None and layout is not None and not has_look(None, self.press.writer):
-            for slug in present:
-                remove_pages(slug, layout, self.tally)
-            remove_all_pages(self.store, layout, self.tally)
+        pages, writer = self.context.pages, self.context.writer
+        if pages is None and not _pages_are_current(None, writer):
+            self._remove_pages()
         if number is not None:
             self.store.mark_pages_published(number)
-        keep_look(self.press.pages, self.tally)
+        self.writer.write_note(PAGES, _PAGES_NOTE, pages.design.encode() if pages else None)
+
+    def _remove_pages(self) -> None:
+        paths = self.context.page_paths
+        for slug in self.present:
+            self.output(slug).remove_archived_pages()
+        self.writer.remove(paths.single())
+        self.writer.remove(paths.output(one.slug) for one in self.store.categories())
+        self.writer.remove(paths.item(page.item) for page in self.store.page_items(-1))
+
+
+def _pages_are_current(pages: PageRenderer | None, writer: OutputWriter) -> bool:
+    """Tell whether the pages in the folder are of today's design; without pages, that there are none."""
+    return writer.read(_PAGES_NOTE) == (pages.design.encode() if pages else None)

@@ -43,14 +43,30 @@ class IndexRenderer(Protocol):
         ...
 
 
-class PageFormat(Protocol):
+class PagePaths(Protocol):
+    """Says where the pages lie in the output folder, also where none are written."""
+
+    def item(self, item: StoredItem) -> str:
+        """Return the path of an item's page, from its id and published time alone."""
+        ...
+
+    def output(self, slug: str, part: Part | None = None) -> str:
+        """Return the path of an output's page, or of one of its older pages."""
+        ...
+
+    def single(self) -> tuple[str, ...]:
+        """Return the paths of the pages and files that there are once: front page, sources, style sheet and so on."""
+        ...
+
+
+class PageRenderer(Protocol):
     """Renders the pages that people look at. Pure: same view, same bytes.
 
     Every method that renders raises PublishError when a template fails on what it is given.
     """
 
     @property
-    def look(self) -> str:
+    def design(self) -> str:
         """A digest of the templates and of all else that every page shows: when it changes, all pages do."""
         ...
 
@@ -58,16 +74,8 @@ class PageFormat(Protocol):
         """Return the page of an item."""
         ...
 
-    def item_path(self, item: StoredItem) -> str:
-        """Return where the page of an item lies, from its id and published time alone."""
-        ...
-
     def output(self, view: OutputView, archive: Sequence[Part]) -> OutputFile:
         """Return the page of a category, with links to its archive, or one of its older pages."""
-        ...
-
-    def output_path(self, slug: str, part: Part | None = None) -> str:
-        """Return where the page of an output lies, or one of its older pages."""
         ...
 
     def front(self, view: FrontView) -> OutputFile:
@@ -80,10 +88,6 @@ class PageFormat(Protocol):
 
     def fixed(self) -> tuple[OutputFile, ...]:
         """Return the files that do not depend on any item: style sheet, icon, the page for a wrong address."""
-        ...
-
-    def single_paths(self) -> tuple[str, ...]:
-        """Return the paths of those files and of the other single pages."""
         ...
 
 

@@ -5,6 +5,7 @@ import uuid
 from datetime import tzinfo
 from typing import Final
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 from feedhub.errors import PublishError
 from feedhub.model.item import StoredItem
@@ -93,6 +94,25 @@ def item_path(item: StoredItem, zone: tzinfo) -> str:
     year, _, month = month_of(item.published_at, zone).partition("-")
     digits = re.sub("[^0-9a-f]", "", item.id.removeprefix("urn:uuid:").lower())
     return f"items/{year}/{month}/{digits if item.is_twin else digits[:8]}.html"
+
+
+class SitePaths:
+    """Says where the pages of a site lie."""
+
+    def __init__(self, site: Site) -> None:
+        self._zone = ZoneInfo(site.timezone)
+
+    def item(self, item: StoredItem) -> str:
+        """Return the path of an item's page."""
+        return item_path(item, self._zone)
+
+    def output(self, slug: str, part: Part | None = None) -> str:
+        """Return the path of an output's page, or of one of its older pages."""
+        return page_path(slug, part)
+
+    def single(self) -> tuple[str, ...]:
+        """Return the paths of the pages and files that there are once."""
+        return (page_path(ALL), SOURCES_PATH, MISSING_PATH, STYLE_PATH, ICON_PATH)
 
 
 def public(site: Site, path: str) -> str:

@@ -228,14 +228,14 @@ class HtmlSite:
             "search_path": SEARCH_PAGE if output.search else None,
         }
         texts, facts = sorted(self._templates.texts.items()), sorted(asdict(site).items())
-        told = repr((texts, facts, self._formats, PAGE_POLICY, output.search))
-        self.look = hashlib.sha256(told.encode("utf-8", "replace")).hexdigest()
+        shown = repr((texts, facts, self._formats, PAGE_POLICY, output.search))
+        self.design = hashlib.sha256(shown.encode("utf-8", "replace")).hexdigest()
 
     def item(self, view: ItemView) -> OutputFile:
         """Return the page of an item."""
         (entry,) = entries_of(view.view)
         page, words = view.page, self._words
-        path = self.item_path(page.item)
+        path = item_path(page.item, self._zone)
         title = title_of(entry, words)
         slugs = tuple(zip(page.slugs, map(safe_line, page.item.categories), strict=True))
         feeds = [feed for slug, name in slugs for feed in self._feeds(slug, name)[:1]]
@@ -274,10 +274,6 @@ class HtmlSite:
         }
         return self._page("item.html", path, frame, values)
 
-    def item_path(self, item: StoredItem) -> str:
-        """Return where the page of an item lies."""
-        return item_path(item, self._zone)
-
     def output(self, view: OutputView, archive: Sequence[Part]) -> OutputFile:
         """Return the page of a category, or one of its older pages."""
         slug, part = view.feed.slug, view.part
@@ -301,10 +297,6 @@ class HtmlSite:
             "archive": self._archive(slug, archive),
         }
         return self._page("category.html", path, frame, values)
-
-    def output_path(self, slug: str, part: Part | None = None) -> str:
-        """Return where the page of an output lies, or one of its older pages."""
-        return page_path(slug, part)
 
     def front(self, view: FrontView) -> OutputFile:
         """Return the front page."""
@@ -377,10 +369,6 @@ class HtmlSite:
             OutputFile(path=ICON_PATH, body=texts["icon.svg"].encode()),
             self._page("404.html", MISSING_PATH, frame, {}),
         )
-
-    def single_paths(self) -> tuple[str, ...]:
-        """Return the paths of those files and of the other single pages."""
-        return (page_path(ALL), SOURCES_PATH, MISSING_PATH, STYLE_PATH, ICON_PATH)
 
     def _page(self, template: str, path: str, frame: Page, values: Mapping[str, object]) -> OutputFile:
         body = self._templates.render(template, {**self._shared, "page": frame, "root": frame.root, **values})

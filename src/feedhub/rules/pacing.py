@@ -53,6 +53,11 @@ def host_pace(key: str, settings: PollSettings) -> tuple[int, float]:
     return settings.host_concurrent, settings.host_gap
 
 
+def most_concurrent(settings: PollSettings) -> int:
+    """Return the largest number of requests at a time that any host may get."""
+    return max(settings.host_concurrent, *(group.concurrent for group in settings.host_groups), 1)
+
+
 def _in_letters(name: str) -> str:
     try:
         return name.encode().decode("idna")

@@ -1,4 +1,4 @@
-"""What the daemon is told, whom it tells, and the log line of a poll."""
+"""The daemon: one thread that takes events, starts polls that are due, stores them and publishes what changed."""
 
 import logging
 import queue
@@ -14,11 +14,10 @@ from typing import Final, Protocol
 from feedhub.errors import ConfigError, DamagedStoreError, StoreError
 from feedhub.model.report import Outcome, PollReport, PublishReport
 from feedhub.model.settings import Settings
-from feedhub.runtime.clock import ClockWatch
-from feedhub.runtime.engine import Engine, Finished, UnderWay
-from feedhub.runtime.hub import Hub, plan
-from feedhub.runtime.publisher import Publisher
-from feedhub.runtime.scheduler import Scheduler
+from feedhub.runtime.hub import Hub
+from feedhub.runtime.poller import DuePoller, FinishedFetch, PollsUnderWay
+from feedhub.runtime.publisher import PublishTimer
+from feedhub.runtime.scheduler import ClockWatch, Scheduler
 from feedhub.runtime.systemd import Notifier
 from feedhub.runtime.watch import ConfigWatch
 
@@ -96,7 +95,7 @@ def log_poll(report: PollReport) -> None:
 _LONGEST: Final = 60.0
 
 
-class Patience:
+class StoreRetry:
     """Counts store errors and says when to try again: after ``first`` seconds, then after twice as long each time.
 
     What could not be stored stays due, so nothing is lost.
@@ -108,12 +107,12 @@ class Patience:
         self._until = 0.0
 
     @property
-    def is_over(self) -> bool:
+    def may_try(self) -> bool:
         """Whether the store may be tried again."""
         return monotonic() >= self._until
 
     @contextmanager
-    def outliving(self) -> Iterator[None]:
+    def attempt(self) -> Iterator[None]:
         """Swallow a StoreError of the block, log it, and wait longer each time; a block that succeeds ends the wait.
 
         Raises:
@@ -129,7 +128,7 @@ class Patience:
             again = f"{self._wait:g}s"
             log.error("the store cannot be used", extra={"reason": str(error), "again_in": again})
         else:
-            if self._wait and self.is_over:
+            if self._wait and self.may_try:
                 log.warning("the store can be used again")
                 self._wait = 0.0
 
@@ -153,22 +152,22 @@ class Daemon:
         observers: tuple[Observer, ...] = (),
     ) -> None:
         self._waits = hub.waits
-        self._inbox: queue.SimpleQueue[Tick | Finished | Reload | Stop] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Tick | FinishedFetch | Reload | Stop] = queue.SimpleQueue()
         self._read_config = reload
         self._notifier = notifier or Notifier()
         self._observers = observers
-        self._under_way = UnderWay()
-        self._engine = Engine(hub, self._inbox.put, self._under_way)
-        self._publisher = Publisher(
+        self._under_way = PollsUnderWay()
+        self._poller = DuePoller(hub, self._inbox.put, self._under_way)
+        self._publish_timer = PublishTimer(
             hub.publish_due, self._published, gap=self._waits.publish, retry=self._waits.publish_retry
         )
         self._clock = ClockWatch(hub.now, monotonic)
         self._watch = ConfigWatch(lambda: self._inbox.put(Reload("a file was saved")))
-        self._retired: list[Engine] = []
+        self._retired: list[DuePoller] = []
         self._is_tick_pending = False
         self._is_more_due = False
         self._next_start = 0.0
-        self._patience = Patience(self._waits.store_retry)
+        self._store_retry = StoreRetry(self._waits.store_retry)
         self._reload_due: str | None = None
         self._stop_at: float | None = None
 
@@ -178,7 +177,7 @@ class Daemon:
         Raises:
             StoreError: the store is held by another daemon, cannot be opened, or is damaged.
         """
-        hub = self._engine.hub
+        hub = self._poller.hub
         with hub.store.alone("run", wait=1.0):
             self._take_up(hub)
             scheduler = Scheduler(
@@ -205,8 +204,8 @@ class Daemon:
 
     # What happens, one event after the other.
 
-    def _next_event(self) -> "Tick | Finished | Reload | Stop | None":
-        wait = self._notifier.wait(self._publisher.wait(self._waits.tick))
+    def _next_event(self) -> "Tick | FinishedFetch | Reload | Stop | None":
+        wait = self._notifier.wait(self._publish_timer.wait(self._waits.tick))
         if self._stop_at is not None:
             wait = max(0.0, min(wait, self._stop_at - monotonic()))
         try:
@@ -214,9 +213,9 @@ class Daemon:
         except queue.Empty:
             return None
 
-    def _handle(self, event: "Tick | Finished | Reload | Stop | None") -> None:
+    def _handle(self, event: "Tick | FinishedFetch | Reload | Stop | None") -> None:
         match event:
-            case Finished():
+            case FinishedFetch():
                 self._finish(event)
             case Tick():
                 self._is_tick_pending = False
@@ -232,42 +231,42 @@ class Daemon:
         jump = self._clock.jump()
         if jump:
             self._set_by(jump, scheduler)
-        if not self._patience.is_over:
+        if not self._store_retry.may_try:
             return
         if self._reload_due:
             self._reload(self._reload_due)
-        with self._patience.outliving():
+        with self._store_retry.attempt():
             if self._is_more_due and monotonic() >= self._next_start:
                 self._start_due()
             if self._inbox.empty():
-                self._publisher.run()
+                self._publish_timer.run()
 
     def _start_due(self) -> None:
         if self._stop_at is not None:
             return
-        is_offline = self._engine.hub.keeper.is_offline
+        is_offline = self._poller.hub.ingester.is_offline
         # While our own network is down one source is tried now and then; the others wait.
-        most = int(not self._under_way.names) if is_offline else self._engine.room
+        most = int(not self._under_way.names) if is_offline else self._poller.room
         self._next_start = monotonic() + (self._waits.probe if is_offline and most else _BETWEEN_STARTS)
-        self._is_more_due = self._engine.start_due(most)
+        self._is_more_due = self._poller.start_due(most)
 
-    def _finish(self, finished: Finished) -> None:
-        finished.engine.take_back(finished)
+    def _finish(self, finished: FinishedFetch) -> None:
+        finished.threads.end(finished)
         fetched = finished.fetched
         is_cut = self._stop_at is not None and monotonic() >= self._stop_at
         # While the store is out of use nothing waits for it: what is dropped here is still due.
-        if self._engine.is_current(fetched.source) and not is_cut and self._patience.is_over:
-            with self._patience.outliving():
-                report = self._engine.hub.keeper.keep(fetched)
+        if self._poller.is_current(fetched.source) and not is_cut and self._store_retry.may_try:
+            with self._store_retry.attempt():
+                report = self._poller.hub.ingester.ingest(fetched)
                 log_poll(report)
                 if report.outcome is not Outcome.SKIPPED:
-                    self._publisher.mark()
+                    self._publish_timer.mark()
                 for observer in self._observers:
                     observer.polled(report)
-        for engine in [engine for engine in self._retired if not engine.own]:
-            self._retired.remove(engine)
-            engine.close()
-            engine.hub.retire()
+        for poller in [poller for poller in self._retired if not poller.threads.count]:
+            self._retired.remove(poller)
+            poller.threads.close()
+            poller.hub.retire()
 
     def _reload(self, reason: str) -> None:
         self._reload_due = None
@@ -282,18 +281,18 @@ class Daemon:
         self._notifier.ready()
 
     def _change_to(self, settings: Settings, reason: str) -> None:
-        before = self._engine
+        before = self._poller
         if settings == before.hub.settings:
             return
         if settings.store != before.hub.settings.store:
             log.warning("another store is used only after a restart")
         hub = before.hub.renewed(settings)
         self._reload_due = reason  # until it has succeeded: the store may be out of use just now
-        with self._patience.outliving():
+        with self._store_retry.attempt():
             self._take_up(hub)
-            hub.keeper.resume(before.hub.keeper)
-            self._engine = Engine(hub, self._inbox.put, self._under_way)
-            self._publisher.publish = hub.publish_due
+            hub.ingester.resume(before.hub.ingester)
+            self._poller = DuePoller(hub, self._inbox.put, self._under_way)
+            self._publish_timer.publish = hub.publish_due
             self._retired.append(before)
             self._is_more_due = True
             self._reload_due = None
@@ -302,11 +301,11 @@ class Daemon:
     def _take_up(self, hub: Hub) -> None:
         """Bring the store in line with a configuration, and follow its files."""
         hub.sync()
-        plan(hub.store, hub.settings, hub.scheduled, hub.now())
+        hub.plan_polls()
         for problem in hub.settings.problems:
             log.warning("%s", problem)
         self._watch.follow(hub.settings.files, hub.settings.folders)
-        self._publisher.mark()
+        self._publish_timer.mark()
         for observer in self._observers:
             observer.reloaded(hub)
 
@@ -317,10 +316,9 @@ class Daemon:
     def _set_by(self, jump: float, scheduler: Scheduler) -> None:
         """The clock was set: waits move back with it, times of day do not; what was missed is made up once."""
         log.warning("the clock was set, or the machine slept", extra={"by": f"{jump:+.0f}s"})
-        with self._patience.outliving():
+        with self._store_retry.attempt():
             if jump < 0:
-                hub = self._engine.hub
-                plan(hub.store, hub.settings, hub.scheduled, hub.now(), set_by=jump)
+                self._poller.hub.plan_polls(set_by=jump)
         scheduler.wind()
         self._is_more_due = True
 
@@ -338,9 +336,9 @@ class Daemon:
 
     def _end(self) -> None:
         """Cut what is still under way (it stays due), and publish what was stored."""
-        for engine in (self._engine, *self._retired):
-            engine.close()
-            engine.hub.retire()
+        for poller in (self._poller, *self._retired):
+            poller.threads.close()
+            poller.hub.retire()
         self._publish_last()
         for observer in self._observers:
             observer.close()
@@ -351,7 +349,7 @@ class Daemon:
 
         def publish() -> None:
             try:
-                self._publisher.run(now=True)
+                self._publish_timer.run(now=True)
             except StoreError as error:
                 log.error("not everything was published", extra={"reason": str(error)})
 
@@ -370,10 +368,10 @@ class Daemon:
 
     def _keep_house(self) -> None:
         try:
-            report = self._engine.hub.prune()
-            self._engine.hub.store.maintain()
+            report = self._poller.hub.prune()
+            self._poller.hub.store.maintain()
         except StoreError as error:
             log.error("housekeeping failed", extra={"reason": str(error)})
             return
         log.info("housekeeping", extra={"removed": report.items, "keys": report.keys, "ledger": report.ledger})
-        self._publisher.mark()
+        self._publish_timer.mark()

@@ -1,9 +1,8 @@
-"""From what a person pastes to what the store knows: URL, infoCode or item id (SPEC §2, ``explain``)."""
+"""The composition root: feedhub at work on one configuration, with all its parts."""
 
-import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from functools import cached_property
 from hashlib import sha256
@@ -12,7 +11,6 @@ from typing import TYPE_CHECKING, Final, Self
 
 from feedhub.errors import UsageError
 from feedhub.fetch.throttle import Throttle
-from feedhub.model.identity import KeyPattern
 from feedhub.model.report import (
     Explanation,
     HubStatus,
@@ -26,105 +24,24 @@ from feedhub.model.report import (
 from feedhub.model.settings import Settings
 from feedhub.model.source import PlannedPoll, Source, SourceState
 from feedhub.pipeline.fetch import FetchContext, Fetched, fetch_source
-from feedhub.pipeline.ingest import IngestContext, Scheduled
+from feedhub.pipeline.ingest import IngestContext
 from feedhub.pipeline.maintenance import prune, refile
 from feedhub.ports.store import Store
 from feedhub.rules.health import is_due, source_status
-from feedhub.rules.identity import key_text
-from feedhub.rules.pacing import first_poll_at, host_key, host_pace, replanned_at, usual_interval
-from feedhub.rules.patterns import compile_pattern
-from feedhub.rules.select import ALL, output_feed
-from feedhub.rules.urls import canonical_url
-from feedhub.runtime.clock import utc_now
+from feedhub.rules.pacing import first_poll_at, host_key, replanned_at, usual_interval
 from feedhub.runtime.plugins import Signers
-from feedhub.runtime.poller import Keeper, poll_all
+from feedhub.runtime.poller import Ingester, poll_all
 from feedhub.store.sql import open_store
 
 if TYPE_CHECKING:
     from feedhub.fetch.fetcher import AnyFetcher
-    from feedhub.runtime.preview import Looker
-    from feedhub.runtime.publisher import Presses
-    from feedhub.runtime.scheduler import CronSchedule
+    from feedhub.runtime.inspection import PreviewParser
+    from feedhub.runtime.publisher import OutputPublisher
     from feedhub.sources.feed.discover import DiscoveredFeed
     from feedhub.sources.markup.clean import HtmlCleaner
 
 
-def explained(ref: str, store: Store, settings: Settings) -> tuple[Explanation, ...]:
-    """Return every item (or ledger trace) that ``ref`` may mean, with the output files that hold it now."""
-    found = store.explain(tuple(dict.fromkeys(_references(ref.strip(), settings))))
-    return tuple(replace(one, outputs=tuple(_holding(one, store, settings))) for one in found)
-
-
-def _references(ref: str, settings: Settings) -> Iterator[str]:
-    yield ref
-    url = canonical_url(ref)
-    if url:
-        yield key_text("url", url)
-    for pattern in _patterns(settings):
-        yield key_text(pattern.name, ref)
-        value = compile_pattern(pattern.pattern).value(ref)
-        if value:
-            yield key_text(pattern.name, value)
-    for source in settings.sources:
-        yield f"guid:{source.name}:{ref}"
-
-
-def _patterns(settings: Settings) -> Iterator[KeyPattern]:
-    seen = set()
-    for source in settings.sources:
-        for pattern in source.identity:
-            if pattern not in seen:
-                seen.add(pattern)
-                yield pattern
-
-
-def _holding(explanation: Explanation, store: Store, settings: Settings) -> Iterator[str]:
-    if explanation.item_id is None or explanation.removed_at is not None:
-        return
-    for slug in (ALL, *(slug for slug, _, _ in explanation.memberships)):
-        feed = output_feed(slug, settings.site, settings.categories, settings.output)
-        if any(item.id == explanation.item_id for item in store.newest(slug, feed.entries)):
-            yield from (f"feeds/{slug}.{form}" for form in settings.output.formats)
-
-
-def sync_store(store: Store, settings: Settings, now: datetime) -> None:
-    """Make the stored categories those of the configuration, and file stored items by its rules."""
-    from_records = any(source.category_map for source in settings.sources)
-    store.sync_categories(settings.categories, settings.output_digest, now, from_records=from_records)
-    refile(store, settings.sources, settings.rules, digest=_filing_digest(settings), now=now)
-
-
-def plan(store: Store, settings: Settings, scheduled: Scheduled, now: datetime, *, set_by: float = 0.0) -> None:
-    """Write down when each source is due: new ones spread out from now on, others when they were.
-
-    ``set_by``: by how many seconds the clock was set just now.
-    """
-    states = {state.name: state for state in store.states()}
-    planned: list[PlannedPoll] = []
-    new = 0
-    for source in settings.sources:
-        if source.paused:
-            continue
-        state = states.get(source.name)
-        if state is None or (state.last_poll_at is None and state.next_poll_at is None):
-            at: datetime | None = first_poll_at(now, position=new, interval=usual_interval(source, settings.poll))
-            new += 1
-        else:
-            cron = scheduled(source, now)
-            at = replanned_at(source, state, now=now, scheduled=cron, settings=settings.poll, set_by=set_by)
-        planned.append(PlannedPoll(name=source.name, host=host_key(source.url, settings.poll), at=at))
-    store.plan_polls(planned)
-
-
-def _filing_digest(settings: Settings) -> str:
-    """Return what decides where stored items are filed: rules, and titles that records may be filed under."""
-    titles = {category.title: category.slug for category in settings.categories}
-    return f"{settings.rules_digest}:{sha256(repr(sorted(titles.items())).encode()).hexdigest()[:16]}"
-
-
 # What fetches, reads and renders is imported when it is needed: `status` needs none of it.
-
-log = logging.getLogger(__name__)
 
 _RATE_DAYS: Final = 14
 _SHARED: Final = ("store", "parser")
@@ -154,6 +71,11 @@ class Waits:
     """For polls under way when the daemon is told to stop."""
     last_publish: float = 15.0
     """For publishing what was stored when the daemon stops. With ``grace`` well below the thirty of SPEC §7."""
+
+
+def utc_now() -> datetime:
+    """Return the present instant, aware UTC."""
+    return datetime.now(UTC)
 
 
 class Hub:
@@ -205,17 +127,17 @@ class Hub:
         return build_fetcher(self.settings.poll, now=self.now, throttle=self._throttle)
 
     @cached_property
-    def parser(self) -> "Looker":
+    def parser(self) -> "PreviewParser":
         """Worker processes that read documents."""
         from feedhub.runtime.parse_pool import ParsePool
 
         return ParsePool()
 
     @cached_property
-    def _presses(self) -> "Presses":
-        from feedhub.runtime.publisher import Presses
+    def _outputs(self) -> "OutputPublisher":
+        from feedhub.runtime.publisher import OutputPublisher
 
-        return Presses(self.settings)
+        return OutputPublisher(self.settings)
 
     def poll(
         self,
@@ -239,10 +161,8 @@ class Hub:
         reports = poll_all(
             chosen,
             fetch=lambda source: self.fetch(source, states.get(source.name, SourceState(name=source.name))),
-            keep=self.keeper.keep_all,
-            workers=self.settings.poll.workers,
-            host_of=lambda source: host_key(source.url, self.settings.poll),
-            limit_of=lambda host: host_pace(host, self.settings.poll)[0],
+            ingest=self.ingester.ingest_all,
+            settings=self.settings.poll,
             on_report=on_report,
         )
         published = self.publish_due() if and_publish else None
@@ -265,16 +185,16 @@ class Hub:
         if unknown:
             raise UsageError(f'no category "{unknown[0]}"; there are: {", ".join(sorted(present))}')
         with self.store.alone("publish", wait=self.waits.other_publisher):
-            return self._presses.publish(self.store, self.now(), slugs=slugs, everything=not slugs)
+            return self._outputs.publish(self.store, self.now(), slugs=slugs, everything=not slugs)
 
     def publish_due(self) -> PublishReport:
         """Write the outputs that changed since they were published."""
         with self.store.alone("publish", wait=self.waits.other_publisher):
-            return self._presses.publish(self.store, self.now())
+            return self._outputs.publish(self.store, self.now())
 
     def fetch(self, source: Source, state: SourceState) -> Fetched:
         """Fetch and read one source; stores nothing. Safe to call from many threads."""
-        held_until = self.keeper.held_until(source)
+        held_until = self.ingester.held_until(source)
         if held_until:
             return Fetched(source=source, held_until=held_until)
         return fetch_source(source, state, context=self._fetch_context, now=self.now())
@@ -297,7 +217,9 @@ class Hub:
 
     def explain(self, ref: str) -> tuple[Explanation, ...]:
         """Return all that is known of a URL, an infoCode (or another named key), or an item id."""
-        return explained(ref, self.store, self.settings)
+        from feedhub.runtime.inspection import explain
+
+        return explain(ref, self.store, self.settings)
 
     def preview(self, target: str, limit: int) -> Preview:
         """Return what a source (by name) or an address would give; nothing is stored.
@@ -306,11 +228,11 @@ class Hub:
             PollError: what a poll would fail with.
             UsageError: neither the name of a source nor an http(s) address.
         """
-        from feedhub.runtime.preview import adhoc_source, preview_source
+        from feedhub.runtime.inspection import adhoc_source, preview_source
 
         known = next((source for source in self.settings.sources if source.name == target), None)
         source = known or adhoc_source(target, self.settings)
-        return preview_source(source, context=self._fetch_context, looker=self.parser, limit=limit, now=self.now())
+        return preview_source(source, context=self._fetch_context, parser=self.parser, limit=limit, now=self.now())
 
     def discover(self, url: str) -> "tuple[DiscoveredFeed, ...]":
         """Return the feeds a page offers.
@@ -319,9 +241,9 @@ class Hub:
             PollError: the page cannot be fetched.
             UsageError: not an http(s) address.
         """
-        from feedhub.runtime.preview import discover
+        from feedhub.runtime.inspection import discover
 
-        return discover(url, self.settings, fetcher=self.fetcher, looker=self.parser, now=self.now())
+        return discover(url, self.settings, fetcher=self.fetcher, parser=self.parser, now=self.now())
 
     def search(self, query: str, limit: int) -> tuple[SearchHit, ...]:
         """Search stored items."""
@@ -344,7 +266,40 @@ class Hub:
 
     def sync(self) -> None:
         """Bring the store in line with the configuration: categories, and where stored items are filed."""
-        sync_store(self.store, self.settings, self.now())
+        settings, now = self.settings, self.now()
+        from_records = any(source.category_map for source in settings.sources)
+        self.store.sync_categories(settings.categories, settings.output_digest, now, from_records=from_records)
+        refile(self.store, settings.sources, settings.rules, digest=_filing_digest(settings), now=now)
+
+    def plan_polls(self, *, set_by: float = 0.0) -> None:
+        """Write down when each source is due: new ones spread out from now on, others when they were.
+
+        ``set_by``: by how many seconds the clock was set just now.
+        """
+        now, settings = self.now(), self.settings.poll
+        states = {state.name: state for state in self.store.states()}
+        planned: list[PlannedPoll] = []
+        new = 0
+        for source in self.settings.sources:
+            if source.paused:
+                continue
+            state = states.get(source.name)
+            if state is None or (state.last_poll_at is None and state.next_poll_at is None):
+                at: datetime | None = first_poll_at(now, position=new, interval=usual_interval(source, settings))
+                new += 1
+            else:
+                cron = self.scheduled(source, now)
+                at = replanned_at(source, state, now=now, scheduled=cron, settings=settings, set_by=set_by)
+            planned.append(PlannedPoll(name=source.name, host=host_key(source.url, settings), at=at))
+        self.store.plan_polls(planned)
+
+    def scheduled(self, source: Source, now: datetime) -> datetime | None:
+        """Return when a source's cron expression is due next, aware UTC; None for a source without one."""
+        if not source.schedule:
+            return None
+        from feedhub.runtime.scheduler import next_cron_time
+
+        return next_cron_time(source.schedule, self.settings.site.timezone, now)
 
     def _chosen(self, names: Sequence[str], states: dict[str, SourceState], *, everything: bool) -> tuple[Source, ...]:
         if names:
@@ -371,19 +326,12 @@ class Hub:
         )
 
     @cached_property
-    def keeper(self) -> Keeper:
+    def ingester(self) -> Ingester:
         """Stores what was fetched."""
         context = IngestContext(
             settings=self.settings, store=self.store, cleaner=self._cleaner, scheduled=self.scheduled
         )
-        return Keeper(context, now=self.now)
-
-    @cached_property
-    def scheduled(self) -> "CronSchedule":
-        """When a source's cron expression is due."""
-        from feedhub.runtime.scheduler import CronSchedule
-
-        return CronSchedule(self.settings.site.timezone)
+        return Ingester(context, now=self.now)
 
     @cached_property
     def _cleaner(self) -> "HtmlCleaner":
@@ -402,3 +350,9 @@ class Hub:
 def _nearest(name: str, names: Sequence[str]) -> str:
     close = get_close_matches(name, names, n=1)
     return f'; did you mean "{close[0]}"?' if close else ""
+
+
+def _filing_digest(settings: Settings) -> str:
+    """Return what decides where stored items are filed: rules, and titles that records may be filed under."""
+    titles = {category.title: category.slug for category in settings.categories}
+    return f"{settings.rules_digest}:{sha256(repr(sorted(titles.items())).encode()).hexdigest()[:16]}"

@@ -75,12 +75,12 @@ class ParsePool:
         return self._read(_detail, document, source)
 
     def trace(self, document: Document, source: Source, limit: int) -> tuple[RecordTrace, ...]:
-        """Return what each path gave; see ``feedhub.runtime.preview.Looker``."""
+        """Return what each path gave; see ``feedhub.runtime.inspection.PreviewParser``."""
         tracer = self._kind_of(source.kind).tracer
         return self._read(_trace, document, source, limit, tracer) if tracer else ()
 
     def offers(self, document: Document) -> "tuple[DiscoveredFeed, ...]":
-        """Return the feeds that a page offers; see ``feedhub.runtime.preview.Looker``."""
+        """Return the feeds that a page offers; see ``feedhub.runtime.inspection.PreviewParser``."""
         return self._read(_offers, document)
 
     def _read(self, read: Callable[..., Answer], *given: object) -> Answer:

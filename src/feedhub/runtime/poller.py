@@ -1,34 +1,251 @@
-"""Many polls at once: fetched in threads, parsed in processes, stored one after the other in a fixed order."""
+"""Many polls at once: fetched in threads, parsed in processes, stored one after the other."""
 
 import logging
 import queue
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from time import perf_counter
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from feedhub.errors import FeedhubError, PollError, StoreError
 from feedhub.model.report import PollReport
-from feedhub.model.source import Source
+from feedhub.model.source import PollSettings, Source, SourceState
 from feedhub.pipeline.fetch import Fetched
 from feedhub.pipeline.ingest import IngestContext, store_poll, withdraw_failures
 from feedhub.ports.store import Transaction
-from feedhub.rules.pacing import Outage, host_key
+from feedhub.rules.pacing import Outage, host_key, host_pace, most_concurrent
+
+if TYPE_CHECKING:
+    from feedhub.runtime.hub import Hub
 
 log = logging.getLogger(__name__)
 
+Fetch = Callable[[Source], Fetched]
+Ingest = Callable[[Sequence[Fetched]], Sequence[PollReport]]
+"""Stores some polls, in their order."""
 
-class Keeper:
-    """Stores polls in the order in which it is given them. One thread stores; any may ask ``held_until``."""
+
+@dataclass(slots=True)
+class PollsUnderWay:
+    """The polls that were started and not ended yet: their sources, and how many there are on each host."""
+
+    names: set[str] = field(default_factory=set)
+    hosts: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinishedFetch:
+    """What a poll fetched, in the threads that must be told of its ``end``."""
+
+    threads: "PollThreads"
+    host: str
+    fetched: Fetched
+
+
+class PollThreads:
+    """Fetches sources in threads, and counts the polls on each host.
+
+    A poll counts from its start until ``end``, also while it only waits: many sources of one slow host must not hold
+    more threads than its limit. The requests themselves are spaced by ``fetch/throttle.py``. ``on_finished`` is called
+    from the threads; everything else is for one thread. ``under_way`` may be shared with other ``PollThreads``.
+    """
+
+    def __init__(
+        self,
+        settings: PollSettings,
+        on_finished: Callable[[FinishedFetch], None],
+        under_way: PollsUnderWay | None = None,
+    ) -> None:
+        self.count = 0
+        self._settings = settings
+        self._on_finished = on_finished
+        self._under_way = under_way or PollsUnderWay()
+        self._executor = ThreadPoolExecutor(max_workers=settings.workers, thread_name_prefix="poll")
+
+    def has_room(self, host: str) -> bool:
+        """Tell whether another poll may be started on a host; "" stands for none, as of a file."""
+        return not host or self._under_way.hosts[host] < host_pace(host, self._settings)[0]
+
+    def start(self, source: Source, host: str, fetch: Fetch) -> None:
+        """Fetch a source as soon as a thread is free."""
+        self.count += 1
+        self._under_way.names.add(source.name)
+        self._under_way.hosts[host] += 1
+        self._executor.submit(self._run, source, host, fetch)
+
+    def end(self, finished: FinishedFetch) -> None:
+        """Count a poll as ended."""
+        self.count -= 1
+        self._under_way.names.discard(finished.fetched.source.name)
+        self._under_way.hosts[finished.host] -= 1
+        if not self._under_way.hosts[finished.host]:
+            del self._under_way.hosts[finished.host]
+
+    def close(self) -> None:
+        """Start no further fetch, and do not wait for those under way: closing the fetcher is what ends them."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def _run(self, source: Source, host: str, fetch: Fetch) -> None:
+        started = perf_counter()
+        try:
+            fetched = fetch(source)
+        except FeedhubError as error:
+            fetched = Fetched(source=source, error=PollError(str(error)))
+        except Exception as error:  # one source must never cost another its poll
+            log.debug("poll of %s failed unexpectedly", source.name, exc_info=True)
+            fetched = Fetched(source=source, error=_unexpected(error))
+        fetched = replace(fetched, seconds=perf_counter() - started)
+        self._on_finished(FinishedFetch(threads=self, host=host, fetched=fetched))
+
+
+def _unexpected(error: Exception) -> PollError:
+    return PollError(f"unexpected {type(error).__name__}: {error}")
+
+
+# How many due sources are looked at for each thread: those whose host has no room are passed over.
+_ROWS_PER_THREAD: Final = 8
+
+
+class DuePoller:
+    """Starts the polls that are due on one configuration, as far as there is room, for the daemon."""
+
+    def __init__(
+        self, hub: "Hub", on_finished: Callable[[FinishedFetch], None], under_way: PollsUnderWay | None = None
+    ) -> None:
+        self.hub = hub
+        self._under_way = under_way or PollsUnderWay()
+        self._poll = hub.settings.poll
+        self._sources = {source.name: source for source in hub.settings.sources}
+        self.threads = PollThreads(self._poll, on_finished, self._under_way)
+        # Polls under way are still due in the store: as many again are asked for, to see those behind them.
+        self._rows_per_host = 2 * most_concurrent(self._poll)
+
+    @property
+    def room(self) -> int:
+        """How many more polls may be started."""
+        return self._poll.workers - len(self._under_way.names)
+
+    def start_due(self, most: int) -> bool:
+        """Start polls that are due, ``most`` at most; tell whether more are due than there was room for.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        room = min(self.room, most)
+        if room <= 0:
+            return True
+        limit = self._poll.workers * _ROWS_PER_THREAD
+        is_left = False
+        for state in self.hub.store.due(self.hub.now(), per_host=self._rows_per_host, limit=limit):
+            source = self._sources.get(state.name)
+            if source is None or state.name in self._under_way.names:
+                continue
+            host = host_key(source.url, self._poll)
+            if room and self.threads.has_room(host):
+                self._start(source, state, host)
+                room -= 1
+            else:
+                is_left = True
+        return is_left
+
+    def is_current(self, source: Source) -> bool:
+        """Tell whether a source is configured exactly so here: only then may its poll be stored."""
+        return self._sources.get(source.name) == source
+
+    def _start(self, source: Source, state: SourceState, host: str) -> None:
+        self.threads.start(source, host, lambda source: self.hub.fetch(source, state))
+
+
+# How far fetching may run ahead of storing: one source at its time limit holds back this many others' results,
+# which is what bounds memory.
+_LOOKAHEAD: Final = 256
+# Polls of one transaction at most: other writers wait for it.
+_TOGETHER: Final = 32
+
+
+def poll_all(
+    sources: Sequence[Source],
+    *,
+    fetch: Fetch,
+    ingest: Ingest,
+    settings: PollSettings,
+    on_report: Callable[[PollReport], None] = lambda _: None,
+) -> tuple[PollReport, ...]:
+    """Poll every source once and return the reports in the order of ``sources``.
+
+    Raises:
+        StoreError: from ``ingest``; polls under way are abandoned, what was stored stays.
+    """
+    reports: list[PollReport] = []
+    batch = _Batch(sources=sources, fetch=fetch, settings=settings)
+    try:
+        for some in batch.in_order():
+            for report in ingest(some):
+                on_report(report)
+                reports.append(report)
+    finally:
+        batch.threads.close()
+    return tuple(reports)
+
+
+class _Batch:
+    """Sources that are polled once, in their order; those of a host without room wait in a queue of their own."""
+
+    def __init__(self, *, sources: Sequence[Source], fetch: Fetch, settings: PollSettings) -> None:
+        self._sources = sources
+        self._fetch = fetch
+        self._settings = settings
+        self._finished: queue.SimpleQueue[FinishedFetch] = queue.SimpleQueue()
+        self._admitted = 0
+        self._waiting: dict[str, deque[Source]] = {}
+        self.threads = PollThreads(settings, self._finished.put)
+
+    def in_order(self) -> Iterator[list[Fetched]]:
+        """Yield what was fetched in the order of the sources, keeping the threads busy meanwhile.
+
+        Results that are there already come together, to be stored together.
+        """
+        results: dict[str, Fetched] = {}
+        position = 0
+        while position < len(self._sources):
+            self._start_more(position)
+            while self._sources[position].name not in results or not self._finished.empty():
+                finished = self._finished.get()
+                results[finished.fetched.source.name] = finished.fetched
+                self.threads.end(finished)
+                self._start_more(position)
+            some: list[Fetched] = []
+            for source in self._sources[position : position + _TOGETHER]:
+                if source.name not in results:
+                    break
+                some.append(results.pop(source.name))
+            position += len(some)
+            yield some
+
+    def _start_more(self, position: int) -> None:
+        while self._admitted < min(position + _LOOKAHEAD, len(self._sources)):
+            source = self._sources[self._admitted]
+            self._waiting.setdefault(host_key(source.url, self._settings), deque()).append(source)
+            self._admitted += 1
+        for host in list(self._waiting):
+            sources = self._waiting[host]
+            while sources and self.threads.has_room(host):
+                self.threads.start(sources.popleft(), host, self._fetch)
+            if not sources:
+                del self._waiting[host]
+
+
+class Ingester:
+    """Stores what was fetched, in the order in which it is given. One thread stores; any may ask ``held_until``."""
 
     def __init__(self, context: IngestContext, *, now: Callable[[], datetime]) -> None:
         self._context = context
         self._now = now
-        self._holds: dict[str, datetime] = {}
+        self._held_hosts: dict[str, datetime] = {}
         self.outage = Outage()
 
     @property
@@ -36,28 +253,28 @@ class Keeper:
         """Whether the last polls say that our own network is down."""
         return self.outage.is_ours(self._hosts)
 
-    def keep(self, fetched: Fetched) -> PollReport:
-        """Store one poll and report how it went; see ``keep_all``."""
-        return self.keep_all([fetched])[0]
+    def ingest(self, fetched: Fetched) -> PollReport:
+        """Store one poll and report how it went; see ``ingest_all``."""
+        return self.ingest_all([fetched])[0]
 
-    def keep_all(self, batch: Sequence[Fetched]) -> list[PollReport]:
+    def ingest_all(self, batch: Sequence[Fetched]) -> list[PollReport]:
         """Store polls in one transaction, each all or nothing, and report how they went.
 
         Raises:
             StoreError: the store cannot be used, and nothing was stored; the polls can be repeated.
         """
         with self._context.store.writing() as transaction:
-            return [self._keep(fetched, transaction) for fetched in batch]
+            return [self._ingest(fetched, transaction) for fetched in batch]
 
-    def _keep(self, fetched: Fetched, transaction: Transaction) -> PollReport:
-        is_ours = self._judged(fetched, transaction)
+    def _ingest(self, fetched: Fetched, transaction: Transaction) -> PollReport:
+        is_ours = self._is_own_outage(fetched, transaction)
         try:
             report = store_poll(transaction, fetched, self._context, now=self._now(), is_ours=is_ours)
         except StoreError:
             raise
         except Exception as error:  # one source must never cost another its poll
             log.debug("storing %s failed unexpectedly", fetched.source.name, exc_info=True)
-            failed = replace(fetched, error=PollError(f"unexpected {type(error).__name__}: {error}"))
+            failed = replace(fetched, error=_unexpected(error))
             report = store_poll(transaction, failed, self._context, now=self._now())
         if fetched.error and fetched.error.retry_at and self._context.settings.poll.retry_after == "host":
             self._hold(fetched.source, fetched.error.retry_at, transaction)
@@ -65,15 +282,15 @@ class Keeper:
 
     def held_until(self, source: Source) -> datetime | None:
         """Return until when the host of a source wants to be left alone; None when it may be asked."""
-        until = self._holds.get(self._host(source))
+        until = self._held_hosts.get(self._host(source))
         return until if until and until > self._now() else None
 
-    def resume(self, earlier: "Keeper") -> None:
-        """Take over what an earlier keeper, of the configuration before, has learned."""
-        self._holds = dict(earlier._holds)
+    def resume(self, earlier: "Ingester") -> None:
+        """Take over what the ingester of the configuration before has learned of hosts and of the network."""
+        self._held_hosts = dict(earlier._held_hosts)
         self.outage = earlier.outage
 
-    def _judged(self, fetched: Fetched, transaction: Transaction) -> bool:
+    def _is_own_outage(self, fetched: Fetched, transaction: Transaction) -> bool:
         """Take a poll into account; tell whether its failure is our own network's."""
         if fetched.held_until or fetched.source.broken:
             return False
@@ -88,7 +305,7 @@ class Keeper:
 
     def _hold(self, source: Source, until: datetime, transaction: Transaction) -> None:
         host = self._host(source)
-        self._holds[host] = max(until, self._holds.get(host, until))
+        self._held_hosts[host] = max(until, self._held_hosts.get(host, until))
         transaction.hold([other.name for other in self._context.settings.sources if self._host(other) == host], until)
 
     @cached_property
@@ -98,110 +315,3 @@ class Keeper:
 
     def _host(self, source: Source) -> str:
         return host_key(source.url, self._context.settings.poll)
-
-
-# How far fetching may run ahead of storing: one source at its time limit holds back this many others' results,
-# which is what bounds memory.
-_LOOKAHEAD: Final = 256
-# Polls of one transaction at most: other writers wait for it.
-_TOGETHER: Final = 32
-
-Fetch = Callable[[Source], Fetched]
-Keep = Callable[[Sequence[Fetched]], Sequence[PollReport]]
-"""Stores some polls, in their order."""
-
-
-def poll_all(
-    sources: Sequence[Source],
-    *,
-    fetch: Fetch,
-    keep: Keep,
-    workers: int,
-    host_of: Callable[[Source], str],
-    limit_of: Callable[[str], int],
-    on_report: Callable[[PollReport], None] = lambda _: None,
-) -> tuple[PollReport, ...]:
-    """Poll every source once and return the reports in the order of ``sources``.
-
-    ``host_of`` names what a source's limit is counted by, "" for no limit; ``limit_of`` says how many of it at a time.
-
-    Raises:
-        StoreError: from ``keep``; polls under way are abandoned, what was stored stays.
-    """
-    reports: list[PollReport] = []
-    executor = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="poll")
-    run = _Run(sources=sources, fetch=fetch, executor=executor, host_of=host_of, limit_of=limit_of)
-    try:
-        for some in run.in_order():
-            for report in keep(some):
-                on_report(report)
-                reports.append(report)
-    finally:
-        # Not waited for: after an interrupt, closing the fetcher is what ends the threads.
-        executor.shutdown(wait=False, cancel_futures=True)
-    return tuple(reports)
-
-
-@dataclass(slots=True)
-class _Run:
-    """One batch. Hosts have lanes, so that many sources of one slow host never hold more threads than its limit."""
-
-    sources: Sequence[Source]
-    fetch: Fetch
-    executor: ThreadPoolExecutor
-    host_of: Callable[[Source], str]
-    limit_of: Callable[[str], int]
-    admitted: int = 0
-    lanes: dict[str, deque[int]] = field(default_factory=dict)
-    busy: dict[str, int] = field(default_factory=dict)
-    finished: queue.SimpleQueue[tuple[int, str, Future[Fetched]]] = field(default_factory=queue.SimpleQueue)
-
-    def in_order(self) -> Iterator[list[Fetched]]:
-        """Yield what was fetched in the order of the sources, keeping the threads busy meanwhile.
-
-        What is there comes together, to be stored together.
-        """
-        waiting: dict[int, Fetched] = {}
-        position = 0
-        while position < len(self.sources):
-            self._start_more(position)
-            while position not in waiting or not self.finished.empty():
-                index, host, future = self.finished.get()
-                waiting[index] = future.result()
-                self.busy[host] -= 1
-                self._start_more(position)
-            some: list[Fetched] = []
-            while position in waiting and len(some) < _TOGETHER:
-                some.append(waiting.pop(position))
-                position += 1
-            yield some
-
-    def _start_more(self, position: int) -> None:
-        while self.admitted < min(position + _LOOKAHEAD, len(self.sources)):
-            self.lanes.setdefault(self.host_of(self.sources[self.admitted]), deque()).append(self.admitted)
-            self.admitted += 1
-        for host in list(self.lanes):
-            lane = self.lanes[host]
-            while lane and self._has_room(host):
-                self._start(lane.popleft(), host)
-            if not lane:
-                del self.lanes[host]
-
-    def _has_room(self, host: str) -> bool:
-        return not host or self.busy.get(host, 0) < self.limit_of(host)
-
-    def _start(self, index: int, host: str) -> None:
-        self.busy[host] = self.busy.get(host, 0) + 1
-        future = self.executor.submit(self._fetch, self.sources[index])
-        future.add_done_callback(lambda done: self.finished.put((index, host, done)))
-
-    def _fetch(self, source: Source) -> Fetched:
-        started = perf_counter()
-        try:
-            fetched = self.fetch(source)
-        except FeedhubError as error:
-            fetched = Fetched(source=source, error=PollError(str(error)))
-        except Exception as error:  # one source must never cost another its poll
-            log.debug("poll of %s failed unexpectedly", source.name, exc_info=True)
-            fetched = Fetched(source=source, error=PollError(f"unexpected {type(error).__name__}: {error}"))
-        return replace(fetched, seconds=perf_counter() - started)

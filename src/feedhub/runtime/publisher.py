@@ -10,12 +10,14 @@ from feedhub.errors import PublishError, StoreError
 from feedhub.model.report import PublishReport
 from feedhub.model.settings import Settings
 from feedhub.model.source import SourceState
-from feedhub.pipeline.publish import Press, publish, publish_health
+from feedhub.pipeline.outputs import PublishContext
+from feedhub.pipeline.publish import publish, publish_health
+from feedhub.ports.publishing import PageRenderer
 from feedhub.ports.store import Store
+from feedhub.publish.addresses import SitePaths
 from feedhub.publish.atom_rss import AtomRenderer
 from feedhub.publish.entry import EntryTexts
 from feedhub.publish.files import FolderWriter
-from feedhub.publish.html_site import HtmlSite
 from feedhub.publish.index import FeedIndex
 from feedhub.publish.renderers import renderers
 from feedhub.rules.health import health
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from feedhub.pipeline.posts import PostPress
 
 
-class Presses:
+class OutputPublisher:
     """The feeds, their index and pages, and Jekyll posts where they are configured.
 
     Raises:
@@ -35,15 +37,14 @@ class Presses:
         self._settings = settings
         self._texts = EntryTexts()
         writer = FolderWriter(settings.output.dir)
-        site = HtmlSite(settings.site, settings.output)
-        self._feeds = Press(
+        self._context = PublishContext(
             renderers=renderers(settings.output.formats, self._texts),
             index=FeedIndex(settings.site, settings.output.formats),
             writer=writer,
-            pages=site if settings.output.pages else None,
-            layout=site,
+            page_paths=SitePaths(settings.site),
+            pages=_page_renderer(settings) if settings.output.pages else None,
         )
-        self._posts = _post_press(settings, writer)
+        self._posts = _post_publisher(settings, writer)
 
     def publish(
         self, store: Store, now: datetime, *, slugs: Collection[str] = (), everything: bool = False
@@ -53,7 +54,7 @@ class Presses:
         report = publish(
             store,
             self._settings,
-            self._feeds,
+            self._context,
             slugs=slugs,
             everything=everything,
             health=self._health(store, now) if self._settings.output.pages else {},
@@ -62,13 +63,13 @@ class Presses:
             return report
         parts = [
             report,
-            publish_health(store, self._settings, AtomRenderer(), self._feeds.writer, everything=everything),
+            publish_health(store, self._settings, AtomRenderer(), self._context.writer, everything=everything),
         ]
         if self._posts is not None:
             from feedhub.pipeline.posts import publish_posts
 
             parts.append(publish_posts(store, self._settings, self._posts, now=now, everything=everything))
-        return _in_all(parts)
+        return _summed(parts)
 
     def _health(self, store: Store, now: datetime) -> dict[str, str]:
         """Return the state of every source in one word, by name."""
@@ -79,7 +80,13 @@ class Presses:
         }
 
 
-def _post_press(settings: Settings, writer: FolderWriter) -> "PostPress | None":
+def _page_renderer(settings: Settings) -> PageRenderer:
+    from feedhub.publish.html_site import HtmlSite
+
+    return HtmlSite(settings.site, settings.output)
+
+
+def _post_publisher(settings: Settings, writer: FolderWriter) -> "PostPress | None":
     """Return what writes Jekyll posts, where they are configured; it is imported there only."""
     if settings.posts is None:
         return None
@@ -89,7 +96,7 @@ def _post_press(settings: Settings, writer: FolderWriter) -> "PostPress | None":
     return PostPress(settings=settings.posts, format=PostRenderer(settings.posts, settings.site), writer=writer)
 
 
-def _in_all(parts: Sequence[PublishReport]) -> PublishReport:
+def _summed(parts: Sequence[PublishReport]) -> PublishReport:
     return PublishReport(
         written=tuple(path for part in parts for path in part.written),
         unchanged=sum(part.unchanged for part in parts),
@@ -103,7 +110,7 @@ log = logging.getLogger(__name__)
 _LONGEST: Final = 60.0
 
 
-class Publisher:
+class PublishTimer:
     """Decides when ``publish`` is called. Times in seconds of the monotonic clock.
 
     The next time is ``gap`` after the last one at the earliest; after a failure ``retry``, and twice as long each time.

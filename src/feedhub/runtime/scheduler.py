@@ -1,4 +1,4 @@
-"""Cron expressions of sources (``schedule:``), read by APScheduler."""
+"""When it is time: cron expressions, the tick and the night by APScheduler, and a clock that was set."""
 
 import threading
 from collections.abc import Callable
@@ -13,23 +13,13 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-from feedhub.model.source import Source
-
 _DAY_NAMES: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
 
-class CronSchedule:
-    """Answers when a source's cron expression is due next, in the site's time zone."""
-
-    def __init__(self, timezone: str) -> None:
-        self._timezone = timezone
-
-    def __call__(self, source: Source, now: datetime) -> datetime | None:
-        """Return the first moment after ``now``, aware UTC; None for a source without a ``schedule``."""
-        if not source.schedule:
-            return None
-        due: datetime | None = _trigger(source.schedule, self._timezone).get_next_fire_time(now, now)
-        return due.astimezone(UTC) if due else None
+def next_cron_time(expression: str, timezone: str, now: datetime) -> datetime | None:
+    """Return the first moment after ``now`` that a cron expression names, aware UTC; None when it names no day."""
+    due: datetime | None = _trigger(expression, timezone).get_next_fire_time(now, now)
+    return due.astimezone(UTC) if due else None
 
 
 @lru_cache(maxsize=1024)
@@ -121,3 +111,31 @@ def _in_background(task: Callable[[], None]) -> Callable[[], None]:
             threading.Thread(target=run, name="housekeeping", daemon=True).start()
 
     return start
+
+
+# Corrections of a time service are smaller; what is larger was set by hand, or was a sleep of the machine.
+_JUMP: Final = 30.0
+
+
+class ClockWatch:
+    """Compares the clock on the wall with one that nobody can set.
+
+    ``now`` gives aware UTC, ``monotonic`` seconds that only grow.
+    """
+
+    def __init__(self, now: Callable[[], datetime], monotonic: Callable[[], float]) -> None:
+        self._now = now
+        self._monotonic = monotonic
+        self._offset = self._difference()
+
+    def jump(self) -> float:
+        """Return by how many seconds the clock was set since the last call: forward positive, 0 for none."""
+        offset = self._difference()
+        jump = offset - self._offset
+        if abs(jump) < _JUMP:
+            return 0.0
+        self._offset = offset
+        return jump
+
+    def _difference(self) -> float:
+        return self._now().timestamp() - self._monotonic()

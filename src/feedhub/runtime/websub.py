@@ -18,8 +18,7 @@ from feedhub.model.output import Site
 from feedhub.model.report import PollReport, PublishReport
 from feedhub.model.settings import Settings
 from feedhub.ports.world import Fetcher
-from feedhub.runtime.clock import utc_now
-from feedhub.runtime.hub import Hub
+from feedhub.runtime.hub import Hub, utc_now
 
 log = logging.getLogger(__name__)
 

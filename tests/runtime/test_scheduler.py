@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from feedhub.model.source import Source
-from feedhub.runtime.scheduler import CronSchedule
+from feedhub.runtime.hub import Hub
+from support.world import World
 
 NOW = datetime(2024, 5, 1, 8, tzinfo=UTC)  # a Wednesday, 16:00 in Shanghai
 
@@ -22,15 +23,19 @@ CASES = {
 }
 
 
+def scheduled(expression: str | None) -> datetime | None:
+    source = Source(name="a", url="https://a.example/", schedule=expression)
+    return Hub(World((source,)).settings).scheduled(source, NOW)
+
+
 @pytest.mark.parametrize(("expression", "due"), CASES.values(), ids=CASES)
 def test_the_next_time_of_an_expression(expression: str, due: datetime) -> None:
-    source = Source(name="a", url="https://a.example/", schedule=expression)
-    assert CronSchedule("Asia/Shanghai")(source, NOW) == due
+    assert scheduled(expression) == due
 
 
 def test_a_source_without_expression_has_no_scheduled_time() -> None:
-    assert CronSchedule("UTC")(Source(name="a", url="https://a.example/"), NOW) is None
+    assert scheduled(None) is None
 
 
 def test_a_date_that_never_comes_gives_none() -> None:
-    assert CronSchedule("UTC")(Source(name="a", url="https://a.example/", schedule="0 0 31 2 *"), NOW) is None
+    assert scheduled("0 0 31 2 *") is None

@@ -1,23 +1,29 @@
-"""Looking at a source or a page without storing anything (SPEC §2, ``preview`` and ``discover``)."""
+"""What people ask without anything being stored: ``preview``, ``discover`` and ``explain`` (SPEC §2)."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
 from feedhub.errors import ParseError, UsageError
 from feedhub.model.document import Document, Validators
+from feedhub.model.identity import KeyPattern
 from feedhub.model.item import Item, ParsedFeed, ParsedItem
-from feedhub.model.report import Preview, RecordTrace
+from feedhub.model.report import Explanation, Preview, RecordTrace
 from feedhub.model.settings import Settings
 from feedhub.model.source import Source
 from feedhub.pipeline.fetch import FetchContext, Sign, unsigned
+from feedhub.ports.store import Store
 from feedhub.ports.world import Fetcher, Parser
-from feedhub.rules.identity import keyed_document
+from feedhub.rules.identity import key_text, keyed_document
+from feedhub.rules.patterns import compile_pattern
 from feedhub.rules.requests import first_request
-from feedhub.rules.urls import is_web_url
+from feedhub.rules.select import ALL, output_feed
+from feedhub.rules.urls import canonical_url, is_web_url
 from feedhub.sources.feed.discover import DiscoveredFeed
 
 
-class Looker(Parser, Protocol):
+class PreviewParser(Parser, Protocol):
     """A parser that tells more of a document than a poll needs."""
 
     def trace(self, document: Document, source: Source, limit: int) -> tuple[RecordTrace, ...]:
@@ -37,7 +43,9 @@ class Looker(Parser, Protocol):
         ...
 
 
-def preview_source(source: Source, *, context: FetchContext, looker: Looker, limit: int, now: datetime) -> Preview:
+def preview_source(
+    source: Source, *, context: FetchContext, parser: PreviewParser, limit: int, now: datetime
+) -> Preview:
     """Fetch and read a source as a poll would, and return its first ``limit`` items; nothing is stored.
 
     Second requests are not made.
@@ -46,9 +54,9 @@ def preview_source(source: Source, *, context: FetchContext, looker: Looker, lim
         PollError: what a poll of the source would fail with.
     """
     document = _fetched(source, context.fetcher, now, context.sign)
-    traces = looker.trace(document, source, limit)
+    traces = parser.trace(document, source, limit)
     try:
-        feed = looker.parse(document, source)
+        feed = parser.parse(document, source)
     except ParseError as error:
         if not traces:
             raise
@@ -73,7 +81,7 @@ def _cleaned(parsed: ParsedItem, feed: ParsedFeed, source: Source, context: Fetc
 
 
 def discover(
-    url: str, settings: Settings, *, fetcher: Fetcher, looker: Looker, now: datetime
+    url: str, settings: Settings, *, fetcher: Fetcher, parser: PreviewParser, now: datetime
 ) -> tuple[DiscoveredFeed, ...]:
     """Return the feeds that a page offers; the address itself when it is a feed already.
 
@@ -83,9 +91,9 @@ def discover(
     source = adhoc_source(url, settings)
     document = _fetched(source, fetcher, now)
     try:
-        feed = looker.parse(document, source)
+        feed = parser.parse(document, source)
     except ParseError:
-        return looker.offers(document)
+        return parser.offers(document)
     return (DiscoveredFeed(url=document.url, title=feed.title, media_type=document.content_type or ""),)
 
 
@@ -112,3 +120,41 @@ def _fetched(source: Source, fetcher: Fetcher, now: datetime, sign: Sign = unsig
     if not isinstance(answer, Document):
         raise ParseError("answered 304 to a request without validators")
     return answer
+
+
+def explain(ref: str, store: Store, settings: Settings) -> tuple[Explanation, ...]:
+    """Return every item (or ledger trace) that ``ref`` may mean, with the output files that hold it now."""
+    found = store.explain(tuple(dict.fromkeys(_references(ref.strip(), settings))))
+    return tuple(replace(one, outputs=tuple(_outputs_with(one, store, settings))) for one in found)
+
+
+def _references(ref: str, settings: Settings) -> Iterator[str]:
+    yield ref
+    url = canonical_url(ref)
+    if url:
+        yield key_text("url", url)
+    for pattern in _patterns(settings):
+        yield key_text(pattern.name, ref)
+        value = compile_pattern(pattern.pattern).value(ref)
+        if value:
+            yield key_text(pattern.name, value)
+    for source in settings.sources:
+        yield f"guid:{source.name}:{ref}"
+
+
+def _patterns(settings: Settings) -> Iterator[KeyPattern]:
+    seen = set()
+    for source in settings.sources:
+        for pattern in source.identity:
+            if pattern not in seen:
+                seen.add(pattern)
+                yield pattern
+
+
+def _outputs_with(explanation: Explanation, store: Store, settings: Settings) -> Iterator[str]:
+    if explanation.item_id is None or explanation.removed_at is not None:
+        return
+    for slug in (ALL, *(slug for slug, _, _ in explanation.memberships)):
+        feed = output_feed(slug, settings.site, settings.categories, settings.output)
+        if any(item.id == explanation.item_id for item in store.newest(slug, feed.entries)):
+            yield from (f"feeds/{slug}.{form}" for form in settings.output.formats)

@@ -9,7 +9,7 @@ import pytest
 from support.plugins import feedhub, install_example
 
 SITE = "site: {title: T, url: https://news.example.org}\n"
-TEXT = "sources: [{name: notes, kind: text, url: notes.txt, category: notes, comment: '#'}]\n"
+TEXT = "sources: [{name: notes, kind: text, url: notes.txt, category: notes, encoding: gb18030, comment: '#'}]\n"
 
 Run = Callable[..., "tuple[int, str, str]"]
 

@@ -58,7 +58,7 @@ DEFENCES = (
     ),
     _d(
         "1 the proxy's target",
-        "fetch/http.py",
+        "fetch/fetcher.py",
         "self._dialer.check_target(",
         "(lambda *_: None)(",
         "tests/fetch/test_fetch_connections.py",
@@ -107,7 +107,7 @@ DEFENCES = (
     ),
     _d(
         "4 headers over redirects",
-        "fetch/http.py",
+        "fetch/fetcher.py",
         "if keeps_credentials(origin, url):",
         "if True:",
         "tests/fetch/test_fetch_redirects.py tests/fetch/test_fetch_connections.py",
@@ -154,10 +154,10 @@ DEFENCES = (
         "pass",
         "tests/fetch/test_fetch_times.py tests/fetch/test_fetch_transfer.py",
     ),
-    _d("7 decoded bytes", "fetch/body.py", "if decoded > max_size:", "if False:", "tests/fetch/test_fetch_transfer.py"),
+    _d("7 decoded bytes", "fetch/http.py", "if decoded > max_size:", "if False:", "tests/fetch/test_fetch_transfer.py"),
     _d(
         "7 received bytes",
-        "fetch/body.py",
+        "fetch/http.py",
         "if received > max_size + PIECE:",
         "if False:",
         "tests/fetch/test_fetch_transfer.py",
@@ -305,7 +305,7 @@ DEFENCES = (
     ),
     _d(
         "9 cut codings",
-        "fetch/body.py",
+        "fetch/http.py",
         "if decoder and received and not decoder.is_complete:",
         "if False:",
         "tests/fetch/test_fetch_transfer.py",

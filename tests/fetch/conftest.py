@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from feedhub.fetch.http import HttpFetcher
+from feedhub.fetch.fetcher import HttpFetcher
 from support.fetching import http_fetcher
 from support.server import LoopbackServer, serve
 

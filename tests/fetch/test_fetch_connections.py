@@ -8,7 +8,7 @@ import pytest
 from feedhub.errors import DeadlineError, FetchError, RefusedAddressError, UnreachableError
 from feedhub.fetch import connections
 from feedhub.fetch.connections import Endpoint, UnknownNameError
-from feedhub.fetch.http import HttpFetcher
+from feedhub.fetch.fetcher import HttpFetcher
 from feedhub.fetch.watchdog import Watchdog
 from feedhub.model.document import Document
 from support.fetching import ask, hosts, http_fetcher

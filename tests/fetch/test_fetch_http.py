@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 
 from feedhub.errors import FetchError, HttpStatusError
-from feedhub.fetch.http import HttpFetcher
+from feedhub.fetch.fetcher import HttpFetcher
 from feedhub.model.document import Document, NotModified, Validators
 from support.fetching import NOW, ask, http_fetcher
 from support.responders import FEED, not_modified, sequence, static, status, too_many

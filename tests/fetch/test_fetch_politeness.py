@@ -6,8 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
-from feedhub.fetch.fetcher import build_fetcher
-from feedhub.fetch.http import HttpFetcher
+from feedhub.fetch.fetcher import HttpFetcher, build_fetcher
 from feedhub.model.document import Document
 from feedhub.model.source import HostGroup, PollSettings
 from support.fetching import LOOPBACK, NOW, ask, hosts, http_fetcher

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from feedhub.errors import RedirectError
-from feedhub.fetch.http import HttpFetcher
+from feedhub.fetch.fetcher import HttpFetcher
 from feedhub.model.document import Document, Redirect, Request, Validators
 from support.fetching import ask
 from support.responders import redirect, static

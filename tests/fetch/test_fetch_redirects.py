@@ -1,7 +1,8 @@
 import pytest
 
 from feedhub.errors import FetchError, HttpStatusError, RedirectError, RefusedAddressError
-from feedhub.fetch.http import HttpFetcher, keeps_credentials
+from feedhub.fetch.fetcher import HttpFetcher
+from feedhub.fetch.http import keeps_credentials
 from feedhub.model.document import Document, NotModified, Redirect, Validators
 from support.fetching import ask, hosts, http_fetcher
 from support.responders import chain, redirect, static, status

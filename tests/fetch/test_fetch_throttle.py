@@ -98,7 +98,7 @@ def test_no_more_than_the_limit_run_at_once(clock: ManualClock) -> None:
     assert clock.time == 107.0
 
 
-def test_patience_ends_inside_a_gap_too(clock: ManualClock) -> None:
+def test_the_timeout_ends_inside_a_gap_too(clock: ManualClock) -> None:
     polite = throttle(clock, gap=60)
     with polite.slot("a.example", 10):
         pass

@@ -4,8 +4,7 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from feedhub.fetch.fetcher import LocalFetcher
-from feedhub.fetch.http import HttpFetcher
+from feedhub.fetch.fetcher import HttpFetcher, LocalFetcher
 from feedhub.model.document import Document
 from support.fetching import NOW, ask
 from support.responders import static

@@ -14,7 +14,7 @@ import pytest
 
 from feedhub.errors import DeadlineError, FetchError, TruncatedError
 from feedhub.fetch.connections import Endpoint
-from feedhub.fetch.failures import words_about_time
+from feedhub.fetch.failures import certificate_time_fault
 from feedhub.model.document import Document
 from support.fetching import NOW, ask, hosts, http_fetcher
 from support.responders import short, slow_headers, static, tunnel, verbatim
@@ -171,7 +171,7 @@ def test_the_second_look_ends_with_the_time_of_the_request(tls_server: TlsServer
 def test_how_long_ago_is_told_in_the_largest_unit(age: timedelta, words: str) -> None:
     error = ssl.SSLCertVerificationError()
     error.verify_code = 10
-    assert words_about_time(error, lambda: {"notAfter": NOW - age}, NOW) == words
+    assert certificate_time_fault(error, lambda: {"notAfter": NOW - age}, NOW) == words
 
 
 def test_https_to_a_port_that_speaks_http_is_told(server: LoopbackServer) -> None:

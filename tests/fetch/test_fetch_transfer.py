@@ -8,7 +8,7 @@ import pytest
 
 from feedhub.errors import DeadlineError, FetchError, TooLargeError, TruncatedError, UnreachableError
 from feedhub.fetch.connections import Endpoint
-from feedhub.fetch.http import HttpFetcher
+from feedhub.fetch.fetcher import HttpFetcher
 from feedhub.model.document import Document, Validators
 from support.fetching import ask, hosts, http_fetcher
 from support.responders import (

@@ -16,7 +16,7 @@ from feedhub.config.opml import read_opml, sources_yaml
 from feedhub.config.yaml_tree import read_tree
 from feedhub.errors import ConfigError, ParseError, RedirectError, RefusedAddressError, UsageError
 from feedhub.fetch.guard import AddressGuard
-from feedhub.fetch.http import Trail, freshness_of, validators_of
+from feedhub.fetch.http import RedirectChain, freshness_of, validators_of
 from feedhub.model.document import Document
 from feedhub.model.item import ParsedFeed
 from feedhub.model.source import DetailMap, FieldMap, PageMap, RecordMap, Source
@@ -212,7 +212,7 @@ def _header(values: tuple[str, str, str]) -> None:
     parse_date(value, zone=UTC, now=NOW)
     with contextlib.suppress(RefusedAddressError):
         AddressGuard().check_url(address)
-    trail = Trail("https://evil.example/a")
+    trail = RedirectChain("https://evil.example/a")
     with contextlib.suppress(RedirectError, RefusedAddressError):
         trail.follow(302, {"Location": address or value})
         AddressGuard().check_url(trail.url)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from feedhub.fetch.connections import Endpoint, Lookup, UnknownNameError, system_lookup
-from feedhub.fetch.http import HttpFetcher
+from feedhub.fetch.fetcher import HttpFetcher
 from feedhub.model.document import Request
 from feedhub.model.source import PollSettings
 

@@ -1,7 +1,7 @@
-"""Making connections: resolve once, ask the guard, connect only to addresses that it allows.
+"""Making connections: a name is resolved once, and only addresses that the guard allows are connected to.
 
-The check sits here, on the address that is connected to, so that no second resolution can slip another one in;
-the name stays in ``Host``, SNI and the certificate check.
+The check is made here, on the address that is connected to, so that no second resolution can give another one. The
+name stays in ``Host``, SNI and the certificate check.
 """
 
 import errno
@@ -30,8 +30,8 @@ from feedhub.fetch.watchdog import Exchange
 
 _FAMILIES = (socket.AF_INET, socket.AF_INET6)
 _OWN_NETWORK = frozenset({errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTUNREACH, errno.EHOSTDOWN, errno.EADDRNOTAVAIL})
-# How often a thread that waits for the resolver looks whether its fetch was ended.
-_GLANCE = 0.25
+# Seconds after which a thread that waits for the resolver checks whether its fetch was ended.
+_CHECK_INTERVAL = 0.25
 
 SocketOptions = Sequence[tuple[int, int, int | bytes]]
 
@@ -56,7 +56,7 @@ Lookup = Callable[[str, int], list[Endpoint]]
 
 
 class Dialer:
-    """Opens sockets for the exchange that the calling thread is in, and lets the watchdog know them."""
+    """Opens sockets for the exchange that the calling thread is in, and gives them to that exchange."""
 
     def __init__(self, guard: AddressGuard, lookup: Lookup | None = None) -> None:
         self._guard = guard
@@ -65,7 +65,7 @@ class Dialer:
 
     @contextmanager
     def during(self, exchange: Exchange) -> Iterator[None]:
-        """Let sockets that this thread opens or takes up in the block belong to ``exchange``."""
+        """Give sockets that this thread opens or reuses in the block to ``exchange``."""
         self._thread.exchange = exchange
         try:
             yield
@@ -79,7 +79,7 @@ class Dialer:
         return exchange
 
     def dial(self, host: str, port: int, options: SocketOptions, *, is_trusted: bool) -> socket.socket:
-        """Return a connected socket. ``is_trusted`` is for the configured proxy, which is not asked about.
+        """Return a connected socket. ``is_trusted`` is for the configured proxy, of which the guard is not asked.
 
         Raises:
             RefusedAddressError: the guard allows none of the addresses.
@@ -96,7 +96,7 @@ class Dialer:
             raise
 
     def check_target(self, host: str, port: int) -> None:
-        """Check what a proxy is going to be asked for, as far as the name is known here.
+        """Check the target of a request through a proxy, as far as its name is known here.
 
         The proxy resolves by itself and may choose any of the addresses, so all of them must be allowed.
 
@@ -116,7 +116,7 @@ class Dialer:
     def _resolve(self, host: str, port: int) -> list[Endpoint]:
         """Return the addresses of ``host`` in the order of preference.
 
-        Resolution cannot be interrupted, so it runs in a thread of its own that is left alone when time is up.
+        Resolution cannot be interrupted, so it runs in a thread of its own, which is abandoned when time is up.
         """
         name = host.removeprefix("[").removesuffix("]")
         if _is_address(name):
@@ -131,13 +131,13 @@ class Dialer:
                 answers.put(exc)
 
         threading.Thread(target=work, name="feedhub-fetch-resolve", daemon=True).start()
-        while not exchange.is_used_up:
+        while not exchange.is_time_up:
             with suppress(queue.Empty):
-                answer = answers.get(timeout=min(exchange.remaining(), _GLANCE))
+                answer = answers.get(timeout=min(exchange.remaining(), _CHECK_INTERVAL))
                 if isinstance(answer, FetchError):
                     raise answer
                 return answer
-        # A name server that says nothing is one that we do not get to.
+        # A name server that does not answer is taken for one that cannot be reached.
         raise UnreachableError(_no_name_server(name), own_network=True)
 
     def _allowed(self, host: str, port: int, endpoints: list[Endpoint]) -> list[Endpoint]:
@@ -189,15 +189,15 @@ def _no_name_server(name: str) -> str:
 def _connect(
     endpoints: list[Endpoint], host: str, port: int, options: SocketOptions, exchange: Exchange
 ) -> socket.socket:
-    """Try one address after the other; each gets its share of the time, so that a dead one cannot take all."""
+    """Try one address after the other; each gets its share of the time, so that a dead one cannot use it all."""
     failures: list[UnreachableError] = []
     for index, endpoint in enumerate(endpoints):
-        if exchange.is_used_up:
+        if exchange.is_time_up:
             break
         share = exchange.remaining() / (len(endpoints) - index)
         sock = socket.socket(endpoint.family, socket.SOCK_STREAM)
         try:
-            # Known to the watchdog before it is connected, so that closing does not wait for a host that is silent.
+            # The watchdog gets it before it is connected, so that closing need not wait for a silent host.
             exchange.attach(sock)
             for option in options:
                 sock.setsockopt(*option)
@@ -205,9 +205,9 @@ def _connect(
             sock.connect(endpoint.address)
         except OSError as exc:
             sock.close()
-            exchange.forget()
-            if exchange.expired and not exchange.is_used_up:
-                raise exchange.too_late() from exc
+            exchange.close_sockets()
+            if exchange.expired and not exchange.is_time_up:
+                raise exchange.deadline_error() from exc
             failures.append(_not_connected(exc, endpoint.ip, host, port, exchange))
             failures[-1].__cause__ = exc
         except BaseException:
@@ -215,7 +215,7 @@ def _connect(
             raise
         else:
             return sock
-    # Addresses of a family that this machine does not speak say nothing as long as another one was really called.
+    # A failure of our own network, as for a family this machine has no route for, counts only if all failed so.
     raise next((each for each in failures if not each.own_network), None) or (
         failures[-1] if failures else UnreachableError(f"the name {host} has no address")
     )
@@ -225,8 +225,8 @@ def _not_connected(error: OSError, ip: str, host: str, port: int, exchange: Exch
     place = f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
     if host.strip("[]") != ip:
         place = f"{host} ({place})"
-    # The watchdog may have been quicker than the socket's own timeout.
-    if isinstance(error, TimeoutError) or exchange.is_used_up:
+    # The watchdog may have shut the socket down before its own timeout.
+    if isinstance(error, TimeoutError) or exchange.is_time_up:
         return UnreachableError(f"no answer from {place} within {exchange.total:g} s")
     if error.errno == errno.ECONNREFUSED:
         return UnreachableError(f"connection refused by {place}")
@@ -236,38 +236,38 @@ def _not_connected(error: OSError, ip: str, host: str, port: int, exchange: Exch
     return UnreachableError(f"cannot connect to {place}{why}")
 
 
-_HOSTS_KEPT = 64
+_POOLED_HOSTS = 64
 
 
 class DialedConnection(HTTPConnection):
-    """A connection whose socket comes from the dialer, and is watched in every exchange it is used for."""
+    """A connection whose socket comes from the dialer and belongs to each exchange that uses it."""
 
     def __init__(self, *args: Any, dialer: Dialer, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._dialer = dialer
-        self._watched_in: Exchange | None = None
+        self._exchange: Exchange | None = None
 
     def _new_conn(self) -> Any:
-        self._watched_in = self._dialer.exchange
-        # With a proxy, the target was checked before; this is the way to the proxy.
+        self._exchange = self._dialer.exchange
+        # With a proxy, the target was checked before, and this is the connection to the proxy.
         options = self.socket_options or ()
         return self._dialer.dial(self._dns_host, self.port, options, is_trusted=self.proxy is not None)
 
     @property
     def is_connected(self) -> bool:
-        # What the pool asks before it gives out a kept connection; one that is not connected is opened anew.
-        return not self._dialer.exchange.wants_new and super().is_connected
+        # The pool asks this before it gives out a kept connection, and opens one that is not connected anew.
+        return not self._dialer.exchange.needs_new_connection and super().is_connected
 
     def request(self, *args: Any, **kwargs: Any) -> None:
-        # Open already: kept from an earlier exchange, or just opened, as TLS and tunnels do before the request.
+        # The socket is open already if it was kept from an earlier exchange, or opened for TLS or a tunnel.
         exchange = self._dialer.exchange
-        if self.sock is not None and self._watched_in is not exchange:
+        if self.sock is not None and self._exchange is not exchange:
             exchange.attach(self.sock, reused=True)
-            self._watched_in = exchange
+            self._exchange = exchange
         try:
             super().request(*args, **kwargs)
         finally:
-            # A request that broke off may have arrived all the same, unless there was no connection for it.
+            # A request that broke off may have arrived all the same, if there was a connection for it.
             if self.sock is not None:
                 exchange.when_sent()
 
@@ -284,14 +284,14 @@ class DialedAdapter(HTTPAdapter):
         self._ca_bundle = ca_bundle
         self._tls: ssl.SSLContext | None = None
         self._lock = threading.RLock()
-        super().__init__(pool_connections=_HOSTS_KEPT, pool_maxsize=connections_per_host)
+        super().__init__(pool_connections=_POOLED_HOSTS, pool_maxsize=connections_per_host)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
         self._use_dialer(self.poolmanager)
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> ProxyManager:
-        # Under a lock, so that no other thread gets hold of a manager that does not dial through us yet.
+        # Under a lock, so that no other thread gets a manager before it uses our dialer.
         with self._lock:
             if proxy not in self.proxy_manager:
                 self._use_dialer(super().proxy_manager_for(proxy, proxy_ssl_context=self._tls_context(), **kwargs))
@@ -306,10 +306,10 @@ class DialedAdapter(HTTPAdapter):
         return host, pool
 
     def cert_verify(self, *args: Any, **kwargs: Any) -> None:
-        """The context has its certificates already; to load them for every connection costs 20 ms each."""
+        """Do nothing: the context has its certificates already, and loading them for a connection takes 20 ms."""
 
     def build_response(self, req: requests.PreparedRequest, resp: BaseHTTPResponse) -> requests.Response:
-        """Without cookies and encoding guesses."""
+        """Return a response of requests, without the cookies and the guess at the encoding that it would add."""
         response = requests.Response()
         response.status_code = resp.status
         response.headers.update(resp.headers)

@@ -1,4 +1,7 @@
-"""Foreign exceptions in plain words. Their own texts never get out: they hold addresses, and with them secrets."""
+"""Our errors for exceptions of libraries, in plain words.
+
+The texts of those exceptions are never shown: they contain addresses, and addresses may contain secrets.
+"""
 
 import http.client
 import re
@@ -11,7 +14,7 @@ from urllib.parse import urlsplit
 
 import requests
 from urllib3.exceptions import HTTPError
-from urllib3.exceptions import InvalidHeader as ImpossibleLength
+from urllib3.exceptions import InvalidHeader as InvalidLength
 
 from feedhub.errors import DeadlineError, FetchError, TruncatedError
 from feedhub.fetch.connections import Dialer
@@ -22,16 +25,16 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _EXPIRED, _TOO_EARLY = 10, 9
 
 
-def words_about_time(
+def certificate_time_fault(
     error: ssl.SSLCertVerificationError, dates: Callable[[], dict[str, datetime]], now: datetime
 ) -> str:
-    """Say what is wrong with the time of a certificate; "" if that is not what is wrong with it.
+    """Return what is wrong with the time of a certificate; "" if something else is wrong.
 
-    ``dates`` gives ``notBefore`` and ``notAfter``, or nothing when they cannot be had.
+    ``dates`` returns ``notBefore`` and ``notAfter``, or nothing when they are not known.
     """
     if error.verify_code == _EXPIRED:
         ended = dates().get("notAfter")
-        # It may also be one of those that vouch for it that expired.
+        # The certificate that expired may also be one of its issuers'.
         return "certificate expired" + (f" {_ago((now - ended).total_seconds())}" if ended and ended < now else "")
     if error.verify_code == _TOO_EARLY:
         begins = dates().get("notBefore")
@@ -40,10 +43,10 @@ def words_about_time(
 
 
 def certificate_dates(dialer: Dialer, url: str, bundle: str) -> dict[str, datetime]:
-    """Return from when to when the certificate of ``url`` is valid; empty when it cannot be had.
+    """Return ``notBefore`` and ``notAfter`` of the certificate of ``url``; empty when it cannot be read.
 
-    A second connection under the guard and the deadline of the exchange; everything but the time is verified, and no
-    request is sent over it.
+    This makes a second connection under the guard and the deadline of the exchange. Everything but the time is
+    verified, and no request is sent.
     """
     parts = urlsplit(url)
     host = parts.hostname or ""
@@ -71,9 +74,9 @@ def _ago(seconds: float) -> str:
     return "just now"
 
 
-FOREIGN = (requests.RequestException, HTTPError, http.client.HTTPException, OSError, ValueError)
+LIBRARY_ERRORS = (requests.RequestException, HTTPError, http.client.HTTPException, OSError, ValueError)
 
-AboutTime = Callable[[ssl.SSLCertVerificationError], str]
+TimeFault = Callable[[ssl.SSLCertVerificationError], str]
 
 _CERTIFICATE_FAULTS = {
     18: "certificate not trusted: signed by itself",
@@ -83,7 +86,7 @@ _CERTIFICATE_FAULTS = {
     23: "certificate revoked",
 }
 _NAME_MISMATCHES = frozenset({62, 64})
-# What a person makes of a status; the phrases of the standard are not meant for everybody.
+# What a status means for a reader who does not know the phrases of the standard.
 _MEANINGS = {
     400: "the server does not understand the request",
     401: "a user name, password or token is needed",
@@ -100,25 +103,25 @@ _MEANINGS = {
 _TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")
 
 
-def in_words(
-    error: BaseException, host: str, *, is_reading: bool, too_late: DeadlineError, about_time: AboutTime
+def fetch_error(
+    error: BaseException, host: str, *, is_reading: bool, deadline_error: DeadlineError, time_fault: TimeFault
 ) -> FetchError:
-    """Return our error for a foreign one. ``is_reading``: the header had come, the body was under way.
+    """Return our error for one of a library. ``is_reading``: the header had come, and the body was being read.
 
-    ``about_time`` says what is wrong with the time of a certificate, if that is it.
+    ``time_fault`` returns what is wrong with the time of a certificate, "" if something else is.
     """
     causes = list(_causes(error))
     return (
-        _timeout(causes, too_late)
-        or _tls_fault(causes, host, about_time, is_reading=is_reading)
+        _timeout(causes, deadline_error)
+        or _tls_fault(causes, host, time_fault, is_reading=is_reading)
         or _proxy_fault(causes)
         or _broken_transfer(causes, host, is_reading=is_reading)
         or _anything_else(causes, host)
     )
 
 
-def status_words(status: int) -> str:
-    """Return a status with the phrase of the standard; the server's own is not to be trusted."""
+def status_text(status: int) -> str:
+    """Return a status with the phrase of the standard; the phrase that the server sent is not trusted."""
     try:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
@@ -126,13 +129,13 @@ def status_words(status: int) -> str:
 
 
 def status_meaning(status: int) -> str:
-    """Return what a person should make of a status, in brackets; "" where its phrase says it."""
+    """Return what a status means, in brackets; "" where its phrase says it."""
     meaning = _MEANINGS.get(status)
     return f" ({meaning})" if meaning else ""
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Everything an exception wraps: requests and urllib3 hide causes in ``args`` and ``reason``."""
+    """Yield an exception and all that it wraps: requests and urllib3 put causes into ``args`` and ``reason``."""
     waiting: list[object] = [error]
     seen: set[int] = set()
     while waiting:
@@ -144,17 +147,17 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         waiting += [*each.args, getattr(each, "reason", None), each.__cause__, each.__context__]
 
 
-def _timeout(causes: list[BaseException], too_late: DeadlineError) -> FetchError | None:
-    # The socket's own timeout is what was left of the whole.
-    return too_late if any(isinstance(each, TimeoutError | requests.Timeout) for each in causes) else None
+def _timeout(causes: list[BaseException], deadline_error: DeadlineError) -> FetchError | None:
+    # The timeout of the socket was what was left of the whole, so the whole time is over.
+    return deadline_error if any(isinstance(each, TimeoutError | requests.Timeout) for each in causes) else None
 
 
-def _tls_fault(causes: list[BaseException], host: str, about_time: AboutTime, *, is_reading: bool) -> FetchError | None:
+def _tls_fault(causes: list[BaseException], host: str, time_fault: TimeFault, *, is_reading: bool) -> FetchError | None:
     for each in causes:
         if isinstance(each, ssl.SSLCertVerificationError):
             if each.verify_code in _NAME_MISMATCHES:
                 return FetchError(f"certificate of another site, not of {host}")
-            fault = about_time(each) or _CERTIFICATE_FAULTS.get(each.verify_code, "certificate not valid")
+            fault = time_fault(each) or _CERTIFICATE_FAULTS.get(each.verify_code, "certificate not valid")
             return FetchError(f"{fault} ({host})")
     if any(isinstance(each, ssl.SSLError) for each in causes):
         return _broken_off() if is_reading else FetchError(f"no secure connection (https) with {host} came about")
@@ -169,7 +172,7 @@ def _proxy_fault(causes: list[BaseException]) -> FetchError | None:
     for each in causes:
         found = _TUNNEL.search(str(each)) if isinstance(each, OSError) else None
         if found:
-            return FetchError(f"the proxy refused to connect: {status_words(int(found[1]))}")
+            return FetchError(f"the proxy refused to connect: {status_text(int(found[1]))}")
     return None
 
 
@@ -192,10 +195,10 @@ def _broken_transfer(causes: list[BaseException], host: str, *, is_reading: bool
 
 
 def _anything_else(causes: list[BaseException], host: str) -> FetchError:
-    if any(isinstance(each, ImpossibleLength) for each in causes):
+    if any(isinstance(each, InvalidLength) for each in causes):
         return FetchError("the answer contradicts itself about its length")
     if any(isinstance(each, ValueError) for each in causes):
-        # InvalidURL, InvalidHeader and UnicodeError are all ValueErrors; nothing was sent.
+        # InvalidURL, InvalidHeader and UnicodeError are ValueErrors, and nothing was sent.
         return FetchError("the address or a configured header cannot be sent")
     if any(type(each) is http.client.HTTPException for each in causes):
         return FetchError("the header of the answer is too large")

@@ -1,24 +1,287 @@
-"""The fetcher that everybody gets: local files (SPEC §3) and HTTP behind one port."""
+"""The fetchers: for HTTP (SPEC §8, §9), for local files (SPEC §3), and one that has both behind one port."""
 
+import base64
 import hashlib
 import os
+import ssl
 import stat
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
-from feedhub.errors import FetchError, TooLargeError
-from feedhub.fetch.http import HttpFetcher
-from feedhub.fetch.throttle import Throttle
+import requests
+from requests.structures import CaseInsensitiveDict
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
+from urllib3 import HTTPResponse
+
+from feedhub.errors import FetchError, HttpStatusError, RedirectError, TooLargeError, UnreachableError
+from feedhub.fetch.connections import DialedAdapter, Dialer, Lookup
+from feedhub.fetch.failures import (
+    LIBRARY_ERRORS,
+    certificate_dates,
+    certificate_time_fault,
+    fetch_error,
+    status_meaning,
+    status_text,
+)
+from feedhub.fetch.guard import AddressGuard
+from feedhub.fetch.http import (
+    ACCEPT_ENCODING,
+    DEFAULT_PORTS,
+    REDIRECT_STATUSES,
+    RedirectChain,
+    charset_of,
+    freshness_of,
+    keeps_credentials,
+    read_body,
+    release,
+    validators_of,
+    without_userinfo,
+)
+from feedhub.fetch.throttle import Slot, Throttle
+from feedhub.fetch.watchdog import Exchange, Watchdog
 from feedhub.model.document import Document, NotModified, Request, Validators
 from feedhub.model.source import PollSettings
 from feedhub.ports.world import Fetcher
+from feedhub.rules.challenges import is_challenge
+from feedhub.rules.pacing import group_key, host_name, host_pace, most_concurrent
+
+_ACCEPT = (
+    "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml;q=0.9, "
+    "application/xml;q=0.8, text/xml;q=0.8, application/json;q=0.7, */*;q=0.3"
+)
+_MAX_WAIT_FOR_SLOT = 600.0
+_CHALLENGE_STATUSES = frozenset({403, 429, 503})
+_CHALLENGE_SIZE = 65_536
+_BODY_FIELDS = frozenset({"content-type", "content-encoding", "content-language"})
+_PRIVATE_FIELDS = frozenset({"set-cookie", "set-cookie2"})
+
+
+class _StaleConnectionError(Exception):
+    """A kept connection was closed by the server: the request is to be sent again over a new one."""
+
+
+class HttpFetcher:
+    """``Fetcher`` for http and https: polite, bounded, conditional.
+
+    ``now`` returns the current instant in aware UTC. ``ca_bundle`` is a file of certificates to trust instead of
+    those that requests brings, ``lookup`` resolves names instead of the operating system. ``throttle`` is taken over
+    from an earlier fetcher. Waiting for the host's slot does not count against a request's time.
+    """
+
+    def __init__(
+        self,
+        settings: PollSettings,
+        *,
+        now: Callable[[], datetime],
+        ca_bundle: str | None = None,
+        lookup: Lookup | None = None,
+        throttle: Throttle | None = None,
+    ) -> None:
+        self._now = now
+        self._ca_bundle = ca_bundle or DEFAULT_CA_BUNDLE_PATH
+        self._guard = AddressGuard(settings.allow_private)
+        self._dialer = Dialer(self._guard, lookup)
+        most = most_concurrent(settings)
+        self._adapter = DialedAdapter(self._dialer, connections_per_host=most, ca_bundle=ca_bundle)
+        pace, group = partial(host_pace, settings=settings), partial(group_key, settings=settings)
+        self.throttle = throttle or Throttle(pace, group)
+        self.throttle.reconfigure(pace, group)
+        self._watchdog = Watchdog()
+        self._is_closed = False
+
+    def fetch(self, request: Request) -> Document | NotModified:
+        """See ``Fetcher.fetch``."""
+        self._guard.check_url(request.url)
+        chain = RedirectChain(without_userinfo(request.url))
+        left, is_repeat = request.timeout, False
+        while True:
+            self._guard.check_url(chain.url)
+            _check_body_target(request, chain)
+            with self.throttle.slot(host_name(chain.url), _MAX_WAIT_FOR_SLOT, lambda: self._is_closed) as slot:
+                started = time.monotonic()
+                try:
+                    answer = self._exchange(request, chain, left, slot, is_repeat=is_repeat)
+                    is_repeat = False
+                except _StaleConnectionError:
+                    # The repeated request waits for a slot of its own, as any other.
+                    is_repeat, answer = True, None
+            if answer is not None:
+                return answer
+            left -= time.monotonic() - started
+
+    def close(self) -> None:
+        """End fetches under way and close all connections."""
+        self._is_closed = True
+        self._watchdog.close()
+        self.throttle.wake()
+        self._adapter.close()
+
+    def _exchange(
+        self, request: Request, chain: RedirectChain, left: float, slot: Slot, *, is_repeat: bool
+    ) -> Document | NotModified | None:
+        """Send one request. None: the answer was a redirect, which ``chain`` has followed."""
+        host = urlsplit(chain.url).hostname or ""
+        response: requests.Response | None = None
+        with self._watchdog.watch(left, request.timeout, slot.sent) as exchange, self._dialer.during(exchange):
+            try:
+                exchange.needs_new_connection = is_repeat
+                response = self._send(request, chain, exchange)
+                return self._answer(request, chain, response, exchange)
+            except FetchError as exc:
+                # After the watchdog has shut a connection down, any error may come of it.
+                if exchange.expired and not isinstance(exc, UnreachableError):
+                    raise exchange.deadline_error() from exc
+                raise
+            except LIBRARY_ERRORS as exc:
+                if exchange.expired:
+                    raise exchange.deadline_error() from exc
+                is_reading = response is not None
+                # That the server closed a kept connection meanwhile says nothing about the source.
+                if exchange.reused and not is_reading and isinstance(exc, requests.ConnectionError):
+                    raise _StaleConnectionError from exc
+                time_fault = partial(self._time_fault, request, chain.url)
+                late = exchange.deadline_error()
+                raise fetch_error(exc, host, is_reading=is_reading, deadline_error=late, time_fault=time_fault) from exc
+            finally:
+                if response is not None:
+                    response.raw.close()
+
+    def _send(self, request: Request, chain: RedirectChain, exchange: Exchange) -> requests.Response:
+        url = chain.url
+        is_whole = chain.keeps_method
+        prepared = requests.PreparedRequest()
+        prepared.prepare_method(request.method if is_whole else "GET")
+        prepared.prepare_url(url, None)
+        prepared.prepare_headers(_headers(request, url, is_whole=is_whole))
+        prepared.prepare_body(request.body if is_whole else None, None)
+        proxies = self._proxies(request, prepared.url or url)
+        return self._adapter.send(prepared, stream=True, timeout=exchange.remaining(), proxies=proxies)
+
+    def _time_fault(self, request: Request, url: str, error: ssl.SSLCertVerificationError) -> str:
+        # Through a proxy the certificate is not looked at a second time: the connection is not ours.
+        ask = partial(certificate_dates, self._dialer, url, self._ca_bundle)
+        return certificate_time_fault(error, dict if request.proxy else ask, self._now())
+
+    def _proxies(self, request: Request, url: str) -> dict[str, str] | None:
+        if not request.proxy:
+            return None
+        if urlsplit(request.proxy).scheme not in {"http", "https"}:
+            raise FetchError("the proxy's address must begin with http:// or https://")
+        parts = urlsplit(url)
+        self._dialer.check_target(parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme])
+        return {parts.scheme: request.proxy}
+
+    def _answer(
+        self, request: Request, chain: RedirectChain, response: requests.Response, exchange: Exchange
+    ) -> Document | NotModified | None:
+        status = response.status_code
+        exchange.remaining()
+        if status == 200:
+            if _says_challenge(response.raw):
+                raise FetchError("challenge page instead of a feed", status=200)
+            return self._document(request, chain, response, exchange)
+        if status == 304 and request.validators != Validators():
+            release(response.raw)
+            return self._not_modified(request, chain, response)
+        if status in REDIRECT_STATUSES:
+            release(response.raw)
+            chain.follow(status, response.headers)
+            return None
+        retry_at = freshness_of(response.headers, self._now()).retry_at
+        raise HttpStatusError(_status_reason(response, exchange), status=status, retry_at=retry_at)
+
+    def _document(
+        self, request: Request, chain: RedirectChain, response: requests.Response, exchange: Exchange
+    ) -> Document:
+        body = read_body(response.raw, exchange, request.max_size)
+        if not body:
+            raise FetchError("empty answer", status=200)
+        headers = response.headers
+        content_type = headers.get("Content-Type")
+        return Document(
+            url=chain.url,
+            body=body,
+            digest=hashlib.sha256(body).hexdigest(),
+            content_type=content_type,
+            charset=charset_of(content_type),
+            validators=validators_of(headers),
+            freshness=freshness_of(headers, self._now()),
+            redirects=chain.hops,
+            headers=tuple(pair for pair in headers.items() if pair[0].lower() not in _PRIVATE_FIELDS),
+            fetched_at=self._now(),
+        )
+
+    def _not_modified(self, request: Request, chain: RedirectChain, response: requests.Response) -> NotModified:
+        received, sent = validators_of(response.headers), request.validators
+        return NotModified(
+            url=chain.url,
+            validators=Validators(
+                etag=received.etag or sent.etag, last_modified=received.last_modified or sent.last_modified
+            ),
+            freshness=freshness_of(response.headers, self._now()),
+            redirects=chain.hops,
+        )
+
+
+def _check_body_target(request: Request, chain: RedirectChain) -> None:
+    if request.body and chain.keeps_method and not keeps_credentials(request.origin or request.url, chain.url):
+        status = chain.hops[-1].status if chain.hops else None
+        raise RedirectError("redirect to another site, which must not get the body of the request", status=status)
+
+
+def _headers(request: Request, url: str, *, is_whole: bool) -> CaseInsensitiveDict[str]:
+    """Return the header fields for one hop; fields that are for the origin only are left out at any other host.
+
+    ``is_whole``: the body is sent too, if there is one, and with it the fields that describe it.
+    """
+    headers = CaseInsensitiveDict(
+        {"User-Agent": request.user_agent, "Accept": _ACCEPT, "Accept-Encoding": ACCEPT_ENCODING}
+    )
+    if request.validators.etag is not None:
+        headers["If-None-Match"] = request.validators.etag
+    if request.validators.last_modified is not None:
+        headers["If-Modified-Since"] = request.validators.last_modified
+    origin = request.origin or request.url
+    if keeps_credentials(origin, url):
+        parts = urlsplit(origin)
+        if parts.username is not None:
+            pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+            headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode("ascii")
+        headers.update(pair for pair in request.headers if is_whole or pair[0].lower() not in _BODY_FIELDS)
+    return headers
+
+
+def _status_reason(response: requests.Response, exchange: Exchange) -> str:
+    status = response.status_code
+    if status == 304:
+        return "304 Not Modified, although nothing was asked about"
+    words = status_text(status)
+    if status in _CHALLENGE_STATUSES and _is_challenge_page(response.raw, exchange):
+        return f"{words}: challenge page instead of a feed"
+    return words + status_meaning(status)
+
+
+def _says_challenge(raw: HTTPResponse) -> bool:
+    return bool(raw.headers.get("cf-mitigated") == "challenge")
+
+
+def _is_challenge_page(raw: HTTPResponse, exchange: Exchange) -> bool:
+    if _says_challenge(raw):
+        return True
+    # The status has decided already, so an error while the page is read does not matter.
+    with suppress(FetchError, *LIBRARY_ERRORS):
+        return is_challenge(read_body(raw, exchange, _CHALLENGE_SIZE).decode("latin-1"))
+    return False
 
 
 class LocalFetcher:
-    """Reads ``file://`` addresses. The validator is time and size, so an untouched file is not read again."""
+    """Reads ``file://`` addresses. The validator is time and size, so an unchanged file is not read again."""
 
     def fetch(self, request: Request) -> Document | NotModified:
         """Return the file.
@@ -38,7 +301,7 @@ class LocalFetcher:
             raise FetchError(f"cannot read {path}") from exc
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: no resource is held."""
 
 
 def _path_of(url: str) -> Path:
@@ -49,14 +312,14 @@ def _path_of(url: str) -> Path:
 
 
 def _read(path: Path, request: Request) -> Document | NotModified:
-    # Asked before opening: to open a device or a pipe can block or have effects.
+    # The status is asked before opening, because opening a device or a pipe can block or have effects.
     status = path.stat()
     validators = _validators(status, path)
     if validators == request.validators:
         return NotModified(url=request.url, validators=validators)
     with path.open("rb") as file:
         body = file.read(request.max_size + 1)
-        # What was opened may be another file than what was looked at, or grow under our hands.
+        # The file may have been replaced between the two calls, or grow while it is read.
         is_same = _validators(os.fstat(file.fileno()), path) == validators
     if len(body) > request.max_size:
         raise TooLargeError(f"{path} is larger than {request.max_size} bytes")
@@ -79,10 +342,10 @@ def _validators(status: os.stat_result, path: Path) -> Validators:
     return Validators(etag=f"{status.st_mtime_ns}-{status.st_size}")
 
 
-class AnyFetcher:
-    """Hands each request to the fetcher for its scheme; what is neither ``file`` nor http(s) is refused there.
+class SchemeFetcher:
+    """Gives each request to the fetcher for its scheme; the one for HTTP refuses all schemes but http(s).
 
-    ``throttle`` is what it shares with the fetcher of the next configuration.
+    ``throttle`` is shared with the fetcher of the next configuration.
     """
 
     def __init__(self, *, local: Fetcher, http: Fetcher, throttle: Throttle) -> None:
@@ -101,10 +364,13 @@ class AnyFetcher:
         self._http.close()
 
 
-def build_fetcher(settings: PollSettings, now: Callable[[], datetime], throttle: Throttle | None = None) -> AnyFetcher:
-    """Return the fetcher for a configuration. ``now`` gives the current instant in aware UTC.
+def build_fetcher(
+    settings: PollSettings, now: Callable[[], datetime], throttle: Throttle | None = None
+) -> SchemeFetcher:
+    """Return the fetcher for a configuration. ``now`` returns the current instant in aware UTC.
 
-    ``throttle`` of a fetcher before this one goes on under the new limits, and counts what the other still does.
+    ``throttle`` is that of the fetcher before this one. It goes on under the new limits, and still counts the requests
+    that the other has under way.
     """
     http = HttpFetcher(settings, now=now, throttle=throttle)
-    return AnyFetcher(local=LocalFetcher(), http=http, throttle=http.throttle)
+    return SchemeFetcher(local=LocalFetcher(), http=http, throttle=http.throttle)

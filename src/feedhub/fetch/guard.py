@@ -1,4 +1,4 @@
-"""Which addresses may be asked (SPEC §9). A pure decision; it is enforced where the connection is made (dial.py)."""
+"""Which addresses may be asked (SPEC §9): a pure decision, which ``connections.py`` enforces when it connects."""
 
 import re
 import socket
@@ -13,7 +13,7 @@ from feedhub.errors import RefusedAddressError, UsageError
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-# Each range by name: ``is_global`` of the standard library lets multicast, NAT64, 6to4 and fec0::/10 through.
+# The ranges are listed because ``is_global`` of the standard library allows multicast, NAT64, 6to4 and fec0::/10.
 _REFUSED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("loopback", ("127.0.0.0/8", "::1/128")),
     ("unspecified", ("0.0.0.0/32", "::/128")),
@@ -39,7 +39,7 @@ _REFUSED: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 _GLOBAL_UNICAST_V6 = IPv6Network("2000::/3")
 
-# Names that no public name server knows (RFC 6761, RFC 6762 appendix G, RFC 8375), but a proxy's own may.
+# Names that no public name server knows (RFC 6761, RFC 6762 appendix G, RFC 8375), but that of a proxy may.
 _OWN_NAMES = frozenset("localhost localdomain local internal intranet private corp home lan home.arpa".split())
 _NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
@@ -67,7 +67,7 @@ class _Permission:
 
 
 class AddressGuard:
-    """Says which addresses may be connected to.
+    """Decides which addresses may be connected to.
 
     ``allow_private`` holds ``host``, ``host:port``, an address, ``address:port``, ``[v6]:port``, a network, or
     ``network:port``. A host entry trusts whatever that name resolves to.
@@ -108,7 +108,7 @@ class AddressGuard:
         kind = self._kind(address)
         if kind is None:
             return None
-        # A mapped address goes to the same place as the plain one, so a permission for either is meant.
+        # A mapped address leads to the same host as the plain one, so a permission for either holds for both.
         mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
         forms = (address,) if mapped is None else (address, mapped)
         name = host.rstrip(".").lower()
@@ -119,7 +119,7 @@ class AddressGuard:
         return self.refusal(host, port, ip) is None
 
     def refusal_of_unknown(self, host: str, port: int) -> str | None:
-        """Return why a proxy may not be asked for ``host``, which cannot be looked up here; None when it may.
+        """Return why a proxy may not be asked for ``host``, a name that is unknown here; None when it may.
 
         The proxy resolves by itself, and may read a number, or know a name, that our own resolver does not.
         """
@@ -163,7 +163,7 @@ def _parse_permission(entry: str) -> _Permission:
 
 
 def _as_address(name: str) -> str | None:
-    """Return the address that a name in digits stands for: decimal, octal, hexadecimal, with parts left out."""
+    """Return the address that a number stands for: decimal, octal or hexadecimal, with parts left out."""
     try:
         return str(ip_address(name.partition("%")[0])) if ":" in name else socket.inet_ntoa(socket.inet_aton(name))
     except (ValueError, OSError):

@@ -1,33 +1,25 @@
-"""HTTP: one polite, bounded, conditional GET, or a POST (SPEC §8, §9)."""
+"""Reading an answer of HTTP: validators, freshness, redirects, and a body that is decoded within its limit."""
 
-import base64
-import hashlib
 import re
-import ssl
-import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+import sys
+import zlib
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from functools import partial
-from urllib.parse import SplitResult, quote, unquote, urldefrag, urljoin, urlsplit, urlunsplit
+from typing import Protocol
+from urllib.parse import SplitResult, quote, urldefrag, urljoin, urlsplit, urlunsplit
 
-import requests
-from requests.structures import CaseInsensitiveDict
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
+import brotli
 from urllib3 import HTTPResponse
 
-from feedhub.errors import FetchError, HttpStatusError, RedirectError, UnreachableError
-from feedhub.fetch.body import ACCEPT_ENCODING, read_body, release
-from feedhub.fetch.connections import DialedAdapter, Dialer, Lookup
-from feedhub.fetch.failures import FOREIGN, certificate_dates, in_words, status_meaning, status_words, words_about_time
-from feedhub.fetch.guard import AddressGuard
-from feedhub.fetch.throttle import Slot, Throttle
-from feedhub.fetch.watchdog import Exchange, Watchdog
-from feedhub.model.document import Document, Freshness, NotModified, Redirect, Request, Validators
-from feedhub.model.source import PollSettings
-from feedhub.rules.challenges import is_challenge
-from feedhub.rules.pacing import group_key, host_name, host_pace, most_concurrent
+from feedhub.errors import FetchError, RedirectError, TooLargeError, TruncatedError
+from feedhub.fetch.watchdog import Exchange
+from feedhub.model.document import Freshness, Redirect, Validators
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 # RFC 9111 §1.2.2: a number of seconds too big to hold counts as 2^31.
 _MAX_SECONDS = 2**31
@@ -39,14 +31,14 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 def validators_of(headers: Mapping[str, str]) -> Validators:
-    """Return ``ETag`` and ``Last-Modified`` exactly as received; what cannot be sent back counts as missing."""
+    """Return ``ETag`` and ``Last-Modified`` exactly as received; a value that cannot be sent back counts as missing."""
     return Validators(etag=_opaque(headers.get("ETag")), last_modified=_opaque(headers.get("Last-Modified")))
 
 
 def freshness_of(headers: Mapping[str, str], now: datetime) -> Freshness:
-    """Return ``Cache-Control: max-age``, ``Expires`` and ``Retry-After``; garbage and the past are left out.
+    """Return ``Cache-Control: max-age``, ``Expires`` and ``Retry-After``; invalid values and past times are left out.
 
-    Dates are read against the server's own ``Date``, so that a wrong clock over there does no harm.
+    Dates are compared with the ``Date`` of the server, so that its clock may be wrong.
     """
     server_now = http_date(headers.get("Date")) or now
     return Freshness(
@@ -102,13 +94,13 @@ MAX_REDIRECTS = 5
 REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 
 _SAME_METHOD = frozenset({307, 308})
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+DEFAULT_PORTS = {"http": 80, "https": 443}
 _MAX_LOCATION = 8_192
 _PRINTABLE = "".join(chr(code) for code in range(33, 127))
 
 
-class Trail:
-    """The hops of one fetch, from the address that was asked for; ``url`` is where we are."""
+class RedirectChain:
+    """The redirects that one fetch has followed so far; ``url`` is the address to be asked now."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -117,14 +109,14 @@ class Trail:
 
     @property
     def keeps_method(self) -> bool:
-        """Whether method and body are still the request's: 301, 302 and 303 make a POST a GET (RFC 9110 §15.4)."""
+        """Whether method and body stay those of the request: 301, 302 and 303 make a POST a GET (RFC 9110 §15.4)."""
         return all(hop.status in _SAME_METHOD for hop in self.hops)
 
     def follow(self, status: int, headers: Mapping[str, str]) -> None:
-        """Go where ``Location`` says (RFC 9110 §10.2.2).
+        """Take the address in ``Location`` as the next one (RFC 9110 §10.2.2).
 
         Raises:
-            RedirectError: no usable target, a place that was visited already, or more hops than allowed.
+            RedirectError: no usable target, an address that was visited already, or more hops than allowed.
         """
         if len(self.hops) == MAX_REDIRECTS:
             raise RedirectError(f"more than {MAX_REDIRECTS} redirects", status=status)
@@ -142,7 +134,7 @@ def _target(current: str, status: int, location: str | None) -> str:
     if len(location) > _MAX_LOCATION:
         raise RedirectError(f"{status} redirect to an address of more than {_MAX_LOCATION} characters", status=status)
     if "\\" in location:
-        # Readers of URLs disagree about which part of it is the host.
+        # Parsers of URLs disagree about which part of such an address is the host.
         raise RedirectError(f"{status} redirect to an address that cannot be read", status=status)
     try:
         target = urldefrag(urljoin(current, _readable(location.strip()))).url
@@ -157,7 +149,7 @@ def _target(current: str, status: int, location: str | None) -> str:
 
 
 def _readable(location: str) -> str:
-    """Undo the Latin-1 in which header fields arrive; many servers write UTF-8."""
+    """Read as UTF-8, which many servers write, what arrives as Latin-1 as all header fields do."""
     try:
         return location.encode("latin-1").decode("utf-8")
     except UnicodeError:
@@ -165,7 +157,7 @@ def _readable(location: str) -> str:
 
 
 def _as_ascii(url: str) -> str:
-    """Encode what no URL may hold; a target that is encoded already stays as it is."""
+    """Encode characters that no URL may contain; a target that is encoded already stays as it is."""
     parts = urlsplit(url)
     netloc = parts.netloc if parts.netloc.isascii() else parts.netloc.encode("idna").decode("ascii")
     path, query = (quote(part, safe=_PRINTABLE) for part in (parts.path, parts.query))
@@ -181,9 +173,9 @@ def without_userinfo(url: str) -> str:
 
 
 def keeps_credentials(origin: str, target: str) -> bool:
-    """Whether what was given for ``origin`` may be sent to ``target``.
+    """Tell whether credentials for ``origin`` may be sent to ``target``.
 
-    The same scheme, host and port; or the step from http to https on one host and the usual ports.
+    They may if scheme, host and port are the same, or for the step from http to https on one host and the usual ports.
     """
     first, second = _origin(urlsplit(origin)), _origin(urlsplit(target))
     if first == second:
@@ -192,231 +184,213 @@ def keeps_credentials(origin: str, target: str) -> bool:
 
 
 def _origin(parts: SplitResult) -> tuple[str, str, int | None]:
-    return (parts.hostname or "").rstrip("."), parts.scheme, parts.port or _DEFAULT_PORTS.get(parts.scheme)
+    return (parts.hostname or "").rstrip("."), parts.scheme, parts.port or DEFAULT_PORTS.get(parts.scheme)
 
 
-_ACCEPT = (
-    "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml;q=0.9, "
-    "application/xml;q=0.8, text/xml;q=0.8, application/json;q=0.7, */*;q=0.3"
-)
-_MAX_WAIT_FOR_SLOT = 600.0
-_WALL_STATUSES = frozenset({403, 429, 503})
-_WALL_SIZE = 65_536
-_OF_THE_BODY = frozenset({"content-type", "content-encoding", "content-language"})
-_NOT_HANDED_ON = frozenset({"set-cookie", "set-cookie2"})
+# Transfer codings, decoded piece by piece, with a known end. urllib3 can decode them too, but it does not tell when a
+# gzip stream ends early, and a cut stream must be an error (GUARANTEES 9). Every decoder gives pieces of bounded size,
+# so that a bomb is stopped while it inflates.
+
+ACCEPT_ENCODING = "gzip, deflate, br, zstd"
+PIECE = 65_536
+
+# Servers write these for "none"; some write a charset into this header by mistake.
+_NO_CODINGS = frozenset({"", "identity", "none", "binary", "8bit", "utf-8", "utf8"})
+# RFC 9659: the window that a decoder of zstd over HTTP has to support, which bounds its memory.
+_ZSTD_WINDOW_LOG = 23
 
 
-class _StaleConnectionError(Exception):
-    """A kept connection turned out to be closed: the request is to be sent again, over a new one."""
+class Decoder(Protocol):
+    """Decodes one coding. ``is_complete`` tells whether the end of the stream was seen."""
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        """Decode the next part of the stream into pieces of about ``PIECE`` bytes at most.
+
+        Raises:
+            FetchError: this is not a stream of this coding.
+        """
+        ...
+
+    @property
+    def is_complete(self) -> bool: ...
 
 
-class HttpFetcher:
-    """``Fetcher`` for http and https.
+def decoder_for(content_encoding: str | None) -> Decoder | None:
+    """Return the decoder for a ``Content-Encoding`` header; None when the body is sent as it is.
 
-    ``now`` gives the current instant in aware UTC. ``ca_bundle`` is a file of certificates to trust instead of
-    those that requests brings, ``lookup`` resolves names instead of the operating system. ``throttle`` is taken over
-    from an earlier fetcher. Waiting for the host's slot does not count against a request's time.
+    Raises:
+        FetchError: a coding that was not asked for.
     """
+    names = [name.strip().lower() for name in (content_encoding or "").split(",")]
+    names = [name for name in names if name not in _NO_CODINGS]
+    # Only one coding: the bytes between two could not be counted, and a bomb could hide there.
+    match ",".join(names):
+        case "":
+            return None
+        case "gzip" | "x-gzip":
+            return _Gzip()
+        case "deflate":
+            return _Deflate()
+        case "br":
+            return _Brotli()
+        case "zstd":
+            return _Zstd()
+        case _:
+            raise FetchError("the answer has a transfer coding that was not asked for")
 
-    def __init__(
-        self,
-        settings: PollSettings,
-        *,
-        now: Callable[[], datetime],
-        ca_bundle: str | None = None,
-        lookup: Lookup | None = None,
-        throttle: Throttle | None = None,
-    ) -> None:
-        self._now = now
-        self._ca_bundle = ca_bundle or DEFAULT_CA_BUNDLE_PATH
-        self._guard = AddressGuard(settings.allow_private)
-        self._dialer = Dialer(self._guard, lookup)
-        most = most_concurrent(settings)
-        self._adapter = DialedAdapter(self._dialer, connections_per_host=most, ca_bundle=ca_bundle)
-        pace, group = partial(host_pace, settings=settings), partial(group_key, settings=settings)
-        self.throttle = throttle or Throttle(pace, group)
-        self.throttle.reconfigure(pace, group)
-        self._watchdog = Watchdog()
-        self._is_closed = False
 
-    def fetch(self, request: Request) -> Document | NotModified:
-        """See ``Fetcher.fetch``."""
-        self._guard.check_url(request.url)
-        trail = Trail(without_userinfo(request.url))
-        left, is_repeat = request.timeout, False
+class _Gzip:
+    """RFC 1952; members may follow each other, and anything after the last one is ignored, as in browsers."""
+
+    def __init__(self) -> None:
+        self._stream = zlib.decompressobj(16 + zlib.MAX_WBITS)
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        while data:
+            if self._stream.eof:
+                if not data.startswith(b"\x1f"):
+                    return
+                self._stream = zlib.decompressobj(16 + zlib.MAX_WBITS)
+            yield from _inflate(self._stream, data, "gzip")
+            data = self._stream.unused_data
+
+    @property
+    def is_complete(self) -> bool:
+        return self._stream.eof
+
+
+class _Deflate:
+    """RFC 9110 §8.4.1.2 says zlib, but many servers send raw deflate; the first two bytes show which it is."""
+
+    def __init__(self) -> None:
+        self._head = b""
+        self._stream: zlib._Decompress | None = None
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        if self._stream is None:
+            data = self._head + data
+            if len(data) < 2:
+                self._head = data
+                return
+            is_zlib = data[0] & 0x0F == 8 and int.from_bytes(data[:2], "big") % 31 == 0
+            self._stream = zlib.decompressobj(zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS)
+        if not self._stream.eof:
+            yield from _inflate(self._stream, data, "deflate")
+
+    @property
+    def is_complete(self) -> bool:
+        return self._stream is not None and self._stream.eof
+
+
+def _inflate(stream: "zlib._Decompress", data: bytes, name: str) -> Iterator[bytes]:
+    try:
         while True:
-            self._guard.check_url(trail.url)
-            _check_body_may_go(request, trail)
-            with self.throttle.slot(host_name(trail.url), _MAX_WAIT_FOR_SLOT, lambda: self._is_closed) as slot:
-                started = time.monotonic()
-                try:
-                    answer = self._exchange(request, trail, left, slot, is_repeat=is_repeat)
-                    is_repeat = False
-                except _StaleConnectionError:
-                    # Asked again as any other request is: with a slot of its own.
-                    is_repeat, answer = True, None
-            if answer is not None:
-                return answer
-            left -= time.monotonic() - started
-
-    def close(self) -> None:
-        """End fetches under way and close all connections."""
-        self._is_closed = True
-        self._watchdog.close()
-        self.throttle.wake()
-        self._adapter.close()
-
-    def _exchange(
-        self, request: Request, trail: Trail, left: float, slot: Slot, *, is_repeat: bool
-    ) -> Document | NotModified | None:
-        """Ask once. None: the answer was a redirect, and ``trail`` went there."""
-        host = urlsplit(trail.url).hostname or ""
-        response: requests.Response | None = None
-        with self._watchdog.watch(left, request.timeout, slot.sent) as exchange, self._dialer.during(exchange):
-            try:
-                exchange.wants_new = is_repeat
-                response = self._send(request, trail, exchange)
-                return self._answer(request, trail, response, exchange)
-            except FetchError as exc:
-                # A connection that the watchdog shut down looks cut, reset, or complete.
-                if exchange.expired and not isinstance(exc, UnreachableError):
-                    raise exchange.too_late() from exc
-                raise
-            except FOREIGN as exc:
-                if exchange.expired:
-                    raise exchange.too_late() from exc
-                is_reading = response is not None
-                # A kept connection that the server closed meanwhile says nothing about the source.
-                if exchange.reused and not is_reading and isinstance(exc, requests.ConnectionError):
-                    raise _StaleConnectionError from exc
-                about_time = partial(self._about_time, request, trail.url)
-                late = exchange.too_late()
-                raise in_words(exc, host, is_reading=is_reading, too_late=late, about_time=about_time) from exc
-            finally:
-                if response is not None:
-                    response.raw.close()
-
-    def _send(self, request: Request, trail: Trail, exchange: Exchange) -> requests.Response:
-        url = trail.url
-        is_whole = trail.keeps_method
-        prepared = requests.PreparedRequest()
-        prepared.prepare_method(request.method if is_whole else "GET")
-        prepared.prepare_url(url, None)
-        prepared.prepare_headers(_headers(request, url, is_whole=is_whole))
-        prepared.prepare_body(request.body if is_whole else None, None)
-        proxies = self._proxies(request, prepared.url or url)
-        return self._adapter.send(prepared, stream=True, timeout=exchange.remaining(), proxies=proxies)
-
-    def _about_time(self, request: Request, url: str, error: ssl.SSLCertVerificationError) -> str:
-        # Through a proxy there is no second look: the way there is not ours.
-        ask = partial(certificate_dates, self._dialer, url, self._ca_bundle)
-        return words_about_time(error, dict if request.proxy else ask, self._now())
-
-    def _proxies(self, request: Request, url: str) -> dict[str, str] | None:
-        if not request.proxy:
-            return None
-        if urlsplit(request.proxy).scheme not in {"http", "https"}:
-            raise FetchError("the proxy's address must begin with http:// or https://")
-        parts = urlsplit(url)
-        self._dialer.check_target(parts.hostname or "", parts.port or _DEFAULT_PORTS[parts.scheme])
-        return {parts.scheme: request.proxy}
-
-    def _answer(
-        self, request: Request, trail: Trail, response: requests.Response, exchange: Exchange
-    ) -> Document | NotModified | None:
-        status = response.status_code
-        exchange.remaining()
-        if status == 200:
-            if _says_challenge(response.raw):
-                raise FetchError("challenge page instead of a feed", status=200)
-            return self._document(request, trail, response, exchange)
-        if status == 304 and request.validators != Validators():
-            release(response.raw)
-            return self._not_modified(request, trail, response)
-        if status in REDIRECT_STATUSES:
-            release(response.raw)
-            trail.follow(status, response.headers)
-            return None
-        retry_at = freshness_of(response.headers, self._now()).retry_at
-        raise HttpStatusError(_status_text(response, exchange), status=status, retry_at=retry_at)
-
-    def _document(self, request: Request, trail: Trail, response: requests.Response, exchange: Exchange) -> Document:
-        body = read_body(response.raw, exchange, request.max_size)
-        if not body:
-            raise FetchError("empty answer", status=200)
-        headers = response.headers
-        content_type = headers.get("Content-Type")
-        return Document(
-            url=trail.url,
-            body=body,
-            digest=hashlib.sha256(body).hexdigest(),
-            content_type=content_type,
-            charset=charset_of(content_type),
-            validators=validators_of(headers),
-            freshness=freshness_of(headers, self._now()),
-            redirects=trail.hops,
-            headers=tuple(pair for pair in headers.items() if pair[0].lower() not in _NOT_HANDED_ON),
-            fetched_at=self._now(),
-        )
-
-    def _not_modified(self, request: Request, trail: Trail, response: requests.Response) -> NotModified:
-        received, sent = validators_of(response.headers), request.validators
-        return NotModified(
-            url=trail.url,
-            validators=Validators(
-                etag=received.etag or sent.etag, last_modified=received.last_modified or sent.last_modified
-            ),
-            freshness=freshness_of(response.headers, self._now()),
-            redirects=trail.hops,
-        )
+            piece = stream.decompress(data, PIECE)
+            if piece:
+                yield piece
+            data = stream.unconsumed_tail
+            # Without input left there may still be output inside, as long as pieces come out at full size.
+            if stream.eof or (not data and len(piece) < PIECE):
+                return
+    except zlib.error as exc:
+        raise FetchError(f"the body is not the {name} that its header says") from exc
 
 
-def _check_body_may_go(request: Request, trail: Trail) -> None:
-    if request.body and trail.keeps_method and not keeps_credentials(request.origin or request.url, trail.url):
-        status = trail.hops[-1].status if trail.hops else None
-        raise RedirectError("redirect to another site, which must not get the body of the request", status=status)
+class _Brotli:
+    """RFC 7932."""
+
+    def __init__(self) -> None:
+        self._stream = brotli.Decompressor()
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        if self._stream.is_finished():
+            return
+        try:
+            while True:
+                piece = self._stream.process(data, output_buffer_limit=PIECE)
+                data = b""
+                if piece:
+                    yield piece
+                # That it can take more input does not mean that it gave all output; only an empty piece does.
+                if self._stream.is_finished() or (not piece and self._stream.can_accept_more_data()):
+                    return
+        except brotli.error as exc:
+            raise FetchError("the body is not the br that its header says") from exc
+
+    @property
+    def is_complete(self) -> bool:
+        return bool(self._stream.is_finished())
 
 
-def _headers(request: Request, url: str, *, is_whole: bool) -> CaseInsensitiveDict[str]:
-    """The header fields for one hop; what is the origin's own is left out when we have left the origin.
+class _Zstd:
+    """RFC 8878; frames may follow each other."""
 
-    ``is_whole``: the body goes along, if there is one, and with it the fields that describe it.
+    def __init__(self) -> None:
+        self._stream = _new_zstd()
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        try:
+            while data or not (self._stream.needs_input or self._stream.eof):
+                if self._stream.eof:
+                    self._stream = _new_zstd()
+                piece = self._stream.decompress(data, PIECE)
+                data = self._stream.unused_data if self._stream.eof else b""
+                if piece:
+                    yield piece
+        except zstd.ZstdError as exc:
+            raise FetchError("the body is not the zstd that its header says") from exc
+
+    @property
+    def is_complete(self) -> bool:
+        return self._stream.eof
+
+
+def _new_zstd() -> zstd.ZstdDecompressor:
+    return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG})
+
+
+_SHORT = 16_384
+
+
+def read_body(raw: HTTPResponse, exchange: Exchange, max_size: int) -> bytes:
+    """Return the whole body, decoded.
+
+    Raises:
+        TooLargeError: more than ``max_size`` decoded bytes; the rest is not decoded.
+        TruncatedError: the stream ended inside its coding.
+        DeadlineError: the watchdog ended the exchange.
+        FetchError: the coding is not what the header says.
     """
-    headers = CaseInsensitiveDict(
-        {"User-Agent": request.user_agent, "Accept": _ACCEPT, "Accept-Encoding": ACCEPT_ENCODING}
-    )
-    if request.validators.etag is not None:
-        headers["If-None-Match"] = request.validators.etag
-    if request.validators.last_modified is not None:
-        headers["If-Modified-Since"] = request.validators.last_modified
-    origin = request.origin or request.url
-    if keeps_credentials(origin, url):
-        parts = urlsplit(origin)
-        if parts.username is not None:
-            pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-            headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode("ascii")
-        headers.update(pair for pair in request.headers if is_whole or pair[0].lower() not in _OF_THE_BODY)
-    return headers
+    decoder = decoder_for(raw.headers.get("content-encoding"))
+    if decoder is None and (raw.length_remaining or 0) > max_size:
+        raise _too_large(max_size)
+    parts: list[bytes] = []
+    received = decoded = 0
+    while chunk := raw.read1(PIECE, decode_content=False):
+        exchange.remaining()
+        received += len(chunk)
+        # Compressed data may go on after the end of its stream, and empty members decode to nothing.
+        if received > max_size + PIECE:
+            raise _too_large(max_size)
+        for piece in decoder.pieces(chunk) if decoder else (chunk,):
+            decoded += len(piece)
+            if decoded > max_size:
+                raise _too_large(max_size)
+            parts.append(piece)
+    if exchange.expired:
+        raise exchange.deadline_error()
+    if decoder and received and not decoder.is_complete:
+        raise TruncatedError("the compressed body ends in the middle")
+    return b"".join(parts)
 
 
-def _status_text(response: requests.Response, exchange: Exchange) -> str:
-    status = response.status_code
-    if status == 304:
-        return "304 Not Modified, although nothing was asked about"
-    words = status_words(status)
-    if status in _WALL_STATUSES and _is_wall(response.raw, exchange):
-        return f"{words}: challenge page instead of a feed"
-    return words + status_meaning(status)
+def release(raw: HTTPResponse) -> None:
+    """Read what little is left of an answer, so that the connection can be used again; else close it."""
+    if raw.length_remaining is not None and raw.length_remaining <= _SHORT:
+        while raw.read1(_SHORT, decode_content=False):
+            pass
+    raw.close()
 
 
-def _says_challenge(raw: HTTPResponse) -> bool:
-    return bool(raw.headers.get("cf-mitigated") == "challenge")
-
-
-def _is_wall(raw: HTTPResponse, exchange: Exchange) -> bool:
-    if _says_challenge(raw):
-        return True
-    # The status is what counts: whatever goes wrong with the page does not matter any more.
-    with suppress(FetchError, *FOREIGN):
-        return is_challenge(read_body(raw, exchange, _WALL_SIZE).decode("latin-1"))
-    return False
+def _too_large(max_size: int) -> TooLargeError:
+    return TooLargeError(f"the body is larger than {max_size} bytes")

@@ -1,7 +1,7 @@
 """One thread that ends exchanges whose time is up.
 
-A read timeout counts from byte to byte, so dripping headers never trip it, and a deadline checked between reads
-never gets its turn while the headers are being read. The socket has to be shut down from outside.
+A read timeout counts from byte to byte, so a server that sends its header slowly never trips it, and a deadline that
+is checked between reads is not looked at while the header is being read. The socket has to be shut down from outside.
 """
 
 import heapq
@@ -19,18 +19,27 @@ from feedhub.errors import DeadlineError
 class Exchange:
     """One request and its answer, under a deadline on the monotonic clock. A context manager.
 
-    ``when_sent`` is called when the request has gone out, or as much of it as could be written. ``wants_new``: no
-    kept connection will do.
-    ``expired`` must be asked after the exchange: a connection that was shut down looks like a complete answer
-    (requests returns status 200 with a cut header).
+    ``when_sent`` is called when the request has gone out, or as much of it as could be written. With
+    ``needs_new_connection`` no kept connection is used. ``expired`` must be asked after the exchange: a connection that
+    was shut down looks like a complete answer (requests returns status 200 with a cut header).
     """
 
-    __slots__ = ("_lock", "_open", "_sockets", "deadline", "expired", "reused", "total", "wants_new", "when_sent")
+    __slots__ = (
+        "_lock",
+        "_open",
+        "_sockets",
+        "deadline",
+        "expired",
+        "needs_new_connection",
+        "reused",
+        "total",
+        "when_sent",
+    )
 
     def __init__(self, timeout: float, total: float, when_sent: Callable[[], None]) -> None:
         self.total = total
         self.when_sent = when_sent
-        self.wants_new = False
+        self.needs_new_connection = False
         self.deadline = time.monotonic() + timeout
         self.expired = False
         self.reused = False
@@ -46,31 +55,31 @@ class Exchange:
         """
         left = self.deadline - time.monotonic()
         if left <= 0 or self.expired:
-            raise self.too_late()
+            raise self.deadline_error()
         return left
 
-    def too_late(self) -> DeadlineError:
+    def deadline_error(self) -> DeadlineError:
         """Return the error for an exchange that took too long."""
         return DeadlineError(f"no complete answer within {self.total:g} s")
 
     def attach(self, sock: socket.socket, *, reused: bool = False) -> None:
-        """Let the watchdog shut ``sock`` down.
+        """Give a socket to the exchange, so that the watchdog can shut it down.
 
         A duplicate is kept, because wrapping a socket in TLS takes the descriptor away from the plain one.
         """
         with self._lock:
             if self.expired:
-                raise self.too_late()
+                raise self.deadline_error()
             self.reused = reused
             self._sockets.append(socket.fromfd(sock.fileno(), sock.family, sock.type))
 
-    def forget(self) -> None:
-        """Let go of sockets that came to nothing; a duplicate would keep their attempt going."""
+    def close_sockets(self) -> None:
+        """Close the duplicates of sockets that did not connect, which would keep the attempt going."""
         with self._lock:
             self._close_sockets()
 
     def expire(self) -> None:
-        """End the exchange unless it is over; called by the watchdog."""
+        """Shut the sockets down unless the exchange is over; called by the watchdog."""
         with self._lock:
             if not self._open:
                 return
@@ -84,8 +93,8 @@ class Exchange:
         return not self._open
 
     @property
-    def is_used_up(self) -> bool:
-        """Whether the time is over; an exchange may also have ``expired`` because the fetcher was closed."""
+    def is_time_up(self) -> bool:
+        """Whether the deadline has passed; an exchange may also have ``expired`` because the fetcher was closed."""
         return time.monotonic() >= self.deadline
 
     def __enter__(self) -> "Exchange":
@@ -115,7 +124,7 @@ class Watchdog:
         self._closed = False
 
     def watch(self, timeout: float, total: float, when_sent: Callable[[], None] = lambda: None) -> Exchange:
-        """Begin an exchange that is ended ``timeout`` seconds from now, what is left of ``total``."""
+        """Begin an exchange that is ended in ``timeout`` seconds, which are what is left of ``total``."""
         exchange = Exchange(timeout, total, when_sent)
         with self._changed:
             if self._closed:
@@ -131,7 +140,7 @@ class Watchdog:
         return exchange
 
     def close(self) -> None:
-        """End what is still open, now, and whatever is begun later; stop the thread."""
+        """End all exchanges now, and those that begin later at once; stop the thread."""
         with self._changed:
             self._closed = True
             self._changed.notify()
@@ -151,7 +160,7 @@ class Watchdog:
             due.expire()
 
     def _next_due(self) -> Exchange | None:
-        """Wait for the next deadline that matters; None when closed. Called with the lock held."""
+        """Wait for the next deadline of an open exchange; None when closed. Called with the lock held."""
         while not self._closed:
             while self._heap and self._heap[0][2].is_over:
                 heapq.heappop(self._heap)

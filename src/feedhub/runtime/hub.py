@@ -34,7 +34,7 @@ from feedhub.runtime.poller import Ingester, poll_all
 from feedhub.store.sql import open_store
 
 if TYPE_CHECKING:
-    from feedhub.fetch.fetcher import AnyFetcher
+    from feedhub.fetch.fetcher import SchemeFetcher
     from feedhub.runtime.inspection import PreviewParser
     from feedhub.runtime.publisher import OutputPublisher
     from feedhub.sources.feed.discover import DiscoveredFeed
@@ -120,7 +120,7 @@ class Hub:
         return open_store(self.settings.store, busy_timeout=self.waits.writer)
 
     @cached_property
-    def fetcher(self) -> "AnyFetcher":
+    def fetcher(self) -> "SchemeFetcher":
         """The one fetcher: connections and host limits are shared by all sources."""
         from feedhub.fetch.fetcher import build_fetcher
 

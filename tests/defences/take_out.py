@@ -128,10 +128,10 @@ DEFENCES = (
     ),
     _d(
         "4 passwords in output",
-        "publish/safe.py",
+        "publish/entry.py",
         'netloc.rpartition("@")[2]',
         'netloc.replace("@", ".")',
-        "tests/publish/test_safe_values.py",
+        "tests/publish/test_entry_values.py",
     ),
     _d(
         "5 number of redirects",
@@ -355,16 +355,16 @@ DEFENCES = (
     ),
     _d(
         "12 schemes in output",
-        "publish/safe.py",
+        "publish/entry.py",
         'if parts.scheme not in ("http", "https") or place is None:',
         "if False:",
-        "tests/publish/test_safe_values.py",
+        "tests/publish/test_entry_values.py",
     ),
     _d(
         "13 titles are text in Atom",
-        "publish/entry.py",
-        '_element(_ATOM, "title", entry.title, ("type", "text"))',
-        '_element(_ATOM, "title", entry.title, ("type", "html"))',
+        "publish/atom_rss.py",
+        '_element(_ATOM_INDENT, "title", entry.title, ("type", "text"))',
+        '_element(_ATOM_INDENT, "title", entry.title, ("type", "html"))',
         "tests/publish/test_rendered_golden.py tests/publish/test_feed_checks.py",
     ),
     _d(
@@ -468,10 +468,10 @@ DEFENCES = (
     ),
     _d(
         "19 forbidden characters",
-        "publish/safe.py",
+        "publish/entry.py",
         'return clean_text(_LINE_END.sub("\\n", text) if "\\r" in text else text)',
         "return text",
-        "tests/publish/test_safe_values.py",
+        "tests/publish/test_entry_values.py",
     ),
     _d(
         "20 ids of our own",

@@ -20,7 +20,7 @@ from feedhub.fetch.http import RedirectChain, freshness_of, validators_of
 from feedhub.model.document import Document
 from feedhub.model.item import ParsedFeed
 from feedhub.model.source import DetailMap, FieldMap, PageMap, RecordMap, Source
-from feedhub.publish.renderers import renderers
+from feedhub.publish.formats import renderers
 from feedhub.rules.dates import parse_date
 from feedhub.rules.identity import keyed_document
 from feedhub.rules.text import clean_text, plain

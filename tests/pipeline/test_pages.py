@@ -20,9 +20,9 @@ from feedhub.pipeline.outputs import PublishContext
 from feedhub.pipeline.publish import publish
 from feedhub.publish.addresses import SitePaths
 from feedhub.publish.files import FolderWriter
+from feedhub.publish.formats import renderers
 from feedhub.publish.html_site import HtmlSite
 from feedhub.publish.index import FeedIndex
-from feedhub.publish.renderers import renderers
 from feedhub.store.sql import open_store
 from support.feed_checks import check_feed
 from support.library import record

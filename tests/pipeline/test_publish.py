@@ -10,8 +10,8 @@ from feedhub.pipeline.outputs import PublishContext
 from feedhub.pipeline.publish import publish
 from feedhub.publish.addresses import SitePaths
 from feedhub.publish.files import FolderWriter
+from feedhub.publish.formats import renderers
 from feedhub.publish.index import FeedIndex
-from feedhub.publish.renderers import renderers
 from support.library import record
 from support.world import World
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from feedhub.publish.renderers import renderers
+from feedhub.publish.formats import renderers
 from support.feed_checks import check_atom, check_json_feed, check_rss
 from support.output_views import rich_view
 

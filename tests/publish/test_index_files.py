@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from feedhub.errors import PublishError
 from feedhub.model.item import Item
-from feedhub.model.output import CategorySummary, FeedFormat, Site
+from feedhub.model.output import CategorySummary, ListedOutputs, Site
+from feedhub.publish.formats import renderers
 from feedhub.publish.index import FeedIndex, feeds_opml, manifest, read_manifest
-from feedhub.publish.renderers import renderers
 from support.output_views import NOON, SITE, stored, view
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-FORMATS: tuple[FeedFormat, ...] = ("atom", "rss", "json")
+FORMATS: tuple[str, ...] = ("atom", "rss", "json")
 
 
 def category(slug: str, title: str = "T", items: int = 1) -> CategorySummary:
@@ -38,7 +38,7 @@ def test_opml_lists_each_feed_once_in_the_order_given() -> None:
 @pytest.mark.parametrize(
     ("formats", "ending"), [(("json", "rss"), "rss"), (("json",), "json"), (("rss", "atom"), "atom")]
 )
-def test_opml_names_the_best_format_there_is(formats: tuple[FeedFormat, ...], ending: str) -> None:
+def test_opml_names_the_best_format_there_is(formats: tuple[str, ...], ending: str) -> None:
     urls = [outline["xmlUrl"] for outline in outlines(feeds_opml(SITE, [category("tech")], formats).body)]
     assert urls == [f"https://news.example.org/feeds/{slug}.{ending}" for slug in ("all", "tech")]
 
@@ -76,7 +76,9 @@ def test_feed_without_any_item_has_no_last_change() -> None:
 def test_manifest_reads_back() -> None:
     file = manifest(SITE, [category("tech"), category("all-news"), category("a_b-1")], FORMATS, 1, NOON)
     assert file.path == "feedhub.json"
-    assert read_manifest(file.body) == ("a_b-1", "all-news", "tech")
+    assert read_manifest(file.body) == ListedOutputs(
+        slugs=("a_b-1", "all-news", "tech"), formats=("atom", "json", "rss")
+    )
 
 
 @pytest.mark.parametrize(
@@ -84,7 +86,14 @@ def test_manifest_reads_back() -> None:
 )
 def test_manifest_names_nothing_that_is_no_slug(slug: object) -> None:
     body = json.dumps({"categories": [{"slug": slug}, {"slug": "tech"}, "tech", {}]}).encode()
-    assert read_manifest(body) == ("tech",)
+    assert read_manifest(body).slugs == ("tech",)
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "", ".", "A", "1", "é", "a" * 17, "x\n", "a.b"])
+def test_manifest_names_no_format_that_is_no_ending(name: str) -> None:
+    feeds = {"feeds": {name: "u", "csv": "u"}}
+    body = json.dumps({"all": feeds, "categories": [feeds, {"feeds": [name]}]}).encode()
+    assert read_manifest(body).formats == ("csv",)
 
 
 @pytest.mark.parametrize(
@@ -100,21 +109,22 @@ def test_manifest_names_nothing_that_is_no_slug(slug: object) -> None:
     ],
 )
 def test_anything_else_than_a_manifest_names_nothing(body: bytes) -> None:
-    assert read_manifest(body) == ()
+    assert read_manifest(body) == ListedOutputs()
 
 
 @settings(deadline=None)
 @given(st.binary())
 def test_any_bytes_are_read_without_an_error(body: bytes) -> None:
-    assert read_manifest(body) == ()
+    assert read_manifest(body) == ListedOutputs()
 
 
 def test_index_ends_with_the_manifest_and_knows_every_path_of_a_feed() -> None:
     index = FeedIndex(SITE, ("rss",))
     files = index.render([category("tech")], items=3, changed_at=NOON)
     assert [file.path for file in files] == ["feeds.opml", "feedhub.json"]
-    assert index.listed(files[-1].body) == ("tech",)
+    assert index.listed(files[-1].body) == ListedOutputs(slugs=("tech",), formats=("rss",))
     assert index.paths("tech") == ("feeds/tech.atom", "feeds/tech.rss", "feeds/tech.json")
+    assert index.paths("tech", earlier=("csv", "rss"))[3:] == ("feeds/tech.csv",)
 
 
 def test_renderers_come_in_the_order_of_the_formats_each_once() -> None:
@@ -123,7 +133,7 @@ def test_renderers_come_in_the_order_of_the_formats_each_once() -> None:
 
 
 @pytest.mark.parametrize("kind", ["atom", "rss"])
-def test_item_without_anything_is_an_error_that_names_the_output(kind: FeedFormat) -> None:
+def test_item_without_anything_is_an_error_that_names_the_output(kind: str) -> None:
     (renderer,) = renderers((kind,))
     with pytest.raises(PublishError, match=rf"^feeds/tech\.{kind}: cannot be written as "):
         renderer.render(view(stored(1, Item(title=""), id="")))

@@ -21,9 +21,9 @@ from feedhub.model.output import (
     Site,
     SourceLine,
 )
+from feedhub.publish.entry import safe_line, safe_text
+from feedhub.publish.formats import renderers
 from feedhub.publish.html_site import HtmlSite
-from feedhub.publish.renderers import renderers
-from feedhub.publish.safe import safe_line, safe_text
 from support.examples import examples
 from support.feed_checks import check_feed
 from support.feedgen_entries import atom_by_feedgen, rss_by_feedgen

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from feedhub.model.output import CategorySummary, OutputFile, OutputView
+from feedhub.publish.formats import renderers
 from feedhub.publish.index import FeedIndex
-from feedhub.publish.renderers import renderers
 from support.feed_checks import check_feed
 from support.output_views import NOON, SITE, rich_view, view
 

@@ -1,12 +1,12 @@
 """What is published, and for whom."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from feedhub.model.item import StoredItem
 
-FeedFormat = Literal["atom", "rss", "json"]
 Content = Literal["full", "summary", "none"]
 """How much text of an item a feed shows."""
 
@@ -42,7 +42,7 @@ class OutputSettings:
     """
 
     dir: str
-    formats: tuple[FeedFormat, ...] = ("atom", "rss", "json")
+    formats: tuple[str, ...] = ("atom", "rss", "json")
     entries: int = 100
     content: Content = "full"
     pages: bool = True
@@ -99,12 +99,35 @@ class OutputView:
     items: tuple[StoredItem, ...]
     updated_at: datetime
     content: Content = "full"
-    formats: tuple[FeedFormat, ...] = ("atom", "rss", "json")
+    formats: tuple[str, ...] = ("atom", "rss", "json")
     part: Part | None = None
     older: Part | None = None
     newer: Part | None = None
     hub: str | None = None
     has_pages: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputFormat:
+    """A format of feeds. ``name`` is what ``output.formats`` calls it and the ending of its files.
+
+    ``render`` returns the file of a view. It does no I/O and gives the same bytes for the same view. The texts of a
+    view come from strangers; ``publish/entry.py: entries_of`` makes them and their addresses safe to write.
+    ``title`` is the name of the format for people.
+    """
+
+    name: str
+    title: str
+    media_type: str
+    render: Callable[[OutputView], bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedOutputs:
+    """What an earlier manifest names: the slugs of categories, and the formats of their feeds."""
+
+    slugs: tuple[str, ...] = ()
+    formats: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -210,7 +210,7 @@ class ViewMaker(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputPublisher:
-    """Writes and removes the files of one output."""
+    """Writes and removes the files of one output; ``earlier_formats`` are those that the last manifest named."""
 
     slug: str
     entries: int
@@ -219,12 +219,13 @@ class OutputPublisher:
     view: ViewMaker
     context: PublishContext
     writer: ReportingWriter
+    earlier_formats: Sequence[str] = ()
 
     def publish(self, changed_months: Mapping[str, datetime] | None) -> None:
         """Write the archive, then the feeds and the page, which link to it; see ``publish_archive``."""
         self.publish_archive(changed_months)
         view = self.view(self.store.newest(self.slug, self.entries), older=self.archive.newest())
-        unwritten = set(self.context.index.paths(self.slug))
+        unwritten = set(self._feed_paths())
         for renderer in self.context.renderers:
             unwritten.discard(self.writer.write(self.slug, partial(renderer.render, view)))
         pages = self.context.pages
@@ -238,7 +239,7 @@ class OutputPublisher:
         for name in sorted(self._digests()):
             self._remove_part(_part(name))
         self.context.writer.remove(self._note_path)
-        self.writer.remove(self.context.index.paths(self.slug))
+        self.writer.remove(self._feed_paths())
         if self.context.pages is not None:
             self.writer.remove([self.context.page_paths.output(self.slug)])
 
@@ -279,13 +280,16 @@ class OutputPublisher:
         written = [self.writer.write(self.slug, partial(each.render, view)) for each in self.context.renderers]
         if self.context.pages is not None:
             written.append(self.writer.write(self.slug, partial(self.context.pages.output, view, ()), part=PAGES))
-        self.writer.remove(sorted(set(self.context.index.paths(self.slug, part)).difference(written)))
+        self.writer.remove(sorted(set(self._feed_paths(part)).difference(written)))
         return all(written)
 
     def _remove_part(self, part: Part) -> None:
-        self.writer.remove(self.context.index.paths(self.slug, part))
+        self.writer.remove(self._feed_paths(part))
         if self.context.pages is not None:
             self.writer.remove([self.context.page_paths.output(self.slug, part)])
+
+    def _feed_paths(self, part: Part | None = None) -> tuple[str, ...]:
+        return self.context.index.paths(self.slug, part, earlier=self.earlier_formats)
 
     @property
     def _note_path(self) -> str:

@@ -9,7 +9,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from feedhub.errors import PublishError
-from feedhub.model.output import Category
+from feedhub.model.output import Category, ListedOutputs
 from feedhub.model.report import PublishReport
 from feedhub.model.settings import Settings
 from feedhub.pipeline.outputs import PAGES, OutputPublisher, PublishContext, ReportingWriter, StoredArchive
@@ -39,10 +39,10 @@ def publish(
     """
     manifest = context.writer.read(MANIFEST)
     number, published = store.change_number(), store.pages_published()
-    run = _begun(store, settings, context)
+    listed = context.index.listed(manifest) if manifest else ListedOutputs()
+    run = _begun(store, settings, context, listed)
     writer, present = run.writer, run.present
-    listed = context.index.listed(manifest) if manifest else ()
-    departed = [slug for slug in listed if slug not in present]
+    departed = [slug for slug in listed.slugs if slug not in present]
     due = store.due_outputs()
     renewed = everything or manifest is None or not _pages_are_current(context.pages, context.writer)
     chosen = slugs or (present if renewed else due)
@@ -65,7 +65,7 @@ def publish(
     return writer.report()
 
 
-def _begun(store: Store, settings: Settings, context: PublishContext) -> "_Run":
+def _begun(store: Store, settings: Settings, context: PublishContext, listed: ListedOutputs) -> "_Run":
     writer = ReportingWriter(context.writer)
     summaries = store.categories()
     return _Run(
@@ -73,6 +73,7 @@ def _begun(store: Store, settings: Settings, context: PublishContext) -> "_Run":
         settings=settings,
         context=context,
         writer=writer,
+        earlier_formats=listed.formats,
         present=[ALL, *(category.slug for category in summaries)],
         # Categories that only records named are in the store and not in the configuration.
         categories=[*settings.categories, *(Category(slug=one.slug, title=one.title) for one in summaries)],
@@ -106,6 +107,7 @@ class _Run:
     settings: Settings
     context: PublishContext
     writer: ReportingWriter
+    earlier_formats: Sequence[str]
     present: Sequence[str]
     categories: Sequence[Category]
     pages: SitePages | None
@@ -148,6 +150,7 @@ class _Run:
             ),
             context=self.context,
             writer=self.writer,
+            earlier_formats=self.earlier_formats,
         )
 
     def publish_index(self) -> None:

@@ -9,6 +9,7 @@ from feedhub.model.output import (
     CategorySummary,
     FrontView,
     ItemView,
+    ListedOutputs,
     OutputFile,
     OutputView,
     Part,
@@ -34,12 +35,15 @@ class IndexRenderer(Protocol):
         """Return the files; the manifest is the last, so that what it names exists when it is read."""
         ...
 
-    def listed(self, manifest: bytes) -> tuple[str, ...]:
-        """Return the slugs that an earlier manifest names; () for one that cannot be read."""
+    def listed(self, manifest: bytes) -> ListedOutputs:
+        """Return what an earlier manifest names; nothing for one that cannot be read."""
         ...
 
-    def paths(self, slug: str, part: Part | None = None) -> tuple[str, ...]:
-        """Return the paths of every feed file that an output of this slug, or a part of its archive, may own."""
+    def paths(self, slug: str, part: Part | None = None, *, earlier: Sequence[str] = ()) -> tuple[str, ...]:
+        """Return the paths of every feed file that an output of this slug, or a part of its archive, may own.
+
+        ``earlier`` are the formats that the last manifest named.
+        """
         ...
 
 

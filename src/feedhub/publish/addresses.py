@@ -1,4 +1,4 @@
-"""Which relative paths may name an output file, on any system it may be copied to."""
+"""Paths and public addresses of what is published."""
 
 import re
 import uuid
@@ -7,56 +7,10 @@ from typing import Final
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from feedhub.errors import PublishError
 from feedhub.model.item import StoredItem
-from feedhub.model.output import FeedFormat, Part, Site
+from feedhub.model.output import Part, Site
 from feedhub.rules.health import HEALTH
 from feedhub.rules.select import ALL, month_of
-
-# Control characters, and what Windows forbids in names; ":" is also its drive letter and its hidden streams.
-_UNSAFE = re.compile(r'[\x00-\x1f\x7f\\:*?"<>|]')
-_RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?:\..*)?", re.IGNORECASE | re.DOTALL)
-_MAX_NAME_BYTES = 200  # of the usual 255: the temporary name is longer
-
-
-def checked_parts(path: str) -> tuple[str, ...]:
-    """Return the parts of a relative path with forward slashes.
-
-    Raises:
-        PublishError: the path is absolute, climbs, or has a name that some system refuses or reads otherwise.
-    """
-    parts = tuple(path.split("/"))
-    for part in parts:
-        reason = _objection(part)
-        if reason:
-            raise PublishError(f"{path!r}: no path of an output file: {reason}")
-    return parts
-
-
-def _objection(part: str) -> str | None:
-    if part in ("", ".", ".."):
-        return "an empty name, '.' or '..'"
-    if _UNSAFE.search(part) or not _encodable(part):
-        return "a character that is not allowed in file names"
-    if part.endswith((".", " ")):
-        return "a name that ends with a dot or a blank"
-    if _RESERVED.fullmatch(part):
-        return "a name that Windows reserves"
-    if len(part.encode()) > _MAX_NAME_BYTES:
-        return "a name that is too long"
-    return None
-
-
-def _encodable(part: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in part)
-
-
-MEDIA_TYPES: dict[FeedFormat, str] = {
-    "atom": "application/atom+xml",
-    "rss": "application/rss+xml",
-    "json": "application/feed+json",
-}
-
 
 STYLE_PATH: Final = "assets/style.css"
 ICON_PATH: Final = "assets/icon.svg"
@@ -67,7 +21,7 @@ SEARCH_FEED: Final = "search.atom"
 """Searches are answered by the web server; no file lies there."""
 
 
-def feed_path(slug: str, kind: FeedFormat, part: Part | None = None) -> str:
+def feed_path(slug: str, kind: str, part: Part | None = None) -> str:
     """Return the path of a feed in the output folder, or that of a part of its archive."""
     return f"feeds/{slug}.{kind}" if part is None else f"{archive_folder(slug)}/{part.name}.{kind}"
 
@@ -120,7 +74,7 @@ def public(site: Site, path: str) -> str:
     return f"{site.url.rstrip('/')}/{quote(path)}"
 
 
-def feed_url(site: Site, slug: str, kind: FeedFormat, part: Part | None = None) -> str:
+def feed_url(site: Site, slug: str, kind: str, part: Part | None = None) -> str:
     """Return the public address of a feed, or of a part of its archive."""
     return public(site, feed_path(slug, kind, part))
 

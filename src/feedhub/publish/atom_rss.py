@@ -1,8 +1,10 @@
-"""What feedgen cannot say of a feed by itself, as one extension of it. Entries are written by ``entry_xml.py``."""
+"""Atom (RFC 4287) and RSS 2.0. feedgen makes the document; its entries are text of our own (docs/decisions/0013)."""
 
+import re
 import uuid
 from collections.abc import Mapping, Sequence
-from functools import partial
+from email.utils import format_datetime
+from functools import lru_cache, partial
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -10,21 +12,18 @@ from feedgen.feed import FeedGenerator
 from feedgen.util import xml_elem
 from lxml import etree
 
-from feedhub.errors import PublishError
-from feedhub.model.item import StoredItem
-from feedhub.model.output import FeedFormat, OutputFeed, OutputFile, OutputSettings, OutputView, Site
+from feedhub.model.item import Enclosure, Person, StoredItem
+from feedhub.model.output import OutputFeed, OutputSettings, OutputView, Site
 from feedhub.publish.addresses import (
-    MEDIA_TYPES,
     SEARCH_FEED,
     SEARCH_PAGE,
     category_scheme,
     feed_id,
-    feed_path,
     feed_url,
     page_url,
 )
-from feedhub.publish.entry import EntryTexts, whole_second
-from feedhub.publish.safe import language_tag, safe_line
+from feedhub.publish.entry import OCTETS, Entry, EntryTexts, Upstream, language_tag, safe_line, whole_second
+from feedhub.publish.formats import ATOM_FORMAT, FormatRenderer
 from feedhub.rules.select import EPOCH, output_view
 
 NAME = "feedhub"
@@ -38,7 +37,7 @@ _HISTORY = "http://purl.org/syndication/history/1.0"
 
 
 class AtomFeed:
-    """The feed's side for Atom; ``links`` are by relation, ``is_archive`` says that no new entry will come."""
+    """Extends feedgen's Atom feed; ``links`` are by relation, ``is_archive`` says that no new entry will come."""
 
     links: Mapping[str, str]
     is_archive: bool
@@ -57,7 +56,7 @@ class AtomFeed:
 
 
 class RssFeed:
-    """The feed's side for RSS, as that for Atom."""
+    """Extends feedgen's RSS feed as ``AtomFeed`` does the other."""
 
     links: Mapping[str, str]
     is_archive: bool
@@ -81,24 +80,34 @@ def _type_texts(element: Any, *names: str) -> None:
             text.set("type", "text")
 
 
-def atom_document(view: OutputView, entries: list[bytes]) -> bytes:
-    """Return the Atom document of ``view`` with these entries. Raises ValueError as feedgen does."""
+def render_atom(view: OutputView, texts: EntryTexts) -> bytes:
+    """Return the Atom document of ``view``.
+
+    Raises:
+        ValueError: the view breaks its own contract (an id or the site's address is empty).
+    """
+    entries = texts.of(view, "atom", partial(atom_text, scheme=category_scheme(view.site)))
     generator = generator_of(view, "atom")
     generator.register_extension(NAME, AtomFeed, rss=False)
     place_in_archive(generator, view, "atom")
     return _around(generator.atom_str(pretty=True), b"</feed>", entries)
 
 
-def rss_document(view: OutputView, items: list[bytes]) -> bytes:
-    """Return the RSS document of ``view`` with these items. Raises ValueError as feedgen does."""
+def render_rss(view: OutputView, texts: EntryTexts) -> bytes:
+    """Return the RSS document of ``view``.
+
+    Raises:
+        ValueError: the view breaks its own contract (an id or the site's address is empty).
+    """
+    items = texts.of(view, "rss", partial(rss_text, scheme=category_scheme(view.site)))
     generator = generator_of(view, "rss")
     generator.register_extension(NAME, RssFeed, atom=False)
     place_in_archive(generator, view, "rss")
     return _around(generator.rss_str(pretty=True), b"  </channel>", items)
 
 
-def generator_of(view: OutputView, kind: FeedFormat) -> Any:
-    """Return feedgen's feed with all that is said of ``view`` itself."""
+def generator_of(view: OutputView, kind: str) -> Any:
+    """Return feedgen's feed, without entries, with all that is said of ``view`` itself; ``kind`` is atom or rss."""
     site, feed = view.site, view.feed
     updated_at = whole_second(view.updated_at)
     title = safe_line(feed.title) or feed.slug
@@ -108,16 +117,16 @@ def generator_of(view: OutputView, kind: FeedFormat) -> Any:
     generator.title(title)
     if description or kind == "rss":
         generator.subtitle(description or title)
-    # Without it feedgen says the current time; it sets lastBuildDate of RSS too.
+    # Without this feedgen says the current time. It sets lastBuildDate of RSS, too.
     generator.updated(updated_at)
     generator.pubDate(updated_at)
     generator.author(name=safe_line(site.author) or safe_line(site.title) or title)
-    generator.link(href=feed_url(site, feed.slug, kind, view.part), rel="self", type=MEDIA_TYPES[kind])
-    # Last, because RSS takes the last one.
+    generator.link(href=feed_url(site, feed.slug, kind, view.part), rel="self", type=f"application/{kind}+xml")
+    # The last link, because RSS takes the last one.
     generator.link(
         href=page_url(site, feed.slug, view.part if view.has_pages else None), rel="alternate", type="text/html"
     )
-    # Without the version: an upgrade of feedhub does not change every file.
+    # The version is left out, so that an upgrade of feedhub does not change every file.
     generator.generator("feedhub")
     generator.docs("")
     language = language_tag(site.language)
@@ -126,7 +135,7 @@ def generator_of(view: OutputView, kind: FeedFormat) -> Any:
     return generator
 
 
-def place_in_archive(generator: Any, view: OutputView, kind: FeedFormat) -> None:
+def place_in_archive(generator: Any, view: OutputView, kind: str) -> None:
     """Say where the document stands in its archive (RFC 5005 §4), and which hub tells of changes (WebSub §4)."""
     extension = getattr(generator, NAME)
     slug = view.feed.slug
@@ -146,53 +155,6 @@ def _around(document: bytes, end: bytes, entries: list[bytes]) -> bytes:
     return b"".join((document[:place], *entries, document[place:]))
 
 
-class AtomRenderer:
-    """Writes ``feeds/<slug>.atom``."""
-
-    def __init__(self, texts: EntryTexts | None = None) -> None:
-        self._texts = texts or EntryTexts()
-
-    def render(self, view: OutputView) -> OutputFile:
-        """Return the Atom document of ``view``.
-
-        Raises:
-            PublishError: the view breaks its own contract (an id or the site's address is empty).
-        """
-        from feedhub.publish.entry import atom_text
-
-        path = feed_path(view.feed.slug, "atom", view.part)
-        try:
-            entries = self._texts.of(view, "atom", partial(atom_text, scheme=category_scheme(view.site)))
-            return OutputFile(path=path, body=atom_document(view, entries))
-        except ValueError as exc:
-            raise PublishError(f"{path}: cannot be written as Atom: {exc}") from exc
-
-
-class RssRenderer:
-    """Writes ``feeds/<slug>.rss``."""
-
-    def __init__(self, texts: EntryTexts | None = None) -> None:
-        self._texts = texts or EntryTexts()
-
-    def render(self, view: OutputView) -> OutputFile:
-        """Return the RSS document of ``view``.
-
-        Raises:
-            PublishError: the view breaks its own contract (an id or the site's address is empty).
-        """
-        from feedhub.publish.entry import rss_text
-
-        path = feed_path(view.feed.slug, "rss", view.part)
-        try:
-            items = self._texts.of(view, "rss", partial(rss_text, scheme=category_scheme(view.site)))
-            return OutputFile(path=path, body=rss_document(view, items))
-        except ValueError as exc:
-            raise PublishError(f"{path}: cannot be written as RSS: {exc}") from exc
-
-
-_ATOM: Final = "{http://www.w3.org/2005/Atom}"
-
-
 def search_feed(
     query: str,
     site: Site,
@@ -206,16 +168,16 @@ def search_feed(
     ``items`` come newest first; ``addresses`` and ``secrets`` decide which addresses of sources are shown.
 
     Raises:
-        PublishError: see ``AtomRenderer``.
+        PublishError: it cannot be written.
     """
     feed = OutputFeed(slug=SEARCH_PAGE, title=f"{query} · {site.title}", description="", entries=len(items))
     view = output_view(feed, site, settings, items, EPOCH, addresses, secrets)
-    root = etree.fromstring(AtomRenderer().render(view).body)
+    root = etree.fromstring(FormatRenderer(ATOM_FORMAT).render(view).body)
     base = site.url.rstrip("/")
-    root.find(f"{_ATOM}id").text = uuid.uuid5(uuid.NAMESPACE_URL, f"{base}/{SEARCH_FEED}?q={query}").urn
+    root.find(f"{{{ATOM}}}id").text = uuid.uuid5(uuid.NAMESPACE_URL, f"{base}/{SEARCH_FEED}?q={query}").urn
     asked = quote(query, safe="")
     addresses_of = {"self": f"{base}/{SEARCH_FEED}?q={asked}", "alternate": f"{base}/{SEARCH_PAGE}?q={asked}"}
-    for link in root.findall(f"{_ATOM}link"):
+    for link in root.findall(f"{{{ATOM}}}link"):
         if link.get("rel") in addresses_of:
             link.set("href", addresses_of[link.get("rel")])
         else:
@@ -223,3 +185,202 @@ def search_feed(
             root.remove(link)
     body: bytes = etree.tostring(root, xml_declaration=True, encoding="UTF-8") + b"\n"
     return body
+
+
+_MARKED: Final = re.compile('[&<>"\t\n]')
+_ATOM_INDENT: Final = "    "
+_RSS_INDENT: Final = "      "
+
+
+def atom_text(entry: Entry, scheme: str) -> bytes:
+    """Return an entry, indented as it stands in a feed. ``scheme`` is that of our own categories.
+
+    Raises:
+        ValueError: the entry breaks its own contract.
+    """
+    _check(entry)
+    language = _attributes(("xml:lang", entry.language))
+    pieces = [
+        f"  <entry{language}>\n",
+        _element(_ATOM_INDENT, "id", entry.id),
+        _element(_ATOM_INDENT, "title", entry.title, ("type", "text")),
+        _element(_ATOM_INDENT, "updated", entry.updated_at.isoformat()),
+        *(_author(person) for person in entry.authors),
+        *_text_elements(entry),
+        *(_category(term, scheme) for term in entry.categories),
+        *(_category(term, None) for term in entry.tags),
+        _element(_ATOM_INDENT, "published", entry.published_at.isoformat()),
+        *_links(entry),
+        _source(entry.source),
+    ]
+    if entry.image:
+        pieces.append(_empty(_ATOM_INDENT, "media:thumbnail", ("url", entry.image)))
+    pieces.append("  </entry>\n")
+    return "".join(pieces).encode()
+
+
+def rss_text(entry: Entry, scheme: str) -> bytes:
+    """Return an item, indented as it stands in a feed. ``scheme`` is that of our own categories.
+
+    Raises:
+        ValueError: the entry breaks its own contract.
+    """
+    _check(entry)
+    pieces = ["    <item>\n"]
+    # An item has a title or a description (RSS 2.0, "Elements of <item>").
+    description = entry.summary or (entry.content if not entry.title else None)
+    for name, text in (("title", entry.title), ("link", entry.link), ("description", description)):
+        if text:
+            pieces.append(_element(_RSS_INDENT, name, text))
+    pieces += [_element(_RSS_INDENT, "author", f"{one.email} ({one.name})") for one in entry.authors if one.email]
+    pieces.append(_element(_RSS_INDENT, "guid", entry.id, ("isPermaLink", "false")))
+    pieces += [_rss_category(term, scheme) for term in entry.categories]
+    pieces += [_rss_category(term, None) for term in entry.tags]
+    if entry.comments:
+        pieces.append(_element(_RSS_INDENT, "comments", entry.comments))
+    for first in entry.enclosures[:1]:
+        size, kind = str(first.length or 0), first.media_type or OCTETS
+        pieces.append(_empty(_RSS_INDENT, "enclosure", ("url", first.url), ("length", size), ("type", kind)))
+    pieces.append(_element(_RSS_INDENT, "pubDate", format_datetime(entry.published_at)))
+    pieces.append(_rss_source(entry.source))
+    pieces += _extras(entry)
+    pieces.append("    </item>\n")
+    return "".join(pieces).encode()
+
+
+def _check(entry: Entry) -> None:
+    if not entry.id:
+        raise ValueError("an entry has no id")
+
+
+def _author(person: Person) -> str:
+    inner = _ATOM_INDENT + "  "
+    name = _element(inner, "name", person.name)
+    email = _element(inner, "email", person.email) if person.email else ""
+    uri = _element(inner, "uri", person.uri) if person.uri else ""
+    return f"{_ATOM_INDENT}<author>\n{name}{email}{uri}{_ATOM_INDENT}</author>\n"
+
+
+def _text_elements(entry: Entry) -> list[str]:
+    content, summary = entry.content, entry.summary
+    if content is None and entry.link is None:
+        # An entry needs a content or an alternate link (RFC 4287 §4.1.2), and readers show content before summary.
+        content, summary = summary or "", None
+    texts = []
+    if content is not None:
+        kind = ("type", "html")
+        texts.append(
+            _element(_ATOM_INDENT, "content", content, kind) if content else _empty(_ATOM_INDENT, "content", kind)
+        )
+    if summary:
+        texts.append(_element(_ATOM_INDENT, "summary", summary, ("type", "html")))
+    return texts
+
+
+def _links(entry: Entry) -> list[str]:
+    links = []
+    if entry.link:
+        links.append(_empty(_ATOM_INDENT, "link", ("rel", "alternate"), ("href", entry.link)))
+    if entry.comments:
+        links.append(_empty(_ATOM_INDENT, "link", ("rel", "replies"), ("href", entry.comments)))
+    for one in entry.enclosures:
+        facts = (("type", one.media_type), ("length", _known(one.length)), ("title", one.title))
+        links.append(_empty(_ATOM_INDENT, "link", ("rel", "enclosure"), ("href", one.url), *facts))
+    return links
+
+
+@lru_cache(maxsize=256)  # the categories and sources of neighbours are the same few
+def _category(term: str, scheme: str | None) -> str:
+    return _empty(_ATOM_INDENT, "category", ("term", term), ("scheme", scheme))
+
+
+@lru_cache(maxsize=256)
+def _rss_category(term: str, domain: str | None) -> str:
+    return _element(_RSS_INDENT, "category", term, ("domain", domain))
+
+
+@lru_cache(maxsize=256)
+def _rss_source(upstream: Upstream) -> str:
+    return _element(_RSS_INDENT, "source", upstream.title, ("url", upstream.url)) if upstream.url else ""
+
+
+@lru_cache(maxsize=256)
+def _source(upstream: Upstream) -> str:
+    inner = _ATOM_INDENT + "  "
+    pieces = []
+    identity = upstream.url or upstream.link
+    if identity:
+        pieces.append(_element(inner, "id", identity))
+    pieces.append(_element(inner, "title", upstream.title, ("type", "text")))
+    if upstream.url:
+        pieces.append(_empty(inner, "link", ("rel", "self"), ("href", upstream.url)))
+    if upstream.link:
+        pieces.append(_empty(inner, "link", ("rel", "alternate"), ("href", upstream.link)))
+    return f"{_ATOM_INDENT}<source>\n{''.join(pieces)}{_ATOM_INDENT}</source>\n"
+
+
+def _extras(entry: Entry) -> list[str]:
+    """Return what RSS has no element for."""
+    pieces = []
+    if entry.content and (entry.title or entry.summary):
+        pieces.append(_element(_RSS_INDENT, "content:encoded", entry.content))
+    pieces += [_element(_RSS_INDENT, "dc:creator", person.name) for person in entry.authors if not person.email]
+    if entry.language:
+        pieces.append(_element(_RSS_INDENT, "dc:language", entry.language))
+    if entry.image:
+        pieces.append(_empty(_RSS_INDENT, "media:thumbnail", ("url", entry.image)))
+    enclosures = entry.enclosures
+    if enclosures and enclosures[0].duration:
+        pieces.append(_element(_RSS_INDENT, "itunes:duration", _clock(enclosures[0].duration)))
+    # RSS has room for one enclosure; the others go where podcast and media readers look for them.
+    return pieces + [_media(enclosure) for enclosure in enclosures[1:]]
+
+
+def _media(enclosure: Enclosure) -> str:
+    facts = _attributes(
+        ("url", enclosure.url),
+        ("type", enclosure.media_type),
+        ("fileSize", _known(enclosure.length)),
+        ("duration", _known(enclosure.duration)),
+    )
+    if not enclosure.title:
+        return f"{_RSS_INDENT}<media:content{facts}/>\n"
+    title = _element(_RSS_INDENT + "  ", "media:title", enclosure.title, ("type", "plain"))
+    return f"{_RSS_INDENT}<media:content{facts}>\n{title}{_RSS_INDENT}</media:content>\n"
+
+
+def _element(indent: str, name: str, text: str, *attributes: tuple[str, str | None]) -> str:
+    return f"{indent}<{name}{_attributes(*attributes)}>{_escaped(text)}</{name}>\n"
+
+
+def _empty(indent: str, name: str, *attributes: tuple[str, str | None]) -> str:
+    return f"{indent}<{name}{_attributes(*attributes)}/>\n"
+
+
+def _attributes(*pairs: tuple[str, str | None]) -> str:
+    """Return attributes; without those that are None."""
+    return "".join([f' {name}="{_quoted(value)}"' for name, value in pairs if value is not None])
+
+
+def _escaped(text: str) -> str:
+    """Return a text between tags (XML 1.0 §2.4). Lines end with LF: see ``entry.py: safe_text``."""
+    if not _MARKED.search(text):
+        return text
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _quoted(value: str) -> str:
+    """Return a value between double quotes; tabs and line breaks would be read as spaces (XML 1.0 §3.3.3)."""
+    if not _MARKED.search(value):
+        return value
+    return _escaped(value).replace('"', "&quot;").replace("\t", "&#9;").replace("\n", "&#10;")
+
+
+def _known(number: int | None) -> str | None:
+    return None if number is None else str(number)
+
+
+def _clock(seconds: int) -> str:
+    minutes, second = divmod(seconds, 60)
+    hour, minute = divmod(minutes, 60)
+    return f"{hour:02}:{minute:02}:{second:02}"

@@ -1,18 +1,35 @@
-"""An item as a feed shows it: the one door through which items enter any format, so that all formats agree."""
+"""An item as every format shows it: each string safe to write, each address valid, so that all formats agree."""
 
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.utils import format_datetime
 from functools import lru_cache
 from html import escape
 from typing import Final
+from urllib.parse import quote, urlsplit
 
 from feedhub.model.item import Enclosure, Person, StoredItem
-from feedhub.model.output import Content, FeedFormat, OutputView
-from feedhub.publish.safe import email_address, language_tag, media_type, safe_line, safe_text, safe_url
-from feedhub.rules.text import visible_text
+from feedhub.model.output import Content, OutputView
+from feedhub.rules.text import clean_text, plain, visible_text
+
+_LINE_END = re.compile("\r\n?")
+_BARE_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
+_PLACE = re.compile(r"(?P<host>\[[^\[\]]*\]|[^:\[\]]+)(?::(?P<port>[0-9]{0,5}))?")
+_HOST = re.compile(r"[a-z0-9_][a-z0-9._-]*|\[[0-9a-f:.]+\]")
+_LANGUAGE = re.compile(
+    r"(?P<language>[a-z]{2,3})(?P<extlang>-[a-z]{3})?(?:-(?P<script>[a-z]{4}))?"
+    r"(?:-(?P<region>[a-z]{2}|[0-9]{3}))?(?P<variants>(?:-(?:[a-z0-9]{5,8}|[0-9][a-z0-9]{3}))*)",
+    re.IGNORECASE,
+)
+_EMAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[a-z0-9-]+(?:\.[a-z0-9-]+)+", re.IGNORECASE | re.ASCII)
+_MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*")
+# Addresses that are valid as they are: most of them.
+_PLAIN_URL = re.compile(
+    r"https?://[a-z0-9][a-z0-9._-]*/[A-Za-z0-9_.~/:@!$&'()*+,;=-]*(?:\?[A-Za-z0-9_.~/:@!$&'()*+,;=-]+)?"
+)
+_MAX_URL = 4096
+_MAX_PORT = 65535
 
 OCTETS = "application/octet-stream"
 """What an enclosure is when nobody says: RSS and JSON Feed demand a media type."""
@@ -158,201 +175,83 @@ def _upstream(source: str, title: str, link: str | None, url: str | None) -> Ups
     return Upstream(name=name, title=safe_line(title) or name, link=safe_url(link), url=safe_url(url))
 
 
-_MARKED: Final = re.compile('[&<>"\t\n]')
-_ATOM: Final = "    "
-_RSS: Final = "      "
+def safe_text(text: str | None) -> str:
+    """Return ``text`` without characters that XML forbids (one is enough to lose a whole feed), lines ended by LF."""
+    if not text:
+        return ""
+    return clean_text(_LINE_END.sub("\n", text) if "\r" in text else text)
 
 
-def atom_text(entry: Entry, scheme: str) -> bytes:
-    """Return an entry, indented as it stands in a feed. ``scheme`` is that of our own categories.
+def safe_line(text: str | None) -> str:
+    """Return ``text`` as one line for titles and names."""
+    return plain(text) if text else ""
 
-    Raises:
-        ValueError: the entry breaks its own contract.
+
+def safe_url(url: str | None) -> str | None:
+    """Return ``url`` as a valid URI (RFC 3986), or None if it is not an http(s) address of a host.
+
+    Characters that no URI may hold are percent-encoded, an international host name becomes its ASCII form, and a
+    user name with password is removed: what logs in to the source is not for the readers of the output.
     """
-    _check(entry)
-    language = _attributes(("xml:lang", entry.language))
-    pieces = [
-        f"  <entry{language}>\n",
-        _element(_ATOM, "id", entry.id),
-        _element(_ATOM, "title", entry.title, ("type", "text")),
-        _element(_ATOM, "updated", entry.updated_at.isoformat()),
-        *(_author(person) for person in entry.authors),
-        *_text_elements(entry),
-        *(_category(term, scheme) for term in entry.categories),
-        *(_category(term, None) for term in entry.tags),
-        _element(_ATOM, "published", entry.published_at.isoformat()),
-        *_links(entry),
-        _source(entry.source),
-    ]
-    if entry.image:
-        pieces.append(_empty(_ATOM, "media:thumbnail", ("url", entry.image)))
-    pieces.append("  </entry>\n")
-    return "".join(pieces).encode()
-
-
-def rss_text(entry: Entry, scheme: str) -> bytes:
-    """Return an item, indented as it stands in a feed. ``scheme`` is that of our own categories.
-
-    Raises:
-        ValueError: the entry breaks its own contract.
-    """
-    _check(entry)
-    pieces = ["    <item>\n"]
-    # An item has a title or a description (RSS 2.0, "Elements of <item>").
-    description = entry.summary or (entry.content if not entry.title else None)
-    for name, text in (("title", entry.title), ("link", entry.link), ("description", description)):
-        if text:
-            pieces.append(_element(_RSS, name, text))
-    pieces += [_element(_RSS, "author", f"{one.email} ({one.name})") for one in entry.authors if one.email]
-    pieces.append(_element(_RSS, "guid", entry.id, ("isPermaLink", "false")))
-    pieces += [_rss_category(term, scheme) for term in entry.categories]
-    pieces += [_rss_category(term, None) for term in entry.tags]
-    if entry.comments:
-        pieces.append(_element(_RSS, "comments", entry.comments))
-    for first in entry.enclosures[:1]:
-        size, kind = str(first.length or 0), first.media_type or OCTETS
-        pieces.append(_empty(_RSS, "enclosure", ("url", first.url), ("length", size), ("type", kind)))
-    pieces.append(_element(_RSS, "pubDate", format_datetime(entry.published_at)))
-    pieces.append(_rss_source(entry.source))
-    pieces += _extras(entry)
-    pieces.append("    </item>\n")
-    return "".join(pieces).encode()
-
-
-def _check(entry: Entry) -> None:
-    if not entry.id:
-        raise ValueError("an entry has no id")
-
-
-def _author(person: Person) -> str:
-    inner = _ATOM + "  "
-    name = _element(inner, "name", person.name)
-    email = _element(inner, "email", person.email) if person.email else ""
-    uri = _element(inner, "uri", person.uri) if person.uri else ""
-    return f"{_ATOM}<author>\n{name}{email}{uri}{_ATOM}</author>\n"
-
-
-def _text_elements(entry: Entry) -> list[str]:
-    content, summary = entry.content, entry.summary
-    if content is None and entry.link is None:
-        # An entry needs a content or an alternate link (RFC 4287 §4.1.2), and readers show content before summary.
-        content, summary = summary or "", None
-    texts = []
-    if content is not None:
-        kind = ("type", "html")
-        texts.append(_element(_ATOM, "content", content, kind) if content else _empty(_ATOM, "content", kind))
-    if summary:
-        texts.append(_element(_ATOM, "summary", summary, ("type", "html")))
-    return texts
-
-
-def _links(entry: Entry) -> list[str]:
-    links = []
-    if entry.link:
-        links.append(_empty(_ATOM, "link", ("rel", "alternate"), ("href", entry.link)))
-    if entry.comments:
-        links.append(_empty(_ATOM, "link", ("rel", "replies"), ("href", entry.comments)))
-    for one in entry.enclosures:
-        facts = (("type", one.media_type), ("length", _known(one.length)), ("title", one.title))
-        links.append(_empty(_ATOM, "link", ("rel", "enclosure"), ("href", one.url), *facts))
-    return links
-
-
-@lru_cache(maxsize=256)  # the categories and sources of neighbours are the same few
-def _category(term: str, scheme: str | None) -> str:
-    return _empty(_ATOM, "category", ("term", term), ("scheme", scheme))
+    if url and len(url) <= _MAX_URL and _PLAIN_URL.fullmatch(url):
+        return url
+    # Browsers join an address that was broken over lines; so do we.
+    text = safe_text(url).replace("\n", "").replace("\t", "").strip()
+    if not text or len(text) > _MAX_URL:
+        return None
+    try:
+        parts = urlsplit(text)
+        place = _ascii_place(parts.netloc)
+    except ValueError:
+        return None
+    if parts.scheme not in ("http", "https") or place is None:
+        return None
+    query = f"?{_encoded(parts.query)}" if parts.query else ""
+    fragment = f"#{_encoded(parts.fragment)}" if parts.fragment else ""
+    return f"{parts.scheme}://{place}{_encoded(parts.path)}{query}{fragment}"
 
 
 @lru_cache(maxsize=256)
-def _rss_category(term: str, domain: str | None) -> str:
-    return _element(_RSS, "category", term, ("domain", domain))
+def language_tag(tag: str | None) -> str | None:
+    """Return a BCP 47 tag in its usual case (``zh_cn`` gives ``zh-CN``), or None if it does not have that shape."""
+    match = _LANGUAGE.fullmatch(safe_line(tag).replace("_", "-"))
+    if not match:
+        return None
+    parts = [match["language"].lower() + (match["extlang"] or "").lower()]
+    if match["script"]:
+        parts.append(match["script"].title())
+    if match["region"]:
+        parts.append(match["region"].upper())
+    return "-".join(parts) + match["variants"].lower()
 
 
-@lru_cache(maxsize=256)
-def _rss_source(upstream: Upstream) -> str:
-    return _element(_RSS, "source", upstream.title, ("url", upstream.url)) if upstream.url else ""
+def email_address(text: str | None) -> str | None:
+    """Return an e-mail address that every validator takes, or None."""
+    line = safe_line(text)
+    return line if _EMAIL.fullmatch(line) else None
 
 
-@lru_cache(maxsize=256)
-def _source(upstream: Upstream) -> str:
-    inner = _ATOM + "  "
-    pieces = []
-    identity = upstream.url or upstream.link
-    if identity:
-        pieces.append(_element(inner, "id", identity))
-    pieces.append(_element(inner, "title", upstream.title, ("type", "text")))
-    if upstream.url:
-        pieces.append(_empty(inner, "link", ("rel", "self"), ("href", upstream.url)))
-    if upstream.link:
-        pieces.append(_empty(inner, "link", ("rel", "alternate"), ("href", upstream.link)))
-    return f"{_ATOM}<source>\n{''.join(pieces)}{_ATOM}</source>\n"
+def media_type(text: str | None) -> str | None:
+    """Return ``type/subtype`` in lower case without parameters, or None."""
+    name = safe_line(text).partition(";")[0].strip().lower()
+    return name if _MEDIA_TYPE.fullmatch(name) else None
 
 
-def _extras(entry: Entry) -> list[str]:
-    """Return what RSS has no element for."""
-    pieces = []
-    if entry.content and (entry.title or entry.summary):
-        pieces.append(_element(_RSS, "content:encoded", entry.content))
-    pieces += [_element(_RSS, "dc:creator", person.name) for person in entry.authors if not person.email]
-    if entry.language:
-        pieces.append(_element(_RSS, "dc:language", entry.language))
-    if entry.image:
-        pieces.append(_empty(_RSS, "media:thumbnail", ("url", entry.image)))
-    enclosures = entry.enclosures
-    if enclosures and enclosures[0].duration:
-        pieces.append(_element(_RSS, "itunes:duration", _clock(enclosures[0].duration)))
-    # RSS has room for one enclosure; the others go where podcast and media readers look for them.
-    return pieces + [_media(enclosure) for enclosure in enclosures[1:]]
+def _ascii_place(netloc: str) -> str | None:
+    """Return ``host:port`` in ASCII; raises UnicodeError (a ValueError) for a name that has no such form."""
+    match = _PLACE.fullmatch(netloc.rpartition("@")[2])
+    if not match or int(match["port"] or 0) > _MAX_PORT:
+        return None
+    name = match["host"].lower()
+    if not name.isascii():
+        name = name.encode("idna").decode("ascii").lower()
+    if not _HOST.fullmatch(name):
+        return None
+    return f"{name}:{int(match['port'])}" if match["port"] else name
 
 
-def _media(enclosure: Enclosure) -> str:
-    facts = _attributes(
-        ("url", enclosure.url),
-        ("type", enclosure.media_type),
-        ("fileSize", _known(enclosure.length)),
-        ("duration", _known(enclosure.duration)),
-    )
-    if not enclosure.title:
-        return f"{_RSS}<media:content{facts}/>\n"
-    title = _element(_RSS + "  ", "media:title", enclosure.title, ("type", "plain"))
-    return f"{_RSS}<media:content{facts}>\n{title}{_RSS}</media:content>\n"
-
-
-def _element(indent: str, name: str, text: str, *attributes: tuple[str, str | None]) -> str:
-    return f"{indent}<{name}{_attributes(*attributes)}>{_escaped(text)}</{name}>\n"
-
-
-def _empty(indent: str, name: str, *attributes: tuple[str, str | None]) -> str:
-    return f"{indent}<{name}{_attributes(*attributes)}/>\n"
-
-
-def _attributes(*pairs: tuple[str, str | None]) -> str:
-    """Return attributes; without those that are None."""
-    return "".join([f' {name}="{_quoted(value)}"' for name, value in pairs if value is not None])
-
-
-def _escaped(text: str) -> str:
-    """Return a text between tags (XML 1.0 §2.4). Lines end with LF: see ``safe.py``."""
-    if not _MARKED.search(text):
-        return text
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _quoted(value: str) -> str:
-    """Return a value between double quotes; tabs and line breaks would be read as spaces (XML 1.0 §3.3.3)."""
-    if not _MARKED.search(value):
-        return value
-    return _escaped(value).replace('"', "&quot;").replace("\t", "&#9;").replace("\n", "&#10;")
-
-
-def _known(number: int | None) -> str | None:
-    return None if number is None else str(number)
-
-
-def _clock(seconds: int) -> str:
-    minutes, second = divmod(seconds, 60)
-    hour, minute = divmod(minutes, 60)
-    return f"{hour:02}:{minute:02}:{second:02}"
+def _encoded(part: str) -> str:
+    return quote(_BARE_PERCENT.sub("%25", part), safe="/%:@!$&'()*+,;=~?-._")
 
 
 MOST: Final = 64_000_000
@@ -361,7 +260,7 @@ MOST_BETWEEN: Final = 8_000_000
 """Bytes that are kept until the next one; if there are more, none are."""
 
 _Key = tuple[str, int]
-_Texts = dict[FeedFormat, bytes]
+_Texts = dict[str, bytes]
 
 
 @dataclass(slots=True)
@@ -379,7 +278,7 @@ class EntryTexts:
         self._earlier = self._texts if self._size <= self.most_between else {}
         self._texts, self._size, self._shown = {}, 0, (None, [])
 
-    def of(self, view: OutputView, kind: FeedFormat, write: Callable[[Entry], bytes]) -> list[bytes]:
+    def of(self, view: OutputView, kind: str, write: Callable[[Entry], bytes]) -> list[bytes]:
         """Return the items of ``view`` as ``write`` writes them in the format ``kind``, in their order."""
         if self._shown[0] is not view:
             self._shown = view, [self._kept(stored) for stored in view.items]
@@ -398,7 +297,7 @@ class EntryTexts:
         return texts
 
     def _text(
-        self, texts: _Texts, stored: StoredItem, view: OutputView, kind: FeedFormat, write: Callable[[Entry], bytes]
+        self, texts: _Texts, stored: StoredItem, view: OutputView, kind: str, write: Callable[[Entry], bytes]
     ) -> bytes:
         text = texts.get(kind)
         if text is None:

@@ -13,10 +13,10 @@ from markupsafe import Markup
 
 from feedhub.model.item import StoredItem
 from feedhub.model.output import (
-    FeedFormat,
     FrontView,
     ItemView,
     OutputFile,
+    OutputFormat,
     OutputSettings,
     OutputView,
     Part,
@@ -25,7 +25,6 @@ from feedhub.model.output import (
 )
 from feedhub.publish.addresses import (
     ICON_PATH,
-    MEDIA_TYPES,
     MISSING_PATH,
     SEARCH_PAGE,
     SOURCES_PATH,
@@ -37,10 +36,10 @@ from feedhub.publish.addresses import (
     page_url,
     public,
 )
-from feedhub.publish.entry import Entry, entries_of, plain_text
+from feedhub.publish.entry import Entry, entries_of, language_tag, plain_text, safe_line, safe_url
+from feedhub.publish.formats import ATOM_FORMAT, BUILT_IN
 from feedhub.publish.index import OPML_PATH
 from feedhub.publish.page_template import PageTemplates, Words
-from feedhub.publish.safe import language_tag, safe_line, safe_url
 from feedhub.rules.health import HEALTH
 from feedhub.rules.select import ALL
 
@@ -205,15 +204,13 @@ class Page:
     feeds: tuple[Feed, ...] = ()
 
 
-_NAMES: Final[dict[FeedFormat, str]] = {"atom": "Atom", "rss": "RSS", "json": "JSON Feed"}
-
-
 class HtmlSite:
     """Renders the pages of one site. Safe to call from many threads at once."""
 
-    def __init__(self, site: Site, output: OutputSettings) -> None:
+    def __init__(self, site: Site, output: OutputSettings, added: Sequence[OutputFormat] = ()) -> None:
+        """``added`` are formats of other packages."""
         self._site = site
-        self._formats = tuple(kind for kind in MEDIA_TYPES if kind in output.formats)
+        self._formats = tuple(one for one in (*BUILT_IN, *added) if one.name in output.formats)
         self._zone = ZoneInfo(site.timezone)
         self._words = Words(site.language, self._zone)
         self._templates = PageTemplates(output.templates)
@@ -228,7 +225,8 @@ class HtmlSite:
             "search_path": SEARCH_PAGE if output.search else None,
         }
         texts, facts = sorted(self._templates.texts.items()), sorted(asdict(site).items())
-        shown = repr((texts, facts, self._formats, PAGE_POLICY, output.search))
+        names = tuple(one.name for one in self._formats)
+        shown = repr((texts, facts, names, PAGE_POLICY, output.search))
         self.design = hashlib.sha256(shown.encode("utf-8", "replace")).hexdigest()
 
     def item(self, view: ItemView) -> OutputFile:
@@ -332,7 +330,7 @@ class HtmlSite:
             description=words.texts["about_sources"],
             root="",
             canonical=public(self._site, SOURCES_PATH),
-            feeds=(self._feed(HEALTH, words.texts["health_feed"], "atom"),),
+            feeds=(self._feed(HEALTH, words.texts["health_feed"], ATOM_FORMAT),),
         )
         rows = [
             {
@@ -375,15 +373,15 @@ class HtmlSite:
         return OutputFile(path=path, body=body)
 
     def _feeds(self, slug: str, name: str) -> tuple[Feed, ...]:
-        return tuple(self._feed(slug, name, kind) for kind in self._formats)
+        return tuple(self._feed(slug, name, one) for one in self._formats)
 
-    def _feed(self, slug: str, name: str, kind: FeedFormat) -> Feed:
+    def _feed(self, slug: str, name: str, of: OutputFormat) -> Feed:
         return Feed(
-            name=_NAMES[kind],
+            name=of.title,
             title=safe_line(name) or slug,
-            path=feed_path(slug, kind),
-            url=feed_url(self._site, slug, kind),
-            media_type=MEDIA_TYPES[kind],
+            path=feed_path(slug, of.name),
+            url=feed_url(self._site, slug, of.name),
+            media_type=of.media_type,
         )
 
     def _instant(self, entry: Entry) -> dict[str, str]:

@@ -2,26 +2,30 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from typing import Final
 from xml.etree import ElementTree
 
-from feedhub.model.output import CategorySummary, FeedFormat, OutputFile, Part, Site
-from feedhub.publish.addresses import MEDIA_TYPES, feed_path, feed_url, page_url
-from feedhub.publish.safe import JsonObject, json_bytes, safe_line
+from feedhub.model.output import CategorySummary, ListedOutputs, OutputFile, Part, Site
+from feedhub.publish.addresses import feed_path, feed_url, page_url
+from feedhub.publish.entry import safe_line
+from feedhub.publish.formats import BUILT_IN
 from feedhub.rules.categorize import MAX_SLUG_LENGTH, RESERVED_SLUGS
 from feedhub.rules.select import ALL, EPOCH
 
-OPML_PATH = "feeds.opml"
+OPML_PATH: Final = "feeds.opml"
+MANIFEST_PATH: Final = "feedhub.json"
+_BUILT_IN: Final = tuple(one.name for one in BUILT_IN)
+_SLUG: Final = re.compile(rf"[a-z0-9][a-z0-9_-]{{0,{MAX_SLUG_LENGTH}}}")
+_FORMAT: Final = re.compile(r"[a-z][a-z0-9]{0,15}")
 
-_PREFERRED: tuple[FeedFormat, ...] = ("atom", "rss", "json")
 
-
-def feeds_opml(site: Site, categories: Sequence[CategorySummary], formats: Sequence[FeedFormat]) -> OutputFile:
+def feeds_opml(site: Site, categories: Sequence[CategorySummary], formats: Sequence[str]) -> OutputFile:
     """Return the list of the combined feed and each category's, in the order given.
 
-    Each is listed once, in the best of ``formats``: who imports the list subscribes to each once. No date is
-    written, so that the file changes only when the list does.
+    Each is listed once, in the best of the built-in ``formats``: a reader that imports the list subscribes to each once
+    and knows none of the others. No date is written, so that the file changes only when the list does.
     """
     title = safe_line(site.title)
     root = ElementTree.Element("opml", version="2.0")
@@ -31,7 +35,7 @@ def feeds_opml(site: Site, categories: Sequence[CategorySummary], formats: Seque
         ElementTree.SubElement(head, "ownerName").text = safe_line(site.author)
     ElementTree.SubElement(head, "docs").text = "http://opml.org/spec2.opml"
     body = ElementTree.SubElement(root, "body")
-    kind = next((kind for kind in _PREFERRED if kind in formats), None)
+    kind = next((kind for kind in _BUILT_IN if kind in formats), None)
     if kind is not None:
         _add_outline(body, site, ALL, title, kind)
         for category in categories:
@@ -41,21 +45,16 @@ def feeds_opml(site: Site, categories: Sequence[CategorySummary], formats: Seque
     return OutputFile(path=OPML_PATH, body=f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'.encode())
 
 
-def _add_outline(body: ElementTree.Element, site: Site, slug: str, title: str, kind: FeedFormat) -> None:
+def _add_outline(body: ElementTree.Element, site: Site, slug: str, title: str, kind: str) -> None:
     name = title or slug
     facts = {"type": "rss", "text": name, "title": name}
     ElementTree.SubElement(body, "outline", facts, xmlUrl=feed_url(site, slug, kind), htmlUrl=page_url(site, slug))
 
 
-MANIFEST_PATH = "feedhub.json"
-
-_SLUG = re.compile(rf"[a-z0-9][a-z0-9_-]{{0,{MAX_SLUG_LENGTH}}}")
-
-
 def manifest(
     site: Site,
     categories: Sequence[CategorySummary],
-    formats: Sequence[FeedFormat],
+    formats: Sequence[str],
     all_items: int,
     all_changed_at: datetime,
 ) -> OutputFile:
@@ -64,7 +63,7 @@ def manifest(
     ``all_items`` and ``all_changed_at`` belong to the combined feed. A feed that never had an item has no last change.
     """
     together = CategorySummary(slug=ALL, title=site.title, items=all_items, changed_at=all_changed_at)
-    document: JsonObject = {
+    document = {
         "version": 1,
         "title": safe_line(site.title),
         "url": site.url,
@@ -74,27 +73,37 @@ def manifest(
             for category in sorted(categories, key=lambda category: category.slug)
         ],
     }
-    return OutputFile(path=MANIFEST_PATH, body=json_bytes(document))
+    text = json.dumps(document, ensure_ascii=False, indent=2)
+    return OutputFile(path=MANIFEST_PATH, body=f"{text}\n".encode())
 
 
-def read_manifest(body: bytes) -> tuple[str, ...]:
-    """Return the slugs that a manifest lists, each safe as a file name; nothing for anything else than a manifest.
+def read_manifest(body: bytes) -> ListedOutputs:
+    """Return what a manifest lists, as far as it is safe in a file name; nothing for anything else than a manifest.
 
-    The file lies where others may write; what it names is going to be removed.
+    The file lies where others may write, and what it names may be removed.
     """
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
-        return ()
-    categories = document.get("categories") if isinstance(document, dict) else None
-    if not isinstance(categories, list):
-        return ()
-    slugs = (category.get("slug") for category in categories if isinstance(category, dict))
-    safe = {slug for slug in slugs if isinstance(slug, str) and _SLUG.fullmatch(slug) and slug not in RESERVED_SLUGS}
-    return tuple(sorted(safe))
+        return ListedOutputs()
+    entries = document.get("categories") if isinstance(document, dict) else None
+    if not isinstance(entries, list):
+        return ListedOutputs()
+    slugs: set[str] = set()
+    formats: set[str] = set()
+    for entry in (*entries, document.get("all")):
+        if isinstance(entry, dict):
+            slugs.update(_safe([entry.get("slug")], _SLUG))
+            feeds = entry.get("feeds")
+            formats.update(_safe(feeds if isinstance(feeds, dict) else (), _FORMAT))
+    return ListedOutputs(slugs=tuple(sorted(slugs - RESERVED_SLUGS)), formats=tuple(sorted(formats)))
 
 
-def _feed(site: Site, category: CategorySummary, formats: Sequence[FeedFormat]) -> JsonObject:
+def _safe(names: Iterable[object], pattern: re.Pattern[str]) -> Iterator[str]:
+    return (name for name in names if isinstance(name, str) and pattern.fullmatch(name))
+
+
+def _feed(site: Site, category: CategorySummary, formats: Sequence[str]) -> dict[str, object]:
     changed_at = category.changed_at.astimezone(UTC)
     return {
         "title": safe_line(category.title),
@@ -108,7 +117,7 @@ def _feed(site: Site, category: CategorySummary, formats: Sequence[FeedFormat]) 
 class FeedIndex:
     """Renders ``feeds.opml`` and ``feedhub.json`` of one site."""
 
-    def __init__(self, site: Site, formats: Sequence[FeedFormat]) -> None:
+    def __init__(self, site: Site, formats: Sequence[str]) -> None:
         self._site = site
         self._formats = tuple(formats)
 
@@ -121,10 +130,10 @@ class FeedIndex:
             manifest(self._site, categories, self._formats, items, changed_at),
         )
 
-    def listed(self, manifest: bytes) -> tuple[str, ...]:
-        """Return the slugs that an earlier manifest names; () for one that cannot be read."""
+    def listed(self, manifest: bytes) -> ListedOutputs:
+        """Return what an earlier manifest names; nothing for one that cannot be read."""
         return read_manifest(manifest)
 
-    def paths(self, slug: str, part: Part | None = None) -> tuple[str, ...]:
-        """Return the paths of the feeds of ``slug`` in every format, also those that are not published now."""
-        return tuple(feed_path(slug, kind, part) for kind in MEDIA_TYPES)
+    def paths(self, slug: str, part: Part | None = None, *, earlier: Sequence[str] = ()) -> tuple[str, ...]:
+        """Return the paths of the feeds of ``slug`` in every format that is published now or may have been."""
+        return tuple(feed_path(slug, kind, part) for kind in dict.fromkeys((*_BUILT_IN, *self._formats, *earlier)))

@@ -16,8 +16,8 @@ from markupsafe import Markup, escape
 from feedhub.errors import PublishError
 from feedhub.model.item import Item
 from feedhub.model.output import OutputFile, PostSettings, PostView, Site
-from feedhub.publish.addresses import checked_parts
-from feedhub.publish.safe import safe_line, safe_url
+from feedhub.publish.entry import safe_line, safe_url
+from feedhub.publish.files import checked_parts
 from feedhub.rules.text import clean_text
 
 # YAML 1.2 §5.1: what a reader may refuse, fold or drop when it stands unescaped; and the two signs of our own quoting.

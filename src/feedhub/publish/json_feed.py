@@ -1,40 +1,39 @@
 """JSON Feed 1.1 (https://www.jsonfeed.org/version/1.1/), written by ourselves: feedgen has none."""
 
+import json
+from collections.abc import Mapping
+from json.encoder import encode_basestring
+from typing import Final, TypeAlias
+
 from feedhub.model.item import Enclosure, Person
-from feedhub.model.output import OutputFile, OutputView
-from feedhub.publish.addresses import feed_path, feed_url, page_url
-from feedhub.publish.entry import OCTETS, Entry, EntryTexts, plain_text
-from feedhub.publish.safe import JsonObject, json_bytes, language_tag, safe_line, without_none, written
+from feedhub.model.output import OutputView
+from feedhub.publish.addresses import feed_url, page_url
+from feedhub.publish.entry import OCTETS, Entry, EntryTexts, language_tag, plain_text, safe_line
 
-VERSION = "https://jsonfeed.org/version/1.1"
+VERSION: Final = "https://jsonfeed.org/version/1.1"
+
+JsonObject: TypeAlias = "dict[str, object]"
 
 
-class JsonFeedRenderer:
-    """Writes ``feeds/<slug>.json``."""
-
-    def __init__(self, texts: EntryTexts | None = None) -> None:
-        self._texts = texts or EntryTexts()
-
-    def render(self, view: OutputView) -> OutputFile:
-        """Return the JSON Feed document of ``view``."""
-        site, feed = view.site, view.feed
-        title = safe_line(feed.title) or feed.slug
-        document = without_none(
-            {
-                "version": VERSION,
-                "title": title,
-                "home_page_url": page_url(site, feed.slug, view.part if view.has_pages else None),
-                "feed_url": feed_url(site, feed.slug, "json", view.part),
-                "next_url": feed_url(site, feed.slug, "json", view.older) if view.older else None,
-                "description": safe_line(feed.description) or None,
-                "language": language_tag(site.language),
-                "authors": [{"name": safe_line(site.author) or safe_line(site.title) or title}],
-                "hubs": [{"type": "WebSub", "url": view.hub}] if view.hub and view.part is None else None,
-                "items": [],
-            }
-        )
-        body = _with_items(json_bytes(document), self._texts.of(view, "json", _item_text))
-        return OutputFile(path=feed_path(feed.slug, "json", view.part), body=body)
+def render_json_feed(view: OutputView, texts: EntryTexts) -> bytes:
+    """Return the JSON Feed document of ``view``."""
+    site, feed = view.site, view.feed
+    title = safe_line(feed.title) or feed.slug
+    document = _without_none(
+        {
+            "version": VERSION,
+            "title": title,
+            "home_page_url": page_url(site, feed.slug, view.part if view.has_pages else None),
+            "feed_url": feed_url(site, feed.slug, "json", view.part),
+            "next_url": feed_url(site, feed.slug, "json", view.older) if view.older else None,
+            "description": safe_line(feed.description) or None,
+            "language": language_tag(site.language),
+            "authors": [{"name": safe_line(site.author) or safe_line(site.title) or title}],
+            "hubs": [{"type": "WebSub", "url": view.hub}] if view.hub and view.part is None else None,
+            "items": [],
+        }
+    )
+    return _with_items((json_text(document) + "\n").encode(), texts.of(view, "json", _item_text))
 
 
 def _with_items(document: bytes, items: list[bytes]) -> bytes:
@@ -46,11 +45,11 @@ def _with_items(document: bytes, items: list[bytes]) -> bytes:
 
 
 def _item_text(entry: Entry) -> bytes:
-    return written(_item(entry), depth=2).encode()
+    return json_text(_item(entry), depth=2).encode()
 
 
 def _item(entry: Entry) -> JsonObject:
-    return without_none(
+    return _without_none(
         {
             "id": entry.id,
             "url": entry.link,
@@ -77,11 +76,11 @@ def _texts(entry: Entry) -> JsonObject:
 
 
 def _author(person: Person) -> JsonObject:
-    return without_none({"name": person.name, "url": person.uri})
+    return _without_none({"name": person.name, "url": person.uri})
 
 
 def _attachment(enclosure: Enclosure) -> JsonObject:
-    return without_none(
+    return _without_none(
         {
             "url": enclosure.url,
             "mime_type": enclosure.media_type or OCTETS,
@@ -94,5 +93,31 @@ def _attachment(enclosure: Enclosure) -> JsonObject:
 
 def _ours(entry: Entry) -> JsonObject:
     source = entry.source
-    named = without_none({"name": source.name, "title": source.title, "link": source.link, "url": source.url})
-    return without_none({"source": named, "comments": entry.comments})
+    named = _without_none({"name": source.name, "title": source.title, "link": source.link, "url": source.url})
+    return _without_none({"source": named, "comments": entry.comments})
+
+
+def json_text(value: object, *, depth: int = 0) -> str:
+    """Return what ``json.dumps(…, ensure_ascii=False, indent=2)`` would; that takes three times as long.
+
+    ``depth`` counts the lists and objects around ``value``.
+    """
+    return _json_text(value, "\n" + "  " * depth)
+
+
+def _json_text(value: object, line: str) -> str:
+    """Return JSON; ``line`` is a line break with the indentation of what is around ``value``."""
+    if isinstance(value, str):
+        return encode_basestring(value)
+    inner = line + "  "
+    if isinstance(value, dict) and value:
+        members = [f"{encode_basestring(name)}: {_json_text(member, inner)}" for name, member in value.items()]
+        return f"{{{inner}{f',{inner}'.join(members)}{line}}}"
+    if isinstance(value, list) and value:
+        return f"[{inner}{f',{inner}'.join([_json_text(member, inner) for member in value])}{line}]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _without_none(fields: Mapping[str, object]) -> JsonObject:
+    """Return the fields that have a value: JSON Feed leaves out what is not known."""
+    return {name: value for name, value in fields.items() if value is not None}

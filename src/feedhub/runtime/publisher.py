@@ -15,11 +15,10 @@ from feedhub.pipeline.publish import publish, publish_health
 from feedhub.ports.publishing import PageRenderer
 from feedhub.ports.store import Store
 from feedhub.publish.addresses import SitePaths
-from feedhub.publish.atom_rss import AtomRenderer
 from feedhub.publish.entry import EntryTexts
 from feedhub.publish.files import FolderWriter
+from feedhub.publish.formats import ATOM_FORMAT, FormatRenderer, renderers
 from feedhub.publish.index import FeedIndex
-from feedhub.publish.renderers import renderers
 from feedhub.rules.health import health
 
 if TYPE_CHECKING:
@@ -63,7 +62,9 @@ class OutputPublisher:
             return report
         parts = [
             report,
-            publish_health(store, self._settings, AtomRenderer(), self._context.writer, everything=everything),
+            publish_health(
+                store, self._settings, FormatRenderer(ATOM_FORMAT), self._context.writer, everything=everything
+            ),
         ]
         if self._posts is not None:
             from feedhub.pipeline.posts import publish_posts

@@ -22,7 +22,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 from feedhub.errors import FeedhubError, StoreError
 from feedhub.model.report import HubStatus
-from feedhub.publish.addresses import MEDIA_TYPES, SEARCH_FEED, SEARCH_PAGE
+from feedhub.publish.addresses import SEARCH_FEED, SEARCH_PAGE
+from feedhub.publish.formats import ATOM_FORMAT
 from feedhub.publish.page_template import built_in
 from feedhub.runtime.logs import Masker, masked_values
 from feedhub.runtime.metrics import Metrics
@@ -212,7 +213,7 @@ class Answers:
         headers = {"etag": f'"{sha256(body).hexdigest()[:32]}"', "cache-control": "public, max-age=60"}
         if headers["etag"] in request.headers.get("if-none-match", ""):
             return Response(None, 304, headers)
-        return Response(body, 200, headers, f"{MEDIA_TYPES['atom']}; charset=utf-8")
+        return Response(body, 200, headers, f"{ATOM_FORMAT.media_type}; charset=utf-8")
 
     def status(self, _: Request) -> Response:
         """Answer with the page of the status."""

@@ -16,7 +16,7 @@ from urllib.parse import unquote_to_bytes
 from starlette.types import Receive, Scope, Send
 
 from feedhub.errors import PublishError
-from feedhub.publish.addresses import checked_parts
+from feedhub.publish.files import checked_parts
 from feedhub.web.prepared import ALLOWED, SECURITY, Fields, Headers, Prepared, chosen, joined, prepare
 
 _ROOM: Final = 64_000_000

@@ -13,8 +13,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from feedhub.model.report import HubStatus, SearchHit, SourceStatus
 from feedhub.model.settings import Settings
-from feedhub.publish.addresses import MEDIA_TYPES, SEARCH_FEED, SEARCH_PAGE, feed_path
-from feedhub.publish.safe import safe_line, safe_url
+from feedhub.publish.addresses import SEARCH_FEED, SEARCH_PAGE, feed_path
+from feedhub.publish.entry import safe_line, safe_url
+from feedhub.publish.formats import BUILT_IN
 from feedhub.rules.select import ALL
 from feedhub.rules.text import marked
 from feedhub.rules.urls import public_url
@@ -345,9 +346,9 @@ def _if_published(settings: Settings, path: str) -> str | None:
 
 def _feeds(settings: Settings, slug: str) -> list[dict[str, str]]:
     return [
-        {"name": _NAMES[kind], "path": quote(feed_path(slug, kind)), "media_type": MEDIA_TYPES[kind]}
-        for kind in MEDIA_TYPES
-        if kind in settings.output.formats
+        {"name": _NAMES[one.name], "path": quote(feed_path(slug, one.name)), "media_type": one.media_type}
+        for one in BUILT_IN
+        if one.name in settings.output.formats
     ]
 
 

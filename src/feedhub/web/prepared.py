@@ -8,7 +8,7 @@ from email.utils import formatdate, parsedate_to_datetime
 from hashlib import sha256
 from typing import Final
 
-from feedhub.publish.addresses import MEDIA_TYPES
+from feedhub.publish.formats import BUILT_IN
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -31,9 +31,10 @@ SECURITY: Final[Headers] = [
 ALLOWED: Final = (b"allow", b"GET, HEAD")
 
 _TEXT: Final = "; charset=utf-8"
+_FEEDS: Final = {one.name: one.media_type for one in BUILT_IN}
 _TYPES: Final = {
-    "atom": MEDIA_TYPES["atom"] + _TEXT,
-    "rss": MEDIA_TYPES["rss"] + _TEXT,
+    "atom": _FEEDS["atom"] + _TEXT,
+    "rss": _FEEDS["rss"] + _TEXT,
     "xml": "application/xml" + _TEXT,
     "opml": "text/x-opml" + _TEXT,
     "json": "application/json",
@@ -59,7 +60,7 @@ _PRESSED: Final = frozenset({"atom", "rss", "xml", "opml", "json", "html", "css"
 def media_type(path: str) -> str:
     """Return the media type of a published file. Unknown ones are bytes: nothing is guessed, nothing runs."""
     kind = _ending(path)
-    return MEDIA_TYPES["json"] if kind == "json" and path.startswith("feeds/") else _TYPES.get(kind, _OTHER)
+    return _FEEDS["json"] if kind == "json" and path.startswith("feeds/") else _TYPES.get(kind, _OTHER)
 
 
 def is_compressible(path: str) -> bool:

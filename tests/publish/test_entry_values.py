@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feedhub.publish.safe import email_address, language_tag, media_type, safe_line, safe_text, safe_url
+from feedhub.publish.entry import email_address, language_tag, media_type, safe_line, safe_text, safe_url
 
 ANY = st.text(st.characters())
 URI = re.compile(r"https?://(?:[A-Za-z0-9._~:/?#@!$&'()*+,;=-]|\[[0-9a-f:.]+\]|%[0-9A-Fa-f]{2})+")

@@ -1,0 +1,82 @@
+"""The formats of feeds: the built-in ones by name, and how a format of any package becomes a file."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from feedhub.errors import PublishError
+from feedhub.model.output import OutputFile, OutputFormat, OutputView
+from feedhub.publish.addresses import feed_path
+from feedhub.publish.entry import EntryTexts
+
+# What renders is imported when the first feed is rendered: mostly no poll brings anything new.
+
+
+def _atom(view: OutputView, texts: EntryTexts) -> bytes:
+    from feedhub.publish.atom_rss import render_atom
+
+    return render_atom(view, texts)
+
+
+def _rss(view: OutputView, texts: EntryTexts) -> bytes:
+    from feedhub.publish.atom_rss import render_rss
+
+    return render_rss(view, texts)
+
+
+def _json_feed(view: OutputView, texts: EntryTexts) -> bytes:
+    from feedhub.publish.json_feed import render_json_feed
+
+    return render_json_feed(view, texts)
+
+
+def built_in_formats(texts: EntryTexts | None = None) -> tuple[OutputFormat, ...]:
+    """Return the built-in formats; ``texts`` keeps the entries that they write, so that none is written twice."""
+
+    def kept(render: Callable[[OutputView, EntryTexts], bytes]) -> Callable[[OutputView], bytes]:
+        return lambda view: render(view, texts or EntryTexts())
+
+    return (
+        OutputFormat(name="atom", title="Atom", media_type="application/atom+xml", render=kept(_atom)),
+        OutputFormat(name="rss", title="RSS", media_type="application/rss+xml", render=kept(_rss)),
+        OutputFormat(name="json", title="JSON Feed", media_type="application/feed+json", render=kept(_json_feed)),
+    )
+
+
+BUILT_IN: Final = built_in_formats()
+ATOM_FORMAT: Final = BUILT_IN[0]
+
+
+@dataclass(frozen=True, slots=True)
+class FormatRenderer:
+    """Writes ``feeds/<slug>.<name>`` in one format; whatever goes wrong in it costs that file."""
+
+    format: OutputFormat
+
+    def render(self, view: OutputView) -> OutputFile:
+        """Return the file of a view.
+
+        Raises:
+            PublishError: the view breaks its own contract (an id or the site's address is empty), or the format fails.
+        """
+        path = feed_path(view.feed.slug, self.format.name, view.part)
+        try:
+            body = self.format.render(view)
+        except PublishError:
+            raise
+        except ValueError as exc:
+            raise PublishError(f"{path}: cannot be written as {self.format.title}: {exc}") from exc
+        except Exception as exc:  # a format of another package can raise whatever Python can
+            reason = f"{type(exc).__name__}: {exc}"
+            raise PublishError(f"{path}: the format {self.format.name} failed: {reason}") from exc
+        if not isinstance(body, bytes):
+            raise PublishError(f"{path}: the format {self.format.name} gave {type(body).__name__} instead of bytes")
+        return OutputFile(path=path, body=body)
+
+
+def renderers(
+    names: Sequence[str], texts: EntryTexts | None = None, added: Sequence[OutputFormat] = ()
+) -> tuple[FormatRenderer, ...]:
+    """Return the renderers of the formats of these names, in that order, each once; ``added`` are of other packages."""
+    known = {one.name: one for one in (*added, *built_in_formats(texts))}
+    return tuple(FormatRenderer(known[name]) for name in dict.fromkeys(names))

@@ -14,7 +14,7 @@ import pytest
 from feedhub.model.output import Retention
 from feedhub.model.report import PublishReport
 from feedhub.model.settings import Settings
-from feedhub.model.source import Source
+from feedhub.model.source import Health, Source
 from feedhub.pipeline.maintenance import prune
 from feedhub.pipeline.outputs import PublishContext
 from feedhub.pipeline.publish import publish
@@ -48,7 +48,7 @@ def published(world: World, folder: Path, *, everything: bool = False, **output:
         pages=site if settings.output.pages else None,
         page_paths=SitePaths(settings.site),
     )
-    return publish(world.store, settings, context, everything=everything, health={"a": "ok"})
+    return publish(world.store, settings, context, everything=everything, health={"a": Health.OK})
 
 
 def files(folder: Path) -> set[str]:
@@ -360,8 +360,8 @@ def test_a_state_alone_rewrites_the_page_of_the_sources_only(world: World, tmp_p
         page_paths=SitePaths(settings.site),
         pages=site,
     )
-    assert publish(world.store, settings, context, health={"a": "ok"}).written == ()
-    assert publish(world.store, settings, context, health={"a": "failing"}).written == ("sources.html",)
+    assert publish(world.store, settings, context, health={"a": Health.OK}).written == ()
+    assert publish(world.store, settings, context, health={"a": Health.FAILING}).written == ("sources.html",)
 
 
 def test_a_rebuilt_store_gives_the_same_pages(seed: Path, tmp_path: Path) -> None:

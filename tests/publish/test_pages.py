@@ -22,6 +22,7 @@ from feedhub.model.output import (
     Site,
     SourceLine,
 )
+from feedhub.model.source import Health
 from feedhub.publish.addresses import SitePaths
 from feedhub.publish.html_site import PAGE_POLICY, HtmlSite
 from support.output_views import NOON, SITE, rich_view, stored, view
@@ -59,7 +60,12 @@ def every_page(items: tuple[StoredItem, ...], site: Site = SITE) -> dict[str, st
     made = site_of(site)
     shown = view(*items, site=site)
     line = SourceLine(
-        name="wire", title=EVIL, state="failing", link="https://w.example/", newest_at=NOON, slugs=(("tech", EVIL),)
+        name="wire",
+        title=EVIL,
+        state=Health.FAILING,
+        link="https://w.example/",
+        newest_at=NOON,
+        slugs=(("tech", EVIL),),
     )
     files = [
         made.output(shown, (Part(month="2026-10"), Part(month="2026-10"))),

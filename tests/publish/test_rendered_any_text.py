@@ -21,6 +21,7 @@ from feedhub.model.output import (
     Site,
     SourceLine,
 )
+from feedhub.model.source import Health
 from feedhub.publish.entry import safe_line, safe_text
 from feedhub.publish.formats import renderers
 from feedhub.publish.html_site import HtmlSite
@@ -137,7 +138,7 @@ def test_any_text_in_any_field_gives_pages_without_anything_active(
     files = [
         site.output(plain, ()),
         site.front(front),
-        site.sources([SourceLine(name=name, title=name, state="ok", link=url)]),
+        site.sources([SourceLine(name=name, title=name, state=Health.OK, link=url)]),
     ]
     for one in plain.items:
         page = PageItem(item=one, slugs=("x",) * len(one.categories), also=reports)

@@ -9,7 +9,8 @@ from feedhub.model.item import Item, StoredItem
 from feedhub.model.output import Category, OutputSettings, Part, Site
 from feedhub.model.report import SourceCounts
 from feedhub.model.source import Source, SourceState
-from feedhub.rules.health import is_due, source_status
+from feedhub.rules.health import source_status
+from feedhub.rules.pacing import is_due
 from feedhub.rules.select import EPOCH, output_feed, output_view, settled_published
 
 NOW = datetime(2024, 1, 1, 12, tzinfo=UTC)
@@ -68,7 +69,7 @@ def test_a_source_is_described_in_words(
     source: Source, state: SourceState | None, word: str, reason: str, due: bool
 ) -> None:
     status = source_status(source, state, None, NOW)
-    assert (status.state, status.reason) == (word, reason)
+    assert (status.state.value, status.reason) == (word, reason)
     assert is_due(source, state, NOW) is due
 
 

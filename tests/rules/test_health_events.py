@@ -7,8 +7,9 @@ import pytest
 
 from feedhub.model.output import Site
 from feedhub.model.report import HealthEvent
-from feedhub.model.source import Source, SourceState
-from feedhub.rules.health import health, health_view, is_due, told_of
+from feedhub.model.source import Health, Source, SourceState
+from feedhub.rules.health import health_events, health_of, health_view
+from feedhub.rules.pacing import is_due
 
 NOW = datetime(2024, 1, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -30,25 +31,35 @@ STORIES = {
     "failed once": (OK, replace(SICK, failures=1), None, None),
     "failed twice": (OK, replace(SICK, failures=2), None, None),
     "failed again": (OK, SICK, "failing", "404 Not Found (failed 3 times in a row, for 3 days)"),
-    "still failing": (replace(SICK, told="failing"), replace(SICK, told="failing", failures=9), None, None),
-    "recovered": (replace(SICK, told="failing"), replace(OK, told="failing"), "recovered", "works again after 3 days"),
+    "still failing": (
+        replace(SICK, reported_health=Health.FAILING),
+        replace(SICK, reported_health=Health.FAILING, failures=9),
+        None,
+        None,
+    ),
+    "recovered": (
+        replace(SICK, reported_health=Health.FAILING),
+        replace(OK, reported_health=Health.FAILING),
+        "recovered",
+        "works again after 3 days",
+    ),
     "recovered, nobody knows since when": (
-        replace(SICK, told="failing", failing_since=None),
-        replace(OK, told="failing"),
+        replace(SICK, reported_health=Health.FAILING, failing_since=None),
+        replace(OK, reported_health=Health.FAILING),
         "recovered",
         "works again",
     ),
     "recovered before it was told": (replace(SICK, failures=2), OK, None, None),
     "silent": (OK, SILENT, "stale", "no new item for 12 days, usually 6 a day"),
     "brings items again": (
-        replace(SILENT, told="stale"),
-        replace(OK, told="stale"),
+        replace(SILENT, reported_health=Health.STALE),
+        replace(OK, reported_health=Health.STALE),
         "revived",
         "brings items again after 12 days",
     ),
     "brings items again for the first time": (
-        replace(OK, told="stale", first_success_at=None, last_new_at=None),
-        replace(OK, told="stale"),
+        replace(OK, reported_health=Health.STALE, first_success_at=None, last_new_at=None),
+        replace(OK, reported_health=Health.STALE),
         "revived",
         "brings items again",
     ),
@@ -59,8 +70,8 @@ STORIES = {
         "the server says that this feed is gone for good; its items stay. To try again: feedhub poll a",
     ),
     "back from the dead": (
-        replace(GONE, told="gone"),
-        replace(OK, told="gone"),
+        replace(GONE, reported_health=Health.GONE),
+        replace(OK, reported_health=Health.GONE),
         "recovered",
         "works again after 3 days",
     ),
@@ -83,26 +94,26 @@ STORIES = {
 def test_what_does_not_pass_is_told_once(
     before: SourceState, after: SourceState, kind: str | None, text: str | None
 ) -> None:
-    state, events = told_of(before, after, SOURCE, NOW)
+    state, events = health_events(before, after, SOURCE, NOW)
     assert [(event.kind, event.text) for event in events] == ([(kind, text)] if kind else [])
-    assert told_of(state, state, SOURCE, NOW)[1] == ()
+    assert health_events(state, state, SOURCE, NOW)[1] == ()
 
 
 def test_a_source_that_dies_and_moves_back_says_both() -> None:
     before = replace(OK, moved_to="https://b.example/")
-    assert [event.kind for event in told_of(before, SICK, SOURCE, NOW)[1]] == ["moved", "failing"]
+    assert [event.kind for event in health_events(before, SICK, SOURCE, NOW)[1]] == ["moved", "failing"]
 
 
 def test_silence_without_a_known_rhythm_is_told_without_one() -> None:
-    assert health(SOURCE, replace(SILENT, rhythm=0.0), NOW) == ("stale", "no new item for 12 days")
+    assert health_of(SOURCE, replace(SILENT, rhythm=0.0), NOW) == (Health.STALE, "no new item for 12 days")
 
 
 def test_warnings_and_our_own_troubles_stand_beside_what_is_well() -> None:
-    assert health(SOURCE, replace(OK, warnings=("odd guid",), last_error="no network"), NOW) == (
-        "ok",
+    assert health_of(SOURCE, replace(OK, warnings=("odd guid",), last_error="no network"), NOW) == (
+        Health.OK,
         "no network; odd guid",
     )
-    assert health(SOURCE, replace(SILENT, warnings=("odd guid",)), NOW)[1].endswith("a day; odd guid")
+    assert health_of(SOURCE, replace(SILENT, warnings=("odd guid",)), NOW)[1].endswith("a day; odd guid")
 
 
 def test_what_was_gone_at_another_address_is_not_gone_at_this_one() -> None:

@@ -6,7 +6,13 @@ import pytest
 
 from feedhub.model.document import Redirect, Request
 from feedhub.model.source import Source, SourceState
-from feedhub.rules.pacing import after_failure, after_success, asked_url, permanent_target, redirected_request
+from feedhub.rules.requests import (
+    asked_url,
+    move_after_failure,
+    move_after_success,
+    permanent_target,
+    redirected_request,
+)
 
 SOURCE = Source(name="a", url="http://old.example/rss")
 STATE = SourceState(name="a", configured_url=SOURCE.url)
@@ -32,7 +38,7 @@ def test_only_the_unbroken_run_of_permanent_redirects_counts(
 
 def seen(state: SourceState, *targets: str | None) -> SourceState:
     for target in targets:
-        state = after_success(state, SOURCE.url, (Redirect(status=301, url=target),) if target else ())
+        state = move_after_success(state, SOURCE.url, (Redirect(status=301, url=target),) if target else ())
     return state
 
 
@@ -47,11 +53,11 @@ def test_another_answer_between_breaks_the_row(between: str | None) -> None:
 
 
 def test_a_failure_breaks_the_row() -> None:
-    assert seen(after_failure(seen(STATE, NEW, NEW)), NEW).moved_to is None
+    assert seen(move_after_failure(seen(STATE, NEW, NEW)), NEW).moved_to is None
 
 
 def test_a_redirect_to_where_we_are_is_no_move() -> None:
-    state = after_success(STATE, SOURCE.url, (Redirect(status=301, url=SOURCE.url),))
+    state = move_after_success(STATE, SOURCE.url, (Redirect(status=301, url=SOURCE.url),))
     assert (state.move_target, state.move_sightings) == (None, 0)
 
 
@@ -74,11 +80,11 @@ def test_pages_and_posts_go_to_the_configured_address(request_: Request) -> None
 
 
 def test_a_new_address_that_keeps_failing_is_given_up() -> None:
-    assert after_failure(replace(MOVED, failures=2)).moved_to == NEW
-    assert after_failure(replace(MOVED, failures=3)).moved_to is None
+    assert move_after_failure(replace(MOVED, failures=2)).moved_to == NEW
+    assert move_after_failure(replace(MOVED, failures=3)).moved_to is None
 
 
 def test_a_new_address_that_is_gone_does_not_make_the_source_gone() -> None:
-    state = after_failure(replace(MOVED, failures=1, gone=True))
+    state = move_after_failure(replace(MOVED, failures=1, gone=True))
     assert (state.moved_to, state.gone) == (None, False)
-    assert after_failure(replace(STATE, failures=1, gone=True)).gone
+    assert move_after_failure(replace(STATE, failures=1, gone=True)).gone

@@ -8,7 +8,7 @@ import pytest
 from feedhub.errors import ParseError, UsageError
 from feedhub.model.report import Outcome
 from feedhub.model.settings import Settings
-from feedhub.model.source import Condition, Rule
+from feedhub.model.source import Condition, Health, Rule
 from feedhub.runtime.hub import Hub
 from feedhub.runtime.plugins import load_settings
 
@@ -48,7 +48,7 @@ def test_what_nobody_expected_while_storing_costs_one_source(settings: Settings)
         assert report.outcome is Outcome.FAILED
         assert "not a usable pattern" in report.reason
         status = {source.name: source for source in hub.status().sources}["paper"]
-        assert (status.state, status.failures) == ("failing", 1)
+        assert (status.state, status.failures) == (Health.FAILING, 1)
 
 
 def test_the_second_poll_of_an_untouched_file_is_not_due_and_when_asked_for_not_modified(settings: Settings) -> None:

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from feedhub.rules.health import span
+from feedhub.rules.health import duration_text
 from feedhub.runtime.logs import masked_values, one_line, printable, printable_json
 
 if TYPE_CHECKING:
@@ -36,14 +36,14 @@ def when(at: datetime | None, now: datetime, timezone: str, *, never: str = "nev
         return moment(at, timezone)
     if abs(seconds) < 1:
         return "now"
-    return f"in {span(seconds)}" if seconds > 0 else f"{span(seconds)} ago"
+    return f"in {duration_text(seconds)}" if seconds > 0 else f"{duration_text(seconds)} ago"
 
 
 def due(seconds: float | None) -> str:
     """Return when a source is polled next, from its ``next_poll_in``."""
     if seconds is None:
         return "–"
-    return f"in {span(seconds)}" if seconds >= 1 else "due"
+    return f"in {duration_text(seconds)}" if seconds >= 1 else "due"
 
 
 def moment(at: datetime, timezone: str) -> str:

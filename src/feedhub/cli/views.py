@@ -24,6 +24,7 @@ from feedhub.model.report import (
     SourceStatus,
 )
 from feedhub.model.settings import Settings
+from feedhub.model.source import Health
 from feedhub.rules.text import visible_text
 
 if TYPE_CHECKING:
@@ -254,13 +255,13 @@ def hit_json(hit: SearchHit) -> dict[str, Any]:
 
 
 _STYLES: Final = {
-    "ok": "green",
-    "failing": "red",
-    "stale": "yellow",
-    "broken": "red",
-    "gone": "yellow",
-    "paused": "dim",
-    "new": "dim",
+    Health.OK: "green",
+    Health.FAILING: "red",
+    Health.STALE: "yellow",
+    Health.BROKEN: "red",
+    Health.GONE: "yellow",
+    Health.PAUSED: "dim",
+    Health.NEW: "dim",
 }
 
 
@@ -272,7 +273,7 @@ def print_status(screen: Screen, status: HubStatus, now: datetime, timezone: str
             [_source_row(source, now, timezone) for source in status.sources],
             numbers=frozenset({2, 3}),
         )
-    states = Counter(source.state for source in status.sources)
+    states = Counter(source.state.value for source in status.sources)
     ends = ", ".join(f"{number} {state}" for state, number in sorted(states.items()))
     screen.say(f"{count(len(status.sources), 'source')}: {ends}" if ends else "no sources")
     if not status.categories:
@@ -300,14 +301,14 @@ def _source_row(source: SourceStatus, now: datetime, timezone: str) -> Row:
     return Row(
         cells=(
             source.name,
-            source.state,
+            source.state.value,
             str(source.items),
             f"{source.items_per_day:.1f}",
             when(source.last_success, now, timezone),
             due(source.next_poll_in),
         ),
         note="; ".join(part for part in (source.reason, moved and f"moved for good, now polled at {moved}") if part),
-        style=_STYLES.get(source.state, ""),
+        style=_STYLES[source.state],
     )
 
 

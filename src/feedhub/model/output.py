@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from feedhub.model.item import StoredItem
+from feedhub.model.source import Health
 
 Content = Literal["full", "summary", "none"]
 """How much text of an item a feed shows."""
@@ -234,12 +235,12 @@ class FrontView:
 class SourceLine:
     """A source as the sources page names it. ``newest_at`` is when it last gave an item that was new.
 
-    ``state`` is a word of ``SourceStatus``; ``link`` its own page; ``slugs`` where it is filed.
+    ``link`` is its own page; ``slugs`` are the categories where it is filed, with their titles.
     """
 
     name: str
     title: str
-    state: str
+    state: Health
     link: str | None = None
     url: str | None = None
     newest_at: datetime | None = None

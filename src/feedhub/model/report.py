@@ -7,6 +7,7 @@ from typing import Literal
 
 from feedhub.model.item import Item, ParsedItem, Rejected
 from feedhub.model.output import CategorySummary
+from feedhub.model.source import Health
 
 
 class Outcome(Enum):
@@ -139,15 +140,15 @@ class PollRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceStatus:
-    """One source as ``status`` shows it. ``state``: ok, failing, stale, gone, paused, broken, or new (never polled).
+    """One source as ``status`` shows it.
 
-    ``reason`` says in words why it is not ok; ``current_url`` is the address that is asked.
+    ``reason`` says in words why ``state`` is not ok; ``current_url`` is the address that is asked.
     ``next_poll_in`` in seconds, negative when overdue.
     """
 
     name: str
     url: str
-    state: str
+    state: Health
     reason: str
     current_url: str | None
     next_poll_in: float | None

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from typing import Literal
 
 from feedhub.model.document import Validators
@@ -191,6 +192,24 @@ class Source:
         return dict(self.options).get(name)
 
 
+class Health(Enum):
+    """How a source is. The values are what JSON, metrics and style sheets say; ``rules/health.py`` decides."""
+
+    OK = "ok"
+    FAILING = "failing"
+    """The last poll failed."""
+    STALE = "stale"
+    """It answers, and has brought nothing new for longer than is usual for it."""
+    GONE = "gone"
+    """The server said that it is gone for good; it is not polled any more."""
+    PAUSED = "paused"
+    """Not polled, because the configuration says so."""
+    BROKEN = "broken"
+    """It cannot be used as it is configured."""
+    NEW = "new"
+    """Not polled yet."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceState:
     """What is remembered about a source between polls. Instants are aware UTC.
@@ -201,8 +220,8 @@ class SourceState:
 
     ``moved_to`` is the address that is asked instead of the configured one; ``move_target`` is where permanent
     redirects led on the last ``move_sightings`` polls in a row.
-    ``rhythm`` is how many items came lately, older ones counting less (``rules/health.py``); ``told`` is the last state
-    of health that the health feed told of; ``pacing`` says how the source was scheduled, so that a change is noticed.
+    ``rhythm`` is how many items came lately, older ones counting less (``rules/health.py``); ``reported_health`` is
+    what the health feed said last; ``pacing`` says how the source was scheduled, so that a change is noticed.
     """
 
     name: str
@@ -228,7 +247,7 @@ class SourceState:
     moved_to: str | None = None
     move_target: str | None = None
     move_sightings: int = 0
-    told: str = "ok"
+    reported_health: Health = Health.OK
     pacing: str | None = None
     warnings: tuple[str, ...] = ()
 

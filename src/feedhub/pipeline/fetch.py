@@ -19,8 +19,8 @@ from feedhub.rules.categorize import file_item
 from feedhub.rules.dates import without_build_dates
 from feedhub.rules.dedupe import judge
 from feedhub.rules.identity import KeyedDocument, keyed_document, lookup_keys
-from feedhub.rules.pacing import host_name, redirected_request
-from feedhub.rules.requests import detail_request, first_request, next_request
+from feedhub.rules.pacing import host_name
+from feedhub.rules.requests import detail_request, first_request, next_request, redirected_request
 
 Known = Callable[[str, Sequence[IdentityKey]], KnownKeys]
 """Returns what the store knows of keys, for a source. It may know more when the poll is stored."""

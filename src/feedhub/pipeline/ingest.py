@@ -19,10 +19,9 @@ from feedhub.model.source import Source, SourceState
 from feedhub.pipeline.fetch import UNSEEN, Fetched
 from feedhub.ports.store import Store, Transaction
 from feedhub.ports.world import Cleaner
-from feedhub.rules import pacing
 from feedhub.rules.categorize import file_item, record_categories
 from feedhub.rules.dedupe import judge
-from feedhub.rules.health import told_of, with_news
+from feedhub.rules.health import health_events, with_new_items
 from feedhub.rules.identity import keyed_document, lookup_keys
 from feedhub.rules.pacing import (
     RETRY_SECONDS,
@@ -32,6 +31,7 @@ from feedhub.rules.pacing import (
     pacing_text,
     usual_interval,
 )
+from feedhub.rules.requests import move_after_failure, move_after_success
 from feedhub.rules.select import settled_published
 
 NO_NETWORK: Final = "no source can be reached at the moment, so this machine's network seems to be down"
@@ -83,7 +83,7 @@ def store_poll(
             report = _success_report(fetched, planned)
             state = _succeeded_state(state, fetched, planned, report.new, now)
             state = replace(state, next_poll_at=_next_due_at(transaction, state, fetched, context, now))
-        state, events = told_of(before, state, source, now)
+        state, events = health_events(before, state, source, now)
         transaction.tell(events)
         transaction.save_state(state)
         return report
@@ -312,7 +312,7 @@ def _succeeded_state(
         http_status=_status(answer),
     )
     if answer is not None:
-        state = pacing.after_success(state, fetched.asked, answer.redirects)
+        state = move_after_success(state, fetched.asked, answer.redirects)
         state = replace(state, validators=answer.validators)
     if isinstance(answer, Document):
         # Without a plan they may be other bytes, but nothing that anybody uses is different.
@@ -331,7 +331,7 @@ def _succeeded_state(
         if not planned.is_whole:
             # What waits for its text is asked for again only if the document is read again.
             state = replace(state, validators=Validators(), body_digest=None, reading_digest=None)
-    return with_news(state, new, now)
+    return with_new_items(state, new, now)
 
 
 def _failed_state(state: SourceState, fetched: Fetched, context: IngestContext, now: datetime) -> SourceState:
@@ -357,7 +357,7 @@ def _failed_state(state: SourceState, fetched: Fetched, context: IngestContext, 
         settings=settings,
     )
     scheduled = context.scheduled(source, now)
-    state = pacing.after_failure(
+    state = move_after_failure(
         replace(
             state,
             failures=failures,

@@ -8,7 +8,7 @@ from typing import Final
 from feedhub.errors import PublishError
 from feedhub.model.output import CategoryView, FrontView, ItemView, PageItem, Part, SourceLine
 from feedhub.model.settings import Settings
-from feedhub.model.source import SourceState
+from feedhub.model.source import Health, SourceState
 from feedhub.pipeline.outputs import PAGES, ReportingWriter
 from feedhub.ports.publishing import PagePaths, PageRenderer
 from feedhub.ports.store import Store
@@ -61,7 +61,7 @@ class SitePages:
         view = FrontView(latest=latest, categories=categories, archive=tuple(archive))
         self._writer.write(PAGES, partial(self._renderer.front, view))
 
-    def publish_sources(self, health: Mapping[str, str]) -> None:
+    def publish_sources(self, health: Mapping[str, Health]) -> None:
         """Write the page of the sources. Nothing in it moves with the clock or with a poll that brought nothing."""
         lines = tuple(self._source_lines(health))
         self._writer.write_if_changed(PAGES, partial(self._renderer.sources, lines))
@@ -80,7 +80,7 @@ class SitePages:
         )
         return ItemView(view=view, page=page)
 
-    def _source_lines(self, health: Mapping[str, str]) -> Iterator[SourceLine]:
+    def _source_lines(self, health: Mapping[str, Health]) -> Iterator[SourceLine]:
         settings = self._settings
         titles = {category.slug: category.title for category in settings.categories}
         states = {state.name: state for state in self._store.states()}
@@ -90,7 +90,7 @@ class SitePages:
             yield SourceLine(
                 name=source.name,
                 title=state.title,
-                state=health.get(source.name, "new"),
+                state=health.get(source.name, Health.NEW),
                 link=state.link,
                 url=public_url(source.url, settings.secrets),
                 newest_at=newest.get(source.name),

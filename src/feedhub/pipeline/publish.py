@@ -12,11 +12,12 @@ from feedhub.errors import PublishError
 from feedhub.model.output import Category, ListedOutputs
 from feedhub.model.report import PublishReport
 from feedhub.model.settings import Settings
+from feedhub.model.source import Health
 from feedhub.pipeline.outputs import PAGES, OutputPublisher, PublishContext, ReportingWriter, StoredArchive
 from feedhub.pipeline.pages import SitePages
 from feedhub.ports.publishing import OutputWriter, PageRenderer, Renderer
 from feedhub.ports.store import Store
-from feedhub.rules.health import ENTRIES, health_view
+from feedhub.rules.health import HEALTH_ENTRIES, health_view
 from feedhub.rules.select import ALL, month_of, output_feed, output_view
 
 MANIFEST: Final = "feedhub.json"
@@ -30,12 +31,12 @@ def publish(
     *,
     slugs: Collection[str] = (),
     everything: bool = False,
-    health: Mapping[str, str] = MappingProxyType({}),
+    health: Mapping[str, Health] = MappingProxyType({}),
 ) -> PublishReport:
     """Write the outputs that changed, or those named, or all; remove those of removed categories.
 
     An output that cannot be written is reported, keeps its last good file and stays due. What is linked to is written
-    before what links to it, and removed after. ``health`` is the state of each source, by name, for its page.
+    before what links to it, and removed after. ``health`` is that of each source, by name, for the page of the sources.
     """
     manifest = context.writer.read(MANIFEST)
     number, published = store.change_number(), store.pages_published()
@@ -90,7 +91,7 @@ def publish_health(
     try:
         if number == store.health_published() and not everything and writer.read(path) is not None:
             return PublishReport()
-        view = health_view(settings.site, store.health_events(ENTRIES), hub=settings.output.hub)
+        view = health_view(settings.site, store.health_events(HEALTH_ENTRIES), hub=settings.output.hub)
         file = renderer.render(view)
         is_written = writer.write(file)
     except PublishError as error:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from feedhub.model.item import StoredItem
 from feedhub.model.output import Part, Site
-from feedhub.rules.health import HEALTH
+from feedhub.rules.health import HEALTH_SLUG
 from feedhub.rules.select import ALL, month_of
 
 STYLE_PATH: Final = "assets/style.css"
@@ -35,7 +35,7 @@ def page_path(slug: str, part: Part | None = None) -> str:
     """Return the path of the page that shows a feed in a browser, or that of a part of its archive."""
     if part is not None:
         return f"{page_folder(slug)}/{part.name}.html"
-    return {ALL: "index.html", HEALTH: SOURCES_PATH}.get(slug, f"category/{slug}.html")
+    return {ALL: "index.html", HEALTH_SLUG: SOURCES_PATH}.get(slug, f"category/{slug}.html")
 
 
 def page_folder(slug: str) -> str:

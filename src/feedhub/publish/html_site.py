@@ -40,7 +40,7 @@ from feedhub.publish.entry import Entry, entries_of, language_tag, plain_text, s
 from feedhub.publish.formats import ATOM_FORMAT, BUILT_IN
 from feedhub.publish.index import OPML_PATH
 from feedhub.publish.page_template import PageTemplates, Words
-from feedhub.rules.health import HEALTH
+from feedhub.rules.health import HEALTH_SLUG
 from feedhub.rules.select import ALL
 
 _PICTURE: Final = re.compile(r"<img(?![^>]*\salt=)(?=[\s>])", re.IGNORECASE)
@@ -330,7 +330,7 @@ class HtmlSite:
             description=words.texts["about_sources"],
             root="",
             canonical=public(self._site, SOURCES_PATH),
-            feeds=(self._feed(HEALTH, words.texts["health_feed"], ATOM_FORMAT),),
+            feeds=(self._feed(HEALTH_SLUG, words.texts["health_feed"], ATOM_FORMAT),),
         )
         rows = [
             {
@@ -339,7 +339,7 @@ class HtmlSite:
                 "feed": feed,
                 "feed_name": host_of(feed) if feed else "",
                 "categories": [{"title": safe_line(title), "path": page_path(slug)} for slug, title in line.slugs],
-                "state": line.state,
+                "state": line.state.value,
                 "state_text": words.state(line.state),
                 "since": words.date(line.failing_since) if line.failing_since else None,
                 "newest": words.date(line.newest_at) if line.newest_at else None,

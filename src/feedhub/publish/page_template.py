@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from feedhub.errors import PublishError
+from feedhub.model.source import Health
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -45,13 +46,6 @@ _ENGLISH: Final[Mapping[str, str]] = MappingProxyType(
         "skip": "Skip to the content",
         "source": "Source",
         "sources": "Sources",
-        "state.broken": "cannot be used as it is configured",
-        "state.failing": "failing",
-        "state.gone": "gone for good",
-        "state.new": "not asked yet",
-        "state.ok": "working",
-        "state.paused": "paused",
-        "state.stale": "silent for unusually long",
         "since": "since",
         "never": "never",
         "subscribe": "Subscribe",
@@ -90,13 +84,6 @@ _CHINESE: Final[Mapping[str, str]] = MappingProxyType(
         "skip": "跳到正文",
         "source": "来源",
         "sources": "来源",
-        "state.broken": "配置有误，无法使用",
-        "state.failing": "抓取失败",
-        "state.gone": "已永久下线",
-        "state.new": "尚未抓取",
-        "state.ok": "正常",
-        "state.paused": "已暂停",
-        "state.stale": "异常沉默",
         "since": "自",
         "never": "从未",
         "subscribe": "订阅",
@@ -108,6 +95,25 @@ _CHINESE: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 
+_HEALTH: Final[Mapping[Health, tuple[str, str]]] = MappingProxyType(
+    {
+        Health.OK: ("ok", "正常"),
+        Health.FAILING: ("failing", "失败"),
+        Health.STALE: ("silent", "沉默"),
+        Health.GONE: ("gone", "已下线"),
+        Health.PAUSED: ("paused", "已暂停"),
+        Health.BROKEN: ("misconfigured", "配置有误"),
+        Health.NEW: ("not polled yet", "尚未抓取"),
+    }
+)
+
+
+def health_text(health: Health, *, is_chinese: bool) -> str:
+    """Return what the health of a source is called."""
+    english, chinese = _HEALTH[health]
+    return chinese if is_chinese else english
+
+
 class Words:
     """The words and dates of one site. Dates are in its time zone."""
 
@@ -116,9 +122,9 @@ class Words:
         self._zone = zone
         self.texts = _CHINESE if self._is_chinese else _ENGLISH
 
-    def state(self, word: str) -> str:
-        """Return what the state of a source is called; an unknown one by itself."""
-        return self.texts.get(f"state.{word}", word)
+    def state(self, health: Health) -> str:
+        """Return what the health of a source is called."""
+        return health_text(health, is_chinese=self._is_chinese)
 
     def local(self, instant: datetime) -> datetime:
         """Return an instant in the zone of the site; at the edges of the calendar in UTC."""

@@ -11,45 +11,84 @@ from typing import Final
 from feedhub.model.item import Item, StoredItem
 from feedhub.model.output import OutputFeed, OutputView, Site
 from feedhub.model.report import HealthEvent, SourceCounts, SourceStatus
-from feedhub.model.source import Source, SourceState
-from feedhub.rules.pacing import asked_url
+from feedhub.model.source import Health, Source, SourceState
+from feedhub.rules.pacing import is_gone
+from feedhub.rules.requests import asked_url
 from feedhub.rules.select import EPOCH
 
-_MINUTE: Final = 60
-_HOUR: Final = 60 * _MINUTE
-_DAY: Final = 24 * _HOUR
+_NOT_POLLED: Final = frozenset({Health.PAUSED, Health.GONE, Health.BROKEN})
+# One failed poll passes by itself; the health feed tells of a source that goes on failing.
+_FAILURES_REPORTED: Final = 3
+_REPORTED: Final = frozenset({Health.OK, Health.FAILING, Health.GONE, Health.STALE})
+_DEAD: Final = frozenset({Health.FAILING, Health.GONE})
 
 
-def span(seconds: float) -> str:
-    """Return a length of time in its largest sensible unit: ``40 s``, ``12 min``, ``3 h``, ``5 days``."""
-    seconds = abs(seconds)
-    if seconds < _MINUTE:
-        return f"{seconds:.0f} s"
-    if seconds < 90 * _MINUTE:
-        return f"{seconds / _MINUTE:.0f} min"
-    if seconds < 2 * _DAY:
-        return f"{seconds / _HOUR:.0f} h"
-    return f"{seconds / _DAY:.0f} days"
+def source_status(
+    source: Source, state: SourceState | None, counts: SourceCounts | None, now: datetime
+) -> SourceStatus:
+    """Describe one source at ``now`` from its configuration, what is remembered of it, and what it gave."""
+    state = state or SourceState(name=source.name)
+    health, reason = health_of(source, state, now)
+    in_seconds = (state.next_poll_at - now).total_seconds() if state.next_poll_at else None
+    return SourceStatus(
+        name=source.name,
+        url=source.url,
+        state=health,
+        reason=reason,
+        current_url=asked_url(source, state),
+        next_poll_in=None if health in _NOT_POLLED else in_seconds,
+        last_success=state.last_success_at,
+        last_error=state.last_error,
+        http_status=state.http_status,
+        items=counts.items if counts else 0,
+        items_per_day=counts.items_per_day if counts else 0.0,
+        failures=state.failures,
+        warnings=state.warnings,
+    )
 
 
-def frequency(per_day: float) -> str:
-    """Return a rate as people say it: ``8 a day``, ``3 a week``, ``1 a month``."""
-    for days, unit in ((1, "day"), (7, "week"), (30, "month")):
-        if per_day * days >= 1:
-            return f"{per_day * days:.0f} a {unit}"
-    return "less than 1 a month"
+def health_of(source: Source, state: SourceState, now: datetime) -> tuple[Health, str]:
+    """Return the health of a source and the reason in words; "" when there is nothing to say."""
+    if source.broken:
+        return Health.BROKEN, source.broken
+    if source.paused:
+        return Health.PAUSED, "paused in the configuration"
+    if is_gone(source, state):
+        return Health.GONE, (
+            f"the server says that this feed is gone for good; its items stay. To try again: feedhub poll {source.name}"
+        )
+    if state.failures:
+        return Health.FAILING, f"{state.last_error} ({_attempts(state, now)})"
+    if state.last_success_at is None and not state.gone:
+        return Health.NEW, state.last_error or "not polled yet"
+    silence = silent_for(source, state, now)
+    notes = ("; ".join(state.warnings),) if state.warnings else ()
+    if silence is not None:
+        rate = usual_rate(state)
+        usual = f", usually {rate_text(rate)}" if rate else ""
+        return Health.STALE, "; ".join((f"no new item for {duration_text(silence.total_seconds())}{usual}", *notes))
+    if state.last_error:
+        notes = (state.last_error, *notes)
+    return Health.OK, "; ".join(notes)
+
+
+def _attempts(state: SourceState, now: datetime) -> str:
+    times = "once" if state.failures == 1 else f"{state.failures} times in a row"
+    since = state.failing_since
+    lasting = f", for {duration_text((now - since).total_seconds())}" if since and state.failures > 1 else ""
+    return f"failed {times}{lasting}"
 
 
 _MEMORY_DAYS: Final = 14.0
 _LEAST_DAYS: Final = 2.0
 _ONE_DAY: Final = timedelta(days=1)
 
-# A weekend and a day are no silence; neither are ten times the usual pause.
+# A source may pause for a long weekend, or for ten times its usual pause, without being called silent.
 _SHORTEST_SILENCE: Final = timedelta(days=4)
 _USUAL_PAUSES: Final = 12
 
 
-def with_news(state: SourceState, new: int, now: datetime) -> SourceState:
+def with_new_items(state: SourceState, new: int, now: datetime) -> SourceState:
     """Return the state after a successful poll that brought ``new`` items never seen before.
 
     What the first poll finds says nothing about the rhythm: it is everything the source still offers.
@@ -74,138 +113,61 @@ def usual_rate(state: SourceState) -> float | None:
 
 
 def silent_for(source: Source, state: SourceState, now: datetime) -> timedelta | None:
-    """Return how long a source has brought nothing, if that is longer than its rhythm or ``stale_after`` allows."""
+    """Return how long a source has brought nothing new, if its rhythm or ``stale_after`` does not allow that."""
     last = state.last_new_at or state.first_success_at
-    if last is None or now - last <= _allowed(source, state):
+    if last is None or now - last <= _allowed_silence(source, state):
         return None
     return now - last
 
 
-def _allowed(source: Source, state: SourceState) -> timedelta:
+def _allowed_silence(source: Source, state: SourceState) -> timedelta:
     if source.stale_after is not None:
         return timedelta.max if math.isinf(source.stale_after) else timedelta(seconds=source.stale_after)
     rate = usual_rate(state)
     return timedelta.max if rate is None else max(_SHORTEST_SILENCE, min(_USUAL_PAUSES / rate, 3_650) * _ONE_DAY)
 
 
-# One failed poll is weather. What is told of is what does not pass.
-_FAILURES_TOLD: Final = 3
-_DEAD: Final = frozenset({"failing", "gone"})
-
-
-def source_status(
-    source: Source, state: SourceState | None, counts: SourceCounts | None, now: datetime
-) -> SourceStatus:
-    """Describe one source at ``now`` from its configuration, what is remembered of it, and what it gave."""
-    state = state or SourceState(name=source.name)
-    word, reason = health(source, state, now)
-    stopped = word in ("paused", "gone", "broken")
-    return SourceStatus(
-        name=source.name,
-        url=source.url,
-        state=word,
-        reason=reason,
-        current_url=asked_url(source, state),
-        next_poll_in=None if stopped or not state.next_poll_at else (state.next_poll_at - now).total_seconds(),
-        last_success=state.last_success_at,
-        last_error=state.last_error,
-        http_status=state.http_status,
-        items=counts.items if counts else 0,
-        items_per_day=counts.items_per_day if counts else 0.0,
-        failures=state.failures,
-        warnings=state.warnings,
-    )
-
-
-def is_due(source: Source, state: SourceState | None, now: datetime) -> bool:
-    """Tell whether a source is to be polled: never polled, or its time has come; not when paused or gone."""
-    if source.broken:
-        return True
-    if source.paused or (state and is_gone(source, state)):
-        return False
-    return state is None or state.next_poll_at is None or state.next_poll_at <= now
-
-
-def is_gone(source: Source, state: SourceState) -> bool:
-    """Tell whether the server said 410 at the address that is configured now; another address begins anew."""
-    return state.gone and state.configured_url in (None, source.url)
-
-
-def health(source: Source, state: SourceState, now: datetime) -> tuple[str, str]:
-    """Return the state of health and the reason in words; "" when there is nothing to say."""
-    if source.broken:
-        return "broken", source.broken
-    if source.paused:
-        return "paused", "paused in the configuration"
-    if is_gone(source, state):
-        return "gone", (
-            f"the server says that this feed is gone for good; its items stay. To try again: feedhub poll {source.name}"
-        )
-    if state.failures:
-        return "failing", f"{state.last_error} ({_attempts(state, now)})"
-    if state.last_success_at is None and not state.gone:
-        return "new", state.last_error or "not polled yet"
-    silence = silent_for(source, state, now)
-    notes = ("; ".join(state.warnings),) if state.warnings else ()
-    if silence is not None:
-        rate = usual_rate(state)
-        usual = f", usually {frequency(rate)}" if rate else ""
-        return "stale", "; ".join((f"no new item for {span(silence.total_seconds())}{usual}", *notes))
-    if state.last_error:
-        notes = (state.last_error, *notes)
-    return "ok", "; ".join(notes)
-
-
-def _attempts(state: SourceState, now: datetime) -> str:
-    times = "once" if state.failures == 1 else f"{state.failures} times in a row"
-    since = state.failing_since
-    lasting = f", for {span((now - since).total_seconds())}" if since and state.failures > 1 else ""
-    return f"failed {times}{lasting}"
-
-
-def told_of(
+def health_events(
     before: SourceState, after: SourceState, source: Source, now: datetime
 ) -> tuple[SourceState, tuple[HealthEvent, ...]]:
-    """Return the state with what is told of, and what there is to tell after a poll."""
-    word, reason = health(source, after, now)
-    events = [HealthEvent(at=now, source=source.name, kind=kind, text=text) for kind, text in _moves(before, after)]
-    kind = _kind(before, after, word)
-    if kind is None:
+    """Return what a poll changed that is worth telling, and the state that remembers what was told."""
+    health, reason = health_of(source, after, now)
+    events = [HealthEvent(at=now, source=source.name, kind="moved", text=text) for text in _moves(before, after)]
+    if not _is_worth_telling(before, after, health):
         return after, tuple(events)
-    text = _revival(before, after, now) if kind in ("recovered", "revived") else reason
+    kind, text = health.value, reason
+    if health is Health.OK:
+        kind = "recovered" if before.reported_health in _DEAD else "revived"
+        text = _recovery(before, now)
     events.append(HealthEvent(at=now, source=source.name, kind=kind, text=text))
-    return replace(after, told=word), tuple(events)
+    return replace(after, reported_health=health), tuple(events)
 
 
-def _kind(before: SourceState, after: SourceState, word: str) -> str | None:
-    if word == "failing" and after.failures < _FAILURES_TOLD:
-        return None
-    if word == before.told or word not in ("ok", "failing", "gone", "stale"):
-        return None
-    if word != "ok":
-        return word
-    return "recovered" if before.told in _DEAD else "revived"
+def _is_worth_telling(before: SourceState, after: SourceState, health: Health) -> bool:
+    if health is Health.FAILING and after.failures < _FAILURES_REPORTED:
+        return False
+    return health in _REPORTED and health is not before.reported_health
 
 
-def _moves(before: SourceState, after: SourceState) -> Iterator[tuple[str, str]]:
+def _moves(before: SourceState, after: SourceState) -> Iterator[str]:
     if after.moved_to == before.moved_to:
         return
     if after.moved_to:
-        yield "moved", f"moved for good to {after.moved_to}; put that address into the configuration"
+        yield f"moved for good to {after.moved_to}; put that address into the configuration"
     else:
-        yield "moved", f"{before.moved_to} does not work any more; the configured address is asked again"
+        yield f"{before.moved_to} does not work any more; the configured address is asked again"
 
 
-def _revival(before: SourceState, after: SourceState, now: datetime) -> str:
-    if before.told in _DEAD:
+def _recovery(before: SourceState, now: datetime) -> str:
+    if before.reported_health in _DEAD:
         since = before.failing_since
-        return f"works again after {span((now - since).total_seconds())}" if since else "works again"
+        return f"works again after {duration_text((now - since).total_seconds())}" if since else "works again"
     last = before.last_new_at or before.first_success_at
-    return f"brings items again after {span((now - last).total_seconds())}" if last else "brings items again"
+    return f"brings items again after {duration_text((now - last).total_seconds())}" if last else "brings items again"
 
 
-HEALTH: Final = "health"
-ENTRIES: Final = 100
+HEALTH_SLUG: Final = "health"
+HEALTH_ENTRIES: Final = 100
 
 _HEADLINES: Final = {
     "failing": "{} fails",
@@ -223,10 +185,10 @@ def health_view(site: Site, events: Sequence[HealthEvent], *, hub: str | None = 
     return OutputView(
         site=site,
         feed=OutputFeed(
-            slug=HEALTH,
+            slug=HEALTH_SLUG,
             title=f"{site.title}: health of the sources",
             description="Sources that failed, recovered, fell silent, moved or are gone.",
-            entries=ENTRIES,
+            entries=HEALTH_ENTRIES,
         ),
         items=items,
         updated_at=max((item.updated_at for item in items), default=EPOCH),
@@ -248,8 +210,7 @@ def _item(site: Site, event: HealthEvent) -> StoredItem:
     )
 
 
-_INTERVALS: Final = 3
-_STOPPED: Final = frozenset({"paused", "gone", "broken"})
+_MISSED_INTERVALS: Final = 3
 
 
 def complaints(
@@ -257,19 +218,19 @@ def complaints(
 ) -> tuple[str, ...]:
     """Return what is wrong with polling as a whole, in words; () when it goes on.
 
-    ``every`` is the default interval in seconds. One failing source is that source's affair. Nothing is wrong before
-    the first poll.
+    ``every`` is the default interval in seconds. One source that fails among others is no fault of polling, and
+    nothing is wrong before the first poll.
     """
-    words = {source.name: source_status(source, states.get(source.name), None, now).state for source in sources}
+    known = [(source, states[source.name]) for source in sources if source.name in states]
     polled = [
-        (word, state)
-        for name, word in words.items()
-        if word not in _STOPPED and (state := states.get(name)) and state.last_poll_at
+        (health, state)
+        for source, state in known
+        if state.last_poll_at and (health := health_of(source, state, now)[0]) not in _NOT_POLLED
     ]
     if not polled:
         return ()
     found = []
-    if all(word == "failing" for word, _ in polled):
+    if all(health is Health.FAILING for health, _ in polled):
         found.append("every source fails" if len(polled) > 1 else "the only source fails")
     standstill = _standstill([state for _, state in polled], timedelta(seconds=every), now)
     return (*found, standstill) if standstill else tuple(found)
@@ -279,10 +240,35 @@ def _standstill(states: Sequence[SourceState], every: timedelta, now: datetime) 
     """Say that nothing is polled any more, although the next poll should have come long ago."""
     last = max(state.last_poll_at for state in states if state.last_poll_at)
     due = min((state.next_poll_at for state in states if state.next_poll_at), default=now)
-    if now - last <= _INTERVALS * max(due - last, every) or due >= now:
+    if now - last <= _MISSED_INTERVALS * max(due - last, every) or due >= now:
         return None
     return f"no poll for {_minutes(now - last)} min; the next was due {_minutes(now - due)} min ago"
 
 
-def _minutes(span: timedelta) -> int:
-    return round(span.total_seconds() / 60)
+def _minutes(duration: timedelta) -> int:
+    return round(duration.total_seconds() / 60)
+
+
+_MINUTE: Final = 60
+_HOUR: Final = 60 * _MINUTE
+_DAY: Final = 24 * _HOUR
+
+
+def duration_text(seconds: float) -> str:
+    """Return a length of time in its largest sensible unit: ``40 s``, ``12 min``, ``3 h``, ``5 days``."""
+    seconds = abs(seconds)
+    if seconds < _MINUTE:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * _MINUTE:
+        return f"{seconds / _MINUTE:.0f} min"
+    if seconds < 2 * _DAY:
+        return f"{seconds / _HOUR:.0f} h"
+    return f"{seconds / _DAY:.0f} days"
+
+
+def rate_text(per_day: float) -> str:
+    """Return a rate as people say it: ``8 a day``, ``3 a week``, ``1 a month``."""
+    for days, unit in ((1, "day"), (7, "week"), (30, "month")):
+        if per_day * days >= 1:
+            return f"{per_day * days:.0f} a {unit}"
+    return "less than 1 a month"

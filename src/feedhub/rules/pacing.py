@@ -1,7 +1,7 @@
-"""When a source is polled next, at which address, and how politely (SPEC §7, §8)."""
+"""When a source is polled next, how politely its host is treated, and when nobody can be reached (SPEC §7, §8)."""
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
@@ -10,60 +10,9 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from feedhub.errors import PollError, UnreachableError
-from feedhub.model.document import Freshness, Redirect, Request
+from feedhub.model.document import Freshness
 from feedhub.model.source import PollSettings, Source, SourceState
 from feedhub.rules.urls import ascii_host
-
-
-def host_key(url: str, settings: PollSettings) -> str:
-    """Return what limits are counted by: the pattern of the first group that the host is in, else the host.
-
-    The host is in lower case, in ASCII, without port and trailing dot; "" for what has no host, such as a file.
-    """
-    return group_key(host_name(url), settings)
-
-
-@lru_cache(maxsize=1024)  # a poll asks for its host several times
-def host_name(url: str) -> str:
-    """Return the host of an address as it is counted, "" for what has none."""
-    try:
-        parts = urlsplit(url)
-        return "" if parts.scheme == "file" else ascii_host(parts.hostname or "")
-    except ValueError:
-        return ""
-
-
-def group_key(host: str, settings: PollSettings) -> str:
-    """Return ``host_key`` of any address on a host that ``host_name`` gave."""
-    if not host or not settings.host_groups:
-        return host
-    # Patterns may be written in either form of an international name.
-    names = (host, _in_letters(host))
-    for group in settings.host_groups:
-        if any(fnmatchcase(name, group.pattern.lower()) for name in names):
-            return group.pattern
-    return host
-
-
-def host_pace(key: str, settings: PollSettings) -> tuple[int, float]:
-    """Return how many requests at a time, and how many seconds apart, for a key that ``host_key`` gave."""
-    for group in settings.host_groups:
-        if group.pattern == key:
-            return group.concurrent, group.gap
-    return settings.host_concurrent, settings.host_gap
-
-
-def most_concurrent(settings: PollSettings) -> int:
-    """Return the largest number of requests at a time that any host may get."""
-    return max(settings.host_concurrent, *(group.concurrent for group in settings.host_groups), 1)
-
-
-def _in_letters(name: str) -> str:
-    try:
-        return name.encode().decode("idna")
-    except UnicodeError:
-        return name
-
 
 # Aims at about three polls per expected item, as a reader that looks a little more often than it is rewarded.
 _POLLS_PER_ITEM: Final = 3
@@ -166,52 +115,68 @@ def _clamped(seconds: float, settings: PollSettings) -> float:
     return min(max(seconds, settings.min), settings.max)
 
 
-PERMANENT: Final = frozenset({301, 308})
-SIGHTINGS: Final = 3
-_FAILURES_BELIEVED: Final = 3
+def is_due(source: Source, state: SourceState | None, now: datetime) -> bool:
+    """Tell whether a source is to be polled: never polled, or its time has come; not when paused or gone."""
+    if source.broken:
+        return True
+    if source.paused or (state and is_gone(source, state)):
+        return False
+    return state is None or state.next_poll_at is None or state.next_poll_at <= now
 
 
-def asked_url(source: Source, state: SourceState) -> str:
-    """Return the address that is asked for a source: where it moved to, unless its configuration changed since."""
-    return state.moved_to if state.moved_to and state.configured_url == source.url else source.url
+def is_gone(source: Source, state: SourceState) -> bool:
+    """Tell whether the server said 410 at the address that is configured now; another address begins anew."""
+    return state.gone and state.configured_url in (None, source.url)
 
 
-def redirected_request(request: Request, source: Source, state: SourceState) -> Request:
-    """Return the request, at the address a source moved to. Credentials stay with the configured origin."""
-    url = asked_url(source, state)
-    # An address with placeholders, a POST or a file cannot be said to have moved.
-    if url == source.url or request.url != source.url or request.method != "GET":
-        return request
-    return replace(request, url=url, origin=source.url)
+def host_key(url: str, settings: PollSettings) -> str:
+    """Return what limits are counted by: the pattern of the first group that the host is in, else the host.
+
+    The host is in lower case, in ASCII, without port and trailing dot; "" for what has no host, such as a file.
+    """
+    return group_key(host_name(url), settings)
 
 
-def after_success(state: SourceState, asked: str, redirects: Sequence[Redirect]) -> SourceState:
-    """Return the state after a poll that gave a feed: the third sighting of one target in a row is believed."""
-    target = permanent_target(redirects)
-    if target is None or target == asked:
-        return replace(state, move_target=None, move_sightings=0)
-    sightings = state.move_sightings + 1 if target == state.move_target else 1
-    if sightings < SIGHTINGS:
-        return replace(state, move_target=target, move_sightings=sightings)
-    return replace(state, moved_to=target, move_target=None, move_sightings=0)
+@lru_cache(maxsize=1024)  # a poll asks for its host several times
+def host_name(url: str) -> str:
+    """Return the host of an address as it is counted, "" for what has none."""
+    try:
+        parts = urlsplit(url)
+        return "" if parts.scheme == "file" else ascii_host(parts.hostname or "")
+    except ValueError:
+        return ""
 
 
-def after_failure(state: SourceState) -> SourceState:
-    """Return the state after a failed poll: the row is broken, and a new address that fails is given up again."""
-    state = replace(state, move_target=None, move_sightings=0)
-    if state.moved_to and (state.failures >= _FAILURES_BELIEVED or state.gone):
-        return replace(state, moved_to=None, gone=False)
-    return state
+def group_key(host: str, settings: PollSettings) -> str:
+    """Return ``host_key`` of any address on a host that ``host_name`` gave."""
+    if not host or not settings.host_groups:
+        return host
+    # Patterns may be written in either form of an international name.
+    names = (host, _in_letters(host))
+    for group in settings.host_groups:
+        if any(fnmatchcase(name, group.pattern.lower()) for name in names):
+            return group.pattern
+    return host
 
 
-def permanent_target(redirects: Sequence[Redirect]) -> str | None:
-    """Return where the unbroken run of permanent redirects leads that begins at the asked address."""
-    target = None
-    for redirect in redirects:
-        if redirect.status not in PERMANENT:
-            break
-        target = redirect.url
-    return target if target and urlsplit(target).scheme in ("http", "https") else None
+def host_pace(key: str, settings: PollSettings) -> tuple[int, float]:
+    """Return how many requests at a time, and how many seconds apart, for a key that ``host_key`` gave."""
+    for group in settings.host_groups:
+        if group.pattern == key:
+            return group.concurrent, group.gap
+    return settings.host_concurrent, settings.host_gap
+
+
+def most_concurrent(settings: PollSettings) -> int:
+    """Return the largest number of requests at a time that any host may get."""
+    return max(settings.host_concurrent, *(group.concurrent for group in settings.host_groups), 1)
+
+
+def _in_letters(name: str) -> str:
+    try:
+        return name.encode().decode("idna")
+    except UnicodeError:
+        return name
 
 
 _FEWEST_HOSTS: Final = 3

@@ -1,15 +1,15 @@
 """What is asked of a source: the first page of its list, the next ones, and the second request of a new item."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
 from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit, urlunsplit
 
-from feedhub.model.document import Document, Request, Validators
+from feedhub.model.document import Document, Redirect, Request, Validators
 from feedhub.model.item import ParsedFeed, ParsedItem
-from feedhub.model.source import DetailMap, PageMap, Source
+from feedhub.model.source import DetailMap, PageMap, Source, SourceState
 from feedhub.rules.mapping import filled
 from feedhub.rules.urls import is_web_url
 
@@ -125,3 +125,51 @@ def _joined(base: str, url: str) -> str | None:
     except ValueError:
         return None
     return address if is_web_url(address) else None
+
+
+_PERMANENT: Final = frozenset({301, 308})
+_SIGHTINGS_BELIEVED: Final = 3
+_FAILURES_BELIEVED: Final = 3
+
+
+def asked_url(source: Source, state: SourceState) -> str:
+    """Return the address that is asked for a source: where it moved to, unless its configuration changed since."""
+    return state.moved_to if state.moved_to and state.configured_url == source.url else source.url
+
+
+def redirected_request(request: Request, source: Source, state: SourceState) -> Request:
+    """Return the request, at the address a source moved to. Credentials stay with the configured origin."""
+    url = asked_url(source, state)
+    # An address with placeholders, a POST or a file cannot be said to have moved.
+    if url == source.url or request.url != source.url or request.method != "GET":
+        return request
+    return replace(request, url=url, origin=source.url)
+
+
+def move_after_success(state: SourceState, asked: str, redirects: Sequence[Redirect]) -> SourceState:
+    """Return the state after a poll that gave a feed: the third sighting of one target in a row is believed."""
+    target = permanent_target(redirects)
+    if target is None or target == asked:
+        return replace(state, move_target=None, move_sightings=0)
+    sightings = state.move_sightings + 1 if target == state.move_target else 1
+    if sightings < _SIGHTINGS_BELIEVED:
+        return replace(state, move_target=target, move_sightings=sightings)
+    return replace(state, moved_to=target, move_target=None, move_sightings=0)
+
+
+def move_after_failure(state: SourceState) -> SourceState:
+    """Return the state after a failed poll: the row is broken, and a new address that fails is given up again."""
+    state = replace(state, move_target=None, move_sightings=0)
+    if state.moved_to and (state.failures >= _FAILURES_BELIEVED or state.gone):
+        return replace(state, moved_to=None, gone=False)
+    return state
+
+
+def permanent_target(redirects: Sequence[Redirect]) -> str | None:
+    """Return where the unbroken run of permanent redirects leads that begins at the asked address."""
+    target = None
+    for redirect in redirects:
+        if redirect.status not in _PERMANENT:
+            break
+        target = redirect.url
+    return target if target and urlsplit(target).scheme in ("http", "https") else None

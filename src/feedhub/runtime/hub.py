@@ -27,8 +27,8 @@ from feedhub.pipeline.fetch import FetchContext, Fetched, fetch_source
 from feedhub.pipeline.ingest import IngestContext
 from feedhub.pipeline.maintenance import prune, refile
 from feedhub.ports.store import Store
-from feedhub.rules.health import is_due, source_status
-from feedhub.rules.pacing import first_poll_at, host_key, replanned_at, usual_interval
+from feedhub.rules.health import source_status
+from feedhub.rules.pacing import first_poll_at, host_key, is_due, replanned_at, usual_interval
 from feedhub.runtime.plugins import Signers
 from feedhub.runtime.poller import Ingester, poll_all
 from feedhub.store.sql import open_store

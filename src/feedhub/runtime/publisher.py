@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from feedhub.errors import PublishError, StoreError
 from feedhub.model.report import PublishReport
 from feedhub.model.settings import Settings
-from feedhub.model.source import SourceState
+from feedhub.model.source import Health, SourceState
 from feedhub.pipeline.outputs import PublishContext
 from feedhub.pipeline.publish import publish, publish_health
 from feedhub.ports.publishing import PageRenderer
@@ -19,7 +19,7 @@ from feedhub.publish.entry import EntryTexts
 from feedhub.publish.files import FolderWriter
 from feedhub.publish.formats import ATOM_FORMAT, FormatRenderer, renderers
 from feedhub.publish.index import FeedIndex
-from feedhub.rules.health import health
+from feedhub.rules.health import health_of
 
 if TYPE_CHECKING:
     from feedhub.pipeline.posts import PostPress
@@ -72,11 +72,11 @@ class OutputPublisher:
             parts.append(publish_posts(store, self._settings, self._posts, now=now, everything=everything))
         return _summed(parts)
 
-    def _health(self, store: Store, now: datetime) -> dict[str, str]:
-        """Return the state of every source in one word, by name."""
+    def _health(self, store: Store, now: datetime) -> dict[str, Health]:
+        """Return the health of every source, by name."""
         states = {state.name: state for state in store.states()}
         return {
-            source.name: health(source, states.get(source.name, SourceState(name=source.name)), now)[0]
+            source.name: health_of(source, states.get(source.name, SourceState(name=source.name)), now)[0]
             for source in self._settings.sources
         }
 

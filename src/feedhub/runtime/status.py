@@ -9,7 +9,7 @@ from feedhub.errors import StoreError
 from feedhub.model.report import HubStatus, SearchHit, SourceStatus
 from feedhub.model.settings import Settings
 from feedhub.ports.store import Store
-from feedhub.rules.health import complaints, span
+from feedhub.rules.health import complaints, duration_text
 from feedhub.runtime.hub import Hub
 
 
@@ -33,7 +33,7 @@ def _source_json(source: SourceStatus) -> dict[str, Any]:
     return {
         "name": source.name,
         "url": source.url,
-        "state": source.state,
+        "state": source.state.value,
         "reason": source.reason,
         "current_url": source.current_url,
         "next_poll_in": None if source.next_poll_in is None else round(source.next_poll_in, 3),
@@ -176,4 +176,5 @@ def fault(hub: Hub) -> str | None:
     # While the network is down few are tried, and the others grow overdue: that is no fault of the daemon.
     if due is None or now - due < _STUCK or (polled and now - max(polled) < _STUCK):
         return None
-    return f"a daemon runs, but the source that is due has been waiting for {span((now - due).total_seconds())}"
+    waiting = duration_text((now - due).total_seconds())
+    return f"a daemon runs, but the source that is due has been waiting for {waiting}"

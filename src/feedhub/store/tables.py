@@ -19,7 +19,7 @@ from sqlalchemy.types import TypeDecorator
 
 from feedhub.model.document import Validators
 from feedhub.model.item import Enclosure, Item, Person
-from feedhub.model.source import SourceState
+from feedhub.model.source import Health, SourceState
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -234,7 +234,7 @@ _STATE = tuple(
     field.name
     for field in fields(SourceState)
     if field.name not in _STATE_IN_COLUMNS and not field.name.endswith("_at")
-    if field.name not in {"validators", "warnings", "failing_since"}
+    if field.name not in {"validators", "warnings", "failing_since", "reported_health"}
 )
 _STATE_INSTANTS = ("first_success_at", "last_new_at", "failing_since")
 
@@ -279,6 +279,7 @@ def encode_state(state: SourceState) -> str:
     data |= {name: at.isoformat() for name in _STATE_INSTANTS if (at := getattr(state, name))}
     data["validators"] = _present(state.validators, ("etag", "last_modified"))
     data["warnings"] = state.warnings
+    data["told"] = state.reported_health.value
     return _dump(data)
 
 
@@ -291,6 +292,7 @@ def decode_state(text: str, **columns: Any) -> SourceState:
         **columns,
         validators=Validators(**_known(data.get("validators", {}), ("etag", "last_modified"))),
         warnings=tuple(data.get("warnings", ())),
+        reported_health=next((health for health in Health if health.value == data.get("told")), Health.OK),
     )
 
 

@@ -22,6 +22,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from feedhub.errors import FeedhubError, StoreError
 from feedhub.model.report import HubStatus
+from feedhub.model.source import Health
 from feedhub.publish.addresses import SEARCH_FEED, SEARCH_PAGE
 from feedhub.publish.formats import ATOM_FORMAT
 from feedhub.publish.page_template import built_in
@@ -54,7 +55,7 @@ _SOURCE: Final = _object(
     {
         "name": _TEXT,
         "url": {**_TEXT, "description": "Address in the configuration."},
-        "state": {**_TEXT, "description": "ok, failing, stale, gone, paused, broken, or new."},
+        "state": {**_TEXT, "description": ", ".join(health.value for health in Health)},
         "reason": {**_TEXT, "description": "Why it is not ok, in words."},
         "current_url": {"type": ["string", "null"], "description": "Address that is asked."},
         "next_poll_in": {"type": ["number", "null"], "description": "Seconds; negative when overdue."},

@@ -13,9 +13,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from feedhub.model.report import HubStatus, SearchHit, SourceStatus
 from feedhub.model.settings import Settings
+from feedhub.model.source import Health
 from feedhub.publish.addresses import SEARCH_FEED, SEARCH_PAGE, feed_path
 from feedhub.publish.entry import safe_line, safe_url
 from feedhub.publish.formats import BUILT_IN
+from feedhub.publish.page_template import health_text
 from feedhub.rules.select import ALL
 from feedhub.rules.text import marked
 from feedhub.rules.urls import public_url
@@ -89,13 +91,6 @@ _ENGLISH: Final[Mapping[str, str]] = MappingProxyType(
         "source": "Source",
         "sources": "Sources",
         "state": "State",
-        "state.broken": "misconfigured",
-        "state.failing": "failing",
-        "state.gone": "gone",
-        "state.new": "not polled yet",
-        "state.ok": "ok",
-        "state.paused": "paused",
-        "state.stale": "silent",
         "status": "Status",
         "too_long": "The query was cut to {} characters.",
         "untitled": "Untitled",
@@ -142,13 +137,6 @@ _CHINESE: Final[Mapping[str, str]] = MappingProxyType(
         "source": "来源",
         "sources": "来源",
         "state": "状态",
-        "state.broken": "配置有误",
-        "state.failing": "失败",
-        "state.gone": "已下线",
-        "state.new": "尚未抓取",
-        "state.ok": "正常",
-        "state.paused": "已暂停",
-        "state.stale": "沉默",
         "status": "状态",
         "too_long": "搜索词已截短为 {} 个字符。",
         "untitled": "无标题",
@@ -167,9 +155,9 @@ class Words:
         self.language = "zh-CN" if self._is_chinese else "en"
         self.texts = _CHINESE if self._is_chinese else _ENGLISH
 
-    def state(self, word: str) -> str:
-        """Return what the state of a source is called; an unknown one by itself."""
-        return self.texts.get(f"state.{word}", word)
+    def state(self, health: Health) -> str:
+        """Return what the health of a source is called, as on the page of the sources."""
+        return health_text(health, is_chinese=self._is_chinese)
 
     def results(self, total: int, most: int) -> str:
         """Return how many results there are."""
@@ -218,8 +206,8 @@ HITS: Final = 20
 LAST_PAGE: Final = 10
 _MOST_ROWS: Final = 500
 _NAMES: Final = {"atom": "Atom", "rss": "RSS", "json": "JSON"}
-_STATES: Final = ("failing", "broken", "gone", "stale", "new", "ok", "paused")
-_TROUBLE: Final = frozenset({"failing", "broken", "gone", "stale"})
+_TROUBLE: Final = (Health.FAILING, Health.BROKEN, Health.GONE, Health.STALE)
+_WORST_FIRST: Final = (*_TROUBLE, Health.NEW, Health.OK, Health.PAUSED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,7 +279,7 @@ class Pages:
         words = _words(settings)
         masked = Masker()
         masked.hide(settings.secrets)
-        sources = sorted(status.sources, key=lambda source: _rank(source.state))
+        sources = sorted(status.sources, key=lambda source: _WORST_FIRST.index(source.state))
         values = {
             "complaints": [masked(each) for each in complaints],
             "has_trouble": any(source.state in _TROUBLE for source in sources),
@@ -383,14 +371,12 @@ def _item_page(hit: SearchHit, settings: Settings) -> str | None:
     return _if_published(settings, f"{folder}/{digits}.html") or _if_published(settings, f"{folder}/{digits[:8]}.html")
 
 
-def _rank(state: str) -> int:
-    return _STATES.index(state) if state in _STATES else 0
-
-
 def _tally(sources: Sequence[SourceStatus], words: Words) -> list[dict[str, str]]:
     states = dict.fromkeys(source.state for source in sources)
     counts = {state: sum(source.state == state for source in sources) for state in states}
-    return [{"state": state, "word": words.state(state), "number": f"{count:,}"} for state, count in counts.items()]
+    return [
+        {"state": state.value, "word": words.state(state), "number": f"{count:,}"} for state, count in counts.items()
+    ]
 
 
 def _row(
@@ -403,7 +389,7 @@ def _row(
     return {
         "name": safe_line(masked(source.name)),
         "link": safe_url(public_url(source.url, settings.secrets)),
-        "state": source.state,
+        "state": source.state.value,
         "word": words.state(source.state),
         "reason": safe_line(masked("; ".join(note for note in notes if note))),
         "count": f"{source.items:,}",

@@ -15,10 +15,10 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from feedhub.model.report import HubStatus, Outcome
+from feedhub.model.source import Health
 from feedhub.runtime.metrics import BOUNDS, Counted
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-_STATES = ("ok", "failing", "stale", "gone", "paused", "broken", "new")
 
 
 def exposition(status: HubStatus, items: int, counted: Counted | None, complaints: int) -> bytes:
@@ -41,8 +41,8 @@ def _stored(status: HubStatus, items: int, complaints: int) -> Iterator[Metric]:
     yield InfoMetricFamily("feedhub", "This feedhub.", value={"version": version("feedhub")})
     states = Counter(source.state for source in status.sources)
     sources = GaugeMetricFamily("feedhub_sources", "Configured sources by state.", labels=["state"])
-    for state in dict.fromkeys((*_STATES, *sorted(states))):
-        sources.add_metric([state], states[state])
+    for state in Health:
+        sources.add_metric([state.value], states[state])
     yield sources
     yield GaugeMetricFamily("feedhub_items", "Items in the store.", value=items)
     yield GaugeMetricFamily("feedhub_categories", "Categories.", value=len(status.categories))

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from feedhub.cli.session import Session, command, exit_code
+from feedhub.cli.main import Session, command, exit_code
 from feedhub.errors import ConfigError, FeedhubError
 
 

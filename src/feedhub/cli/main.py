@@ -1,53 +1,157 @@
-"""The command line (SPEC §2): the list of commands, and the one place where errors become a line and an exit code."""
+"""One run of a command: the options that all commands share, the settings, and how errors become exit codes."""
 
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from inspect import Parameter, Signature, signature
 from io import TextIOWrapper
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from feedhub.cli import commands, daemon
-from feedhub.cli.session import (
-    DONE,
-    IN_PART,
-    INTERRUPTED,
-    MISUSED,
-    ConfigOption,
-    Session,
-    SetOption,
-    VerboseOption,
-    exit_code,
-)
-from feedhub.errors import ConfigError, FeedhubError
-from feedhub.runtime.logs import one_line, printable
+from feedhub.errors import ConfigError, FeedhubError, StoreError, UsageError
+from feedhub.runtime.logs import Masker, logging_to, one_line, printable
 
 if TYPE_CHECKING:
-    from feedhub.runtime.hub import Waits
+    from feedhub.cli.screen import Screen
+    from feedhub.model.settings import Settings
+    from feedhub.runtime.hub import Hub, Waits
 
-# Name, function and example, in the order a new user needs them.
-_COMMANDS: Final = (
-    ("init", commands.init, "feedhub init news"),
-    ("check", commands.check, "feedhub check -c news/config/feedhub.yaml"),
-    ("schema", commands.schema, "feedhub schema > config/feedhub.schema.json"),
-    ("demo", commands.demo, "feedhub demo --dir try-it"),
-    ("poll", commands.poll, "feedhub poll --all --set poll.timeout=10s"),
-    ("run", daemon.run, "feedhub run --log json"),
-    ("serve", daemon.serve, "feedhub serve --port 8000"),
-    ("health", daemon.health, "feedhub health && echo it lives"),
-    ("publish", commands.publish, "feedhub publish economy"),
-    ("status", commands.status, "feedhub status --json"),
-    ("preview", commands.preview, "feedhub preview https://example.org/feed.xml --limit 3"),
-    ("explain", commands.explain, "feedhub explain https://example.org/news/1.html"),
-    ("discover", commands.discover, "feedhub discover https://example.org/"),
-    ("import", commands.import_opml, "feedhub import subscriptions.opml"),
-    ("export", commands.export, "feedhub export -o subscriptions.opml"),
-    ("search", commands.search, "feedhub search 芯片 --limit 5"),
-    ("prune", commands.prune, "feedhub prune --set retention.days=30"),
-    ("backup", commands.backup, "feedhub backup feedhub-monday.db"),
-)
+DONE: Final = 0
+IN_PART: Final = 1
+MISUSED: Final = 2
+NO_STORE: Final = 3
+INTERRUPTED: Final = 130
+
+
+def exit_code(error: FeedhubError) -> int:
+    """Return the code with which an error ends a command."""
+    if isinstance(error, StoreError):
+        return NO_STORE
+    return MISUSED if isinstance(error, UsageError | ConfigError) else IN_PART
+
+
+ConfigOption = Annotated[
+    str | None,
+    typer.Option(
+        "-c",
+        "--config",
+        metavar="FILE",
+        show_default=False,
+        help="Configuration; else $FEEDHUB_CONFIG, else config/feedhub.yaml.",
+    ),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", show_default=False, help="Override one key for this run (value in YAML); repeat."
+    ),
+]
+VerboseOption = Annotated[
+    bool, typer.Option("-v", "--verbose", show_default=False, help="Debug log and tracebacks on stderr.")
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", show_default=False, help="Print one JSON document instead of a table.")
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The options that all commands share, as far as they were given."""
+
+    config: str | None = None
+    overrides: tuple[str, ...] = ()
+    verbose: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Session:
+    """One run of one command."""
+
+    waits: "Waits | None" = None
+    options: Options = field(default_factory=Options)
+    masked: Masker = field(default_factory=Masker)
+    _screen: "Screen | None" = None
+
+    def add_options(
+        self, config: ConfigOption = None, overrides: SetOption = None, verbose: VerboseOption = False
+    ) -> None:
+        """Add options to those given before; a later ``--config`` wins. Its parameters are those of every command."""
+        self.options = replace(
+            self.options,
+            config=config or self.options.config,
+            overrides=(*self.options.overrides, *(overrides or ())),
+            verbose=verbose or self.options.verbose,
+        )
+
+    @property
+    def screen(self) -> "Screen":
+        """Where to print."""
+        if self._screen is None:
+            from feedhub.cli.screen import Screen
+
+            self._screen = Screen(self.masked)
+        return self._screen
+
+    def settings(self) -> "Settings":
+        """Read the configuration; from now on its secrets are masked.
+
+        Raises:
+            ConfigError: it cannot be used.
+        """
+        from feedhub.runtime.plugins import load_settings
+
+        settings = load_settings(self.options.config, self.options.overrides)
+        self.masked.hide(settings.secrets)
+        return settings
+
+    def hub(self) -> "Hub":
+        """Build feedhub on the configuration.
+
+        Raises:
+            ConfigError: it cannot be used.
+        """
+        from feedhub.runtime.hub import Hub
+
+        return Hub(self.settings(), waits=self.waits)
+
+
+CommandFunction = Callable[..., None]
+_SHARED: Final = tuple(signature(Session.add_options).parameters.values())[1:]
+
+
+def command(*, has_config: bool = True, has_log: bool = True) -> Callable[[CommandFunction], CommandFunction]:
+    """Make a command of a function that takes a ``Session`` first, then options and arguments of its own.
+
+    The command takes the shared options after those; without ``has_config`` only ``--verbose``. It logs to stderr until
+    it ends, unless it does so in a way of its own (``has_log``).
+    """
+
+    def decorated(function: CommandFunction) -> CommandFunction:
+        def run(
+            ctx: typer.Context,
+            config: str | None = None,
+            overrides: list[str] | None = None,
+            verbose: bool = False,
+            **own: Any,
+        ) -> None:
+            session: Session = ctx.ensure_object(Session)
+            session.add_options(config, overrides, verbose)
+            if has_log:
+                ctx.with_resource(logging_to(sys.stderr, verbose=session.options.verbose, masked=session.masked))
+            function(session, **own)
+
+        own = tuple(signature(function).parameters.values())[1:]
+        shared = tuple(option for option in _SHARED if has_config or option.name == "verbose")
+        context = Parameter("ctx", Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+        run.__signature__ = Signature((context, *own, *shared))  # type: ignore[attr-defined]
+        run.__annotations__ = {each.name: each.annotation for each in (context, *own, *shared)}
+        run.__doc__ = function.__doc__
+        return run
+
+    return decorated
 
 
 def main(arguments: Sequence[str] | None = None, *, waits: "Waits | None" = None) -> None:
@@ -60,7 +164,7 @@ def main(arguments: Sequence[str] | None = None, *, waits: "Waits | None" = None
         code = _run(session, arguments)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Who read us has seen enough (`feedhub status | head`). What is still buffered must not fail at exit.
+        # The reader of our output has ended (`feedhub status | head`). What is still buffered must not fail at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = IN_PART
     sys.exit(code)
@@ -68,6 +172,8 @@ def main(arguments: Sequence[str] | None = None, *, waits: "Waits | None" = None
 
 def _run(session: Session, arguments: Sequence[str] | None) -> int:
     try:
+        from feedhub.cli.commands import app
+
         result = app(args=arguments, prog_name="feedhub", obj=session, standalone_mode=False)
     except ConfigError as error:
         _explain_error(session, error, [str(problem) for problem in error.problems])
@@ -93,40 +199,3 @@ def _explain_error(session: Session, error: Exception, lines: Sequence[str]) -> 
         sys.stderr.write(printable(session.masked("".join(traceback.format_exception(error)))))
     for line in lines:
         sys.stderr.write(one_line(session.masked(line)) + "\n")
-
-
-def _version(asked: bool) -> None:
-    if asked:
-        from importlib.metadata import version
-
-        typer.echo(f"feedhub {version('feedhub')}")
-        raise typer.Exit
-
-
-def _globals(
-    ctx: typer.Context,
-    config: ConfigOption = None,
-    overrides: SetOption = None,
-    verbose: VerboseOption = False,
-    version: Annotated[
-        bool, typer.Option("--version", is_eager=True, callback=_version, help="Print the version and exit.")
-    ] = False,
-) -> None:
-    """Poll many feeds, recognise every item once, and publish clean feeds per category."""
-    session: Session = ctx.ensure_object(Session)
-    session.add_options(config, overrides, verbose)
-    if ctx.invoked_subcommand is None:
-        typer.echo(ctx.get_help(), err=True)
-        raise typer.Exit(MISUSED)
-
-
-def _built() -> typer.Typer:
-    # Plain help: a third of the time to the first line, and nothing but text in a pipe.
-    built = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
-    built.callback(epilog="Example: feedhub demo", invoke_without_command=True)(_globals)
-    for name, function, example in _COMMANDS:
-        built.command(name, epilog=f"Example: {example}")(function)
-    return built
-
-
-app = _built()

@@ -1,6 +1,6 @@
 """The daemon among sources of mixed temper, killed and stopped at random: half a minute among 75, beside other tests.
 
-``make soak`` takes twenty minutes and 300 sources.
+``make soak`` takes a quarter of an hour and 300 sources.
 """
 
 import json
@@ -21,8 +21,8 @@ def test_nothing_is_lost_doubled_torn_or_impolite(tmp_path: Path) -> None:
     soak = Soak(folder=tmp_path, sources=300 if IS_LONG else 75, every=10.0 if IS_LONG else 2.0)
     kills = 10 if IS_LONG else 2
     # The last part is left alone, to see whether memory stays as it is; then everything is taken in and compared.
-    disturbed = SECONDS * (0.6 if IS_LONG else 0.4)
-    soak.run(seconds=disturbed, kills=kills, terms=kills, quiet=SECONDS * 0.4 if IS_LONG else 0.0)
+    disturbed = SECONDS * (0.5 if IS_LONG else 0.4)
+    soak.run(seconds=disturbed, kills=kills, terms=kills, quiet=disturbed if IS_LONG else 0.0)
     figures = soak.figures
     read = json.loads(figures["read"])
     early = [megabytes for age, megabytes in soak.memory if 60 < age < 300] or [soak.memory[-1][1]]

@@ -14,7 +14,7 @@ import pytest
 from feedhub.errors import StoreError
 from feedhub.model.report import PollReport, PublishReport
 from feedhub.runtime.daemon import Daemon, Reload, Stop
-from feedhub.runtime.hub import Hub
+from feedhub.runtime.hub import Hub, Waits
 from feedhub.runtime.plugins import load_settings
 from feedhub.store.sql import open_store
 from support.responders import static, status
@@ -80,6 +80,8 @@ class Site:
         (self.folder / "new.yaml").rename(self.config)
 
 
+# As little as there can be, so that tests wait for what happens and not for its turn.
+WAITS = Waits(tick=0.1, publish=0.1, publish_retry=0.2, probe=0.5, grace=1.0)
 PAPER = "{name: paper, url: 'http://127.0.0.1:PORT/feed', category: news}"
 WIRE = "{name: wire, url: 'http://localhost:PORT/wire', category: news}"
 
@@ -103,7 +105,7 @@ def running(site: Site, clock: Clock | None = None) -> Iterator[tuple[Notes, Dae
     """Run the daemon for the block."""
     notes = Notes()
     failures: list[BaseException] = []
-    with Hub(load_settings(site.config), now=clock or Clock()) as hub:
+    with Hub(load_settings(site.config), now=clock or Clock(), waits=WAITS) as hub:
         daemon = Daemon(hub, reload=lambda: load_settings(site.config), observers=(notes,))
 
         def run() -> None:
@@ -190,7 +192,7 @@ def test_after_a_sleep_of_the_machine_every_source_is_polled_once(site: Site) ->
         wait_for(lambda: notes.count("paper") == 1)
         clock.offset = timedelta(hours=8)
         wait_for(lambda: notes.count("paper") == 2)
-        time.sleep(1.5)
+        time.sleep(0.5)
     assert notes.count("paper") == 2
 
 

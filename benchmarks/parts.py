@@ -21,10 +21,10 @@ from feedhub.rules.identity import keyed_document
 from feedhub.rules.text import item_terms
 from feedhub.runtime.hub import Hub
 from feedhub.runtime.plugins import load_settings
-from feedhub.sources.document.charset import decode
+from feedhub.sources.document import decode
 from feedhub.sources.feed.dialects import read_dialect
 from feedhub.sources.kinds import FEED
-from feedhub.sources.markup.clean import HtmlCleaner
+from feedhub.sources.markup import HtmlCleaner
 from feedhub.sources.read import read_document, read_prepared
 from feedhub.store.tables import encode_item
 from feeds import ENTRIES, feed_bytes

@@ -29,7 +29,7 @@ from feedhub.runtime.plugins import load_settings
 from feedhub.sources.feed.discover import feeds_in_page
 from feedhub.sources.mapped.full_text import read_detail
 from feedhub.sources.mapped.json_api import trace_json_api, unwrapped
-from feedhub.sources.markup.clean import HtmlCleaner, is_excessive, sanitised
+from feedhub.sources.markup import HtmlCleaner, is_excessive, sanitised
 from fuzz.mutation import as_json, broken, elements, json_values, objects, seeds, texts
 from support.feed_checks import check_feed
 from support.output_views import stored, view

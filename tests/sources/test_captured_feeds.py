@@ -7,7 +7,7 @@ import pytest
 from feedhub.errors import ParseError
 from feedhub.model.document import Document
 from feedhub.model.source import Source
-from feedhub.sources.markup.clean import HtmlCleaner
+from feedhub.sources.markup import HtmlCleaner
 from support.reading import read_document
 
 FEEDS = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "feeds"

@@ -10,7 +10,7 @@ from feedhub.model.document import Document
 from feedhub.model.source import Source
 from feedhub.sources.feed.discover import discover_feeds
 from feedhub.sources.mapped.html_page import read_page
-from feedhub.sources.markup.clean import is_crowded
+from feedhub.sources.markup import is_crowded
 from support.reading import read_prepared
 
 URL = "https://feeds.example/f"

@@ -11,7 +11,7 @@ from feedhub.model.document import Document
 from feedhub.model.item import ParsedItem
 from feedhub.model.source import DetailMap, Source
 from feedhub.sources.mapped.full_text import read_detail
-from feedhub.sources.markup.clean import HtmlCleaner
+from feedhub.sources.markup import HtmlCleaner
 
 PAGES = Path(__file__).parent / "pages"
 URL = "https://site.example/2026/11/story.html"

@@ -15,7 +15,7 @@ from feedhub.model.document import Document
 from feedhub.model.item import ParsedFeed, ParsedItem
 from feedhub.model.source import Source
 from feedhub.sources.feed.dialects import person_in
-from feedhub.sources.markup.clean import http_url
+from feedhub.sources.markup import http_url
 from feedhub.sources.records import read_records, seconds_of
 from support.examples import examples
 from support.reading import read_document

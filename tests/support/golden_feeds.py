@@ -13,7 +13,7 @@ from typing import Any
 from feedhub.errors import ParseError
 from feedhub.model.document import Document
 from feedhub.model.source import Source
-from feedhub.sources.markup.clean import HtmlCleaner
+from feedhub.sources.markup import HtmlCleaner
 from support.parsed import as_plain
 from support.reading import read_document
 

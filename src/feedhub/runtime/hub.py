@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from feedhub.runtime.inspection import PreviewParser
     from feedhub.runtime.publisher import OutputPublisher
     from feedhub.sources.feed.discover import DiscoveredFeed
-    from feedhub.sources.markup.clean import HtmlCleaner
+    from feedhub.sources.markup import HtmlCleaner
 
 
 # What fetches, reads and renders is imported when it is needed: `status` needs none of it.
@@ -335,7 +335,7 @@ class Hub:
 
     @cached_property
     def _cleaner(self) -> "HtmlCleaner":
-        from feedhub.sources.markup.clean import HtmlCleaner
+        from feedhub.sources.markup import HtmlCleaner
 
         return HtmlCleaner()
 

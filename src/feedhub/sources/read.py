@@ -9,7 +9,7 @@ from feedhub.model.item import ParsedFeed, ParsedItem, Prepared
 from feedhub.model.report import RecordTrace
 from feedhub.model.source import Source
 from feedhub.rules.text import item_terms
-from feedhub.sources.markup.clean import HtmlCleaner
+from feedhub.sources.markup import HtmlCleaner
 
 
 class DocumentReader(Protocol):

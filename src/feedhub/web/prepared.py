@@ -13,7 +13,7 @@ from feedhub.publish.formats import BUILT_IN
 Headers = list[tuple[bytes, bytes]]
 
 # Pictures and players of articles come from where their publishers keep them; nothing of ours comes from elsewhere.
-# The hosts of players are those that the sanitiser lets through (sources/markup/clean.py).
+# The hosts of players are those that the sanitiser lets through (sources/markup.py).
 _PLAYERS: Final = (
     "https://www.youtube.com https://youtube.com https://www.youtube-nocookie.com https://youtube-nocookie.com "
     "https://player.vimeo.com https://player.bilibili.com https://open.spotify.com https://w.soundcloud.com"

@@ -18,7 +18,7 @@ from feedparser.datetimes.greek import _parse_date_greek
 from feedparser.datetimes.hungarian import _parse_date_hungarian
 from feedparser.datetimes.korean import _parse_date_nate, _parse_date_onblog
 
-from feedhub.sources.document.sniff import without_doctype
+from feedhub.sources.document import without_doctype
 
 NOT_READ: Final = "the rest was not read"
 MOST_RECORDS_READ: Final = 12_000

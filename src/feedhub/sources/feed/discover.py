@@ -9,8 +9,8 @@ from lxml.etree import LxmlError
 
 from feedhub.model.document import Document
 from feedhub.rules.text import plain
-from feedhub.sources.document.charset import decode
-from feedhub.sources.markup.clean import http_url, is_crowded
+from feedhub.sources.document import decode
+from feedhub.sources.markup import http_url, is_crowded
 
 _FEED_TYPES = frozenset(
     {

@@ -13,7 +13,7 @@ from feedhub.model.source import Source
 from feedhub.rules.dates import parse_date
 from feedhub.rules.text import plain
 from feedhub.sources import records
-from feedhub.sources.markup.clean import http_url
+from feedhub.sources.markup import http_url
 
 Record = Mapping[str, Any]
 

@@ -18,13 +18,12 @@ from feedhub.rules.challenges import is_challenge
 from feedhub.rules.dates import parse_date
 from feedhub.rules.text import plain, visible_text
 from feedhub.sources import records
-from feedhub.sources.document.charset import decode
-from feedhub.sources.document.sniff import Shape, from_feed_on, root_name, shape_of, unpacked
+from feedhub.sources.document import Shape, decode, from_feed_on, root_name, shape_of, unpacked
 from feedhub.sources.feed.dialects import NOT_READ, RawFeed, date_in_words, read_dialect
 from feedhub.sources.feed.discover import feeds_in_page
 from feedhub.sources.feed.json_feed import read_json_feed
 from feedhub.sources.feed.plain_feed import read_plain
-from feedhub.sources.markup.clean import http_url
+from feedhub.sources.markup import http_url
 
 Entry = Mapping[str, Any]
 

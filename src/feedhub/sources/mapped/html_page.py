@@ -29,10 +29,9 @@ from feedhub.rules.selectors import (
 )
 from feedhub.rules.text import plain, visible_text
 from feedhub.sources import records
-from feedhub.sources.document.charset import decode
-from feedhub.sources.document.sniff import Shape, shape_of, unpacked
+from feedhub.sources.document import Shape, decode, shape_of, unpacked
 from feedhub.sources.mapped.record import Place, RecordReader
-from feedhub.sources.markup.clean import http_url, is_crowded
+from feedhub.sources.markup import http_url, is_crowded
 
 CHALLENGE = "challenge page instead of the page that was asked for"
 _UNSEEN = ("script", "style", "template")

@@ -20,8 +20,7 @@ from feedhub.rules.json_paths import compile_path, in_words, is_true
 from feedhub.rules.mapping import is_present, text_of
 from feedhub.rules.text import plain
 from feedhub.sources import records
-from feedhub.sources.document.charset import decode
-from feedhub.sources.document.sniff import unpacked
+from feedhub.sources.document import decode, unpacked
 from feedhub.sources.mapped.record import Place, RecordReader
 
 _BLANK = " \t\r\n\ufeff\u00a0\u2028\u2029"

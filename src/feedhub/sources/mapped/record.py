@@ -21,7 +21,7 @@ from feedhub.rules.mapping import (
 )
 from feedhub.rules.text import visible_text
 from feedhub.sources import records
-from feedhub.sources.markup.clean import http_url
+from feedhub.sources.markup import http_url
 
 # Hostile Markdown of this length takes one to two seconds; longer texts stay as they are written.
 LONGEST_MARKDOWN = 100_000

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedhub.sources.document.charset import decode
+from feedhub.sources.document import decode
 
 CHINESE = "界面新闻：上证指数今日上涨，市场交易活跃"
 RUSSIAN = "Новости дня и другие события страны. Президент подписал указ"

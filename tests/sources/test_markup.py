@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from feedhub.model.item import Enclosure, Item, Markup, ParsedItem, Person
 from feedhub.model.source import Source
-from feedhub.sources.markup.clean import HtmlCleaner, is_excessive
+from feedhub.sources.markup import HtmlCleaner, is_excessive
 from support.examples import examples
 
 BASE = "https://h.example/a/b.html"
@@ -227,7 +227,7 @@ def test_cleaning_never_raises_and_is_stable(value: str, kind: str) -> None:
 
 def test_attributes_come_in_the_same_order_in_every_process() -> None:
     script = (
-        "from feedhub.sources.markup.clean import sanitised\n"
+        "from feedhub.sources.markup import sanitised\n"
         "print(sanitised('<img src=/a alt=b width=9><iframe src=https://player.vimeo.com/video/1></iframe>', 'https://h.example'))"
     )
     runs = {subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout for _ in range(3)}

@@ -23,9 +23,8 @@ KIND = SourceKind(
 def read_text(document: Document, source: Source) -> ParsedFeed:
     """Return the lines of a text file as items."""
     # Imported here, because every command that looks at the configuration imports this file for KIND.
-    from feedhub.sources.document import decode, unpacked
-
     from feedhub.sources import records
+    from feedhub.sources.document import decode, unpacked
 
     def item(position: int, line: str) -> ParsedItem:
         return records.make_item(

@@ -172,3 +172,8 @@ def test_every_dependency_says_why_it_is_there() -> None:
 
 def test_the_lock_names_no_package_host() -> None:
     assert "http" not in (ROOT / "requirements.lock").read_text("utf-8")
+
+
+def test_the_test_command_of_the_readme_is_that_of_make() -> None:
+    (command,) = re.findall(r"^PYTEST := \$\(BIN\)/(pytest .*)$", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    assert f".venv/bin/{command}\n" in (ROOT / "README.md").read_text("utf-8")

@@ -31,7 +31,7 @@ def main(sources: int, seconds: float) -> None:
         config.write_text(f"site: {{title: T, url: https://t.example}}\nstore: sqlite:///feedhub.db\nsources:\n{lines}")
         store = open_store(load_settings(str(config)).store)
         now = datetime.now(UTC)
-        with store.writing() as transaction:
+        with store.transaction() as transaction:
             for number in range(sources):
                 due = now + timedelta(hours=2, seconds=number)
                 transaction.save_state(SourceState(name=f"s{number}", last_poll_at=now, next_poll_at=due))

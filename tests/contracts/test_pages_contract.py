@@ -21,7 +21,7 @@ def test_a_page_item_has_its_categories_and_who_else_reported_it(store: Store) -
     again = ingest(1, "two", Verdict.DUPLICATE, slugs=("cn",), wording={"link": "https://two.example/1"})
     put(store, again, source="two", now=LATER)
     put(store, ingest(1, "three", Verdict.DUPLICATE), source="three", now=LATER + HOUR)
-    with store.writing() as transaction:
+    with store.transaction() as transaction:
         transaction.save_state(SourceState(name="two", title="The Second"))
     (page,) = store.page_items(-1)
     assert (page.item.item.title, page.item.source, page.removed) == ("Story 1", "one", False)
@@ -57,7 +57,7 @@ def test_a_further_report_touches_an_item_though_no_output_shows_it(store: Store
 def test_removed_items_are_touched_and_said_to_be_removed(store: Store) -> None:
     put(store, ingest(1, published_at=NOW - 100 * DAY), ingest(2), now=NOW - 99 * DAY)
     put(store, ingest(2, verdict=Verdict.SEEN), complete=True, now=NOW - 98 * DAY)
-    with store.writing() as transaction:
+    with store.transaction() as transaction:
         transaction.save_state(SourceState(name="one", last_success_at=NOW))
     before = store.change_number()
     store.prune(offered_before=NOW - DAY, keep_per_category=None, forget_before=NOW - 700 * DAY, now=NOW)
@@ -88,9 +88,9 @@ def test_the_number_of_pages_is_remembered_until_everything_looks_different(stor
     store.mark_pages_published(0)
     assert store.pages_published() == 0
     store.mark_pages_published(7)
-    store.sync_categories(categories("tech", "cn"), "first", NOW)
+    store.sync_categories(categories("tech", "cn"), "first")
     assert store.pages_published() == 7
-    store.sync_categories(categories("tech", "cn"), "other settings of the outputs", NOW)
+    store.sync_categories(categories("tech", "cn"), "other settings of the outputs")
     assert store.pages_published() == -1
 
 
@@ -130,9 +130,9 @@ def test_chosen_items_are_shown_as_among_the_newest(store: Store) -> None:
     put(store, *(ingest(number, published_at=NOW - number * DAY) for number in range(1, 5)))
     put(store, ingest(2, "two", Verdict.DUPLICATE, title="Retold", slugs=("cn",)), source="two")
     newest = {item.id: item for item in store.newest("tech", 10)}
-    assert store.shown("tech", [item_id(4), item_id(2), item_id(99)]) == (newest[item_id(2)], newest[item_id(4)])
-    assert [item.item.title for item in store.shown("cn", [item_id(2), item_id(4)])] == ["Retold"]
-    assert [item.item.title for item in store.shown("all", [item_id(2)])] == ["Story 2"]
+    assert store.items_by_id("tech", [item_id(4), item_id(2), item_id(99)]) == (newest[item_id(2)], newest[item_id(4)])
+    assert [item.item.title for item in store.items_by_id("cn", [item_id(2), item_id(4)])] == ["Retold"]
+    assert [item.item.title for item in store.items_by_id("all", [item_id(2)])] == ["Story 2"]
 
 
 def test_the_later_of_two_items_whose_ids_begin_alike_is_the_twin(store: Store) -> None:
@@ -152,4 +152,4 @@ def test_when_each_source_last_gave_something_new(store: Store) -> None:
     put(store, ingest(2), now=LATER)
     put(store, ingest(1, "two", Verdict.DUPLICATE), source="two", now=LATER + HOUR)
     put(store, source="silent")
-    assert store.newest_of_sources() == {"one": LATER, "two": LATER + HOUR}
+    assert store.last_new_at() == {"one": LATER, "two": LATER + HOUR}

@@ -30,7 +30,7 @@ def due(store: Store, *, per_host: int = 9, limit: int = 9) -> list[str]:
 
 
 def save(store: Store, state: SourceState) -> None:
-    with store.writing() as transaction:
+    with store.transaction() as transaction:
         transaction.save_state(state)
 
 
@@ -85,8 +85,8 @@ def test_a_source_that_is_gone_is_not_due(store: Store) -> None:
 
 def test_a_host_is_held_until_a_time_and_no_shorter(store: Store) -> None:
     store.plan_polls([planned("a", -1), planned("b", 120), planned("c", -1)])
-    with store.writing() as transaction:
-        transaction.hold(["a", "b", "nobody"], NOW + HOUR)
+    with store.transaction() as transaction:
+        transaction.postpone(["a", "b", "nobody"], NOW + HOUR)
     assert due(store) == ["c"]
     times = {state.name: state.next_poll_at for state in store.due(NOW + 3 * HOUR, per_host=9, limit=9)}
     assert times == {"a": NOW + HOUR, "b": NOW + 2 * HOUR, "c": NOW - MINUTE}
@@ -98,20 +98,20 @@ def test_events_are_told_newest_first_and_counted(store: Store) -> None:
         HealthEvent(at=NOW + number * MINUTE, source="a", kind="failing", text=str(number)) for number in range(3)
     ]
     for event in events:
-        with store.writing() as transaction:
-            transaction.tell([event])
+        with store.transaction() as transaction:
+            transaction.add_health_events([event])
     assert store.health_events(2) == (events[2], events[1])
     number = store.health_number()
     store.mark_health_published(number)
     assert store.health_published() == number
-    store.sync_categories(categories("tech"), "other settings of the outputs", NOW)
+    store.sync_categories(categories("tech"), "other settings of the outputs")
     assert store.health_published() < 0
 
 
 def test_of_very_many_events_those_are_kept_that_a_feed_shows(store: Store) -> None:
     for begin in (0, 600):
-        with store.writing() as transaction:
-            transaction.tell(
+        with store.transaction() as transaction:
+            transaction.add_health_events(
                 [HealthEvent(at=NOW, source="a", kind="gone", text=str(begin + number)) for number in range(600)]
             )
     told = [event.text for event in store.health_events(2000)]
@@ -119,19 +119,19 @@ def test_of_very_many_events_those_are_kept_that_a_feed_shows(store: Store) -> N
 
 
 def test_what_is_told_in_a_transaction_that_fails_was_not_told(store: Store) -> None:
-    with suppress(RuntimeError), store.writing() as transaction:
-        transaction.tell([HealthEvent(at=NOW, source="a", kind="gone", text="")])
+    with suppress(RuntimeError), store.transaction() as transaction:
+        transaction.add_health_events([HealthEvent(at=NOW, source="a", kind="gone", text="")])
         raise RuntimeError
     assert store.health_events(5) == ()
 
 
 def test_one_at_a_time_has_a_right_and_gives_it_back(store: Store) -> None:
-    with store.alone("run", wait=0), store.alone("publish", wait=0):
+    with store.task_lock("run", wait=0), store.task_lock("publish", wait=0):
         refused: list[StoreError] = []
 
         def try_it() -> None:
             try:
-                with store.alone("run", wait=0):
+                with store.task_lock("run", wait=0):
                     pass
             except StoreError as error:
                 refused.append(error)
@@ -140,14 +140,14 @@ def test_one_at_a_time_has_a_right_and_gives_it_back(store: Store) -> None:
         thread.start()
         thread.join()
         assert "`feedhub run`" in str(refused[0])
-    with store.alone("run", wait=0):
+    with store.task_lock("run", wait=0):
         pass
 
 
 def test_a_right_is_given_back_by_a_block_that_fails(store: Store) -> None:
-    with pytest.raises(RuntimeError), store.alone("run", wait=0):
+    with pytest.raises(RuntimeError), store.task_lock("run", wait=0):
         raise RuntimeError
-    with store.alone("run", wait=0):
+    with store.task_lock("run", wait=0):
         pass
 
 

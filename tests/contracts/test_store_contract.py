@@ -11,7 +11,7 @@ from feedhub.model.document import Validators
 from feedhub.model.identity import IdentityKey, LedgerNote, Verdict
 from feedhub.model.item import Enclosure, Person
 from feedhub.model.output import Category
-from feedhub.model.source import SourceState
+from feedhub.model.source import Health, SourceState
 from feedhub.ports.store import Store
 from feedhub.store.tables import EPOCH
 from support.builders import DAY, HOUR, NOW, categories, guid, ingest, item_id, keyed, named, plan, put, url
@@ -24,8 +24,8 @@ def publish(store: Store) -> None:
 
 
 def known(store: Store, source: str, *keys: IdentityKey):
-    with store.writing() as transaction:
-        return transaction.known(source, keys)
+    with store.transaction() as transaction:
+        return transaction.known_keys(source, keys)
 
 
 def ids(store: Store, slug: str, limit: int = 10) -> list[int]:
@@ -59,14 +59,14 @@ def test_a_state_comes_back_as_it_was_saved(store: Store) -> None:
         moved_to="https://example.net/feed",
         move_target="https://example.com/feed",
         move_sightings=2,
-        told="failing",
+        reported_health=Health.FAILING,
         pacing="auto",
         reading_digest="ef",
         warnings=("shared link", "b"),
     )
     unset = SourceState(name="")
     assert [each.name for each in fields(state) if getattr(state, each.name) == getattr(unset, each.name)] == []
-    with store.writing() as transaction:
+    with store.transaction() as transaction:
         assert transaction.state("one") == SourceState(name="one")
         transaction.save_state(state)
         assert transaction.state("one") == state
@@ -75,24 +75,24 @@ def test_a_state_comes_back_as_it_was_saved(store: Store) -> None:
 
 def test_states_are_ordered_by_name_and_leave_out_sources_never_polled(store: Store) -> None:
     put(store, ingest(1, "zero"), source="zero")
-    with store.writing() as transaction:
+    with store.transaction() as transaction:
         for name in ("b", "a"):
             transaction.save_state(SourceState(name=name))
     assert [state.name for state in store.states()] == ["a", "b"]
 
 
 def test_what_a_failing_part_wrote_is_taken_back_and_the_rest_stays(store: Store) -> None:
-    with store.writing() as transaction:
-        with transaction.part():
+    with store.transaction() as transaction:
+        with transaction.savepoint():
             transaction.save_state(SourceState(name="one", title="first"))
-        with pytest.raises(ZeroDivisionError), transaction.part():  # noqa: PT012
+        with pytest.raises(ZeroDivisionError), transaction.savepoint():  # noqa: PT012
             transaction.save_state(SourceState(name="one", title="second"))
             transaction.ingest("one", plan(ingest(1)), NOW, complete=True)
             transaction.ingest("two", plan(ingest(2, "two")), NOW, complete=True)
             assert transaction.state("one").title == "second"
             raise ZeroDivisionError
         assert transaction.state("one").title == "first"
-        with transaction.part():
+        with transaction.savepoint():
             transaction.ingest("two", plan(ingest(3, "two")), NOW, complete=True)
             transaction.save_state(SourceState(name="two", title="its own"))
     assert [(state.name, state.title) for state in store.states()] == [("one", "first"), ("two", "its own")]
@@ -101,7 +101,7 @@ def test_what_a_failing_part_wrote_is_taken_back_and_the_rest_stays(store: Store
 
 def test_what_a_failing_block_wrote_is_rolled_back(store: Store) -> None:
     put(store, ingest(1))
-    with pytest.raises(ZeroDivisionError), store.writing() as transaction:  # noqa: PT012
+    with pytest.raises(ZeroDivisionError), store.transaction() as transaction:  # noqa: PT012
         transaction.save_state(SourceState(name="one", failures=9))
         edit = ingest(1, verdict=Verdict.CHANGED, title="Other")
         transaction.ingest("one", plan(ingest(2), edit), NOW, complete=True)
@@ -174,7 +174,7 @@ def test_a_repeat_in_the_document_of_a_new_item_gives_it_its_keys(store: Store) 
 
 def test_distrusted_keys_are_those_of_one_source(store: Store) -> None:
     for _ in range(2):
-        with store.writing() as transaction:
+        with store.transaction() as transaction:
             transaction.ingest("one", plan(distrusted=[url("shared")]), NOW, complete=True)
     assert known(store, "one", url("shared"), url(1)).distrusted == {url("shared").text}
     assert known(store, "two", url("shared")).distrusted == frozenset()
@@ -394,24 +394,24 @@ def test_item_count_and_rate_count_what_was_given(store: Store) -> None:
     put(store, ingest(3), now=LATER)
     put(store, ingest(3, "two", Verdict.DUPLICATE), source="two", now=LATER)
     assert store.item_count() == 3
-    with store.writing() as transaction:
-        assert transaction.rate("one", NOW) == 3
-        assert transaction.rate("one", LATER) == 1
-        assert transaction.rate("unknown", NOW) == 0
+    with store.transaction() as transaction:
+        assert transaction.count_new("one", NOW) == 3
+        assert transaction.count_new("one", LATER) == 1
+        assert transaction.count_new("unknown", NOW) == 0
 
 
 def test_counts_are_per_source_and_day_up_to_its_last_poll(store: Store) -> None:
     put(store, ingest(1), now=NOW - 30 * DAY)
     put(store, *(ingest(number) for number in range(2, 9)), now=NOW)
     put(store, ingest(1, "two", Verdict.DUPLICATE), source="two")
-    with store.writing() as transaction:
+    with store.transaction() as transaction:
         transaction.save_state(SourceState(name="one", last_poll_at=NOW))
-    counts = store.counts(NOW - 14 * DAY)
+    counts = store.source_counts(NOW - 14 * DAY)
     assert (counts["one"].items, counts["one"].items_per_day) == (8, 0.5)
     assert (counts["two"].items, counts["two"].items_per_day) == (1, 1.0)
-    assert store.counts(NOW - HOUR)["one"].items_per_day == 7.0
+    assert store.source_counts(NOW - HOUR)["one"].items_per_day == 7.0
     prune(store, before=LATER)
-    assert store.counts(NOW - 14 * DAY) == {}
+    assert store.source_counts(NOW - 14 * DAY) == {}
 
 
 # --- outputs
@@ -438,15 +438,15 @@ def test_a_change_after_the_read_version_stays_due(store: Store) -> None:
 
 def test_another_output_digest_makes_every_output_due_and_the_same_none(store: Store) -> None:
     publish(store)
-    store.sync_categories(categories("tech", "cn"), "first", LATER)
+    store.sync_categories(categories("tech", "cn"), "first")
     assert store.due_outputs() == {}
-    store.sync_categories(categories("tech", "cn"), "second", LATER)
+    store.sync_categories(categories("tech", "cn"), "second")
     assert store.due_outputs().keys() == {"all", "tech", "cn"}
 
 
 def test_an_added_category_is_due_alone(store: Store) -> None:
     publish(store)
-    store.sync_categories(categories("tech", "cn", "new"), "first", LATER)
+    store.sync_categories(categories("tech", "cn", "new"), "first")
     assert store.due_outputs().keys() == {"new"}
     assert [summary.slug for summary in store.categories()] == ["tech", "cn", "new"]
     assert store.changed_at("new") == EPOCH
@@ -455,19 +455,19 @@ def test_an_added_category_is_due_alone(store: Store) -> None:
 def test_a_removed_category_takes_its_memberships_along_and_items_stay(store: Store) -> None:
     put(store, ingest(1, slugs=["tech", "cn"]))
     publish(store)
-    store.sync_categories(categories("cn"), "first", LATER)
+    store.sync_categories(categories("cn"), "first")
     assert [(summary.slug, summary.items) for summary in store.categories()] == [("cn", 1)]
     assert store.newest("tech", 5) == ()
     assert store.newest("all", 5)[0].categories == ("Cn",)
     assert store.due_outputs().keys() == {"all", "cn"}
-    store.sync_categories(categories("cn", "tech"), "first", LATER)
+    store.sync_categories(categories("cn", "tech"), "first")
     assert store.newest("tech", 5) == ()
     put(store, ingest(1, "two", Verdict.DUPLICATE, slugs=["cn"]), source="two", now=LATER)
     assert store.newest("tech", 5) == ()
 
 
 def test_no_category_at_all_is_a_configuration_too(store: Store) -> None:
-    store.sync_categories((), "first", NOW)
+    store.sync_categories((), "first")
     assert store.categories() == ()
     assert store.due_outputs().keys() == {"all"}
 
@@ -487,22 +487,22 @@ def test_what_a_source_calls_itself_is_shown_and_a_new_name_makes_its_outputs_du
     state = SourceState(
         name="one", title="One", link="https://one.example.org/", configured_url="https://one.example.org/f"
     )
-    with store.writing() as transaction:
+    with store.transaction() as transaction:
         transaction.ingest("one", plan(ingest(1)), NOW, complete=True)
         transaction.save_state(state)
     item = store.newest("tech", 1)[0]
     assert (item.source_title, item.source_link, item.source_url) == ("One", state.link, state.configured_url)
     publish(store)
-    with store.writing() as transaction:
+    with store.transaction() as transaction:
         transaction.save_state(replace(state, failures=1, last_poll_at=LATER))
     assert store.due_outputs() == {}
-    with store.writing() as transaction:
+    with store.transaction() as transaction:
         transaction.save_state(replace(state, title="One, renamed"))
     assert store.due_outputs().keys() == {"all", "tech"}
     assert store.newest("all", 1)[0].source_title == "One, renamed"
     for change in ({"link": None}, {"configured_url": "https://one.example.org/other"}):
         publish(store)
-        with store.writing() as transaction:
+        with store.transaction() as transaction:
             transaction.save_state(replace(transaction.state("one"), **change))
         assert store.due_outputs().keys() == {"all", "tech"}
 
@@ -515,31 +515,31 @@ def test_refiling_moves_items_and_remembers_by_which_rules(store: Store) -> None
     publish(store)
     assert store.filed_digests()["one"] is None
     filings = [(item_id(1), (("cn", "rule a"),)), (item_id(2), (("tech", "source"),)), (item_id(99), (("cn", "x"),))]
-    store.refile("one", filings, digest="r1", now=LATER)
+    store.refile("one", filings, digest="r1")
     assert store.filed_digests()["one"] == "r1"
     assert (ids(store, "tech"), ids(store, "cn")) == ([2, 3], [1])
     assert store.explain([item_id(1)])[0].memberships == (("cn", "rule a", "one"),)
     assert store.due_outputs().keys() == {"all", "tech", "cn"}
     assert store.changed_at("cn") == NOW
     publish(store)
-    store.refile("one", filings, digest="r2", now=LATER)
+    store.refile("one", filings, digest="r2")
     assert store.due_outputs() == {}
     assert store.filed_digests()["one"] == "r2"
 
 
 def test_of_two_filings_in_one_category_the_first_counts(store: Store) -> None:
     put(store, ingest(1))
-    store.refile("one", [(item_id(1), (("cn", "source"), ("cn", "record")))], digest="r1", now=LATER)
+    store.refile("one", [(item_id(1), (("cn", "source"), ("cn", "record")))], digest="r1")
     assert store.explain([item_id(1)])[0].memberships == (("cn", "source", "one"),)
 
 
 def test_refiling_one_source_lets_another_take_its_place(store: Store) -> None:
     put(store, ingest(1))
     put(store, ingest(1, "two", Verdict.DUPLICATE), source="two", now=LATER)
-    store.refile("one", [(item_id(1), ())], digest="r1", now=LATER)
+    store.refile("one", [(item_id(1), ())], digest="r1")
     assert [item.source for item in store.newest("tech", 5)] == ["two"]
     assert "never polled" not in store.filed_digests()
-    store.refile("never polled", [], digest="r1", now=LATER)
+    store.refile("never polled", [], digest="r1")
     assert store.filed_digests()["never polled"] == "r1"
 
 
@@ -725,7 +725,7 @@ def prune(store: Store, *, before=None, keep=None, forget=NOW - 700 * DAY, now=N
 def test_retention_removes_what_left_long_ago_and_remembers_its_keys(store: Store) -> None:
     put(store, ingest(1), ingest(2), complete=True)
     put(store, ingest(2, verdict=Verdict.SEEN), now=LATER, complete=True)
-    with store.writing() as transaction:
+    with store.transaction() as transaction:
         transaction.save_state(SourceState(name="one", last_success_at=LATER + HOUR))
     publish(store)
     changed = store.changed_at("tech")
@@ -746,13 +746,13 @@ def test_a_removed_item_has_no_wording_and_no_place_in_a_category(store: Store) 
     put(store, ingest(1))
     prune(store, before=LATER)
     assert list(store.wordings("one")) == []
-    store.refile("one", [(item_id(1), (("cn", "rule"),))], digest="r", now=LATER)
+    store.refile("one", [(item_id(1), (("cn", "rule"),))], digest="r")
     assert (store.newest("cn", 5), store.explain([item_id(1)])[0].memberships) == ((), ())
 
 
 def test_what_a_healthy_source_offers_is_never_removed(store: Store) -> None:
     put(store, ingest(1), complete=True)
-    with store.writing() as transaction:
+    with store.transaction() as transaction:
         transaction.save_state(SourceState(name="one", last_success_at=NOW + 99 * DAY))
     assert prune(store, before=NOW + 90 * DAY, keep=0).items == 0
     assert ids(store, "tech") == [1]
@@ -763,7 +763,7 @@ def test_one_source_that_still_offers_an_item_keeps_it(store: Store) -> None:
     put(store, ingest(1), complete=True)
     put(store, ingest(1, "two", Verdict.DUPLICATE), source="two", complete=True)
     put(store, now=LATER, complete=True)
-    with store.writing() as transaction:
+    with store.transaction() as transaction:
         transaction.save_state(SourceState(name="two", last_success_at=NOW + 99 * DAY))
     assert prune(store, before=NOW + 90 * DAY).items == 0
     assert ids(store, "all") == [1]
@@ -863,37 +863,37 @@ def test_a_backup_that_was_killed_is_no_hindrance_to_the_next(store: Store, tmp_
 
 
 def test_a_title_keeps_its_slug_and_a_colliding_one_gets_a_suffix(store: Store) -> None:
-    with store.writing() as transaction:
-        assert transaction.category_slug("TechWeb", "techweb") == "techweb"
-        assert transaction.category_slug("Techweb", "techweb") == "techweb-2"
-        assert transaction.category_slug("TechWeb", "other") == "techweb"
+    with store.transaction() as transaction:
+        assert transaction.find_or_add_category("TechWeb", "techweb") == "techweb"
+        assert transaction.find_or_add_category("Techweb", "techweb") == "techweb-2"
+        assert transaction.find_or_add_category("TechWeb", "other") == "techweb"
     assert [(one.slug, one.title) for one in store.categories()][-2:] == [
         ("techweb", "TechWeb"),
         ("techweb-2", "Techweb"),
     ]
     assert "techweb" in store.due_outputs()
-    store.sync_categories(categories("tech", "cn", "more", "zoo"), "first", NOW, from_records=True)
+    store.sync_categories(categories("tech", "cn", "more", "zoo"), "first", from_records=True)
     assert [one.slug for one in store.categories()] == ["tech", "cn", "more", "zoo", "techweb", "techweb-2"]
 
 
 def test_a_declared_title_is_found_and_its_slug_set_by_hand_wins(store: Store) -> None:
-    with store.writing() as transaction:
-        assert transaction.category_slug("界面新闻", "jiemianxinwen") == "jiemianxinwen"
+    with store.transaction() as transaction:
+        assert transaction.find_or_add_category("界面新闻", "jiemianxinwen") == "jiemianxinwen"
     declared = Category(slug="jiemian", title="界面新闻")
-    store.sync_categories([declared], "digest", NOW, from_records=True)
-    with store.writing() as transaction:
-        assert transaction.category_slug("界面新闻", "jiemianxinwen") == "jiemian"
+    store.sync_categories([declared], "digest", from_records=True)
+    with store.transaction() as transaction:
+        assert transaction.find_or_add_category("界面新闻", "jiemianxinwen") == "jiemian"
     assert [one.slug for one in store.categories()] == ["jiemian"]
 
 
 def test_categories_of_records_stay_while_records_may_bring_them_or_they_hold_items(store: Store) -> None:
-    with store.writing() as transaction:
-        transaction.category_slug("Empty", "empty")
-        transaction.category_slug("Held", "held")
+    with store.transaction() as transaction:
+        transaction.find_or_add_category("Empty", "empty")
+        transaction.find_or_add_category("Held", "held")
     put(store, ingest(1, slugs=("held",)))
-    store.sync_categories((), "digest", NOW, from_records=True)
+    store.sync_categories((), "digest", from_records=True)
     assert [one.slug for one in store.categories()] == ["empty", "held"]
-    store.sync_categories((), "digest", NOW, from_records=False)
+    store.sync_categories((), "digest", from_records=False)
     assert [one.slug for one in store.categories()] == ["held"]
 
 
@@ -914,15 +914,15 @@ def test_posts_are_the_memberships_touched_since_a_change(store: Store) -> None:
     assert store.posts_published() == 0
     store.mark_posts_published(first)
     assert store.posts_published() == first
-    store.sync_categories(categories("tech"), "other settings of the outputs", NOW)
+    store.sync_categories(categories("tech"), "other settings of the outputs")
     assert store.posts_published() == 0
 
 
 def test_keys_can_be_looked_up_outside_of_a_transaction(store: Store) -> None:
-    assert store.known("one", [url(1)]).items == {}
+    assert store.known_keys("one", [url(1)]).items == {}
     put(store, ingest(1))
-    assert store.known("one", [url(1)]).items[url(1).text].sighting is not None
-    with store.writing() as transaction:
+    assert store.known_keys("one", [url(1)]).items[url(1).text].sighting is not None
+    with store.transaction() as transaction:
         stored = transaction.wording("one", store.newest("all", 1)[0].id)
         assert stored is not None
         assert stored.title == "Story 1"
@@ -953,7 +953,7 @@ def test_a_removed_item_is_not_forgotten_while_anybody_offers_it(store: Store, s
     assert store.prune(**limits).items == 1
     back = ingest(1, source, Verdict.REMOVED, reoffered=True)
     put(store, replace(back, item=None), source=source, now=old + 3 * DAY)
-    with store.writing() as transaction:
+    with store.transaction() as transaction:
         transaction.save_state(SourceState(name=source, last_success_at=NOW))
     later = {"offered_before": None, "keep_per_category": None, "forget_before": NOW - 700 * DAY, "now": NOW}
     assert store.prune(**later).keys == 0
@@ -967,22 +967,22 @@ def test_a_removed_item_is_not_forgotten_while_anybody_offers_it(store: Store, s
 
 
 def test_it_is_told_what_a_title_is_and_how_many_categories_the_records_of_a_source_brought(store: Store) -> None:
-    store.sync_categories([Category(slug="news", title="News")], "digest", NOW, from_records=True)
-    with store.writing() as transaction:
-        assert transaction.category_of_title("One") is None
-        slug = transaction.category_slug("One", "one")
-        assert (transaction.category_of_title("One"), transaction.category_of_title("News")) == (slug, "news")
-        assert transaction.brought("a") == 0
+    store.sync_categories([Category(slug="news", title="News")], "digest", from_records=True)
+    with store.transaction() as transaction:
+        assert transaction.find_category("One") is None
+        slug = transaction.find_or_add_category("One", "one")
+        assert (transaction.find_category("One"), transaction.find_category("News")) == (slug, "news")
+        assert transaction.count_record_categories("a") == 0
     put(store, *(ingest(number, "a", slugs=["news", "one"]) for number in (1, 2)), source="a")
-    with store.writing() as transaction:
-        assert (transaction.brought("a"), transaction.brought("b")) == (1, 0)
+    with store.transaction() as transaction:
+        assert (transaction.count_record_categories("a"), transaction.count_record_categories("b")) == (1, 0)
 
 
 def test_of_two_categories_with_one_title_the_first_is_meant(store: Store) -> None:
-    store.sync_categories([Category(slug=slug, title="Same") for slug in ("z", "a")], "digest", NOW)
-    with store.writing() as transaction:
-        assert transaction.category_of_title("Same") == "z"
-        assert transaction.category_slug("Same", "same") == "z"
+    store.sync_categories([Category(slug=slug, title="Same") for slug in ("z", "a")], "digest")
+    with store.transaction() as transaction:
+        assert transaction.find_category("Same") == "z"
+        assert transaction.find_or_add_category("Same", "same") == "z"
 
 
 def test_the_texts_a_source_offers_are_known_by_their_digests(store: Store) -> None:
@@ -995,7 +995,7 @@ def test_the_texts_a_source_offers_are_known_by_their_digests(store: Store) -> N
 
 def test_the_newest_of_several_categories_are_those_of_each(store: Store) -> None:
     put(store, *(ingest(number, slugs=["tech"]) for number in range(4)), ingest(9, slugs=["cn", "tech"]))
-    newest = store.newest_of(["cn", "tech", "none"], 3)
+    newest = store.newest_by_category(["cn", "tech", "none"], 3)
     assert newest == {slug: store.newest(slug, 3) for slug in ("cn", "tech", "none")}
     assert [len(items) for items in newest.values()] == [1, 3, 0]
-    assert store.newest_of([], 3) == {}
+    assert store.newest_by_category([], 3) == {}

@@ -108,7 +108,7 @@ def test_a_database_of_another_program_is_refused_and_left_alone(tmp_path: Path)
 def test_a_migration_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     store = open_store(f"sqlite:///{tmp_path}/feedhub.db")
     broken = (*MIGRATIONS, ("CREATE TABLE half (id INTEGER)", "CREATE TABLE half (id INTEGER)"))
-    with pytest.raises(StoreError), store.writing() as transaction:
+    with pytest.raises(StoreError), store.transaction() as transaction:
         apply_next(transaction._connection.plain, "it", broken)
     store.close()
     connection = sqlite3.connect(tmp_path / "feedhub.db")
@@ -120,7 +120,7 @@ def test_a_migration_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
 def test_a_later_migration_is_applied_to_what_is_there(tmp_path: Path) -> None:
     store = open_store(f"sqlite:///{tmp_path}/feedhub.db")
     longer = (*MIGRATIONS, ("CREATE TABLE more (id INTEGER)",))
-    with store.writing() as transaction:
+    with store.transaction() as transaction:
         assert apply_next(transaction._connection.plain, "it", longer)
         assert not apply_next(transaction._connection.plain, "it", longer)
     store.close()

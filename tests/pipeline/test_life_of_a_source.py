@@ -91,9 +91,9 @@ def test_a_failure_of_the_beginning_of_an_outage_is_taken_back() -> None:
     world = World((A,))
     for _ in range(2):
         world.keep(Fetched(source=A, error=HttpStatusError("x")))
-    with world.store.writing() as transaction:
+    with world.store.transaction() as transaction:
         withdraw_failures(transaction, ("a", "never polled"), world.now)
     assert (world.state("a").failures, world.state("a").next_poll_at) == (1, world.now + timedelta(seconds=60))
-    with world.store.writing() as transaction:
+    with world.store.transaction() as transaction:
         withdraw_failures(transaction, ("a",), world.now)
     assert (world.state("a").failures, world.state("a").failing_since) == (0, None)

@@ -87,7 +87,7 @@ def test_a_lost_output_folder_is_filled_again(world: World, tmp_path: Path) -> N
 def test_a_removed_category_loses_its_files_and_an_empty_one_keeps_them(world: World, tmp_path: Path) -> None:
     publish(world.store, world.settings, context(world, tmp_path))
     world.sources = (Source(name="a", url=A.url, categories=("economy", "empty")),)
-    world.store.sync_categories(world.settings.categories, "other", world.now)
+    world.store.sync_categories(world.settings.categories, "other")
     report = publish(world.store, world.settings, context(world, tmp_path))
     assert set(report.removed) == {"feeds/tech.atom", "feeds/tech.rss", "feeds/tech.json"}
     assert json.loads((tmp_path / "feeds/empty.json").read_text())["items"] == []

@@ -23,25 +23,25 @@ def world_with_two_items() -> World:
 def test_a_new_rule_files_stored_items_too() -> None:
     world = world_with_two_items()
     world.rules = (Rule(name="chips", when=Condition(kind="title", values=("Chips",)), categories=("tech",)),)
-    world.store.sync_categories(world.settings.categories, "digest", world.now)
-    assert refile(world.store, world.sources, world.rules, digest="new", now=world.now) == 1
+    world.store.sync_categories(world.settings.categories, "digest")
+    assert refile(world.store, world.sources, world.rules, digest="new") == 1
     assert world.titles("tech") == ["Chips"]
     assert world.titles("news") == ["Chips", "Bread"]
-    assert refile(world.store, world.sources, world.rules, digest="new", now=world.now) == 0
+    assert refile(world.store, world.sources, world.rules, digest="new") == 0
 
 
 def test_a_new_drop_rule_is_for_items_to_come() -> None:
     world = world_with_two_items()
     world.rules = (Rule(name="no chips", when=Condition(kind="title", values=("Chips",)), drop=True),)
-    refile(world.store, world.sources, world.rules, digest="new", now=world.now)
+    refile(world.store, world.sources, world.rules, digest="new")
     assert world.titles("news") == ["Chips", "Bread"]
 
 
 def test_a_source_that_moves_to_another_category_takes_its_items_along() -> None:
     world = world_with_two_items()
     world.sources = (Source(name="a", url=A.url, categories=("food",)),)
-    world.store.sync_categories(world.settings.categories, "digest", world.now)
-    refile(world.store, world.sources, (), digest="new", now=world.now)
+    world.store.sync_categories(world.settings.categories, "digest")
+    refile(world.store, world.sources, (), digest="new")
     assert world.titles("food") == ["Chips", "Bread"]
 
 

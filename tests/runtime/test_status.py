@@ -24,13 +24,13 @@ class Beside:
     daemon: Hub
 
     def fault_while_running(self) -> str | None:
-        with self.daemon.store.alone("run", wait=0):
+        with self.daemon.store.task_lock("run", wait=0):
             return fault(self.asking)
 
     def due(self, name: str, after: timedelta, *, polled: timedelta | None = None) -> None:
         """Let a source be due so long after now, and have been polled so long before now."""
         at = NOW + after
-        with self.daemon.store.writing() as transaction:
+        with self.daemon.store.transaction() as transaction:
             transaction.save_state(
                 SourceState(name=name, last_poll_at=NOW - polled if polled else None, next_poll_at=at)
             )

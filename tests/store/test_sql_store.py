@@ -32,7 +32,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def store(path: Path) -> Iterator[SqlStore]:
     made = open_store(f"sqlite:///{path}", busy_timeout=0.05)
-    made.sync_categories(categories("tech", "cn"), "first", NOW)
+    made.sync_categories(categories("tech", "cn"), "first")
     yield made
     made.close()
 
@@ -49,12 +49,12 @@ def test_the_log_of_writes_is_shortened_once_nobody_reads_the_past(store: SqlSto
     past.close()
     store.maintain()
     assert log.stat().st_size == 0
-    assert sum(counts.items for counts in store.counts(NOW).values()) == 40
+    assert sum(counts.items for counts in store.source_counts(NOW).values()) == 40
 
 
 def use_transaction(work: Callable[[Any], object]) -> Callable[[SqlStore], None]:
     def call(store: SqlStore) -> None:
-        with store.writing() as transaction:
+        with store.transaction() as transaction:
             work(transaction)
 
     return call
@@ -62,13 +62,13 @@ def use_transaction(work: Callable[[Any], object]) -> Callable[[SqlStore], None]
 
 WRITES: dict[str, Callable[[SqlStore], object]] = {
     "state": use_transaction(lambda t: t.state("one")),
-    "known": use_transaction(lambda t: t.known("one", [url(1)])),
+    "known": use_transaction(lambda t: t.known_keys("one", [url(1)])),
     "ingest": use_transaction(lambda t: t.ingest("one", plan(ingest(1)), NOW, complete=True)),
     "save_state": use_transaction(lambda t: t.save_state(SourceState(name="one"))),
-    "rate": use_transaction(lambda t: t.rate("one", NOW)),
-    "sync_categories": lambda s: s.sync_categories(categories("new"), "second", NOW),
+    "rate": use_transaction(lambda t: t.count_new("one", NOW)),
+    "sync_categories": lambda s: s.sync_categories(categories("new"), "second"),
     "mark_published": lambda s: s.mark_published({"all": 9}),
-    "refile": lambda s: s.refile("one", [], digest="d", now=NOW),
+    "refile": lambda s: s.refile("one", [], digest="d"),
     "prune": lambda s: s.prune(offered_before=NOW + DAY, keep_per_category=0, forget_before=NOW + DAY, now=NOW),
 }
 READS: dict[str, Callable[[SqlStore], object]] = {
@@ -79,7 +79,7 @@ READS: dict[str, Callable[[SqlStore], object]] = {
     "categories": lambda s: s.categories(),
     "item_count": lambda s: s.item_count(),
     "changed_at": lambda s: s.changed_at("all"),
-    "counts": lambda s: s.counts(NOW),
+    "counts": lambda s: s.source_counts(NOW),
     "filed_digests": lambda s: s.filed_digests(),
     "wordings": lambda s: list(s.wordings("one")),
     "explain": lambda s: s.explain([item_id(1)]),
@@ -117,14 +117,14 @@ def test_an_error_inside_the_block_is_already_a_store_error_there(store: SqlStor
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("DROP TABLE distrusted_keys")
     other.close()
-    with store.writing() as transaction, pytest.raises(StoreError, match="no such table"):
-        transaction.known("one", [url(1)])
+    with store.transaction() as transaction, pytest.raises(StoreError, match="no such table"):
+        transaction.known_keys("one", [url(1)])
 
 
 def test_a_reader_is_not_held_up_by_a_writer_and_sees_nothing_unfinished(store: SqlStore) -> None:
     put(store, ingest(1))
     seen: list[int] = []
-    with store.writing() as transaction:
+    with store.transaction() as transaction:
         transaction.ingest("one", plan(ingest(2)), NOW, complete=False)
         reader = threading.Thread(target=lambda: seen.append(len(store.newest("all", 5))))
         reader.start()
@@ -142,7 +142,7 @@ def test_a_writer_of_the_same_process_that_waits_too_long_is_told_so(store: SqlS
         except StoreError as exc:
             failures.append(exc)
 
-    with store.writing():
+    with store.transaction():
         other = threading.Thread(target=late)
         other.start()
         other.join()
@@ -282,7 +282,7 @@ def test_other_addresses_are_refused_without_their_secrets(address: str, words: 
 def test_a_backup_is_whole_and_its_own_while_a_writer_is_busy(store: SqlStore, tmp_path: Path) -> None:
     put(store, ingest(1))
     target = tmp_path / "copy.db"
-    with store.writing() as transaction:
+    with store.transaction() as transaction:
         transaction.ingest("one", plan(ingest(2)), NOW, complete=False)
         thread = threading.Thread(target=store.backup, args=(str(target),))
         thread.start()
@@ -339,12 +339,12 @@ def one_poll_of_everything(store: SqlStore) -> None:
             *(ingest(number, source, verdict, gained=[guid(source, number)]) for number in range(5)),
             ingest(0, source, Verdict.REPEAT, gained=[named(f"{source} x")]),
         ]
-        with store.writing() as transaction:
+        with store.transaction() as transaction:
             transaction.state(source)
-            transaction.known(source, [key for each in ingests for key in each.decision.keyed.keys])
+            transaction.known_keys(source, [key for each in ingests for key in each.decision.keyed.keys])
             transaction.ingest(source, plan(*ingests, notes=notes, distrusted=[url("d")]), NOW, complete=True)
             transaction.save_state(SourceState(name=source, title=source))
-            transaction.rate(source, NOW)
+            transaction.count_new(source, NOW)
     put(
         store,
         ingest(0, verdict=Verdict.CHANGED, slugs=["cn"], moved=[url("m")]),
@@ -352,7 +352,7 @@ def one_poll_of_everything(store: SqlStore) -> None:
         ingest(2, verdict=Verdict.SEEN, reoffered=True),
         complete=True,
     )
-    with store.writing() as transaction:
+    with store.transaction() as transaction:
         transaction.save_state(SourceState(name="one", title="renamed"))
 
 
@@ -402,9 +402,9 @@ def test_no_statement_of_a_poll_or_a_publish_scans_a_table(
 def test_a_poll_with_nothing_new_asks_little_and_writes_the_state_only(store: SqlStore, statements: list[str]) -> None:
     put(store, *(ingest(number) for number in range(30)), complete=True)
     statements.clear()
-    with store.writing() as transaction:
+    with store.transaction() as transaction:
         transaction.state("one")
-        transaction.known("one", [url(number) for number in range(30)])
+        transaction.known_keys("one", [url(number) for number in range(30)])
         transaction.ingest(
             "one", plan(*(ingest(number, verdict=Verdict.SEEN) for number in range(30))), LATER, complete=True
         )
@@ -440,7 +440,7 @@ def test_what_is_offered_again_while_retention_runs_stays(store: SqlStore, path:
         taken.append(None)
         if len(taken) == 2:  # retention has looked, and begins to write
             put(poller, ingest(1, verdict=Verdict.SEEN, reoffered=True))
-            with poller.writing() as transaction:
+            with poller.transaction() as transaction:
                 transaction.save_state(SourceState(name="one", last_success_at=NOW + 9 * DAY))
 
     event.listen(store._engine.pool, "checkout", poll_between)
@@ -450,7 +450,7 @@ def test_what_is_offered_again_while_retention_runs_stays(store: SqlStore, path:
 
 
 def test_a_right_that_was_given_back_leaves_no_note_of_who_held_it(store: SqlStore, path: Path) -> None:
-    with store.alone("run", wait=0):
+    with store.task_lock("run", wait=0):
         assert path.with_name(f"{path.name}.run.json").exists()
     assert not path.with_name(f"{path.name}.run.json").exists()
 
@@ -466,5 +466,5 @@ def test_a_key_of_any_length_takes_little_room(store: SqlStore, path: Path) -> N
 
 @pytest.mark.parametrize("stray", [OSError("not ours"), ValueError("not ours")])
 def test_errors_of_the_caller_inside_the_block_stay_what_they_are(store: SqlStore, stray: Exception) -> None:
-    with pytest.raises(type(stray), match="not ours"), store.writing():
+    with pytest.raises(type(stray), match="not ours"), store.transaction():
         raise stray

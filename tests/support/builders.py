@@ -118,7 +118,7 @@ def put(
     notes: Sequence[LedgerNote] = (),
 ) -> frozenset[str]:
     """Store one poll of ``source`` and return the outputs it touched."""
-    writing: AbstractContextManager[Any] = store.writing()
+    writing: AbstractContextManager[Any] = store.transaction()
     with writing as transaction:
         touched: frozenset[str] = transaction.ingest(source, plan(*ingests, notes=notes), now, complete=complete)
     return touched

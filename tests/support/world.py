@@ -136,7 +136,7 @@ class World:
             folder = mkdtemp(prefix="feedhub-", dir=RAM_DISK)
             self.store = open_store(f"sqlite:///{folder}/feedhub.db")
             weakref.finalize(self, _discard, self.store, folder)
-        self.store.sync_categories(self.settings.categories, "digest", self.now)
+        self.store.sync_categories(self.settings.categories, "digest")
 
     @property
     def settings(self) -> Settings:
@@ -165,7 +165,7 @@ class World:
     def poll(self, name: str) -> PollReport:
         """Poll one source now."""
         source = next(source for source in self.sources if source.name == name)
-        with self.store.writing() as transaction:
+        with self.store.transaction() as transaction:
             state = transaction.state(name)
         return self.keep(fetch_source(source, state, context=self.fetch_context, now=self.now))
 
@@ -177,7 +177,7 @@ class World:
             cleaner=self.cleaner,
             scheduled=lambda source, now: now + timedelta(days=2) if source.schedule else None,
         )
-        with self.store.writing() as transaction:
+        with self.store.transaction() as transaction:
             return store_poll(transaction, fetched, context, now=self.now, is_ours=is_ours)
 
     @property
@@ -186,7 +186,7 @@ class World:
             fetcher=self.fetcher,
             parser=self.parser,
             cleaner=self.cleaner,
-            known=self.store.known,
+            known=self.store.known_keys,
             rules=self.rules,
             site_url=self.settings.site.url,
         )

@@ -65,7 +65,7 @@ def store_poll(
         StoreError: nothing was stored; the same poll can be repeated.
     """
     source = fetched.source
-    with transaction.part():
+    with transaction.savepoint():
         before = transaction.state(source.name)
         if fetched.held_until:
             transaction.save_state(replace(before, next_poll_at=fetched.held_until))
@@ -84,7 +84,7 @@ def store_poll(
             state = _succeeded_state(state, fetched, planned, report.new, now)
             state = replace(state, next_poll_at=_next_due_at(transaction, state, fetched, context, now))
         state, events = health_events(before, state, source, now)
-        transaction.tell(events)
+        transaction.add_health_events(events)
         transaction.save_state(state)
         return report
 
@@ -132,7 +132,7 @@ def _planned(transaction: Transaction, fetched: Fetched, context: IngestContext,
     source, feed, keyed = fetched.source, fetched.feed, fetched.keyed
     if feed is None or keyed is None:
         return None
-    known = transaction.known(source.name, lookup_keys(keyed.items))
+    known = transaction.known_keys(source.name, lookup_keys(keyed.items))
     judgement = judge(keyed, known, source=source.name, site_url=context.settings.site.url)
     planner = _Planner(
         fetched=fetched,
@@ -235,16 +235,16 @@ class _RecordCategories:
         return (f"{count} not begun, the first “{first}”: the records of a source may bring {most} in all",)
 
     def _slug(self, title: str, wanted: str) -> str | None:
-        known = self.transaction.category_of_title(title)
+        known = self.transaction.find_category(title)
         if known is not None:
             return known
         if self._room is None:
-            self._room = MOST_RECORD_CATEGORIES - self.transaction.brought(self.source.name)
+            self._room = MOST_RECORD_CATEGORIES - self.transaction.count_record_categories(self.source.name)
         if self._room <= 0:
             self.left_out[title] = None
             return None
         self._room -= 1
-        return self.transaction.category_slug(title, wanted)
+        return self.transaction.find_or_add_category(title, wanted)
 
 
 def _without(left_out: set[str], ingests: Sequence[Ingest]) -> tuple[Ingest, ...]:
@@ -389,7 +389,7 @@ def _next_due_at(
         return scheduled
     interval = usual_interval(source, settings)
     if source.auto:
-        recent = transaction.rate(source.name, now - timedelta(days=_RATE_DAYS))
+        recent = transaction.count_new(source.name, now - timedelta(days=_RATE_DAYS))
         interval = adaptive_interval(recent, _RATE_DAYS, settings)
     return next_poll_at(now, interval=interval, ttl=state.ttl, freshness=freshness, settings=settings)
 

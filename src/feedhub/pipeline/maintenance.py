@@ -27,7 +27,7 @@ def prune(store: Store, settings: Settings, now: datetime) -> PruneReport:
     )
 
 
-def refile(store: Store, sources: Sequence[Source], rules: Sequence[Rule], *, digest: str, now: datetime) -> int:
+def refile(store: Store, sources: Sequence[Source], rules: Sequence[Rule], *, digest: str) -> int:
     """File the stored items of every source by the rules of ``digest``; return how many sources were out of date.
 
     A new drop rule is for items to come: one that is stored already keeps the categories of its source, since
@@ -39,7 +39,7 @@ def refile(store: Store, sources: Sequence[Source], rules: Sequence[Rule], *, di
     slugs = {category.title: category.slug for category in store.categories()} if outdated else {}
     for source in outdated:
         filings = [(item_id, _categories(item, source, rules, slugs)) for item_id, item in store.wordings(source.name)]
-        store.refile(source.name, filings, digest=digest, now=now)
+        store.refile(source.name, filings, digest=digest)
     return len(outdated)
 
 

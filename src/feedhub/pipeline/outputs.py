@@ -275,7 +275,7 @@ class OutputPublisher:
             self.writer.write_note(self.slug, self._note_path, body)
 
     def _write_part(self, part: Part, own: Sequence[Mark]) -> bool:
-        items = self.store.shown(self.slug, [mark.id for mark in own])
+        items = self.store.items_by_id(self.slug, [mark.id for mark in own])
         view = self.view(items, part=part, older=self.archive.older(part), newer=self.archive.newer(part))
         written = [self.writer.write(self.slug, partial(each.render, view)) for each in self.context.renderers]
         if self.context.pages is not None:

@@ -56,7 +56,7 @@ class SitePages:
         items = store.newest(ALL, _LATEST)
         latest = output_view(feed, settings.site, settings.output, items, store.changed_at(ALL))
         summaries = store.categories()
-        newest = store.newest_of([summary.slug for summary in summaries], _OF_CATEGORY)
+        newest = store.newest_by_category([summary.slug for summary in summaries], _OF_CATEGORY)
         categories = tuple(CategoryView(summary=summary, items=newest[summary.slug]) for summary in summaries)
         view = FrontView(latest=latest, categories=categories, archive=tuple(archive))
         self._writer.write(PAGES, partial(self._renderer.front, view))
@@ -84,7 +84,7 @@ class SitePages:
         settings = self._settings
         titles = {category.slug: category.title for category in settings.categories}
         states = {state.name: state for state in self._store.states()}
-        newest = self._store.newest_of_sources()
+        newest = self._store.last_new_at()
         for source in settings.sources:
             state = states.get(source.name, SourceState(name=source.name))
             yield SourceLine(

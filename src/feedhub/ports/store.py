@@ -1,4 +1,4 @@
-"""What publishing asks of the store. Every method raises StoreError when the store cannot be used."""
+"""What the program asks of the store. Every method raises StoreError when the store cannot be used."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -13,7 +13,10 @@ from feedhub.model.source import PlannedPoll, SourceState
 
 
 class OutputStore(Protocol):
-    """What publishing needs."""
+    """What publishing needs.
+
+    A change number is given to every change of a wording or a membership; it only grows.
+    """
 
     def due_outputs(self) -> dict[str, int]:
         """Return slug (``all`` included) → version for every output that changed since it was last published."""
@@ -30,7 +33,7 @@ class OutputStore(Protocol):
         """
         ...
 
-    def newest_of(self, slugs: Sequence[str], limit: int) -> Mapping[str, tuple[StoredItem, ...]]:
+    def newest_by_category(self, slugs: Sequence[str], limit: int) -> Mapping[str, tuple[StoredItem, ...]]:
         """Return what ``newest`` does, for several categories as they are at one moment."""
         ...
 
@@ -39,19 +42,19 @@ class OutputStore(Protocol):
         ...
 
     def item_count(self) -> int:
-        """Return how many items the store holds, without those retention removed."""
+        """Return how many items the store holds, without those that retention removed."""
         ...
 
     def changed_at(self, slug: str) -> datetime:
         """Return when the newest change of an output happened; the epoch for one that never had an item."""
         ...
 
-    def posts(self, since: int) -> Iterable[tuple[str, StoredItem]]:
-        """Return (category slug, item in the wording shown there) of every membership touched after a change number."""
+    def change_number(self) -> int:
+        """Return the newest change number; 0 at first."""
         ...
 
-    def change_number(self) -> int:
-        """Return the number of the newest change of a wording or a membership; it only grows."""
+    def posts(self, since: int) -> Iterable[tuple[str, StoredItem]]:
+        """Return (category slug, item in the wording shown there) of every membership touched after a change number."""
         ...
 
     def posts_published(self) -> int:
@@ -81,8 +84,8 @@ class OutputStore(Protocol):
     def page_items(self, since: int) -> Iterable[PageItem]:
         """Return the items touched after a change number, removed ones too; all of them for a negative number.
 
-        Touched is: its wording, its categories, what another source says of it, its removal. Read in parts, so that
-        a large store is not held in memory.
+        An item is touched by a change of its wording or its categories, by what another source says of it, and by its
+        removal. Items are read in parts, so that a large store is not held in memory.
         """
         ...
 
@@ -106,27 +109,27 @@ class OutputStore(Protocol):
         """Return the newest published time in an output before ``moment``; None if there is none."""
         ...
 
-    def shown(self, slug: str, ids: Sequence[str]) -> tuple[StoredItem, ...]:
-        """Return items of an output by id, as ``newest`` would: wording, order; those that left it are missing."""
+    def items_by_id(self, slug: str, ids: Sequence[str]) -> tuple[StoredItem, ...]:
+        """Return these items of an output in the wording and order of ``newest``; those that left it are missing."""
         ...
 
-    def newest_of_sources(self) -> Mapping[str, datetime]:
+    def last_new_at(self) -> Mapping[str, datetime]:
         """Return when each source last gave an item for the first time; sources that never did are missing."""
         ...
 
 
 class Transaction(Protocol):
-    """Read and write inside one write transaction of the store: all of it happens or none."""
+    """Reads and writes inside one write transaction of the store: all of it happens or none."""
 
-    def part(self) -> AbstractContextManager[None]:
-        """Return a block of which all happens or nothing: an error takes it back and leaves the rest."""
+    def savepoint(self) -> AbstractContextManager[None]:
+        """Return a block of which all happens or nothing: an error in it takes back the block and leaves the rest."""
         ...
 
     def state(self, name: str) -> SourceState:
         """Return what is remembered about a source; a fresh state if nothing is."""
         ...
 
-    def known(self, source: str, keys: Sequence[IdentityKey]) -> KnownKeys:
+    def known_keys(self, source: str, keys: Sequence[IdentityKey]) -> KnownKeys:
         """Return what the store knows of ``keys``, with this source's own sightings. No table scan."""
         ...
 
@@ -139,34 +142,34 @@ class Transaction(Protocol):
         ...
 
     def save_state(self, state: SourceState) -> None:
-        """Remember ``state``."""
+        """Remember ``state``. A source that has another title or address now makes the outputs due that show it."""
         ...
 
-    def rate(self, source: str, since: datetime) -> int:
+    def count_new(self, source: str, since: datetime) -> int:
         """Return how many items the source gave for the first time since then."""
         ...
 
-    def tell(self, events: Sequence[HealthEvent]) -> None:
-        """Add to what the health feed tells; it is due then."""
+    def add_health_events(self, events: Sequence[HealthEvent]) -> None:
+        """Add events to the health feed, which is due then."""
         ...
 
-    def hold(self, names: Sequence[str], until: datetime) -> None:
+    def postpone(self, names: Sequence[str], until: datetime) -> None:
         """Let these sources not be due before ``until``; those that are due later anyway stay so."""
         ...
 
-    def category_of_title(self, title: str) -> str | None:
+    def find_category(self, title: str) -> str | None:
         """Return the slug of the category of this title; None if there is none yet."""
         ...
 
-    def brought(self, source: str) -> int:
-        """Return under how many categories that only records brought the source's items are filed."""
-        ...
-
-    def category_slug(self, title: str, wanted: str) -> str:
+    def find_or_add_category(self, title: str, wanted: str) -> str:
         """Return the slug of the category of this title, for ever the same.
 
         A title met for the first time becomes a category; its slug is ``wanted``, with a suffix if that is taken.
         """
+        ...
+
+    def count_record_categories(self, source: str) -> int:
+        """Return under how many categories that records named, and the configuration does not, the source is filed."""
         ...
 
     def wording(self, source: str, item_id: str) -> Item | None:
@@ -175,16 +178,16 @@ class Transaction(Protocol):
 
 
 class PollStore(Protocol):
-    """What polling needs: items, keys, memberships and states."""
+    """What polling needs: items, keys, memberships, states and due times."""
 
-    def writing(self) -> AbstractContextManager[Transaction]:
+    def transaction(self) -> AbstractContextManager[Transaction]:
         """Begin a write transaction; commit at the end of the block, roll back when it raises.
 
         Writers exclude each other, across processes too; a writer waits up to the busy timeout.
         """
         ...
 
-    def known(self, source: str, keys: Sequence[IdentityKey]) -> KnownKeys:
+    def known_keys(self, source: str, keys: Sequence[IdentityKey]) -> KnownKeys:
         """Return what is known of ``keys`` now, outside of a transaction: it may change before the next one."""
         ...
 
@@ -203,7 +206,7 @@ class PollStore(Protocol):
     def due(self, now: datetime, *, per_host: int, limit: int) -> tuple[SourceState, ...]:
         """Return scheduled sources whose time has come, longest overdue first, at most ``per_host`` of one host.
 
-        No cost that grows with sources that are not due.
+        The cost does not grow with sources that are not due.
         """
         ...
 
@@ -212,13 +215,12 @@ class PollStore(Protocol):
         ...
 
     def sync_categories(
-        self, categories: Sequence[Category], output_digest: str, now: datetime, *, from_records: bool = False
+        self, categories: Sequence[Category], output_digest: str, *, from_records: bool = False
     ) -> None:
         """Make the stored categories those of the configuration.
 
-        Those that records brought stay; without ``from_records`` (no source brings any) only while they hold items.
-
-        New ones are added (and their outputs due), unmentioned ones removed with their memberships. When
+        New ones are added (and their outputs due), unmentioned ones removed with their memberships. Categories that
+        records named stay; without ``from_records`` (no source names any) only while they hold items. When
         ``output_digest`` differs from the stored one, every output becomes due.
         """
         ...
@@ -231,9 +233,7 @@ class PollStore(Protocol):
         """Remember ``digest`` of sources that the store does not know yet: they have no items to refile."""
         ...
 
-    def refile(
-        self, source: str, filings: Iterable[tuple[str, tuple[tuple[str, str], ...]]], *, digest: str, now: datetime
-    ) -> None:
+    def refile(self, source: str, filings: Iterable[tuple[str, tuple[tuple[str, str], ...]]], *, digest: str) -> None:
         """Replace the filings that come from ``source`` (pairs of item id and (category, rule) pairs) for these items.
 
         Remembers ``digest``; outputs that changed become due.
@@ -245,38 +245,41 @@ class PollStore(Protocol):
         ...
 
 
-class LookStore(Protocol):
-    """What people ask."""
+class QueryStore(Protocol):
+    """What people ask by commands, the status page and searches."""
 
-    def counts(self, since: datetime) -> dict[str, SourceCounts]:
-        """Return per source the number of its items and its daily rate since then."""
+    def source_counts(self, since: datetime) -> dict[str, SourceCounts]:
+        """Return per source the number of its items, and its daily rate from ``since`` to its last poll."""
         ...
 
-    def explain(self, refs: Sequence[str]) -> tuple[Explanation, ...]:
-        """Return what is known of any of ``refs``: item ids, first eight digits of one, or key texts."""
-        ...
-
-    def search(self, query: str, limit: int) -> tuple[SearchHit, ...]:
-        """Return items that hold every word of ``query`` (Chinese included), best first."""
-        ...
-
-    def found(self, query: str, limit: int) -> tuple[StoredItem, ...]:
-        """Return those of them that were stored last, at most ``limit``, in their owner's wording, newest first."""
-        ...
-
-    def count_found(self, query: str, most: int) -> int:
-        """Return how many items hold every word of ``query``, counting no further than ``most``."""
-        ...
-
-    def daily(self, since: datetime, days: int) -> dict[str, tuple[int, ...]]:
+    def new_items_per_day(self, since: datetime, days: int) -> dict[str, tuple[int, ...]]:
         """Return per source how many items it gave for the first time on each of so many days from ``since``.
 
         Sources that gave none are missing.
         """
         ...
 
+    def explain(self, refs: Sequence[str]) -> tuple[Explanation, ...]:
+        """Return what is known of any of ``refs``: item ids, the first eight digits of one, key texts, or addresses.
 
-class Upkeep(Protocol):
+        One explanation for each item that they name, then one for each ref that only the ledger knows.
+        """
+        ...
+
+    def search(self, query: str, limit: int) -> tuple[SearchHit, ...]:
+        """Return items that hold every word of ``query`` (Chinese included), best first."""
+        ...
+
+    def search_items(self, query: str, limit: int) -> tuple[StoredItem, ...]:
+        """Return those of them that were stored last, at most ``limit``, in their owner's wording, newest first."""
+        ...
+
+    def count_matches(self, query: str, most: int) -> int:
+        """Return how many items hold every word of ``query``, counting no further than ``most``."""
+        ...
+
+
+class MaintenanceStore(Protocol):
     """What keeps the store small and safe."""
 
     def prune(
@@ -288,10 +291,10 @@ class Upkeep(Protocol):
         """
         ...
 
-    def alone(self, task: str, *, wait: float) -> AbstractContextManager[None]:
+    def task_lock(self, task: str, *, wait: float) -> AbstractContextManager[None]:
         """Hold the only right to do ``task`` on this store, across processes; wait at most ``wait`` seconds for it.
 
-        A process that dies lets go.
+        A process that dies gives the right back.
 
         Raises:
             StoreError: another process holds it; says which.
@@ -299,7 +302,7 @@ class Upkeep(Protocol):
         ...
 
     def maintain(self) -> None:
-        """Tidy up: let the database collect its statistics and give back what it does not need."""
+        """Let the database collect its statistics and give back the room that it does not need."""
         ...
 
     def verify(self) -> None:
@@ -319,5 +322,5 @@ class Upkeep(Protocol):
         ...
 
 
-class Store(PollStore, OutputStore, LookStore, Upkeep, Protocol):
+class Store(PollStore, OutputStore, QueryStore, MaintenanceStore, Protocol):
     """All of it. Safe to call from many threads at once."""

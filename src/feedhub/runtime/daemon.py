@@ -178,7 +178,7 @@ class Daemon:
             StoreError: the store is held by another daemon, cannot be opened, or is damaged.
         """
         hub = self._poller.hub
-        with hub.store.alone("run", wait=1.0):
+        with hub.store.task_lock("run", wait=1.0):
             self._take_up(hub)
             scheduler = Scheduler(
                 tick=self._tick,

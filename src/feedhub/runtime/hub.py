@@ -184,12 +184,12 @@ class Hub:
         unknown = [slug for slug in slugs if slug not in present]
         if unknown:
             raise UsageError(f'no category "{unknown[0]}"; there are: {", ".join(sorted(present))}')
-        with self.store.alone("publish", wait=self.waits.other_publisher):
+        with self.store.task_lock("publish", wait=self.waits.other_publisher):
             return self._outputs.publish(self.store, self.now(), slugs=slugs, everything=not slugs)
 
     def publish_due(self) -> PublishReport:
         """Write the outputs that changed since they were published."""
-        with self.store.alone("publish", wait=self.waits.other_publisher):
+        with self.store.task_lock("publish", wait=self.waits.other_publisher):
             return self._outputs.publish(self.store, self.now())
 
     def fetch(self, source: Source, state: SourceState) -> Fetched:
@@ -208,7 +208,7 @@ class Hub:
         """Describe every source and category; starts no poll."""
         now = self.now()
         states = {state.name: state for state in self.store.states()}
-        counts = self.store.counts(now - timedelta(days=_RATE_DAYS))
+        counts = self.store.source_counts(now - timedelta(days=_RATE_DAYS))
         sources = (
             source_status(source, states.get(source.name), counts.get(source.name), now)
             for source in self.settings.sources
@@ -266,10 +266,10 @@ class Hub:
 
     def sync(self) -> None:
         """Bring the store in line with the configuration: categories, and where stored items are filed."""
-        settings, now = self.settings, self.now()
+        settings = self.settings
         from_records = any(source.category_map for source in settings.sources)
-        self.store.sync_categories(settings.categories, settings.output_digest, now, from_records=from_records)
-        refile(self.store, settings.sources, settings.rules, digest=_filing_digest(settings), now=now)
+        self.store.sync_categories(settings.categories, settings.output_digest, from_records=from_records)
+        refile(self.store, settings.sources, settings.rules, digest=_filing_digest(settings))
 
     def plan_polls(self, *, set_by: float = 0.0) -> None:
         """Write down when each source is due: new ones spread out from now on, others when they were.
@@ -318,7 +318,7 @@ class Hub:
             fetcher=self.fetcher,
             parser=self.parser,
             cleaner=self._cleaner,
-            known=self.store.known,
+            known=self.store.known_keys,
             offered_texts=self.store.offered_texts,
             rules=self.settings.rules,
             site_url=self.settings.site.url,

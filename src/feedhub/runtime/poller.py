@@ -263,7 +263,7 @@ class Ingester:
         Raises:
             StoreError: the store cannot be used, and nothing was stored; the polls can be repeated.
         """
-        with self._context.store.writing() as transaction:
+        with self._context.store.transaction() as transaction:
             return [self._ingest(fetched, transaction) for fetched in batch]
 
     def _ingest(self, fetched: Fetched, transaction: Transaction) -> PollReport:
@@ -306,7 +306,9 @@ class Ingester:
     def _hold(self, source: Source, until: datetime, transaction: Transaction) -> None:
         host = self._host(source)
         self._held_hosts[host] = max(until, self._held_hosts.get(host, until))
-        transaction.hold([other.name for other in self._context.settings.sources if self._host(other) == host], until)
+        transaction.postpone(
+            [other.name for other in self._context.settings.sources if self._host(other) == host], until
+        )
 
     @cached_property
     def _hosts(self) -> frozenset[str]:

@@ -121,13 +121,13 @@ class Found:
 
 def daily_series(hub: Looked) -> Mapping[str, tuple[int, ...]]:
     """Return per source its new items of each of the last ``DAYS`` times 24 hours, oldest first."""
-    return hub.store.daily(hub.now() - timedelta(days=DAYS), DAYS)
+    return hub.store.new_items_per_day(hub.now() - timedelta(days=DAYS), DAYS)
 
 
 def found(hub: Looked, query: str, first: int, count: int) -> Found:
     """Return ``count`` hits from number ``first`` on (from 0), and how many there are."""
     hits = hub.search(query, first + count)[first:]
-    return Found(hits=hits, total=hub.store.count_found(query, _MOST_COUNTED) if hits or first else 0)
+    return Found(hits=hits, total=hub.store.count_matches(query, _MOST_COUNTED) if hits or first else 0)
 
 
 def found_feed(hub: Looked, query: str) -> bytes:
@@ -143,7 +143,7 @@ def found_feed(hub: Looked, query: str) -> bytes:
         query,
         settings.site,
         settings.output,
-        hub.store.found(query, FEED_ENTRIES),
+        hub.store.search_items(query, FEED_ENTRIES),
         addresses={source.name: source.url for source in settings.sources},
         secrets=settings.secrets,
     )
@@ -166,7 +166,7 @@ def fault(hub: Hub) -> str | None:
         StoreError: the store cannot be used.
     """
     try:
-        with hub.store.alone("run", wait=0):
+        with hub.store.task_lock("run", wait=0):
             return "no daemon runs on this store"
     except StoreError as error:
         if "is in use" not in str(error):

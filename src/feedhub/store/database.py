@@ -206,7 +206,7 @@ class Database(Reader):
                 is_behind = apply_next(connection.plain, self._place, migrations)
 
     @contextmanager
-    def _alone_in_process(self) -> Iterator[None]:
+    def _exclusive_writer(self) -> Iterator[None]:
         if not self._one_writer.acquire(timeout=self._busy_timeout):
             raise StoreError(f"store {self._place} is in use by another thread for more than {self._busy_timeout:g} s")
         try:
@@ -216,7 +216,7 @@ class Database(Reader):
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
-        with self._alone_in_process(), self._guard, self._writer_engine.begin() as connection:
+        with self._exclusive_writer(), self._guard, self._writer_engine.begin() as connection:
             yield Connection(connection, self._guard)
 
     @contextmanager
@@ -224,8 +224,8 @@ class Database(Reader):
         with self._guard, self._engine.begin() as connection:
             yield Connection(connection, self._guard)
 
-    def _selected(self, wanted: Select[int]) -> Iterator[list[int]]:
-        """Yield what ``wanted`` selects in parts that are written one by one: pollers wait for one part only."""
+    def _select_in_parts(self, wanted: Select[int]) -> Iterator[list[int]]:
+        """Yield what ``wanted`` selects in parts, each for a transaction of its own: polls wait for one part only."""
         with self._read() as connection:
             found: set[int] = set(connection.execute(wanted).scalars())
         yield from chunks(sorted(found))
@@ -235,9 +235,9 @@ class Database(Reader):
         self._engine.dispose()
 
 
-_BEGIN_PART = PreparedStatement(text("SAVEPOINT part"))
-_UNDO_PART = PreparedStatement(text("ROLLBACK TO SAVEPOINT part"))
-_END_PART = PreparedStatement(text("RELEASE SAVEPOINT part"))
+_SAVEPOINT = PreparedStatement(text("SAVEPOINT nested"))
+_ROLLBACK = PreparedStatement(text("ROLLBACK TO SAVEPOINT nested"))
+_RELEASE = PreparedStatement(text("RELEASE SAVEPOINT nested"))
 
 
 class OpenTransaction(Reader):
@@ -245,7 +245,7 @@ class OpenTransaction(Reader):
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        # Rows of sources as they are: nobody else writes meanwhile, and each is asked for several times.
+        # The rows of sources as they are now: each is asked for several times, and no other writer comes between.
         self._source_rows: dict[str, AnyRow] = {}
 
     @contextmanager
@@ -253,20 +253,20 @@ class OpenTransaction(Reader):
         yield self._connection
 
     @contextmanager
-    def part(self) -> Iterator[None]:
-        self._connection.execute(_BEGIN_PART)
+    def savepoint(self) -> Iterator[None]:
+        self._connection.execute(_SAVEPOINT)
         try:
             yield
         except BaseException:
             self._source_rows.clear()
-            self._connection.execute(_UNDO_PART)
-            self._connection.execute(_END_PART)
+            self._connection.execute(_ROLLBACK)
+            self._connection.execute(_RELEASE)
             raise
-        self._connection.execute(_END_PART)
+        self._connection.execute(_RELEASE)
 
 
 _RECORDS = "CREATE TABLE schema_migrations (version INTEGER NOT NULL, applied_at TEXT NOT NULL, PRIMARY KEY (version))"
-# The database's clock: this is a note for people, nothing is decided by it.
+# By the clock of the database: a note for people, nothing is decided by it.
 _RECORD = text("INSERT INTO schema_migrations (version, applied_at) VALUES (:version, CURRENT_TIMESTAMP)")
 
 

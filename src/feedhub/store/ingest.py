@@ -24,8 +24,8 @@ from feedhub.rules.dedupe import url_key
 from feedhub.rules.select import ALL
 from feedhub.rules.text import item_terms
 from feedhub.store.database import Connection, Database, PreparedStatement, chunks
-from feedhub.store.memberships import Filed, file_items, outputs_showing
-from feedhub.store.outputs import bump, next_change, stamp
+from feedhub.store.memberships import FiledItem, file_items, outputs_showing
+from feedhub.store.outputs import bump, next_change, touch
 from feedhub.store.source_states import SourceReader, SqlSourceTransaction
 from feedhub.store.sqlite import index_texts, insert
 from feedhub.store.tables import (
@@ -90,9 +90,9 @@ _NAMED = PreparedStatement(
 
 
 class KeyReader(SourceReader):
-    """Looks up identity keys, in a transaction of polling or outside."""
+    """Looks up identity keys, inside a transaction and outside."""
 
-    def known(self, source: str, keys: Sequence[IdentityKey]) -> KnownKeys:
+    def known_keys(self, source: str, keys: Sequence[IdentityKey]) -> KnownKeys:
         asked = {stored_key(key.text): key.text for key in keys}
         rows: list[AnyRow] = []
         distrusted: list[str] = []
@@ -135,14 +135,14 @@ def _known_item(row: AnyRow, named: tuple[IdentityKey, ...]) -> KnownItem:
 
 
 class SqlItems(KeyReader, Database):
-    """What polling asks of items outside of a transaction; see ``feedhub.ports.store.PollStore``."""
+    """Items and keys outside of a transaction; see ``feedhub.ports.store.PollStore``."""
 
     def offered_texts(self, source: str) -> frozenset[str]:
         return frozenset(self._query(_OFFERED_TEXTS, {"source": source}).scalars())
 
 
 class SqlItemTransaction(KeyReader, SqlSourceTransaction):
-    """Items of one source after the other; see ``feedhub.ports.store.Transaction``."""
+    """Items and keys inside a transaction; see ``feedhub.ports.store.Transaction``."""
 
     def wording(self, source: str, item_id: str) -> Item | None:
         text = self._query(_WORDING, {"source": source, "item": item_id}).scalar()
@@ -163,8 +163,8 @@ _MOVE = PreparedStatement(
     )
 )
 _DISTRUST = PreparedStatement(insert(distrusted_keys).on_conflict_do_nothing(index_elements=["source_id", "key"]))
-# "g" stands behind every hex digit.
-_UNSIGN = PreparedStatement(
+# "g" sorts behind every hex digit.
+_DELETE_SIGNATURES = PreparedStatement(
     delete(identity_keys).where(
         identity_keys.c.item_pk == bindparam("pk"),
         identity_keys.c.strength == KeyStrength.SIGNATURE.value,
@@ -188,24 +188,28 @@ _OFFERED = PreparedStatement(
     .join(sightings, sightings.c.item_pk == items.c.pk)
     .where(sightings.c.source_id == bindparam("source"), sightings.c.left_at.is_(None))
 )
-_OWN = (sightings.c.item_pk == bindparam("pk"), sightings.c.source_id == bindparam("source"))
-_SAID: dict[str, BindParameter[Any]] = {
+_THIS_SIGHTING = (sightings.c.item_pk == bindparam("pk"), sightings.c.source_id == bindparam("source"))
+_NEW_VALUES: dict[str, BindParameter[Any]] = {
     name: bindparam(f"new_{name}") for name in ("guid", "url_key", "title", "text_digest", "extras_digest", "left_at")
 }
 _NEW_ITEM = PreparedStatement(items.insert())
 _NEW_SIGHTING = PreparedStatement(insert(sightings).on_conflict_do_nothing())
 _NEW_NOTE = PreparedStatement(insert(ledger).on_conflict_do_nothing(index_elements=["digest"]))
-_REFUSE = PreparedStatement(update(sightings).where(*_OWN).values(**_SAID))
-_REFRESH = PreparedStatement(update(sightings).where(*_OWN).values(**_SAID, wording=bindparam("new_wording")))
-_CHANGE = PreparedStatement(
-    update(sightings).where(*_OWN).values(**_SAID, wording=bindparam("new_wording"), updated_at=bindparam("changed_at"))
+_UPDATE_DROPPED = PreparedStatement(update(sightings).where(*_THIS_SIGHTING).values(**_NEW_VALUES))
+_UPDATE_REFRESHED = PreparedStatement(
+    update(sightings).where(*_THIS_SIGHTING).values(**_NEW_VALUES, wording=bindparam("new_wording"))
 )
-_MARK = PreparedStatement(update(sightings).where(*_OWN).values(left_at=bindparam("since")))
+_UPDATE_CHANGED = PreparedStatement(
+    update(sightings)
+    .where(*_THIS_SIGHTING)
+    .values(**_NEW_VALUES, wording=bindparam("new_wording"), updated_at=bindparam("changed_at"))
+)
+_SET_LEFT_AT = PreparedStatement(update(sightings).where(*_THIS_SIGHTING).values(left_at=bindparam("since")))
 
 
 @dataclass(slots=True, kw_only=True)
 class _Ingestion:
-    """One plan of a source that is being stored. ``stored`` has the rows of the items it speaks of, by their ids."""
+    """One plan of a source while it is stored. ``stored`` has the rows of the items that the plan names, by id."""
 
     connection: Connection
     source: str
@@ -217,25 +221,25 @@ class _Ingestion:
     def run(self, *, complete: bool) -> frozenset[str]:
         """Store the plan as ``Transaction.ingest`` says."""
         self._look_up(_ids_to_look_up(self.plan))
-        fresh, refused = self._split_new()
+        new, refused = self._split_new()
         self._write_notes([*self.plan.notes, *refused])
-        self._insert_items(fresh)
-        again = [
+        self._insert_items(new)
+        rewritten = [
             ingest
             for ingest in self.plan.ingests
             if ingest.decision.verdict in _REWRITTEN
             and ingest.decision.item_id in self.stored
             and not self.stored[ingest.decision.item_id].removed
         ]
-        edited = [ingest for ingest in again if not _is(ingest, Verdict.DUPLICATE)]
-        duplicates = [ingest for ingest in again if _is(ingest, Verdict.DUPLICATE) and ingest.item is not None]
+        edited = [ingest for ingest in rewritten if not _is(ingest, Verdict.DUPLICATE)]
+        duplicates = [ingest for ingest in rewritten if _is(ingest, Verdict.DUPLICATE) and ingest.item is not None]
         dropped = [ingest for ingest in self.plan.ingests if _is(ingest, Verdict.REMOVED)]
         removed = [ingest for ingest in dropped if ingest.decision.item_id in self.stored]
-        self._insert_sightings([*fresh, *duplicates, *removed])
+        self._insert_sightings([*new, *duplicates, *removed])
         self._update_sightings(edited)
-        self._write_keys(fresh)
+        self._write_keys(new)
         self._mark_offered(complete=complete)
-        worded = [ingest for ingest in [*fresh, *again] if ingest.item is not None]
+        worded = [ingest for ingest in [*new, *rewritten] if ingest.item is not None]
         owned = [one for one in worded if self.stored[one.decision.item_id].owner_id == self.source_id]
         self._index(owned)
         slugs, filed_pks = self._file(worded)
@@ -243,9 +247,9 @@ class _Ingestion:
         shown, shown_pks = outputs_showing(self.connection, self.source_id, reworded)
         outputs = slugs | shown | ({ALL} if owned else set())
         changed = filed_pks | shown_pks | {self._pk(ingest) for ingest in owned}
-        bump(self.connection, outputs, changed, stamped={self._pk(ingest) for ingest in fresh})
+        bump(self.connection, outputs, changed, already_touched={self._pk(ingest) for ingest in new})
         # No output shows a further report of an item, but its page does.
-        stamp(self.connection, {self._pk(ingest) for ingest in again if ingest.item is not None} - changed)
+        touch(self.connection, {self._pk(ingest) for ingest in rewritten if ingest.item is not None} - changed)
         return frozenset(outputs)
 
     def _pk(self, ingest: Ingest) -> int:
@@ -257,20 +261,20 @@ class _Ingestion:
 
     def _split_new(self) -> tuple[list[Ingest], list[LedgerNote]]:
         """Return the new items, and notes on those whose id another item has: they cannot be stored beside it."""
-        fresh: dict[str, Ingest] = {}
+        new: dict[str, Ingest] = {}
         refused: list[LedgerNote] = []
         for ingest in self.plan.ingests:
             item_id, record = ingest.decision.item_id, ingest.decision.keyed.item
             if not _is(ingest, Verdict.NEW) or ingest.item is None:
                 continue
-            if item_id in self.stored or item_id in fresh:
+            if item_id in self.stored or item_id in new:
                 reason = "its permanent id belongs to another stored item"
                 refused.append(
                     LedgerNote(kind="conflict", reason=reason, item_id=item_id, title=record.title, link=record.link)
                 )
             else:
-                fresh[item_id] = ingest
-        return list(fresh.values()), refused
+                new[item_id] = ingest
+        return list(new.values()), refused
 
     def _write_notes(self, notes: Iterable[LedgerNote]) -> None:
         rows: list[dict[str, object]] = []
@@ -289,7 +293,7 @@ class _Ingestion:
         if rows:
             self.connection.execute(_NEW_NOTE, rows)
 
-    def _insert_items(self, fresh: list[Ingest]) -> None:
+    def _insert_items(self, new: list[Ingest]) -> None:
         rows = [
             {
                 "id": ingest.decision.item_id,
@@ -298,11 +302,11 @@ class _Ingestion:
                 "first_seen_at": self.now,
                 "position": ingest.decision.keyed.item.position,
             }
-            for ingest in fresh
+            for ingest in new
         ]
         if rows:
             self.connection.execute(_NEW_ITEM, rows)
-            self._look_up(ingest.decision.item_id for ingest in fresh)
+            self._look_up(ingest.decision.item_id for ingest in new)
 
     def _insert_sightings(self, first: list[Ingest]) -> None:
         # A new item gets its change number here and not by ``bump``: the row of a sighting is long and written once.
@@ -311,7 +315,7 @@ class _Ingestion:
             {
                 "item_pk": self._pk(ingest),
                 "source_id": self.source_id,
-                **_said(ingest),
+                **_sighting_values(ingest),
                 "first_seen_at": self.now,
                 "updated_at": self.stored[ingest.decision.item_id].published_at,
                 "wording": encode_item(ingest.item or NO_WORDING),
@@ -323,28 +327,32 @@ class _Ingestion:
             self.connection.execute(_NEW_SIGHTING, rows)
 
     def _update_sightings(self, edited: list[Ingest]) -> None:
-        rows: dict[PreparedStatement, list[dict[str, object]]] = {_REFUSE: [], _REFRESH: [], _CHANGE: []}
+        rows: dict[PreparedStatement, list[dict[str, object]]] = {
+            _UPDATE_DROPPED: [],
+            _UPDATE_REFRESHED: [],
+            _UPDATE_CHANGED: [],
+        }
         for ingest in edited:
             row: dict[str, object] = {"pk": self._pk(ingest), "source": self.source_id, "new_left_at": None}
-            row.update((f"new_{name}", value) for name, value in _said(ingest).items())
+            row.update((f"new_{name}", value) for name, value in _sighting_values(ingest).items())
             if ingest.item is None:
                 # Now dropped by a rule: the old wording stays, and the new one is not asked about again.
-                rows[_REFUSE].append(row)
+                rows[_UPDATE_DROPPED].append(row)
                 continue
             row["new_wording"] = encode_item(ingest.item)
             if _is(ingest, Verdict.CHANGED):
-                rows[_CHANGE].append({**row, "changed_at": self.now})
+                rows[_UPDATE_CHANGED].append({**row, "changed_at": self.now})
             else:
-                rows[_REFRESH].append(row)
+                rows[_UPDATE_REFRESHED].append(row)
         for statement, of_statement in rows.items():
             if of_statement:
                 self.connection.execute(statement, of_statement)
 
-    def _write_keys(self, fresh: list[Ingest]) -> None:
+    def _write_keys(self, new: list[Ingest]) -> None:
         gained: list[dict[str, object]] = []
         moved: list[dict[str, object]] = []
         signatures: list[dict[str, object]] = []
-        inserted = {id(ingest) for ingest in fresh}
+        inserted = {id(ingest) for ingest in new}
         for ingest in self.plan.ingests:
             decision = ingest.decision
             if decision.item_id not in self.stored or (_is(ingest, Verdict.NEW) and id(ingest) not in inserted):
@@ -354,18 +362,18 @@ class _Ingestion:
             moved += self._key_rows(decision.moved, pk)
             if ingest.item is not None:
                 signatures += self._key_rows([decision.keyed.signature], pk)
-        # An item has the signature of what a source says of it now; the one before goes, or every edit would leave one.
-        new = {self._pk(ingest) for ingest in fresh}
+        # Only the signature of what a source says of an item now stays, or every edit would leave one.
+        new_pks = {self._pk(ingest) for ingest in new}
         signed = [
             {"pk": row["item_pk"], "beginning": str(row["text"]).rpartition(":")[0] + ":"}
             for row in signatures
-            if row["item_pk"] not in new
+            if row["item_pk"] not in new_pks
         ]
         distrusted = [{"source_id": self.source_id, "key": stored_key(key.text)} for key in self.plan.distrusted]
         for statement, rows in (
             (_GAIN, gained),
             (_MOVE, moved),
-            (_UNSIGN, signed),
+            (_DELETE_SIGNATURES, signed),
             (_MOVE, signatures),
             (_DISTRUST, distrusted),
         ):
@@ -391,10 +399,10 @@ class _Ingestion:
                 {"pk": pk, "source": self.source_id, "since": self.now} for item, pk in offered if item not in mentioned
             ]
         if marks:
-            self.connection.execute(_MARK, marks)
+            self.connection.execute(_SET_LEFT_AT, marks)
 
     def _index(self, owned: list[Ingest]) -> None:
-        """Put the items that this source owns into the full text; terms that nobody has cut are cut here."""
+        """Put the items that this source owns into the full text; terms that no worker has cut are cut here."""
         rows: list[dict[str, object]] = []
         for ingest in owned:
             if ingest.item is not None:
@@ -411,7 +419,7 @@ class _Ingestion:
             self.connection,
             self.source_id,
             (
-                Filed(pk=pk, pairs=ingest.filing.categories, since=since.get(pk, self.now))
+                FiledItem(pk=pk, pairs=ingest.filing.categories, since=since.get(pk, self.now))
                 for pk, ingest in filed
                 if ingest.filing is not None and (pk in since or _is(ingest, Verdict.NEW))
             ),
@@ -423,7 +431,7 @@ def _is(ingest: Ingest, verdict: Verdict) -> bool:
 
 
 def _ids_to_look_up(plan: IngestPlan) -> set[str]:
-    """Return the items of which more must be known: an unchanged poll asks nothing."""
+    """Return the items whose rows are needed: none for a document that says nothing new."""
     return {
         decision.item_id
         for decision in (ingest.decision for ingest in plan.ingests)
@@ -435,7 +443,7 @@ def _ids_to_look_up(plan: IngestPlan) -> set[str]:
     }
 
 
-def _said(ingest: Ingest) -> dict[str, str | None]:
+def _sighting_values(ingest: Ingest) -> dict[str, str | None]:
     record = ingest.decision.keyed.item
     return {
         "guid": record.guid,

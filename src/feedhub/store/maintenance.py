@@ -1,8 +1,7 @@
-"""What keeps the store small and safe: removing what no source offers any more, checks, copies, locks of tasks."""
+"""What keeps the store small and safe: removing what no source offers any more, checks, copies."""
 
 import os
 from collections.abc import Collection
-from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 
@@ -12,8 +11,8 @@ from feedhub.errors import StoreError
 from feedhub.model.report import PruneReport
 from feedhub.rules.select import ALL
 from feedhub.store.database import Connection, Database
-from feedhub.store.outputs import bump, stamp
-from feedhub.store.sqlite import ErrorGuard, check_for_damage, copy_database, task_lock, tidy_up, unindex
+from feedhub.store.outputs import bump, touch
+from feedhub.store.sqlite import ErrorGuard, check_for_damage, copy_database, tidy_up, unindex
 from feedhub.store.tables import (
     NO_WORDING,
     encode_item,
@@ -28,7 +27,7 @@ from feedhub.store.tables import (
 
 
 class SqlMaintenance(Database):
-    """See ``feedhub.ports.store.Upkeep``."""
+    """See ``feedhub.ports.store.MaintenanceStore``."""
 
     def prune(
         self, *, offered_before: datetime | None, keep_per_category: int | None, forget_before: datetime, now: datetime
@@ -39,10 +38,10 @@ class SqlMaintenance(Database):
         if keep_per_category is not None:
             removed += self._cut_categories(keep_per_category, now)
         keys = entries = 0
-        for part in self._selected(_forgettable(forget_before)):
+        for part in self._select_in_parts(_forgettable(forget_before)):
             with self._write() as connection:
                 keys += _forget(connection, part)
-        for part in self._selected(select(ledger.c.id).where(ledger.c.at < forget_before)):
+        for part in self._select_in_parts(select(ledger.c.id).where(ledger.c.at < forget_before)):
             with self._write() as connection:
                 entries += connection.execute(delete(ledger).where(ledger.c.id.in_(part))).rowcount
         return PruneReport(items=removed, keys=keys, ledger=entries)
@@ -50,7 +49,7 @@ class SqlMaintenance(Database):
     def _remove_outdated(self, offered_before: datetime, now: datetime) -> int:
         removed = 0
         outdated = _outdated(offered_before)
-        for part in self._selected(outdated):
+        for part in self._select_in_parts(outdated):
             with self._write() as connection:
                 pks = _still(outdated, part, connection)
                 remove_items(connection, pks, now)
@@ -62,18 +61,15 @@ class SqlMaintenance(Database):
         too_full = select(memberships.c.slug).group_by(memberships.c.slug).having(func.count() > keep)
         for slug in sorted(self._query(too_full).scalars()):
             beyond = _beyond(slug, keep)
-            for part in self._selected(beyond):
+            for part in self._select_in_parts(beyond):
                 with self._write() as connection:
                     homeless = take_out(connection, slug, _still(beyond, part, connection))
                     remove_items(connection, homeless, now)
                     removed += len(homeless)
         return removed
 
-    def alone(self, task: str, *, wait: float) -> AbstractContextManager[None]:
-        return task_lock(self._place, task, wait)
-
     def maintain(self) -> None:
-        with self._alone_in_process(), self._guard:
+        with self._exclusive_writer(), self._guard:
             tidy_up(self._engine)
 
     def verify(self) -> None:
@@ -151,7 +147,7 @@ def take_out(connection: Connection, slug: str, pks: list[int]) -> list[int]:
     for table in (filings, memberships):
         connection.execute(delete(table).where(table.c.slug == slug, table.c.item_pk.in_(pks)))
     bump(connection, {ALL, slug, *_holding(connection, pks)}, ())
-    stamp(connection, pks)
+    touch(connection, pks)
     held = connection.execute(select(memberships.c.item_pk).where(memberships.c.item_pk.in_(pks))).scalars()
     return sorted(set(pks) - set(held))
 
@@ -165,7 +161,7 @@ def remove_items(connection: Connection, pks: list[int], now: datetime) -> None:
     if not pks:
         return
     bump(connection, {ALL, *_holding(connection, pks)}, ())
-    stamp(connection, pks)
+    touch(connection, pks)
     for table in (filings, memberships):
         connection.execute(delete(table).where(table.c.item_pk.in_(pks)))
     left = func.coalesce(sightings.c.left_at, bindparam("now", value=now, type_=sightings.c.left_at.type))

@@ -18,7 +18,8 @@ from feedhub.store.source_states import SqlSourceTransaction, source_id
 from feedhub.store.sqlite import insert
 from feedhub.store.tables import EPOCH, categories, decode_item, filings, items, memberships, meta, sightings, sources
 
-Pairs = tuple[tuple[str, str], ...]
+CategoryPairs = tuple[tuple[str, str], ...]
+"""The slugs under which an item is filed, each with the name of the rule that says so."""
 
 _FILINGS = PreparedStatement(select(filings).where(filings.c.item_pk.in_(bindparam("pks", expanding=True))))
 _MEMBERSHIPS = PreparedStatement(
@@ -26,29 +27,29 @@ _MEMBERSHIPS = PreparedStatement(
         memberships.c.item_pk.in_(bindparam("pks", expanding=True))
     )
 )
-_PLACES = PreparedStatement(
+_SORT_KEYS = PreparedStatement(
     select(items.c.pk, items.c.published_at, items.c.first_seen_at, items.c.position).where(
         items.c.pk.in_(bindparam("pks", expanding=True))
     )
 )
-_UNFILE = PreparedStatement(
+_REMOVE_FILING = PreparedStatement(
     delete(filings).where(
         filings.c.item_pk == bindparam("pk"),
         filings.c.source_id == bindparam("source"),
         filings.c.slug == bindparam("category"),
     )
 )
-_LEAVE = PreparedStatement(
+_REMOVE_MEMBERSHIP = PreparedStatement(
     delete(memberships).where(memberships.c.slug == bindparam("category"), memberships.c.item_pk == bindparam("pk"))
 )
 _new_filing = insert(filings)
-_FILE = PreparedStatement(
+_PUT_FILING = PreparedStatement(
     _new_filing.on_conflict_do_update(
         index_elements=["item_pk", "source_id", "slug"], set_={"rule": _new_filing.excluded.rule}
     )
 )
 _new_membership = insert(memberships)
-_JOIN = PreparedStatement(
+_PUT_MEMBERSHIP = PreparedStatement(
     _new_membership.on_conflict_do_update(
         index_elements=["slug", "item_pk"],
         set_={"source_id": _new_membership.excluded.source_id, "rule": _new_membership.excluded.rule},
@@ -62,21 +63,21 @@ _SHOWN_BY = PreparedStatement(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filed:
-    """What one source says now about where one item belongs; ``since`` it first gave the item."""
+class FiledItem:
+    """One item, and where its source files it now; ``since`` is when the source first gave it."""
 
     pk: int
-    pairs: Pairs
+    pairs: CategoryPairs
     since: datetime
 
 
-_Own = dict[tuple[int, str], tuple[str, datetime]]
+_Filings = dict[tuple[int, str], tuple[str, datetime]]
 """Source and slug → rule and since when, for one item."""
-_Held = dict[str, tuple[int, str]]
+_Memberships = dict[str, tuple[int, str]]
 """Slug → source and rule, for one item."""
 
 
-def file_items(connection: Connection, source_id: int, filed: Iterable[Filed]) -> tuple[set[str], set[int]]:
+def file_items(connection: Connection, source_id: int, filed: Iterable[FiledItem]) -> tuple[set[str], set[int]]:
     """Replace the filings of a source for some items; return the outputs that show a difference, and whose items."""
     slugs: set[str] = set()
     touched: set[int] = set()
@@ -88,82 +89,89 @@ def file_items(connection: Connection, source_id: int, filed: Iterable[Filed]) -
     return (slugs | {ALL} if touched else slugs), touched
 
 
-def _file_some(connection: Connection, source_id: int, filed: Mapping[int, Filed]) -> dict[int, set[str]]:
-    own: dict[int, _Own] = defaultdict(dict)
+def _file_some(connection: Connection, source_id: int, filed: Mapping[int, FiledItem]) -> dict[int, set[str]]:
+    filings_before: dict[int, _Filings] = defaultdict(dict)
     for row in connection.execute(_FILINGS, {"pks": list(filed)}):
-        own[row.item_pk][row.source_id, row.slug] = (row.rule, row.first_seen_at)
-    held: dict[int, _Held] = defaultdict(dict)
-    for slug, pk, holder, rule in connection.execute(_MEMBERSHIPS, {"pks": list(filed)}):
-        held[pk][slug] = (holder, rule)
-    after = {pk: _replaced(own[pk], source_id, entry) for pk, entry in filed.items()}
-    _write_filings(connection, own, after)
-    settled = {pk: _settle(after[pk], held[pk]) for pk in filed}
-    _write_memberships(connection, held, settled)
+        filings_before[row.item_pk][row.source_id, row.slug] = (row.rule, row.first_seen_at)
+    before: dict[int, _Memberships] = defaultdict(dict)
+    for slug, pk, source, rule in connection.execute(_MEMBERSHIPS, {"pks": list(filed)}):
+        before[pk][slug] = (source, rule)
+    filings_after = {pk: _filings_after(filings_before[pk], source_id, entry) for pk, entry in filed.items()}
+    _write_filings(connection, filings_before, filings_after)
+    after = {pk: _memberships_after(filings_after[pk], before[pk]) for pk in filed}
+    _write_memberships(connection, before, after)
     return {
-        pk: set(settled[pk]) | set(held[pk])
+        pk: set(after[pk]) | set(before[pk])
         for pk in filed
-        if {slug: holder for slug, (holder, _) in settled[pk].items()}
-        != {slug: holder for slug, (holder, _) in held[pk].items()}
+        if {slug: source for slug, (source, _) in after[pk].items()}
+        != {slug: source for slug, (source, _) in before[pk].items()}
     }
 
 
-def _replaced(own: _Own, source_id: int, entry: Filed) -> _Own:
-    after = {place: said for place, said in own.items() if place[0] != source_id}
+def _filings_after(filings: _Filings, source_id: int, entry: FiledItem) -> _Filings:
+    """Replace the filings of one source."""
+    after = {key: value for key, value in filings.items() if key[0] != source_id}
     for slug, rule in entry.pairs:
         after.setdefault((source_id, slug), (rule, entry.since))
     return after
 
 
-def _settle(own: _Own, held: _Held) -> _Held:
-    settled: dict[str, tuple[int, str]] = {}
-    for slug in dict.fromkeys(slug for _, slug in own):
-        holder = held[slug][0] if slug in held else None
-        if holder is None or (holder, slug) not in own:
-            holder = min((since, source) for (source, of), (_, since) in own.items() if of == slug)[1]
-        settled[slug] = (holder, own[holder, slug][0])
-    return settled
+def _memberships_after(filings: _Filings, before: _Memberships) -> _Memberships:
+    """Let a source keep its membership while it files the item there; else the source that filed it first gets it."""
+    after: _Memberships = {}
+    for slug in dict.fromkeys(slug for _, slug in filings):
+        source = before[slug][0] if slug in before else None
+        if source is None or (source, slug) not in filings:
+            source = min((since, other) for (other, of), (_, since) in filings.items() if of == slug)[1]
+        after[slug] = (source, filings[source, slug][0])
+    return after
 
 
-def _write_filings(connection: Connection, before: Mapping[int, _Own], after: Mapping[int, _Own]) -> None:
-    gone = [
+def _write_filings(connection: Connection, before: Mapping[int, _Filings], after: Mapping[int, _Filings]) -> None:
+    removed = [
         {"pk": pk, "source": source, "category": slug}
         for pk in after
         for source, slug in before[pk].keys() - after[pk].keys()
     ]
     put = [
         {"item_pk": pk, "source_id": source, "slug": slug, "rule": rule, "first_seen_at": since}
-        for pk, own in after.items()
-        for (source, slug), (rule, since) in own.items()
+        for pk, of_item in after.items()
+        for (source, slug), (rule, since) in of_item.items()
         if before[pk].get((source, slug), ("", None))[0] != rule
     ]
-    if gone:
-        connection.execute(_UNFILE, gone)
+    if removed:
+        connection.execute(_REMOVE_FILING, removed)
     if put:
-        connection.execute(_FILE, put)
+        connection.execute(_PUT_FILING, put)
 
 
-def _write_memberships(connection: Connection, before: Mapping[int, _Held], after: Mapping[int, _Held]) -> None:
-    gone = [{"pk": pk, "category": slug} for pk in after for slug in before[pk].keys() - after[pk].keys()]
+def _write_memberships(
+    connection: Connection, before: Mapping[int, _Memberships], after: Mapping[int, _Memberships]
+) -> None:
+    removed = [{"pk": pk, "category": slug} for pk in after for slug in before[pk].keys() - after[pk].keys()]
     put = [
-        (pk, slug, place) for pk, held in after.items() for slug, place in held.items() if before[pk].get(slug) != place
+        (pk, slug, *filed_by)
+        for pk, of_item in after.items()
+        for slug, filed_by in of_item.items()
+        if before[pk].get(slug) != filed_by
     ]
-    if gone:
-        connection.execute(_LEAVE, gone)
+    if removed:
+        connection.execute(_REMOVE_MEMBERSHIP, removed)
     if put:
-        places = {row.pk: row for row in connection.execute(_PLACES, {"pks": list({pk for pk, _, _ in put})})}
+        items_put = {row.pk: row for row in connection.execute(_SORT_KEYS, {"pks": list({pk for pk, *_ in put})})}
         connection.execute(
-            _JOIN,
+            _PUT_MEMBERSHIP,
             [
                 {
                     "slug": slug,
                     "item_pk": pk,
                     "source_id": source,
                     "rule": rule,
-                    "published_at": places[pk].published_at,
-                    "first_seen_at": places[pk].first_seen_at,
-                    "position": places[pk].position,
+                    "published_at": items_put[pk].published_at,
+                    "first_seen_at": items_put[pk].first_seen_at,
+                    "position": items_put[pk].position,
                 }
-                for pk, slug, (source, rule) in put
+                for pk, slug, source, rule in put
             ],
         )
 
@@ -220,7 +228,7 @@ class SqlCategories(Database):
     """What the configuration says of categories, and refiling by its rules; see ``feedhub.ports.store.PollStore``."""
 
     def sync_categories(
-        self, categories: Sequence[Category], output_digest: str, now: datetime, *, from_records: bool = False
+        self, categories: Sequence[Category], output_digest: str, *, from_records: bool = False
     ) -> None:
         wanted = {one.slug: (one.title, one.description, position) for position, one in enumerate(categories)}
         with self._write() as connection:
@@ -254,13 +262,13 @@ class SqlCategories(Database):
             with self._write() as connection:
                 connection.execute(_MARK_FILED, [{"name": name, "filed_digest": digest} for name in names])
 
-    def refile(self, source: str, filings: Iterable[tuple[str, Pairs]], *, digest: str, now: datetime) -> None:
+    def refile(self, source: str, filings: Iterable[tuple[str, CategoryPairs]], *, digest: str) -> None:
         # Rules are run while the iterable is read: not inside the transaction.
         wanted = dict(filings)
         with self._write() as connection:
             number = source_id(connection, source)
             filed = (
-                Filed(pk=row.item_pk, pairs=wanted[row.id], since=row.first_seen_at)
+                FiledItem(pk=row.item_pk, pairs=wanted[row.id], since=row.first_seen_at)
                 for row in connection.execute(_OF_SOURCE, {"source": number})
                 if row.id in wanted
             )
@@ -318,15 +326,15 @@ _FIRST_PLACE_OF_RECORDS: Final = 1_000_000
 class SqlCategoryTransaction(SqlSourceTransaction):
     """Categories that records name; see ``feedhub.ports.store.Transaction``."""
 
-    def category_of_title(self, title: str) -> str | None:
+    def find_category(self, title: str) -> str | None:
         found: str | None = self._query(_BY_TITLE, {"wanted": title}).scalar()
         return found
 
-    def brought(self, source: str) -> int:
+    def count_record_categories(self, source: str) -> int:
         return int(self._query(_COUNT_OF_RECORDS, {"source": self._source_id(source)}).scalar())
 
-    def category_slug(self, title: str, wanted: str) -> str:
-        found = self.category_of_title(title)
+    def find_or_add_category(self, title: str, wanted: str) -> str:
+        found = self.find_category(title)
         if found is not None:
             return found
         slug: str = unique_slug(wanted, set(self._query(select(categories.c.slug)).scalars()))

@@ -59,7 +59,7 @@ _new_value = insert(meta)
 _PUT_VALUE = PreparedStatement(
     _new_value.on_conflict_do_update(index_elements=["key"], set_={"value": _new_value.excluded.value})
 )
-_STAMP = PreparedStatement(
+_TOUCH = PreparedStatement(
     update(sightings)
     .where(sightings.c.item_pk.in_(bindparam("pks", expanding=True)))
     .values(touched=bindparam("number"))
@@ -67,9 +67,9 @@ _STAMP = PreparedStatement(
 
 
 def bump(
-    connection: Connection, slugs: Collection[str], pks: Collection[int], *, stamped: Collection[int] = ()
+    connection: Connection, slugs: Collection[str], pks: Collection[int], *, already_touched: Collection[int] = ()
 ) -> None:
-    """Make outputs due, and the posts and pages of the items ``pks``. Those ``stamped`` have the next change number.
+    """Make outputs due, and the posts and pages of the items ``pks``; see ``touch``.
 
     An output changed when the newest change of these items, as it shows them, happened. That time comes from the items
     and not from the clock, so that an output of a rebuilt store is the same.
@@ -84,21 +84,21 @@ def bump(
         if ALL in changed:
             changed[ALL] = max(changed[ALL], connection.execute(_OWNED_CHANGE, {"pks": part}).scalar() or EPOCH)
     connection.execute(_BUMP, [{"wanted": slug, "at": at} for slug, at in sorted(changed.items())])
-    stamp(connection, pks, stamped=stamped)
+    touch(connection, pks, already_touched=already_touched)
 
 
-def stamp(connection: Connection, pks: Collection[int], *, stamped: Collection[int] = ()) -> None:
-    """Give items the next change number, by which publishing finds what it has not published since."""
+def touch(connection: Connection, pks: Collection[int], *, already_touched: Collection[int] = ()) -> None:
+    """Give items the next change number, by which publishing finds what changed; some ``already_touched`` have it."""
     if not pks:
         return
     number = next_change(connection)
     put_value(connection, _CHANGES, number)
-    for part in chunks(sorted(set(pks).difference(stamped))):
-        connection.execute(_STAMP, {"number": number, "pks": part})
+    for part in chunks(sorted(set(pks).difference(already_touched))):
+        connection.execute(_TOUCH, {"number": number, "pks": part})
 
 
 def next_change(connection: Connection) -> int:
-    """Return the number of the change that is not counted yet."""
+    """Return the number that the next change gets."""
     return int(connection.execute(_VALUE, {"wanted": _CHANGES}).scalar() or 0) + 1
 
 
@@ -119,7 +119,7 @@ _WORDING = (
     items.c.pk,
     items.c.id,
     items.c.published_at,
-    # "g" stands behind every hex digit and the dash.
+    # "g" sorts behind every hex digit and the dash.
     exists()
     .where(_EARLIER.c.id >= _PREFIX, _EARLIER.c.id < _PREFIX + "g", _EARLIER.c.pk < items.c.pk)
     .correlate(items)
@@ -236,7 +236,10 @@ _LAST_NEW = select(
 
 
 class _OutputStatements:
-    """The statements over the items of ``all`` or of a category: ``shown`` is all that they say, in order."""
+    """The statements over the items of ``all`` or of a category.
+
+    ``shown`` selects all that an output shows, in its order; ``narrow`` the items alone.
+    """
 
     def __init__(self, published: ColumnElement[datetime], shown: Select[Any], narrow: Select[Any]) -> None:
         between = (published >= _SINCE, published < _UNTIL)
@@ -278,7 +281,7 @@ class SqlOutputs(Database):
         with self._read() as connection:
             return _stored_items(connection, connection.execute(_of(slug).newest, {"slug": slug, "most": limit}))
 
-    def newest_of(self, slugs: Sequence[str], limit: int) -> dict[str, tuple[StoredItem, ...]]:
+    def newest_by_category(self, slugs: Sequence[str], limit: int) -> dict[str, tuple[StoredItem, ...]]:
         newest = _OF_CATEGORY.newest
         with self._read() as connection:
             rows = {slug: connection.execute(newest, {"slug": slug, "most": limit}) for slug in slugs}
@@ -328,7 +331,7 @@ class SqlOutputs(Database):
     def page_items(self, since: int) -> Iterator[PageItem]:
         # Not ordered by the database, which would read all sightings in their order to save itself the sorting.
         touched = select(sightings.c.item_pk).where(sightings.c.touched > since)
-        for part in self._selected(select(items.c.pk) if since < 0 else touched):
+        for part in self._select_in_parts(select(items.c.pk) if since < 0 else touched):
             with self._read() as connection:
                 found = _page_items(connection, part)
             yield from found
@@ -345,14 +348,14 @@ class SqlOutputs(Database):
         found: datetime | None = self._query(_of(slug).before, {"slug": slug, "until": moment}).scalar()
         return found
 
-    def shown(self, slug: str, ids: Sequence[str]) -> tuple[StoredItem, ...]:
+    def items_by_id(self, slug: str, ids: Sequence[str]) -> tuple[StoredItem, ...]:
         with self._read() as connection:
             rows: list[AnyRow] = []
             for part in chunks(ids):
                 rows += connection.execute(_of(slug).by_id, {"slug": slug, "ids": part})
             return _stored_items(connection, rows)
 
-    def newest_of_sources(self) -> Mapping[str, datetime]:
+    def last_new_at(self) -> Mapping[str, datetime]:
         return {name: at for name, at in self._query(_LAST_NEW) if at is not None}
 
     def _number(self, name: str, *, unset: int = 0) -> int:

@@ -51,7 +51,7 @@ _ITEM = select(items.c.pk, items.c.id, items.c.published_at, items.c.removed_at,
 
 
 class SqlQueries(Database):
-    """See ``feedhub.ports.store.LookStore``."""
+    """See ``feedhub.ports.store.QueryStore``."""
 
     def search(self, query: str, limit: int) -> tuple[SearchHit, ...]:
         terms = query_terms(query)
@@ -71,11 +71,11 @@ class SqlQueries(Database):
                     )
         return tuple(hits[pk] for pk in best)
 
-    def found(self, query: str, limit: int) -> tuple[StoredItem, ...]:
+    def search_items(self, query: str, limit: int) -> tuple[StoredItem, ...]:
         with self._read() as connection:
             return owned_items(connection, matching(connection, query_terms(query), limit, last=True))
 
-    def count_found(self, query: str, most: int) -> int:
+    def count_matches(self, query: str, most: int) -> int:
         with self._read() as connection:
             return len(matching(connection, query_terms(query), most, last=True))
 
@@ -89,21 +89,21 @@ class SqlQueries(Database):
             more = {entry.item_id for entry in noted if entry.item_id} - ids
             found += [(row, row.id) for row in _rows(connection, _ITEM.where(items.c.id.in_(more)))]
             explained = [_explain_item(connection, row, ref) for row, ref in found]
-        told = {replace(entry, key=None) for explanation in explained for entry in explanation.ledger}
-        left = [entry for entry in _once(noted) if replace(entry, key=None) not in told]
-        return (*explained, *_ledger_only(refs, left))
+        shown = {replace(entry, key=None) for explanation in explained for entry in explanation.ledger}
+        rest = [entry for entry in _without_repeats(noted) if replace(entry, key=None) not in shown]
+        return (*explained, *_explain_by_ledger(refs, rest))
 
 
 def _snippet(item: Item, terms: list[str]) -> str:
-    """Return a line of plain text around the first place where a term stands; the beginning if none is visible."""
+    """Return a line of plain text around the first term in it; the beginning if the text has none."""
     text = " ".join(searched_text(item).split())
-    places = [place for term in terms if (place := text.lower().find(_visible(term))) >= 0]
+    places = [place for term in terms if (place := text.lower().find(_uncut(term))) >= 0]
     start = max(0, min(places, default=0) - _BEFORE)
     end = start + _BEFORE + _AFTER
     return ("…" if start else "") + text[start:end].strip() + ("…" if end < len(text) else "")
 
 
-def _visible(term: str) -> str:
+def _uncut(term: str) -> str:
     """Return what ``query_terms`` cut a term from: 金融 融消 → 金融消."""
     first, *rest = term.rstrip("*").split(" ")
     return first + "".join(pair[-1] for pair in rest)
@@ -138,7 +138,7 @@ def _id_prefix(ref: str) -> str | None:
     return f"urn:uuid:{found[1].lower()}" if found else None
 
 
-def _once(entries: Iterable[LedgerEntry]) -> tuple[LedgerEntry, ...]:
+def _without_repeats(entries: Iterable[LedgerEntry]) -> tuple[LedgerEntry, ...]:
     """Return entries without those that say the same under another key of the record."""
     found: dict[LedgerEntry, LedgerEntry] = {}
     for entry in entries:
@@ -159,7 +159,7 @@ def _items_named(connection: Connection, refs: Sequence[str]) -> list[tuple[AnyR
         # An address that several records share is nobody's key, but still where they were seen.
         rows += _rows(connection, by_address.where(sightings.c.url_key == ref))
         if prefix := _id_prefix(ref):
-            # "g" stands behind every hex digit and the dash.
+            # "g" sorts behind every hex digit and the dash.
             rows += _rows(connection, _ITEM.where(items.c.id >= prefix, items.c.id < prefix + "g"))
         for row in rows:
             found.setdefault(row.id, (row, ref))
@@ -206,7 +206,7 @@ def _entries(
     for part in chunks(keys):
         found.update(dict.fromkeys(_entries_about(connection, keys=part, ids=[item_id], links=links)))
     entries = (entry for entry in found if entry.item_id in {None, item_id})
-    return _once(sorted(entries, key=lambda entry: entry.at))
+    return _without_repeats(sorted(entries, key=lambda entry: entry.at))
 
 
 def _sighting(row: AnyRow) -> SightingReport:
@@ -233,9 +233,9 @@ def _memberships(connection: Connection, pk: int) -> tuple[tuple[str, str, str],
     return tuple((slug, rule, name) for slug, rule, name in rows)
 
 
-def _ledger_only(refs: Sequence[str], left: Sequence[LedgerEntry]) -> list[Explanation]:
+def _explain_by_ledger(refs: Sequence[str], rest: Sequence[LedgerEntry]) -> list[Explanation]:
+    """Explain the refs of which only the ledger knows."""
     explained: list[Explanation] = []
-    rest = list(left)
     for ref in refs:
         names = {stored_key(ref), ref, _id_prefix(ref)}
         own = tuple(entry for entry in rest if names & {entry.key, entry.link, entry.item_id} - {None})

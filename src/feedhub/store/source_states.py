@@ -103,7 +103,7 @@ class SqlSources(Database):
         found: datetime | None = self._query(_NEXT).scalar()
         return found
 
-    def counts(self, since: datetime) -> dict[str, SourceCounts]:
+    def source_counts(self, since: datetime) -> dict[str, SourceCounts]:
         recent = func.sum((sightings.c.first_seen_at >= since).cast(sightings.c.item_pk.type))
         counted = (
             select(sources.c.name, sources.c.last_poll_at, func.count().label("items"), recent.label("recent"))
@@ -117,7 +117,7 @@ class SqlSources(Database):
             for row in self._query(counted)
         }
 
-    def daily(self, since: datetime, days: int) -> dict[str, tuple[int, ...]]:
+    def new_items_per_day(self, since: datetime, days: int) -> dict[str, tuple[int, ...]]:
         begins = (since - EPOCH) // _MICROSECOND
         day = ((type_coerce(sightings.c.first_seen_at, BigInteger) - begins) // (_DAY // _MICROSECOND)).label("day")
         # One range of the index over (source, time) for each source: older sightings are not read.
@@ -180,11 +180,11 @@ class SqlSourceTransaction(SourceReader, OpenTransaction):
             bump(self._connection, {ALL, *slugs}, ())
         self._source_rows.pop(state.name, None)
 
-    def rate(self, source: str, since: datetime) -> int:
+    def count_new(self, source: str, since: datetime) -> int:
         count: int = self._connection.execute(_RATE, {"wanted": source, "since": since}).scalar()
         return count
 
-    def tell(self, events: Sequence[HealthEvent]) -> None:
+    def add_health_events(self, events: Sequence[HealthEvent]) -> None:
         if not events:
             return
         rows = [{"at": one.at, "source": one.source, "kind": one.kind, "text": one.text} for one in events]
@@ -192,7 +192,7 @@ class SqlSourceTransaction(SourceReader, OpenTransaction):
         newest = self._connection.execute(_NEWEST_EVENT).scalar()
         self._connection.execute(delete(health_events).where(health_events.c.id <= newest - _MOST_EVENTS))
 
-    def hold(self, names: Sequence[str], until: datetime) -> None:
+    def postpone(self, names: Sequence[str], until: datetime) -> None:
         for part in chunks(names):
             self._connection.execute(
                 update(sources)

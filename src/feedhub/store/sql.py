@@ -1,7 +1,7 @@
 """The store on an SQL database: opening it, and its topics put together."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
@@ -13,7 +13,7 @@ from feedhub.store.memberships import SqlCategories, SqlCategoryTransaction
 from feedhub.store.outputs import SqlOutputs
 from feedhub.store.queries import SqlQueries
 from feedhub.store.source_states import SqlSources
-from feedhub.store.sqlite import MIGRATIONS, ErrorGuard, make_file, open_engine
+from feedhub.store.sqlite import MIGRATIONS, ErrorGuard, make_file, open_engine, task_lock
 
 BUSY_TIMEOUT = 10.0
 
@@ -26,9 +26,12 @@ class SqlStore(SqlItems, SqlSources, SqlCategories, SqlOutputs, SqlQueries, SqlM
     """See ``feedhub.ports.store.Store``."""
 
     @contextmanager
-    def writing(self) -> Iterator[SqlTransaction]:
+    def transaction(self) -> Iterator[SqlTransaction]:
         with self._write() as connection:
             yield SqlTransaction(connection)
+
+    def task_lock(self, task: str, *, wait: float) -> AbstractContextManager[None]:
+        return task_lock(self._place, task, wait)
 
 
 def open_store(url: str, *, busy_timeout: float = BUSY_TIMEOUT) -> SqlStore:

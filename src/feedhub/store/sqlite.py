@@ -125,7 +125,7 @@ def copy_database(engine: Engine, path: Path) -> None:
         target = sqlite3.connect(path)
         try:
             driver.backup(target)
-            # One file that can be carried away, without a -wal beside it.
+            # The copy is one file, without a -wal next to it.
             target.execute("PRAGMA journal_mode = DELETE")
         finally:
             target.close()
@@ -133,12 +133,12 @@ def copy_database(engine: Engine, path: Path) -> None:
 
 @contextmanager
 def task_lock(place: str, task: str, wait: float) -> Iterator[None]:
-    """Hold the right to do ``task`` on the store at ``place`` for the block; see ``feedhub.ports.store.Upkeep``.
+    """Hold the only right to do ``task`` on the store at ``place`` for the block.
 
-    It is a lock of the operating system on a file beside the database, so a process that is killed lets go of it. The
-    process that holds it is named in a second file, because a locked file cannot be read everywhere.
+    It is a lock of the operating system on a file beside the database, so a process that is killed gives it back. A
+    second file names the process that holds it, because a locked file cannot be read everywhere.
     """
-    from filelock import FileLock, Timeout  # and with it asyncio
+    from filelock import FileLock, Timeout  # imports asyncio too
 
     lock = FileLock(f"{place}.{task}.lock", timeout=wait, thread_local=False)
     holder = Path(f"{place}.{task}.json")

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from feedhub.config.reference import configuration_reference, starter_files
-from feedhub.config.schema import json_schema, json_schema_text, sections_for
-from feedhub.config.schema_base import all_sections
+from feedhub.config.reference import configuration_reference, json_schema, json_schema_text, starter_files
+from feedhub.config.schema import sections_for
+from feedhub.config.section import all_sections
 from feedhub.runtime.plugins import load_settings
 from feedhub.sources.kinds import KINDS
 

@@ -95,7 +95,7 @@ def check(session: Session, as_json: JsonOption = False) -> None:
 @command(has_config=False)
 def schema(session: Session) -> None:
     """Print the JSON Schema of the configuration, for editors."""
-    from feedhub.config.schema import json_schema_text
+    from feedhub.config.reference import json_schema_text
     from feedhub.config.schema_sources import usable_kinds
     from feedhub.runtime.plugins import source_kinds
 

@@ -1,4 +1,4 @@
-"""The files of a configuration: found, read, and what the environment and ``--set KEY=VALUE`` change (SPEC §2, §3)."""
+"""The files of a configuration and the templates it names: found and read; what the environment and ``--set`` say."""
 
 import glob
 import os
@@ -9,8 +9,11 @@ from itertools import takewhile
 from pathlib import Path as FilePath
 from typing import Final
 
+from feedhub.config.forms import absolute
+from feedhub.config.schema import JekyllSection
 from feedhub.config.section import OVERRIDES, ConfigFile, key_text
 from feedhub.config.yaml_tree import Path, Quoted, Value, read_tree
+from feedhub.model.output import PostSettings
 from feedhub.model.settings import Problem
 
 _REFERENCE: Final = re.compile(r"\$\$\{|\$\{(?P<body>[^}]*)\}?")
@@ -377,3 +380,81 @@ def _text_of(path: str) -> str:
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise ValueError(f"line {line} is not UTF-8") from error
+
+
+_LARGEST_TEMPLATE: Final = 1_000_000
+
+
+def template_path(section: JekyllSection | None, root: str) -> str | None:
+    """Return the absolute path of the template, if one is named."""
+    return absolute(section.template, root) if section and section.template else None
+
+
+def read_posts(section: JekyllSection | None, file: ConfigFile, root: str) -> tuple[PostSettings | None, list[Problem]]:
+    """Return the settings of posts, None where none are written, and what is wrong with their template."""
+    if section is None:
+        return None, []
+    path, text = template_path(section, root), None
+    problems = []
+    if path is not None:
+        try:
+            text = _template_text(path)
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            place = ("output", "jekyll", "template")
+            problems.append(file.problem(place, f"cannot be read: {reason}"))
+    posts = PostSettings(
+        dir=section.dir.rstrip("/"),
+        template=text,
+        filename=section.filename,
+        keep_days=section.keep_days,
+        archive=section.archive.rstrip("/"),
+    )
+    return posts, problems
+
+
+def _template_text(path: str) -> str:
+    """Return the text of a template; raises OSError, or ValueError that says why it cannot be one."""
+    if FilePath(path).stat().st_size > _LARGEST_TEMPLATE:
+        raise ValueError(f"it is larger than {_LARGEST_TEMPLATE // 10**6} MB")
+    try:
+        return FilePath(path).read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError("it is not UTF-8") from error
+
+
+_TEMPLATE_ENDINGS: Final = frozenset({".html", ".css", ".svg"})
+_MOST_TEMPLATES: Final = 100
+
+Templates = tuple[tuple[str, str], ...]
+
+
+def theme_paths(folder: str | None, root: str, templates: Templates) -> list[str]:
+    """Return the absolute paths of the files that were read."""
+    return [str(FilePath(absolute(folder, root)) / name) for name, _ in templates] if folder else []
+
+
+def read_theme(folder: str | None, file: ConfigFile, root: str) -> tuple[Templates, list[Problem]]:
+    """Return (name, text) of the templates directly in the folder, by name, and what is wrong with them."""
+    if not folder:
+        return (), []
+    place = ("output", "templates")
+    try:
+        names = sorted(each.name for each in FilePath(absolute(folder, root)).iterdir() if _is_template(each))
+    except OSError as error:
+        return (), [file.problem(place, f"cannot be read: {error.strerror}")]
+    if len(names) > _MOST_TEMPLATES:
+        return (), [file.problem(place, f"holds more than {_MOST_TEMPLATES} templates")]
+    found: dict[str, str] = {}
+    problems = []
+    for name in names:
+        try:
+            found[name] = _template_text(str(FilePath(absolute(folder, root)) / name))
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            problems.append(file.problem(place, f"{name} cannot be read: {reason}"))
+    return tuple(found.items()), problems
+
+
+def _is_template(path: FilePath) -> bool:
+    return path.suffix in _TEMPLATE_ENDINGS and not path.name.startswith(".")

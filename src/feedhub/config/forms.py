@@ -1,99 +1,26 @@
-"""Checks cron expressions of five fields: minute, hour, day of month, month, day of week."""
+"""How single values are written: durations, sizes, names, patterns, addresses; what is accepted, what becomes of it."""
 
+import base64
 import codecs
 import ipaddress
 import math
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
+from pathlib import Path
 from typing import Annotated, Any, Final
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
 
+from feedhub.config.cron import parse_cron
 from feedhub.rules.categorize import MAX_SLUG_LENGTH, RESERVED_SLUGS
+from feedhub.rules.mapping import check_template
 from feedhub.rules.patterns import compile_pattern
-
-_MONTHS: Final = "jan feb mar apr may jun jul aug sep oct nov dec".split()
-_DAYS: Final = "sun mon tue wed thu fri sat".split()
-_PART: Final = re.compile(r"(?:(?P<star>\*)|(?P<first>\w+)(?:-(?P<last>\w+))?)(?:/(?P<step>[0-9]{1,4}))?")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Field:
-    name: str
-    low: int
-    high: int
-    names: tuple[str, ...] = ()
-
-
-_FIELDS: Final = (
-    _Field(name="minute", low=0, high=59),
-    _Field(name="hour", low=0, high=23),
-    _Field(name="day of month", low=1, high=31),
-    _Field(name="month", low=1, high=12, names=tuple(_MONTHS)),
-    _Field(name="day of week", low=0, high=7, names=tuple(_DAYS)),
-)
-
-
-def parse_cron(text: str) -> str:
-    """Return the expression with months as numbers and days of the week as a list of names.
-
-    Cron counts days from Sunday = 0 (and 7), some schedulers from Monday; names mean the same everywhere.
-
-    Raises:
-        ValueError: one line that names the field.
-    """
-    fields = text.lower().split()
-    if len(fields) != len(_FIELDS):
-        raise ValueError('expected five fields such as "*/5 9-15 * * 1-5" (minute, hour, day, month, day of week)')
-    values = [_expand(part, field) for part, field in zip(fields, _FIELDS, strict=True)]
-    if fields[3] != "*":
-        fields[3] = ",".join(str(month) for month in sorted(values[3]))
-    if fields[4] != "*":
-        days = sorted({day % 7 for day in values[4]}, key=lambda day: (day - 1) % 7)
-        fields[4] = ",".join(_DAYS[day] for day in days)
-    return " ".join(fields)
-
-
-def _expand(text: str, field: _Field) -> set[int]:
-    values: set[int] = set()
-    for part in text.split(","):
-        match = _PART.fullmatch(part)
-        if match is None:
-            raise ValueError(f"expected numbers, ranges, lists or steps as {field.name}")
-        values.update(_range(match, field))
-    return values
-
-
-def _range(match: re.Match[str], field: _Field) -> range:
-    if match["star"]:
-        low, high = field.low, field.high
-    else:
-        low = _number(match["first"], field)
-        high = _number(match["last"], field) if match["last"] else (field.high if match["step"] else low)
-    if field.name == _FIELDS[4].name:
-        # Sunday ends a week as 7; a star or an open step means seven days, not eight.
-        high = 7 if high == 0 < low else high
-        high = 6 if high == 7 and (match["star"] or not match["last"]) and low < 7 else high
-    if low > high:
-        raise ValueError(f"expected a range that goes upwards as {field.name}")
-    step = int(match["step"] or 1)
-    if match["step"] and not 1 <= step <= high - low:
-        raise ValueError(f"expected a step within the range as {field.name}")
-    return range(low, high + 1, step)
-
-
-def _number(text: str, field: _Field) -> int:
-    if text in field.names:
-        return field.names.index(text) + field.low
-    if text.isascii() and text.isdigit() and len(text) <= 2 and field.low <= int(text) <= field.high:
-        return int(text)
-    names = f" or {field.names[0]}-{field.names[-1]}" if field.names else ""
-    raise ValueError(f"expected {field.low}-{field.high}{names} as {field.name}")
-
 
 _DURATION: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)([smhd]?)")
 _SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -391,3 +318,133 @@ Silence = Annotated[
     WithJsonSchema({"anyOf": [{"const": _NEVER}, *DURATION_FORMS], "examples": ["12d", _NEVER]}),
     Form("duration, or `never`", show_duration),
 ]
+
+
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
+_BARE_HOST: Final = re.compile(r"(?:www\.|[a-z0-9-]+(?:\.[a-z0-9-]+)+(?::\d+)?/)", re.IGNORECASE)
+_BLANK: Final = re.compile(r"\s")
+_WEB: Final = frozenset({"http", "https"})
+_SQLITE: Final = "sqlite:///"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceAddress:
+    """An address without credentials, and the header that carries them instead."""
+
+    url: str
+    authorization: str | None = None
+    secrets: tuple[str, ...] = ()
+
+
+def source_address(text: str, root: str) -> SourceAddress:
+    """Return the address of a source that was accepted by ``SourceUrl``; paths are relative to ``root``."""
+    if not is_web(text):
+        path = urlsplit(text).path if _scheme(text) == "file" else text
+        return SourceAddress(url=Path(absolute(unquote(path) if path != text else path, root)).as_uri())
+    parts = urlsplit(text)
+    if parts.username is None:
+        return SourceAddress(url=text)
+    user, password = unquote(parts.username), unquote(parts.password or "")
+    token = base64.b64encode(f"{user}:{password}".encode()).decode()
+    bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return SourceAddress(
+        url=bare, authorization=f"Basic {token}", secrets=(f"{user}:{password}", password, token, _userinfo(parts))
+    )
+
+
+def has_credentials(text: str) -> bool:
+    """Return whether a web address carries a user name."""
+    return is_web(text) and urlsplit(text).username is not None
+
+
+def url_secrets(text: str) -> tuple[str, ...]:
+    """Return the user:password part of an address and the password, as they are written in it."""
+    parts = urlsplit(text)
+    return (_userinfo(parts), parts.password or "", unquote(parts.password or "")) if "@" in parts.netloc else ()
+
+
+def store_url(text: str, root: str) -> str:
+    """Return a store URL that was accepted by ``StoreUrl`` with an absolute path."""
+    path, mark, query = text.removeprefix(_SQLITE).partition("?")
+    return f"{_SQLITE}{absolute(path, root)}{mark}{query}"
+
+
+def absolute(path: str, root: str) -> str:
+    """Return ``path`` absolute and tidy; a relative one is relative to ``root``."""
+    inside_home = path.startswith("~/")
+    return os.path.normpath(Path(root, Path(path).expanduser() if inside_home else path))
+
+
+def _scheme(text: str) -> str:
+    match = _SCHEME.match(text)
+    return match[1].lower() if match else ""
+
+
+def is_web(text: str) -> bool:
+    """Return whether an accepted address is one of http or https."""
+    return _scheme(text) in _WEB
+
+
+def _userinfo(parts: SplitResult) -> str:
+    return parts.netloc.rpartition("@")[0]
+
+
+def _web_parts(text: str) -> SplitResult:
+    try:
+        parts = urlsplit(text)
+        usable = is_web(text) and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or _BLANK.search(text):
+        raise ValueError("expected an address that begins with http:// or https://")
+    return parts
+
+
+def _source_url(text: str) -> str:
+    scheme = _scheme(text)
+    if scheme in _WEB:
+        _web_parts(text)
+    elif scheme == "file":
+        if urlsplit(text).netloc not in ("", "localhost") or not urlsplit(text).path:
+            raise ValueError("expected a file: URL of this machine, such as file:///home/me/feed.xml")
+    elif scheme:
+        raise ValueError("expected http://, https://, file: or the path of a local file")
+    elif _BARE_HOST.match(text):
+        raise ValueError("has no scheme: write https://… in front or, for a local file, ./…")
+    return text
+
+
+def _site_url(text: str) -> str:
+    parts = _web_parts(text)
+    if parts.query or parts.fragment or parts.username:
+        raise ValueError("expected a plain address without user, query or fragment")
+    return text.rstrip("/")
+
+
+def _web(text: str) -> str:
+    _web_parts(text)
+    return text
+
+
+def _template(text: str) -> str:
+    # The address may be a field itself: {link}?print=1
+    if not text.startswith("{"):
+        _web_parts(text)
+    check_template(text)
+    return text
+
+
+def _store(text: str) -> str:
+    path = text.removeprefix(_SQLITE).partition("?")[0]
+    if not text.startswith(_SQLITE) or not path:
+        raise ValueError("expected sqlite:///PATH, relative, or sqlite:////PATH, absolute")
+    if path.startswith(":memory:"):
+        raise ValueError("must be a file: a store in memory forgets every item it has shown")
+    return text
+
+
+SourceUrl = Annotated[Line, AfterValidator(_source_url), Form("address or path")]
+SiteUrl = Annotated[Line, AfterValidator(_site_url), Form("http(s) address")]
+WebUrl = Annotated[Line, AfterValidator(_web), Form("http(s) address")]
+UrlTemplate = Annotated[Line, AfterValidator(_template), Form("template of an http(s) address")]
+StoreUrl = Annotated[Line, AfterValidator(_store), Form("`sqlite:///PATH`")]

@@ -1,4 +1,4 @@
-"""What ``feedhub init`` writes; it is part of the package, so it works from an installed wheel."""
+"""What is made of the sections of the configuration: JSON Schema and reference; and what ``feedhub init`` writes."""
 
 import json
 from collections.abc import Iterator
@@ -7,9 +7,40 @@ from typing import Any, Final, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from feedhub.config.schema import json_schema_text, sections_for
-from feedhub.config.schema_base import Section, all_sections, default_text, plain_form, section_of, stated_form
+from feedhub.config.schema import sections_for
+from feedhub.config.section import Section, all_sections, default_text, plain_form, section_of, stated_form
 from feedhub.model.kind import KindTable
+
+_DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+
+def json_schema(table: KindTable) -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of a configuration file, for editors."""
+    config, _ = sections_for(table)
+    schema = config.model_json_schema(by_alias=True)
+    sections = {section.__name__: section for section in all_sections(config)}
+    for name, section_schema in {**schema["$defs"], "Config": schema}.items():
+        _write_defaults(section_schema["properties"], sections[name])
+    replace = schema["$defs"]["ActionSection"]["properties"]["replace"]
+    replace["anyOf"] = [replace["items"], {"type": replace.pop("type"), "items": replace.pop("items")}]
+    return {**schema, "$schema": _DRAFT, "title": "feedhub configuration"}
+
+
+def _write_defaults(properties: dict[str, Any], section: type[Section]) -> None:
+    """Give defaults as they would be written in YAML and every description; drop the titles that pydantic makes up."""
+    for name, field in section.model_fields.items():
+        described = properties[field.alias or name]
+        described.pop("title", None)
+        described["description"] = field.description
+        if described.get("default") is None or isinstance(field.default, Section):
+            described.pop("default", None)
+        if default := default_text(field):
+            described["default"] = default
+
+
+def json_schema_text(table: KindTable) -> str:
+    """Return the JSON Schema as it stands in the file ``feedhub.schema.json``."""
+    return json.dumps(json_schema(table), ensure_ascii=False, indent=2, sort_keys=True) + "\n"
 
 
 def starter_files(table: KindTable) -> dict[str, str | bytes]:

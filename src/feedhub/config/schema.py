@@ -1,12 +1,10 @@
-"""The YAML of ``rules:`` (SPEC §5)."""
+"""The keys of the whole file, but for those of sources: outputs, polling, categories, rules (SPEC §3, §5)."""
 
-import json
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, create_model, model_validator
 
-from feedhub.config.addresses import SiteUrl, StoreUrl, WebUrl
 from feedhub.config.forms import (
     CategoryNames,
     CategorySlug,
@@ -24,14 +22,17 @@ from feedhub.config.forms import (
     PatternText,
     Port,
     PrivateAddress,
+    SiteUrl,
     Size,
+    StoreUrl,
     Text,
     Timezone,
+    WebUrl,
     one_or_many,
 )
-from feedhub.config.schema_base import Fault, Section, all_sections, default_text, refuse
 from feedhub.config.schema_mapping import InnerFolder, PostName, Whole
 from feedhub.config.schema_sources import Identities, SourceSection, source_section
+from feedhub.config.section import Fault, Section, refuse
 from feedhub.model.kind import KindTable
 from feedhub.rules.categorize import CONDITION_FIELDS, ConditionForm
 from feedhub.rules.patterns import compile_pattern
@@ -106,9 +107,6 @@ class RuleSection(Section):
     name: Line = Field(description="Unique name; `feedhub explain` shows it.", examples=["no advertising"])
     when: ConditionSection = Field(description="When it applies.", examples=[{"title": "广告|推广"}])
     then: ActionSection = Field(description="What it does.", examples=[{"drop": True}])
-
-
-DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
 class SiteSection(Section):
@@ -304,6 +302,9 @@ class Config(IncludedConfig):
     websub: WebSubSection = Field(default=WebSubSection(), description="Pushing changes to readers.")
 
 
+IncludedConfig.main_keys = frozenset(Config.model_fields)
+
+
 @lru_cache(maxsize=2)
 def sections_for(table: KindTable) -> tuple[type[Config], type[IncludedConfig]]:
     """Return what the main file and an included one may hold where sources are of the kinds of ``table``."""
@@ -313,32 +314,3 @@ def sections_for(table: KindTable) -> tuple[type[Config], type[IncludedConfig]]:
         create_model("Config", __base__=Config, __doc__=Config.__doc__, **keys),
         create_model("IncludedConfig", __base__=IncludedConfig, __doc__=IncludedConfig.__doc__, **keys),
     )
-
-
-def json_schema(table: KindTable) -> dict[str, Any]:
-    """Return the JSON Schema (draft 2020-12) of a configuration file, for editors."""
-    config, _ = sections_for(table)
-    schema = config.model_json_schema(by_alias=True)
-    sections = {section.__name__: section for section in all_sections(config)}
-    for name, section_schema in {**schema["$defs"], "Config": schema}.items():
-        _write_defaults(section_schema["properties"], sections[name])
-    replace = schema["$defs"]["ActionSection"]["properties"]["replace"]
-    replace["anyOf"] = [replace["items"], {"type": replace.pop("type"), "items": replace.pop("items")}]
-    return {**schema, "$schema": DRAFT, "title": "feedhub configuration"}
-
-
-def _write_defaults(properties: dict[str, Any], section: type[Section]) -> None:
-    """Give defaults as they would be written in YAML and every description; drop the titles that pydantic makes up."""
-    for name, field in section.model_fields.items():
-        described = properties[field.alias or name]
-        described.pop("title", None)
-        described["description"] = field.description
-        if described.get("default") is None or isinstance(field.default, Section):
-            described.pop("default", None)
-        if default := default_text(field):
-            described["default"] = default
-
-
-def json_schema_text(table: KindTable) -> str:
-    """Return the JSON Schema as it stands in the file ``feedhub.schema.json``."""
-    return json.dumps(json_schema(table), ensure_ascii=False, indent=2, sort_keys=True) + "\n"

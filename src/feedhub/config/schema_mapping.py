@@ -11,7 +11,6 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema, model_validator
 
-from feedhub.config.addresses import UrlTemplate, WebUrl
 from feedhub.config.forms import (
     CategoryNames,
     Count,
@@ -21,11 +20,13 @@ from feedhub.config.forms import (
     Line,
     Names,
     PatternText,
+    UrlTemplate,
+    WebUrl,
     one_or_many,
     parse_flag,
     parse_whole,
 )
-from feedhub.config.schema_base import Fault, Section, Shorthand, meaning, refuse
+from feedhub.config.section import Fault, Section, Shorthand, meaning, refuse
 from feedhub.config.yaml_tree import Quoted, Value
 from feedhub.model.source import NAMED_FORMATS
 from feedhub.rules.json_paths import compile_path

@@ -16,7 +16,6 @@ from pydantic import (
     model_validator,
 )
 
-from feedhub.config.addresses import SourceUrl, WebUrl, has_credentials, is_web
 from feedhub.config.forms import (
     Count,
     Cron,
@@ -35,10 +34,13 @@ from feedhub.config.forms import (
     Silence,
     Size,
     SourceName,
+    SourceUrl,
     Timezone,
+    WebUrl,
+    has_credentials,
+    is_web,
     one_or_many,
 )
-from feedhub.config.schema_base import Fault, Section, refuse
 from feedhub.config.schema_mapping import (
     CategoryForm,
     CookieName,
@@ -49,6 +51,7 @@ from feedhub.config.schema_mapping import (
     RequestBody,
     SourceCategorySection,
 )
+from feedhub.config.section import Fault, Section, refuse
 from feedhub.config.yaml_tree import Path
 from feedhub.model.kind import KeyForm, KindKey, KindTable, SourceKind
 from feedhub.rules.json_paths import compile_path

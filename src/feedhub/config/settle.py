@@ -2,14 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from typing import Any, Final
 
-from feedhub.config.addresses import absolute, source_address, store_url
-from feedhub.config.files import include_folders
-from feedhub.config.outputs import CategoryTable, template_path, theme_paths
+from feedhub.config.files import include_folders, template_path, theme_paths
+from feedhub.config.forms import absolute, source_address, store_url
 from feedhub.config.schema import (
     CategorySection,
     ConditionSection,
@@ -28,8 +28,8 @@ from feedhub.config.schema_mapping import (
     SourceCategorySection,
 )
 from feedhub.config.schema_sources import IdentitySection, SourceSection
-from feedhub.config.section import ConfigFile, key_text
-from feedhub.config.yaml_tree import Path
+from feedhub.config.section import ConfigFile
+from feedhub.config.yaml_tree import Path, Value
 from feedhub.model.identity import KeyPattern
 from feedhub.model.kind import OptionValue
 from feedhub.model.output import Category, OutputSettings, PostSettings, Retention, Site
@@ -47,59 +47,106 @@ from feedhub.model.source import (
     Rule,
     Source,
 )
-from feedhub.rules.categorize import CONDITION_FIELDS, ConditionField
+from feedhub.rules.categorize import CONDITION_FIELDS, ConditionField, category_slug, is_safe_name, unique_slug
+
+_WAY_OUT: Final = "declare it under `categories:` with a slug and this title"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mention:
+    """A category named by a source or a rule. What is wrong with one of a source costs that source only."""
+
+    name: str
+    file: ConfigFile
+    path: Path
+
+    @property
+    def is_of_source(self) -> bool:
+        """Whether a source names it, and not a rule."""
+        return self.path[0] == "sources"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CategoryTable:
+    """What every name means.
+
+    ``slugs`` maps names to slugs in order of mention, ``refused`` maps names to the reason why they cannot be used,
+    ``titles`` maps the slugs of all categories to their titles, the declared ones first.
+    """
+
+    slugs: dict[str, str]
+    titles: dict[str, str]
+    refused: dict[str, str]
+
+    def slugs_of(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return the slugs of ``names``, each once; names that cannot be used are left out."""
+        return tuple(dict.fromkeys(self.slugs[name] for name in names if name in self.slugs))
+
+    def slug_for_asking(self, name: str) -> str:
+        """Return the slug a condition asks for; one that nothing is filed under is only never found."""
+        return self.slugs.get(name) or category_slug(name)
+
+
+def mentions(files: Sequence[ConfigFile]) -> list[Mention]:
+    """Return every category that sources and rules name, sources first, in the order they are written."""
+    found: list[Mention] = []
+    for section, keys in (("sources", ("category",)), ("rules", ("then", "category"))):
+        for file in files:
+            entries = file.value.get(section)
+            for index, entry in enumerate(entries if isinstance(entries, list) else []):
+                value: Value = entry
+                for key in keys:
+                    value = value.get(key) if isinstance(value, dict) else None
+                path: Path = (section, index, *keys)
+                if section == "sources" and isinstance(value, dict):
+                    value, path = value.get("also"), (*path, "also")
+                found += _named(value, file, path)
+    return found
+
+
+def _named(value: Value, file: ConfigFile, path: Path) -> list[Mention]:
+    if isinstance(value, str) and path not in file.unset_paths:
+        return [Mention(name=value.strip(), file=file, path=path)]
+    names = value if isinstance(value, list) else []
+    return [
+        Mention(name=name.strip(), file=file, path=(*path, index))
+        for index, name in enumerate(names)
+        if isinstance(name, str) and (*path, index) not in file.unset_paths
+    ]
+
+
+def category_table(declared: dict[str, str], names: Iterable[str]) -> CategoryTable:
+    """Decide the slug of every name; ``declared`` maps slugs to titles.
+
+    Names that differ only in case, width or blanks are one category. A name that is itself the slug of another one
+    means that one, wherever it stands; so names in the form of a slug are decided last.
+    """
+    titles = dict(declared)
+    by_title = {_plain(title): slug for slug, title in reversed(declared.items())}
+    refused: dict[str, str] = {}
+    decided: dict[str, str] = {}
+    in_order = list(dict.fromkeys(names))
+    for name in sorted(in_order, key=lambda name: name == category_slug(name)):
+        slug = name if name in titles else by_title.get(_plain(name))
+        if slug is None:
+            reason = is_safe_name(name)
+            if reason:
+                refused[name] = f"{reason}; {_WAY_OUT}" if name else reason
+                continue
+            slug = unique_slug(category_slug(name), titles)
+            titles[slug] = name
+            by_title[_plain(name)] = slug
+        decided[name] = slug
+    slugs = {name: decided[name] for name in in_order if name in decided}
+    order = dict.fromkeys([*declared, *slugs.values()])
+    return CategoryTable(slugs=slugs, titles={slug: titles[slug] for slug in order}, refused=refused)
+
+
+def _plain(name: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+
 
 _LIST_PATHS: Final = ("items", "where", "error")
-
-
-def repeated_names(files: Sequence[ConfigFile]) -> Iterator[Problem]:
-    """Yield a problem for every name of a source or rule, category, title or named key that is given twice.
-
-    It works on what was read, not on what was checked, so that one bad value does not hide another.
-    """
-    for section in ("sources", "rules"):
-        yield from _repeats(_names_in_list(files, section), "has the same name as")
-    for section in ("categories", "identity"):
-        yield from _repeats(_keys(files, section), "is also in", at_key=True)
-    yield from _repeats(_titles(files), "has the same title as")
-
-
-def _names_in_list(files: Sequence[ConfigFile], section: str) -> Iterator[tuple[str, ConfigFile, Path]]:
-    for file in files:
-        entries = file.value.get(section)
-        for index, entry in enumerate(entries if isinstance(entries, list) else []):
-            name = entry.get("name") if isinstance(entry, dict) else None
-            if isinstance(name, str):
-                yield name.strip(), file, (section, index, "name")
-
-
-def _keys(files: Sequence[ConfigFile], section: str) -> Iterator[tuple[str, ConfigFile, Path]]:
-    for file in files:
-        entries = file.value.get(section)
-        for key in entries if isinstance(entries, dict) else {}:
-            yield key, file, (section, key)
-
-
-def _titles(files: Sequence[ConfigFile]) -> Iterator[tuple[str, ConfigFile, Path]]:
-    for key, file, path in _keys(files, "categories"):
-        entries = file.value["categories"]
-        entry = entries.get(key) if isinstance(entries, dict) else None
-        title = entry.get("title") if isinstance(entry, dict) else None
-        if isinstance(title, str):
-            yield title.strip(), file, (*path, "title")
-
-
-def _repeats(
-    named: Iterator[tuple[str, ConfigFile, Path]], relation: str, *, at_key: bool = False
-) -> Iterator[Problem]:
-    first: dict[str, tuple[ConfigFile, Path]] = {}
-    for name, file, path in named:
-        if name in first:
-            where, there = first[name]
-            place = f"{where.shown}:{where.line(there)}"
-            yield file.problem(path, f"{relation} {key_text(there[:2])} ({place})", at_key=at_key)
-        else:
-            first[name] = (file, path)
 
 
 def record_map(section: SourceSection) -> RecordMap | None:

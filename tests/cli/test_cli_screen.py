@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from rich.console import Console
 
-from feedhub.cli.screen import Row, Screen, count, due, own_command, span, when
+from feedhub.cli.screen import Row, Screen, count, due_text, own_command, relative_time, span
 from feedhub.cli.views import print_reports
 from feedhub.model.report import Outcome, PollReport
 from feedhub.runtime.logs import Masker
@@ -61,8 +61,8 @@ def test_a_short_note_stays_on_its_row() -> None:
 def test_a_terminal_command_in_a_title_is_shown_and_not_obeyed() -> None:
     made, out, err = screen(80, terminal=False)
     made.table(("a", "b"), [Row(cells=("\x1b[31mred", "x\ny"), note="\u202eevil")])
-    made.say("[bold]no markup[/] \x1b]0;title\x07 :smile:")
-    made.tell("\x9b2J")
+    made.print("[bold]no markup[/] \x1b]0;title\x07 :smile:")
+    made.print_err("\x9b2J")
     assert out.getvalue().splitlines()[1:] == [
         "\\x1b[31mred  x\\ny  \\u202eevil",
         "[bold]no markup[/] \\x1b]0;title\\x07 :smile:",
@@ -101,12 +101,12 @@ def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere() -> None:
     ],
 )
 def test_times_are_words_a_person_reads(seconds: float, words: str) -> None:
-    assert when(NOW + timedelta(seconds=seconds), NOW, "Asia/Shanghai") == words
+    assert relative_time(NOW + timedelta(seconds=seconds), NOW, "Asia/Shanghai") == words
 
 
 def test_other_words() -> None:
-    assert when(None, NOW, "UTC") == "never"
-    assert (due(None), due(-5), due(90)) == ("–", "due", "in 2 min")
+    assert relative_time(None, NOW, "UTC") == "never"
+    assert (due_text(None), due_text(-5), due_text(90)) == ("–", "due", "in 2 min")
     assert (span(59), span(86400)) == ("59 s", "24 h")
     assert (count(1, "source"), count(2, "category", "categories")) == ("1 source", "2 categories")
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def _write_new(path: Path, content: bytes) -> bool:
-    """Write a file and the folders above it; False, with nothing touched, when something is there already.
+    """Write a file and the folders above it; return False, and write nothing, when something is there already.
 
     Raises:
         UsageError: no permission, no room, or a file where a folder is needed.
@@ -55,9 +55,9 @@ def init(
     for name, content in starter_files(usable_kinds(source_kinds())).items():
         path = root / name
         written = _write_new(path, content if isinstance(content, bytes) else content.encode())
-        session.screen.say(f"wrote {path}" if written else f"left alone, it is there already: {path}")
+        session.screen.print(f"wrote {path}" if written else f"left alone, it is there already: {path}")
     config = "" if root == Path() else f" -c {shlex.quote(str(root / 'config' / 'feedhub.yaml'))}"
-    session.screen.say(f"next: {own_command()} check{config}")
+    session.screen.print(f"next: {own_command()} check{config}")
 
 
 @command()
@@ -87,7 +87,7 @@ def check(session: Session, as_json: JsonOption = False) -> None:
         session.screen.json([asdict(problem) for problem in problems])
     else:
         for line in problems or [f"ok: {summary}"]:
-            session.screen.say(str(line))
+            session.screen.print(str(line))
     if problems:
         raise typer.Exit(MISUSED)
 
@@ -102,7 +102,7 @@ def schema(session: Session) -> None:
     table = usable_kinds(source_kinds())
     session.screen.document(json_schema_text(table))
     for name, reason in table.broken:
-        session.screen.tell(f"left out: kind {name}, whose plugin {reason}")
+        session.screen.print_err(f"left out: kind {name}, whose plugin {reason}")
 
 
 @command()
@@ -126,11 +126,11 @@ def import_opml(
     new = without_configured(offered, settings)
     path = _write_sources(new, settings, Path(file).stem) if new.subscriptions else None
     for line in _import_lines(new, path):
-        session.screen.say(line)
+        session.screen.print(line)
     if path and str(path) not in session.settings().files:
-        session.screen.say(f'add this line to {settings.files[0]}: "include: [sources/*.yaml]"')
+        session.screen.print(f'add this line to {settings.files[0]}: "include: [sources/*.yaml]"')
     elif path:
-        session.screen.say(f"next: {own_command()} poll")
+        session.screen.print(f"next: {own_command()} poll")
 
 
 def _write_sources(new: "OpmlImport", settings: "Settings", wanted_name: str) -> Path:
@@ -181,7 +181,7 @@ def export(
         Path(output).write_bytes(opml)
     except OSError as error:
         raise UsageError(f"{output} cannot be written: {error.strerror}") from error
-    session.screen.tell(f"wrote {output}")
+    session.screen.print_err(f"wrote {output}")
 
 
 @command(has_config=False)
@@ -265,9 +265,9 @@ def prune(session: Session, as_json: JsonOption = False) -> None:
         session.screen.json({"items": report.items, "keys": report.keys, "ledger": report.ledger})
         return
     forgotten = f"{count(report.keys, 'key')} and {count(report.ledger, 'ledger line')} forgotten"
-    session.screen.say(f"{count(report.items, 'item')} removed, {forgotten}")
+    session.screen.print(f"{count(report.items, 'item')} removed, {forgotten}")
     if report.items:
-        session.screen.say(f"next: {own_command()} publish")
+        session.screen.print(f"next: {own_command()} publish")
 
 
 @command()
@@ -283,7 +283,7 @@ def backup(
         raise UsageError(f"there is no folder {target.parent}")
     with session.hub() as hub:
         hub.backup(str(target))
-    session.screen.say(f"wrote {target} ({target.stat().st_size:,} bytes)")
+    session.screen.print(f"wrote {target} ({target.stat().st_size:,} bytes)")
 
 
 _USERINFO: Final = re.compile(r"(?<=//)[^/?#]*@")
@@ -342,7 +342,7 @@ def explain(
     elif found:
         print_explanations(session.screen, found, hub.settings)
     if not found:
-        session.screen.tell(
+        session.screen.print_err(
             f"feedhub: nothing is known of {ref}; give a link exactly as a source has it, an infoCode, or an item id "
             "(feedhub search finds items by their words)"
         )
@@ -367,7 +367,7 @@ def discover(
     elif found:
         session.screen.document(discovered_yaml(found, taken={source.name for source in hub.settings.sources}))
     if not found:
-        session.screen.tell(f"feedhub: {url} offers no feed")
+        session.screen.print_err(f"feedhub: {url} offers no feed")
         raise typer.Exit(1)
 
 
@@ -391,7 +391,7 @@ def search(
 
 @contextmanager
 def _naming(target: str) -> Iterator[None]:
-    """Put what was asked for before what went wrong with it (SPEC §2: an error names the place)."""
+    """Put ``target`` before the text of a PollError of the block (SPEC §2: an error names the place)."""
     try:
         yield
     except PollError as error:

@@ -35,27 +35,27 @@ def serve(
 
     from feedhub.web.server import WebServer
 
-    with session.hub() as hub, _told_to_stop() as stopped:
+    with session.hub() as hub, _stop_event() as stopped:
         web = hub.settings.web
         web = replace(web, host=host or web.host, port=web.port if port is None else port)
-        # Opened now: a store that cannot be used is told at once, and not to the first visitor.
+        # Opened now, so that a store that cannot be used ends the command, and not the first request.
         _ = hub.store
         server = WebServer(hub, web)
         server.start()
-        session.screen.tell(f"feedhub: serving {hub.settings.output.dir} on {server.address}/ (Ctrl-C ends it)")
+        session.screen.print_err(f"feedhub: serving {hub.settings.output.dir} on {server.address}/ (Ctrl-C ends it)")
         try:
             while server.is_running and not stopped.wait(1):
                 pass
         finally:
             server.stop()
     if not stopped.is_set():
-        session.screen.tell("feedhub: the web server ended unexpectedly (run with -v for details)")
+        session.screen.print_err("feedhub: the web server ended unexpectedly (run with -v for details)")
         raise typer.Exit(1)
 
 
 @contextmanager
-def _told_to_stop() -> Iterator[threading.Event]:
-    """Give an event that SIGTERM and SIGINT set, for the block."""
+def _stop_event() -> Iterator[threading.Event]:
+    """Yield an event that SIGTERM and SIGINT set, for the block."""
     stopped = threading.Event()
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
@@ -113,7 +113,7 @@ def run(
 
 @contextmanager
 def _errors_as_events() -> Iterator[None]:
-    """Log what makes the command fail, so that all of the log is of one form."""
+    """Log an error that ends the command, so that the whole log has one form."""
     try:
         yield
     except ConfigError as error:
@@ -135,6 +135,6 @@ def health(session: Session) -> None:
     with session.hub() as hub:
         wrong = fault(hub)
     if wrong:
-        session.screen.tell(f"feedhub: {wrong}")
+        session.screen.print_err(f"feedhub: {wrong}")
         raise typer.Exit(1)
-    session.screen.say("a daemon runs and polls what is due")
+    session.screen.print("a daemon runs and polls what is due")

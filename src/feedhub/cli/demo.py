@@ -1,4 +1,4 @@
-"""``feedhub demo``: the real pipeline, offline, on sources that this machine serves to itself."""
+"""``feedhub demo``: the real pipeline, offline, on sources that this process serves."""
 
 import hashlib
 import shlex
@@ -39,7 +39,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _DemoServer
 
     def do_GET(self) -> None:
-        """Answer with the document, or 304 to who has it already."""
+        """Answer with the document, or 304 to a client that has it already."""
         body = self.server.documents.get(self.path.lstrip("/"))
         if body is None:
             self.send_error(HTTPStatus.NOT_FOUND)
@@ -56,12 +56,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Say nothing; the demo prints its own story."""
+        """Print nothing: the demo prints what happens by itself."""
 
 
 @contextmanager
 def serving(documents: Mapping[str, bytes]) -> Iterator[str]:
-    """Serve ``documents`` by name on a free loopback port for the block; give ``HOST:PORT``."""
+    """Serve ``documents`` by name on a free loopback port for the block; yield ``HOST:PORT``."""
     with _DemoServer(documents) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
@@ -73,13 +73,13 @@ def serving(documents: Mapping[str, bytes]) -> Iterator[str]:
 
 
 CONFIG: Final = "feedhub.yaml"
-BROKEN: Final = "north-gate"
-LEFT_OUT: Final = "https://daily.yunxi.example/a/202609151200000456.html"
-_MADE_BY_SYSTEM: Final = frozenset({".DS_Store", ".gitkeep"})
+BROKEN_SOURCE: Final = "north-gate"
+DROPPED_LINK: Final = "https://daily.yunxi.example/a/202609151200000456.html"
+_SYSTEM_FILES: Final = frozenset({".DS_Store", ".gitkeep"})
 
 
 def run_demo(screen: Screen, folder: str | None, *, as_json: bool) -> None:
-    """Poll and publish the sources of the demo twice, and print what came of it.
+    """Poll and publish the sources of the demo twice, and print the results.
 
     Raises:
         UsageError: ``folder`` cannot be used.
@@ -105,7 +105,7 @@ def _empty_folder(given: str | None) -> Path:
     root = Path(given).absolute()
     try:
         root.mkdir(parents=True, exist_ok=True)
-        occupied = {entry.name for entry in root.iterdir()} - _MADE_BY_SYSTEM
+        occupied = {entry.name for entry in root.iterdir()} - _SYSTEM_FILES
     except OSError as error:
         raise UsageError(f"{given} cannot be used: {error.strerror}") from error
     if occupied:
@@ -138,16 +138,16 @@ def _published_feeds(hub: Hub) -> tuple[str, ...]:
 def _print_runs(screen: Screen, runs: tuple[PollRun, PollRun], hub: Hub, merged: tuple[Explanation, ...]) -> None:
     zone = hub.settings.site.timezone
     for heading, run in zip(("First round: everything is new.", "Second round: nothing changed."), runs, strict=True):
-        screen.say(heading, style="bold")
+        screen.print(heading, style="bold")
         print_run(screen, run, hub.now(), zone)
-        screen.say()
-    screen.say(f"{BROKEN} fails on purpose: one bad source costs nothing but itself.")
-    screen.say()
-    screen.say("Published once, although reported more than once:", style="bold")
+        screen.print()
+    screen.print(f"{BROKEN_SOURCE} fails on purpose: one bad source costs nothing but itself.")
+    screen.print()
+    screen.print("Published once, although reported more than once:", style="bold")
     for explanation in merged:
         for line in _merge_words(explanation, hub):
-            screen.say(line)
-    screen.say()
+            screen.print(line)
+    screen.print()
 
 
 def _merge_words(explanation: Explanation, hub: Hub) -> Iterator[str]:
@@ -164,17 +164,17 @@ def _merge_words(explanation: Explanation, hub: Hub) -> Iterator[str]:
 
 
 def _print_next_steps(screen: Screen, root: Path, feeds: tuple[str, ...]) -> None:
-    screen.say("Feeds to open (Atom; .rss and .json are beside them):", style="bold")
+    screen.print("Feeds to open (Atom; .rss and .json are beside them):", style="bold")
     for feed in feeds:
-        screen.say(f"  {feed}")
-    screen.say()
-    screen.say("In a browser:", style="bold")
-    screen.say(f"  {(root / 'output' / 'index.html').as_uri()}")
+        screen.print(f"  {feed}")
+    screen.print()
+    screen.print("In a browser:", style="bold")
+    screen.print(f"  {(root / 'output' / 'index.html').as_uri()}")
     command, config = own_command(), shlex.quote(str(root / "config" / CONFIG))
-    screen.say()
-    screen.say("Look around:", style="bold")
-    for rest in ("status", "search 利率", f"explain {LEFT_OUT}"):
-        screen.say(f"  {command} {rest} -c {config}")
+    screen.print()
+    screen.print("Look around:", style="bold")
+    for rest in ("status", "search 利率", f"explain {DROPPED_LINK}"):
+        screen.print(f"  {command} {rest} -c {config}")
 
 
 def _as_json(

@@ -1,4 +1,4 @@
-"""What is printed: tables and documents on stdout, everything else on stderr; no secret, no terminal command."""
+"""Printing: tables and documents to stdout, everything else to stderr, without secrets and control characters."""
 
 import json
 import shlex
@@ -21,32 +21,32 @@ from feedhub.rules.health import duration_text
 from feedhub.runtime.logs import masked_values, one_line, printable, printable_json
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress as RichProgress
 
 _DAY: Final = 86_400
 _RELATIVE_DAYS: Final = 14
 
 
-def when(at: datetime | None, now: datetime, timezone: str, *, never: str = "never") -> str:
+def relative_time(at: datetime | None, now: datetime, timezone: str, *, never: str = "never") -> str:
     """Return ``3 h ago`` or ``in 12 min``; for what is far away the date in ``timezone``."""
     if at is None:
         return never
     seconds = (at - now).total_seconds()
     if abs(seconds) > _RELATIVE_DAYS * _DAY:
-        return moment(at, timezone)
+        return local_time(at, timezone)
     if abs(seconds) < 1:
         return "now"
     return f"in {duration_text(seconds)}" if seconds > 0 else f"{duration_text(seconds)} ago"
 
 
-def due(seconds: float | None) -> str:
+def due_text(seconds: float | None) -> str:
     """Return when a source is polled next, from its ``next_poll_in``."""
     if seconds is None:
         return "–"
     return f"in {duration_text(seconds)}" if seconds >= 1 else "due"
 
 
-def moment(at: datetime, timezone: str) -> str:
+def local_time(at: datetime, timezone: str) -> str:
     """Return date and time in ``timezone``."""
     return at.astimezone(ZoneInfo(timezone)).strftime("%Y-%m-%d %H:%M")
 
@@ -57,13 +57,13 @@ def count(number: int, noun: str, plural: str = "") -> str:
 
 
 def own_command() -> str:
-    """Return how to call feedhub again from here: by its name when the shell finds it, else by the interpreter."""
+    """Return how to call feedhub in a shell: by its name when the shell finds it, else by the interpreter."""
     return "feedhub" if shutil.which("feedhub") else f"{shlex.quote(sys.executable)} -m feedhub"
 
 
 _GAP: Final = "  "
 _NOTE_INDENT: Final = 4
-_BAR_WORDS: Final = 40
+_BAR_CHARACTERS: Final = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,7 @@ class Row:
 
 
 class Screen:
-    """One run's terminal, files or pipes. On a terminal long notes wrap below their row; in a pipe a row is a line."""
+    """Where one command prints. On a terminal long notes wrap below their row; in a pipe a row is one line."""
 
     def __init__(self, masked: Callable[[str], str]) -> None:
         self._masked = masked
@@ -93,36 +93,36 @@ class Screen:
         return Console(file=sys.stderr, markup=False, highlight=False, emoji=False)
 
     @cached_property
-    def _is_watched(self) -> bool:
+    def _is_terminal(self) -> bool:
         return self.err.is_terminal
 
-    def say(self, text: str = "", *, style: str = "") -> None:
-        """Print a line on stdout; never cut, so that addresses and paths can be copied."""
+    def print(self, text: str = "", *, style: str = "") -> None:
+        """Print a line to stdout. It is never cut, so that addresses and paths can be copied."""
         self.out.print(Text(self._line(text), style=style), soft_wrap=True)
 
-    def tell(self, text: str, *, style: str = "") -> None:
-        """Print a line on stderr."""
+    def print_err(self, text: str, *, style: str = "") -> None:
+        """Print a line to stderr."""
         line = self._clean(text)
-        if self._is_watched:
+        if self._is_terminal:
             self.err.print(Text(line, style=style), soft_wrap=True)
         else:
             self.err.file.write(f"{line}\n")
 
     def document(self, text: str) -> None:
-        """Print a whole document on stdout as it is, for files and programs."""
+        """Print a whole document to stdout as it is, for files and programs."""
         self.out.file.write(self._masked(text))
 
     def json(self, value: Any) -> None:
-        """Print one JSON document on stdout."""
+        """Print one JSON document to stdout."""
         text = json.dumps(masked_values(value, self._masked), ensure_ascii=False, indent=2)
         self.out.file.write(printable_json(text) + "\n")
 
     def table(self, titles: Sequence[str], rows: Sequence[Row], *, numbers: frozenset[int] = frozenset()) -> None:
-        """Print aligned columns; those in ``numbers`` are set to the right."""
+        """Print aligned columns; those in ``numbers`` are aligned to the right."""
         cells = [tuple(self._line(cell) for cell in row.cells) for row in rows]
         widths = [max(map(cell_len, column)) for column in zip(titles, *cells, strict=True)]
         self.out.print(Text(_aligned(titles, widths, numbers).rstrip(), style="bold"), soft_wrap=True)
-        if not self.out.is_terminal:  # rich takes as long for a row as polling a source that answers 304
+        if not self.out.is_terminal:  # rich takes as long for a row as a poll that is answered 304
             for row, texts in zip(rows, cells, strict=True):
                 whole = f"{_aligned(texts, widths, numbers)}{_GAP}{self._line(row.note)}"
                 self.out.file.write(f"{whole.rstrip()}\n")
@@ -144,16 +144,17 @@ class Screen:
             self.out.print(Padding(Text(note, style="dim"), (0, 0, 0, _NOTE_INDENT), expand=False))
 
     @contextmanager
-    def progress(self, what: str) -> Iterator["Steps"]:
+    def progress(self, what: str) -> Iterator["Progress"]:
         """Show progress on stderr for the block: a bar on a terminal, a line per step elsewhere."""
         if not self.err.is_terminal:
-            yield Steps(self.tell)
+            yield Progress(self.print_err)
             return
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as RichProgress
 
         columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-        with Progress(*columns, console=self.err, transient=True) as bar:
-            yield BarSteps(bar, what, self._line)
+        with RichProgress(*columns, console=self.err, transient=True) as bar:
+            yield ProgressBar(bar, what, self._line)
 
     def _line(self, text: str) -> str:
         return one_line(self._masked(text))
@@ -162,39 +163,39 @@ class Screen:
         return printable(self._masked(text))
 
 
-class Steps:
-    """Progress in plain lines."""
+class Progress:
+    """Progress as a line per step."""
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self._tell = tell
+    def __init__(self, print_line: Callable[[str], None]) -> None:
+        self._print_line = print_line
         self._done = 0
         self._total = 0
 
     def begin(self, total: int) -> None:
-        """Say how many steps there will be."""
+        """Set how many steps there will be."""
         self._total = total
 
     def step(self, text: str) -> None:
-        """One step more is done."""
+        """Count one more step as done."""
         self._done += 1
-        self._tell(f"[{self._done}/{self._total}] {text}")
+        self._print_line(f"[{self._done}/{self._total}] {text}")
 
 
-class BarSteps(Steps):
+class ProgressBar(Progress):
     """Progress as a bar."""
 
-    def __init__(self, bar: "Progress", what: str, clean: Callable[[str], str]) -> None:
+    def __init__(self, bar: "RichProgress", what: str, clean: Callable[[str], str]) -> None:
         self._bar = bar
         self._clean = clean
         self._task = bar.add_task(what, total=None)
 
     def begin(self, total: int) -> None:
-        """Say how many steps there will be."""
+        """Set how many steps there will be."""
         self._bar.update(self._task, total=total)
 
     def step(self, text: str) -> None:
-        """One step more is done."""
-        self._bar.update(self._task, advance=1, description=self._clean(text)[:_BAR_WORDS])
+        """Count one more step as done."""
+        self._bar.update(self._task, advance=1, description=self._clean(text)[:_BAR_CHARACTERS])
 
 
 def _aligned(texts: Sequence[str], widths: Sequence[int], numbers: frozenset[int]) -> str:

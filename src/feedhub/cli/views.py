@@ -1,4 +1,4 @@
-"""What the commands say: tables for people, documents for programs."""
+"""What the commands print: tables for people, documents for programs."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from feedhub.cli.screen import Row, Screen, count, due, moment, when
+from feedhub.cli.screen import Row, Screen, count, due_text, local_time, relative_time
 from feedhub.model.item import Enclosure, Item, ParsedItem, Rejected
 from feedhub.model.report import (
     Explanation,
@@ -45,26 +45,26 @@ def discovered_json(found: "Sequence[DiscoveredFeed]") -> list[dict[str, Any]]:
 
 
 _BY_SOURCE: Final = "source"
-_NO_KEY: Final = "signature:"
-"""Asked only when a whole document looks re-identified; it recognises no item by itself (SPEC §4)."""
+_SIGNATURE_PREFIX: Final = "signature:"
+"""This key is used only when a whole document looks re-identified; it recognises no item by itself (SPEC §4)."""
 
 
 def print_explanations(screen: Screen, explanations: tuple[Explanation, ...], settings: Settings) -> None:
-    """Print one story after the other."""
+    """Print one explanation after the other."""
     for index, explanation in enumerate(explanations):
         if index:
-            screen.say()
-        for line in story(explanation, settings):
-            screen.say(line, style="" if line.startswith(" ") else "bold")
+            screen.print()
+        for line in explanation_lines(explanation, settings):
+            screen.print(line, style="" if line.startswith(" ") else "bold")
 
 
-def story(explanation: Explanation, settings: Settings) -> list[str]:
-    """Return the lines that tell what is known: a heading, then indented facts."""
+def explanation_lines(explanation: Explanation, settings: Settings) -> list[str]:
+    """Return what is known of an item as lines: a heading, then indented facts."""
     zone = settings.site.timezone
     lines = [explanation.title or "(no title)"]
     lines += _item_lines(explanation, zone)
     lines += _part("seen in", [line for sighting in explanation.sightings for line in _sighting_words(sighting, zone)])
-    lines += _part("recognised by", [key for key in explanation.keys if not key.startswith(_NO_KEY)])
+    lines += _part("recognised by", [key for key in explanation.keys if not key.startswith(_SIGNATURE_PREFIX)])
     lines += _part("filed under", _membership_words(explanation, settings))
     lines += _part("shown in", [str(Path(settings.output.dir) / output) for output in explanation.outputs])
     if explanation.item_id and not explanation.removed_at and not explanation.outputs:
@@ -89,7 +89,7 @@ def _item_lines(explanation: Explanation, zone: str) -> list[str]:
 
 
 def _instants(zone: str, *named: tuple[str, datetime | None]) -> list[str]:
-    return [f"  {name:<13} {moment(at, zone)}" for name, at in named if at]
+    return [f"  {name:<13} {local_time(at, zone)}" for name, at in named if at]
 
 
 def _part(name: str, facts: list[str] | tuple[str, ...]) -> list[str]:
@@ -97,8 +97,8 @@ def _part(name: str, facts: list[str] | tuple[str, ...]) -> list[str]:
 
 
 def _sighting_words(sighting: SightingReport, zone: str) -> Iterator[str]:
-    left = f"no longer offered since {moment(sighting.left_at, zone)}" if sighting.left_at else "still offered"
-    yield f"{sighting.source}, first at {moment(sighting.first_seen_at, zone)}, {left}"
+    left = f"no longer offered since {local_time(sighting.left_at, zone)}" if sighting.left_at else "still offered"
+    yield f"{sighting.source}, first at {local_time(sighting.first_seen_at, zone)}, {left}"
     yield f"  “{sighting.title}”"
     yield f"  {sighting.link or '(no link)'}"
 
@@ -118,7 +118,7 @@ def ledger_words(entry: LedgerEntry, zone: str) -> str:
     """Return one ledger row as a line."""
     about = f": “{entry.title}”" if entry.title else ""
     key = f" [{entry.key}]" if entry.key else ""
-    return f"{moment(entry.at, zone)} {entry.source}: {entry.kind}, {entry.reason}{key}{about}"
+    return f"{local_time(entry.at, zone)} {entry.source}: {entry.kind}, {entry.reason}{key}{about}"
 
 
 def explanation_json(explanation: Explanation) -> dict[str, Any]:
@@ -142,52 +142,55 @@ def _textual(value: Any) -> Any:
     return [_textual(part) for part in value] if isinstance(value, list | tuple) else value
 
 
-_TEXT_SHOWN: Final = 200
+_EXCERPT_LENGTH: Final = 200
 
 
 def print_preview(screen: Screen, preview: Preview, timezone: str) -> None:
     """Print one paragraph per item."""
-    screen.say(preview.title or "(no title)", style="bold")
-    screen.say(preview.url)
+    screen.print(preview.title or "(no title)", style="bold")
+    screen.print(preview.url)
     for (parsed, item), keys in zip(preview.items, preview.keys, strict=True):
-        screen.say()
-        screen.say(item.title or "(no title)", style="bold")
+        screen.print()
+        screen.print(item.title or "(no title)", style="bold")
         for name, value in _facts(parsed, item, keys, timezone):
             if value:
-                screen.say(f"  {name:<10} {value}")
+                screen.print(f"  {name:<10} {value}")
     _print_traces(screen, preview.traces)
     for rejected in preview.rejected:
-        screen.say()
-        screen.say(_rejected_words(rejected), style="yellow")
+        screen.print()
+        screen.print(_rejected_words(rejected), style="yellow")
     if preview.notes:
-        screen.say()
+        screen.print()
     for note in preview.notes:
-        screen.say(f"note: {note}", style="yellow")
-    screen.say()
-    screen.say(f"{count(len(preview.items), 'item')} shown, {len(preview.rejected)} rejected; nothing was stored")
+        screen.print(f"note: {note}", style="yellow")
+    screen.print()
+    screen.print(f"{count(len(preview.items), 'item')} shown, {len(preview.rejected)} rejected; nothing was stored")
 
 
 def _print_traces(screen: Screen, traces: tuple[RecordTrace, ...]) -> None:
     """Print for every record of a mapped source what each path gave, was empty or failed with."""
     for trace in traces:
-        screen.say()
-        screen.say(f"record {trace.position + 1}: what each path gave", style="bold")
+        screen.print()
+        screen.print(f"record {trace.position + 1}: what each path gave", style="bold")
         for field in trace.fields:
             said = {"gave": field.value, "empty": "(empty)", "failed": f"failed: {field.value}"}[field.state]
             style = "yellow" if field.state == "failed" else ""
-            screen.say(f"  {field.field:<10} {field.path}: {said}", style=style)
+            screen.print(f"  {field.field:<10} {field.path}: {said}", style=style)
 
 
 def _facts(parsed: ParsedItem, item: Item, keys: tuple[str, ...], timezone: str) -> tuple[tuple[str, str], ...]:
     return (
         ("link", item.link or ""),
-        ("published", moment(parsed.published_at, timezone) if parsed.published_at else "no date: first sight counts"),
+        (
+            "published",
+            local_time(parsed.published_at, timezone) if parsed.published_at else "no date: first sight counts",
+        ),
         ("authors", ", ".join(person.name for person in item.authors)),
         ("tags", ", ".join(item.tags)),
         ("image", item.image or ""),
         ("enclosures", ", ".join(_enclosure_words(each) for each in item.enclosures)),
         ("keys", " · ".join(keys) or "none"),
-        ("text", _beginning(item)),
+        ("text", _excerpt(item)),
     )
 
 
@@ -197,9 +200,9 @@ def _enclosure_words(enclosure: Enclosure) -> str:
     return f"{enclosure.url} ({known})" if known else enclosure.url
 
 
-def _beginning(item: Item) -> str:
+def _excerpt(item: Item) -> str:
     text = " ".join(visible_text(item.content or item.summary or "").split())
-    return text if len(text) <= _TEXT_SHOWN else text[:_TEXT_SHOWN] + "…"
+    return text if len(text) <= _EXCERPT_LENGTH else text[:_EXCERPT_LENGTH] + "…"
 
 
 def _rejected_words(rejected: Rejected) -> str:
@@ -227,7 +230,7 @@ def _item_json(parsed: ParsedItem, item: Item, keys: tuple[str, ...]) -> dict[st
     return {
         **facts,
         "published": parsed.published_at.isoformat() if parsed.published_at else None,
-        "text": _beginning(item),
+        "text": _excerpt(item),
         "keys": list(keys),
     }
 
@@ -235,11 +238,11 @@ def _item_json(parsed: ParsedItem, item: Item, keys: tuple[str, ...]) -> dict[st
 def print_hits(screen: Screen, hits: tuple[SearchHit, ...], timezone: str) -> None:
     """Print a paragraph per item."""
     for hit in hits:
-        screen.say(hit.title or "(no title)", style="bold")
-        screen.say(f"  {moment(hit.published_at, timezone)}  {hit.source}  {hit.link or '(no link)'}")
-        screen.say(f"  {hit.snippet}" if hit.snippet else "  (no text)")
-        screen.say(f"  {hit.id}", style="dim")
-    screen.say(f"{count(len(hits), 'item')} found")
+        screen.print(hit.title or "(no title)", style="bold")
+        screen.print(f"  {local_time(hit.published_at, timezone)}  {hit.source}  {hit.link or '(no link)'}")
+        screen.print(f"  {hit.snippet}" if hit.snippet else "  (no text)")
+        screen.print(f"  {hit.id}", style="dim")
+    screen.print(f"{count(len(hits), 'item')} found")
 
 
 def hit_json(hit: SearchHit) -> dict[str, Any]:
@@ -275,10 +278,10 @@ def print_status(screen: Screen, status: HubStatus, now: datetime, timezone: str
         )
     states = Counter(source.state.value for source in status.sources)
     ends = ", ".join(f"{number} {state}" for state, number in sorted(states.items()))
-    screen.say(f"{count(len(status.sources), 'source')}: {ends}" if ends else "no sources")
+    screen.print(f"{count(len(status.sources), 'source')}: {ends}" if ends else "no sources")
     if not status.categories:
         return
-    screen.say()
+    screen.print()
     screen.table(
         ("category", "items", "last change", "title"),
         [
@@ -286,7 +289,7 @@ def print_status(screen: Screen, status: HubStatus, now: datetime, timezone: str
                 cells=(
                     category.slug,
                     str(category.items),
-                    when(category.changed_at, now, timezone) if category.items else "never",
+                    relative_time(category.changed_at, now, timezone) if category.items else "never",
                     category.title,
                 )
             )
@@ -304,8 +307,8 @@ def _source_row(source: SourceStatus, now: datetime, timezone: str) -> Row:
             source.state.value,
             str(source.items),
             f"{source.items_per_day:.1f}",
-            when(source.last_success, now, timezone),
-            due(source.next_poll_in),
+            relative_time(source.last_success, now, timezone),
+            due_text(source.next_poll_in),
         ),
         note="; ".join(part for part in (source.reason, moved and f"moved for good, now polled at {moved}") if part),
         style=_STYLES[source.state],
@@ -345,12 +348,12 @@ def print_run(screen: Screen, run: PollRun, now: datetime, timezone: str) -> Non
     if run.reports:
         print_reports(screen, run.reports)
     else:
-        screen.say("no source was due")
+        screen.print("no source was due")
     if run.published:
         print_published(screen, run.published)
     if run.not_due:
-        soon = f"; the next is due {when(run.next_due_at, now, timezone)}" if run.next_due_at else ""
-        screen.say(f"{count(run.not_due, 'source')} not due{soon}")
+        soon = f"; the next is due {relative_time(run.next_due_at, now, timezone)}" if run.next_due_at else ""
+        screen.print(f"{count(run.not_due, 'source')} not due{soon}")
 
 
 def print_reports(screen: Screen, reports: tuple[PollReport, ...]) -> None:
@@ -362,7 +365,7 @@ def print_reports(screen: Screen, reports: tuple[PollReport, ...]) -> None:
         f"{sum(getattr(report, name) for report in reports)} {name}"
         for name in ("new", "changed", "duplicate", "rejected")
     )
-    screen.say(f"{count(len(reports), 'source')}: {ends}; {sums}")
+    screen.print(f"{count(len(reports), 'source')}: {ends}; {sums}")
 
 
 def _row(report: PollReport) -> Row:
@@ -379,9 +382,9 @@ def print_published(screen: Screen, report: PublishReport) -> None:
     parts = [f"{count(len(report.written), 'file')} written"] if report.written else []
     parts += [f"{report.unchanged} unchanged"] if report.unchanged else []
     parts += [f"{len(report.removed)} removed"] if report.removed else []
-    screen.say(f"published: {', '.join(parts) or 'nothing changed'}")
+    screen.print(f"published: {', '.join(parts) or 'nothing changed'}")
     for output, reason in report.failed:
-        screen.say(f"output {output} failed, the last good one stays: {reason}", style="red")
+        screen.print(f"output {output} failed, the last good one stays: {reason}", style="red")
 
 
 def run_json(run: PollRun) -> dict[str, Any]:

@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from rich.console import Console
 
-from feedhub.cli.screen import Row, Screen, count, due_text, own_command, relative_time, span
+from feedhub.cli.screen import Row, Screen, count, due_text, own_command, relative_time
 from feedhub.cli.views import print_reports
 from feedhub.model.report import Outcome, PollReport
+from feedhub.rules.health import duration_text
 from feedhub.runtime.logs import Masker
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -107,7 +108,7 @@ def test_times_are_words_a_person_reads(seconds: float, words: str) -> None:
 def test_other_words() -> None:
     assert relative_time(None, NOW, "UTC") == "never"
     assert (due_text(None), due_text(-5), due_text(90)) == ("–", "due", "in 2 min")
-    assert (span(59), span(86400)) == ("59 s", "24 h")
+    assert (duration_text(59), duration_text(86400)) == ("59 s", "24 h")
     assert (count(1, "source"), count(2, "category", "categories")) == ("1 source", "2 categories")
 
 

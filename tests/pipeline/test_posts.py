@@ -8,15 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from feedhub.model.item import Item, StoredItem
-from feedhub.model.output import CategorySummary, OutputSettings, PostSettings, Retention
+from feedhub.model.identity import Verdict
+from feedhub.model.output import Category, OutputSettings, PostSettings, Retention, Site
 from feedhub.model.report import PublishReport
 from feedhub.model.settings import Settings
 from feedhub.model.source import PollSettings
 from feedhub.pipeline.posts import PostPress, publish_posts
+from feedhub.ports.store import Store
 from feedhub.publish.files import FolderWriter
 from feedhub.publish.jekyll import PostRenderer
+from support.builders import HOUR, ingest, item_id, put
 from support.output_views import SITE
+from support.stores import sqlite_store
 
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -32,42 +35,13 @@ SETTINGS = Settings(
     sources=(),
     rules=(),
 )
+IN_HAWAII = replace(SITE, timezone="Pacific/Honolulu")
+"""Where it is still the day before when it is noon in Shanghai."""
 BY_GUID = PostSettings(filename="{date}-{guid}.md", keep_days=3, template="{{ category.title }}: {{ title }}")
 
 
-@dataclass
-class Shelf:
-    """A store of posts: what was touched by which change, and how far posts were published."""
-
-    touched: dict[tuple[str, str], tuple[int, StoredItem]] = field(default_factory=dict)
-    published: int = 0
-
-    def put(self, number: int, *, slug: str = "tech", at: datetime = NOW, title: str = "", guid: str = "") -> None:
-        item = StoredItem(
-            id=f"urn:uuid:00000000-0000-5000-8000-{number:012}",
-            item=Item(title=title or f"Story {number}", guid=guid or str(number), content=f"<p>{number}</p>"),
-            source="wire",
-            published_at=at,
-            updated_at=at,
-        )
-        self.touched[slug, item.id] = (self.change_number() + 1, item)
-
-    def posts(self, since: int) -> Iterator[tuple[str, StoredItem]]:
-        for (slug, _), (number, item) in self.touched.items():
-            if number > since:
-                yield slug, item
-
-    def change_number(self) -> int:
-        return max((number for number, _ in self.touched.values()), default=0)
-
-    def posts_published(self) -> int:
-        return self.published
-
-    def mark_posts_published(self, number: int) -> None:
-        self.published = number
-
-    def categories(self) -> tuple[CategorySummary, ...]:
-        return (CategorySummary(slug="tech", title="科技", items=1, changed_at=NOW),)
+def uuid(number: int) -> str:
+    return item_id(number).removeprefix("urn:uuid:")
 
 
 @dataclass
@@ -75,13 +49,28 @@ class Place:
     """A store, an output folder, and settings that a test may change between two publishes."""
 
     folder: Path
-    store: Shelf = field(default_factory=Shelf)
+    store: Store
     settings: PostSettings = BY_GUID
+    site: Site = SITE
+    slugs: dict[int, list[str]] = field(default_factory=dict)
+
+    def put(self, number: int, *, slug: str = "tech", at: datetime = NOW, title: str = "", guid: str = "") -> None:
+        """Store an item, or change one that is there; its categories add up, and its published time stays."""
+        verdict = Verdict.CHANGED if number in self.slugs else Verdict.NEW
+        slugs = self.slugs.setdefault(number, [])
+        slugs.append(slug)
+        wording = {"title": title or f"Story {number}", "guid": guid or str(number), "content": f"<p>{number}</p>"}
+        put(self.store, ingest(number, verdict=verdict, slugs=slugs, published_at=at, wording=wording))
+
+    @property
+    def is_published(self) -> bool:
+        return self.store.posts_published() == self.store.change_number()
 
     def publish(self, *, now: datetime = NOW, everything: bool = False) -> PublishReport:
         writer = FolderWriter(self.folder)
-        press = PostPress(settings=self.settings, format=PostRenderer(self.settings, SITE), writer=writer)
-        return publish_posts(self.store, SETTINGS, press, now=now, everything=everything)
+        press = PostPress(settings=self.settings, format=PostRenderer(self.settings, self.site), writer=writer)
+        settings = replace(SETTINGS, site=self.site)
+        return publish_posts(self.store, settings, press, now=now, everything=everything)
 
     def files(self) -> dict[str, str]:
         """Return the posts; not the notes about their names."""
@@ -98,24 +87,26 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path / "output")
+def place(tmp_path: Path) -> Iterator[Place]:
+    with sqlite_store() as store:
+        store.sync_categories([Category(slug="tech", title="科技")], "digest")
+        yield Place(tmp_path / "output", store)
 
 
 def test_each_touched_item_is_a_post_in_the_category_that_holds_it(place: Place) -> None:
-    place.store.put(1)
-    place.store.put(2, slug="new-medium")
+    place.put(1)
+    place.put(2, slug="new-medium")
     report = place.publish()
     assert place.files() == {
         "_posts/2026-11-23-1.md": "科技: Story 1",
         "_posts/2026-11-23-2.md": "new-medium: Story 2",
     }
     assert report == PublishReport(written=("_posts/2026-11-23-1.md", "_posts/2026-11-23-2.md"))
-    assert place.store.published == 2
+    assert place.is_published
 
 
 def test_a_second_publish_asks_for_nothing_and_writes_nothing(place: Place) -> None:
-    place.store.put(1)
+    place.put(1)
     place.publish()
     before = place.all_bytes()
     assert place.publish() == PublishReport()
@@ -124,26 +115,26 @@ def test_a_second_publish_asks_for_nothing_and_writes_nothing(place: Place) -> N
 
 
 def test_only_the_post_that_changed_is_written(place: Place) -> None:
-    place.store.put(1)
-    place.store.put(2)
+    place.put(1)
+    place.put(2)
     place.publish()
-    place.store.put(1, title="Story 1, corrected")
+    place.put(1, title="Story 1, corrected")
     assert place.publish() == PublishReport(written=("_posts/2026-11-23-1.md",))
     assert place.files()["_posts/2026-11-23-1.md"] == "科技: Story 1, corrected"
 
 
 def test_an_item_without_title_costs_that_post_only(place: Place) -> None:
-    place.store.put(1, title="\u200e")
-    place.store.put(2)
+    place.put(1, title="\u200e")
+    place.put(2)
     report = place.publish()
     assert list(place.files()) == ["_posts/2026-11-23-2.md"]
-    assert report.failed == (("tech: urn:uuid:00000000-0000-5000-8000-000000000001", "it has no title"),)
+    assert report.failed == ((f"tech: {item_id(1)}", "it has no title"),)
     assert place.publish() == PublishReport()
 
 
 def test_a_post_that_cannot_be_written_stays_due_and_the_others_are_written(place: Place) -> None:
-    place.store.put(1)
-    place.store.put(2)
+    place.put(1)
+    place.put(2)
     obstacle = place.folder / "_posts" / "2026-11-23-1.md"
     (obstacle / "in the way").mkdir(parents=True)
     report = place.publish()
@@ -155,28 +146,28 @@ def test_a_post_that_cannot_be_written_stays_due_and_the_others_are_written(plac
 
 
 def test_names_that_cannot_be_remembered_leave_everything_due(place: Place) -> None:
-    place.store.put(1)
+    place.put(1)
     notes = place.folder / ".feedhub"
     place.folder.mkdir()
     notes.write_text("a file in the way", "utf-8")
     report = place.publish()
     assert report.failed[0][0] == "names of posts"
-    assert place.store.published == 0
+    assert place.store.posts_published() == 0
     notes.unlink()
     assert place.publish() == PublishReport(unchanged=1)
-    assert place.store.published == 1
+    assert place.is_published
 
 
 def test_two_items_with_one_guid_on_one_day_are_two_posts_that_keep_their_names(place: Place) -> None:
-    other = "_posts/2026-11-23-7-00000000-0000-5000-8000-000000000002.md"
-    place.store.put(1, guid="7")
-    place.store.put(2, guid="7")
+    other = f"_posts/2026-11-23-7-{uuid(2)}.md"
+    place.put(1, guid="7")
+    place.put(2, guid="7")
     place.publish()
     expected = {"_posts/2026-11-23-7.md": "科技: Story 1", other: "科技: Story 2"}
     assert place.files() == expected
-    place.store.put(2, guid="7", title="Changed")
+    place.put(2, guid="7", title="Changed")
     assert place.publish().written == (other,)
-    place.store.touched = dict(reversed(place.store.touched.items()))
+    place.put(1, guid="7")  # the store gives it behind the other now
     assert place.publish(everything=True) == PublishReport(unchanged=2)
     assert place.files() == expected | {other: "科技: Changed"}
 
@@ -184,9 +175,9 @@ def test_two_items_with_one_guid_on_one_day_are_two_posts_that_keep_their_names(
 def test_one_item_in_two_categories_is_two_posts_where_its_name_does_not_tell_them_apart(place: Place) -> None:
     place.settings = replace(BY_GUID, filename="{date}-{id}.md")
     for slug in ("tech", "chips", "tech-2"):
-        place.store.put(1, slug=slug)
-    place.publish()
-    stem = "_posts/2026-11-23-00000000-0000-5000-8000-000000000001"
+        place.put(1, slug=slug)
+        place.publish()
+    stem = f"_posts/2026-11-23-{uuid(1)}"
     assert place.files() == {
         f"{stem}.md": "科技: Story 1",
         f"{stem}-chips.md": "chips: Story 1",
@@ -196,23 +187,24 @@ def test_one_item_in_two_categories_is_two_posts_where_its_name_does_not_tell_th
 
 def test_a_name_that_every_rule_would_give_away_twice_is_numbered(place: Place) -> None:
     place.settings = replace(BY_GUID, filename="{date}-{guid}")
-    place.store.put(1, guid="7")
-    place.store.put(2, guid="7", slug="a")
-    place.store.put(2, guid="7", slug="b")
-    place.store.put(2, guid="7", slug="c")
+    place.put(1, guid="7")
+    place.put(2, guid="7", slug="a")
+    place.put(2, guid="7", slug="b")
+    place.put(2, guid="7", slug="c")
     place.publish()
     stem = "_posts/2026-11-23-7"
-    marked = f"{stem}-00000000-0000-5000-8000-000000000002"
+    marked = f"{stem}-{uuid(2)}"
     assert set(place.files()) == {stem, marked, f"{marked}-2", f"{marked}-3"}
     assert place.publish(everything=True) == PublishReport(unchanged=4)
 
 
 def test_an_item_with_a_new_guid_or_date_leaves_no_second_post_behind(place: Place) -> None:
-    place.store.put(1, guid="first")
-    place.store.put(2, guid="second")
+    place.put(1, guid="first", at=NOW + 8 * HOUR)
+    place.put(2, guid="second")
     place.publish()
-    place.store.put(1, guid="third")
-    place.store.put(2, guid="second", at=NOW - DAY)
+    place.put(1, guid="third")
+    place.put(2, guid="second")
+    place.site = IN_HAWAII
     report = place.publish()
     assert place.files() == {
         "_posts/2026-11-22-second.md": "科技: Story 2",
@@ -221,22 +213,23 @@ def test_an_item_with_a_new_guid_or_date_leaves_no_second_post_behind(place: Pla
     assert report.removed == ("_posts/2026-11-23-first.md", "_posts/2026-11-23-second.md")
     notes = {path.name: json.loads(path.read_bytes()) for path in (place.folder / ".feedhub" / "posts").iterdir()}
     assert notes == {
-        "2026-11-22.json": {"2026-11-22-second.md": ["urn:uuid:00000000-0000-5000-8000-000000000002", "tech"]},
-        "2026-11-23.json": {"2026-11-23-third.md": ["urn:uuid:00000000-0000-5000-8000-000000000001", "tech"]},
+        "2026-11-22.json": {"2026-11-22-second.md": [item_id(2), "tech"]},
+        "2026-11-23.json": {"2026-11-23-third.md": [item_id(1), "tech"]},
     }
 
 
 def test_a_day_whose_last_post_went_to_another_day_is_forgotten(place: Place) -> None:
-    place.store.put(1)
+    place.put(1)
     place.publish()
-    place.store.put(1, at=NOW - DAY)
+    place.put(1)
+    place.site = IN_HAWAII
     place.publish()
     assert [path.name for path in (place.folder / ".feedhub" / "posts").iterdir()] == ["2026-11-22.json"]
 
 
 @pytest.mark.parametrize("notes", [b"", b"[]", b"{", b'{"a": 1}', b'{"a": [1]}', b"\xff"])
 def test_damaged_notes_are_made_again(place: Place, notes: bytes) -> None:
-    place.store.put(1)
+    place.put(1)
     place.publish()
     file = place.folder / ".feedhub" / "posts" / "2026-11-23.json"
     good = file.read_bytes()
@@ -246,7 +239,7 @@ def test_damaged_notes_are_made_again(place: Place, notes: bytes) -> None:
 
 
 def test_a_post_is_moved_to_the_archive_once_when_its_days_are_over(place: Place) -> None:
-    place.store.put(1)
+    place.put(1)
     place.publish()
     assert place.publish(now=NOW + 3 * DAY) == PublishReport()
     # Midnight in Shanghai, where the site is: four hours before noon of the store's UTC day.
@@ -257,24 +250,24 @@ def test_a_post_is_moved_to_the_archive_once_when_its_days_are_over(place: Place
 
 
 def test_an_archived_post_that_changes_is_rewritten_in_the_archive(place: Place) -> None:
-    place.store.put(1)
+    place.put(1)
     place.publish()
     place.publish(now=NOW + 5 * DAY)
-    place.store.put(1, title="Changed")
+    place.put(1, title="Changed")
     assert place.publish(now=NOW + 5 * DAY).written == ("old_post/2026-11-23-1.md",)
     place.settings = replace(BY_GUID, keep_days=30)
-    place.store.put(1, title="Changed again")
+    place.put(1, title="Changed again")
     assert place.publish(now=NOW + 5 * DAY).written == ("old_post/2026-11-23-1.md",)
     assert place.files() == {"old_post/2026-11-23-1.md": "科技: Changed again"}
 
 
 def test_an_item_that_is_old_when_it_comes_goes_to_the_archive_at_once(place: Place) -> None:
-    place.store.put(1, at=NOW - 9 * DAY)
+    place.put(1, at=NOW - 9 * DAY)
     assert place.publish() == PublishReport(written=("old_post/2026-11-14-1.md",))
 
 
 def test_without_archiving_nothing_comes_back_by_itself_and_everything_comes_back_when_asked(place: Place) -> None:
-    place.store.put(1)
+    place.put(1)
     place.publish()
     place.publish(now=NOW + 5 * DAY)
     place.settings = replace(BY_GUID, keep_days=None)
@@ -290,7 +283,7 @@ def test_files_that_are_no_posts_stay_where_they_are(place: Place) -> None:
     for name in names:
         (place.folder / "_posts").mkdir(parents=True, exist_ok=True)
         (place.folder / "_posts" / name).write_text("by hand", "utf-8")
-    place.store.put(1)
+    place.put(1)
     place.publish()
     assert set(place.files()) == {f"_posts/{name}" for name in names} | {"_posts/2026-11-23-1.md"}
 
@@ -298,13 +291,13 @@ def test_files_that_are_no_posts_stay_where_they_are(place: Place) -> None:
 def test_a_post_of_an_unknown_owner_with_a_like_name_on_another_day_stays(place: Place) -> None:
     (place.folder / "_posts").mkdir(parents=True)
     (place.folder / "_posts" / "2026-11-21-1.md").write_text("by hand", "utf-8")
-    place.store.put(1)
+    place.put(1)
     place.publish()
     assert place.files()["_posts/2026-11-21-1.md"] == "by hand"
 
 
 def test_an_archive_that_cannot_be_written_is_told_and_tried_again(place: Place) -> None:
-    place.store.put(1)
+    place.put(1)
     place.publish()
     archive = place.folder / "old_post"
     archive.write_text("a file in the way", "utf-8")
@@ -315,9 +308,9 @@ def test_an_archive_that_cannot_be_written_is_told_and_tried_again(place: Place)
 
 
 def test_a_folder_of_posts_that_cannot_be_listed_is_told(place: Place) -> None:
-    place.store.put(1)
+    place.put(1)
     place.folder.mkdir()
     (place.folder / "_posts").symlink_to(place.folder.parent)
     report = place.publish()
     assert [path for path, _ in report.failed] == ["_posts", "_posts/2026-11-23-1.md"]
-    assert place.store.published == 0
+    assert place.store.posts_published() == 0

@@ -335,7 +335,7 @@ DEFENCES = (
     _d(
         "11 frames of known players",
         "sources/markup.py",
-        "if address and _PLAYERS.match(address) else None",
+        "if secure.startswith(_PLAYERS) else None",
         "if address else None",
         "tests/sources/test_markup.py",
     ),

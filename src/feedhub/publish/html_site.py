@@ -23,6 +23,7 @@ from feedhub.model.output import (
     Site,
     SourceLine,
 )
+from feedhub.model.policy import PAGE_POLICY
 from feedhub.publish.addresses import (
     ICON_PATH,
     MISSING_PATH,
@@ -167,17 +168,6 @@ def _card(entry: Entry, stored: StoredItem, site_language: str, words: Words, zo
         date=words.date(entry.published_at),
         clock=words.clock(entry.published_at),
     )
-
-
-_PLAYERS: Final = (
-    "https://www.youtube.com https://youtube.com https://www.youtube-nocookie.com https://youtube-nocookie.com "
-    "https://player.vimeo.com https://player.bilibili.com https://open.spotify.com https://w.soundcloud.com"
-)
-PAGE_POLICY: Final = (
-    "default-src 'none'; style-src 'self'; img-src 'self' http: https: data:; media-src http: https:; "
-    f"frame-src {_PLAYERS}; base-uri 'none'; form-action 'self'"
-)
-"""What pages may load: nothing that runs. Players are those that the sanitiser lets through."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from urllib.parse import urljoin, urlsplit
 import nh3
 
 from feedhub.model.item import Item, Markup, ParsedItem
+from feedhub.model.policy import PLAYERS
 from feedhub.model.source import Source
 from feedhub.rules.text import clean_text, visible_text
 
@@ -149,10 +150,7 @@ LINK_REL = "noopener noreferrer"
 _ADDRESSES = frozenset({"href", "src", "cite", "poster"})
 _NUMBERS = frozenset({"width", "height", "span", "colspan", "rowspan", "start", "value"})
 _NUMBER = re.compile(r"\s*(-?\d{1,5})(?:px|\.\d+)?\s*")
-_PLAYERS = re.compile(
-    r"https?://(?:www\.youtube(?:-nocookie)?\.com/embed/|youtube(?:-nocookie)?\.com/embed/|player\.vimeo\.com/video/"
-    r"|player\.bilibili\.com/|open\.spotify\.com/embed|w\.soundcloud\.com/player)"
-)
+_PLAYERS = tuple(f"https://{host}{path}" for host, path in PLAYERS)
 _RASTER = re.compile(r"data:image/(?:png|jpe?g|gif|webp|avif|bmp);base64,[A-Za-z0-9+/=\s]*", re.IGNORECASE)
 
 
@@ -172,7 +170,8 @@ def allowed_value(tag: str, name: str, value: str, base: str) -> str | None:
         return None  # ids are dropped, so nothing inside the text can be pointed at
     address = http_url(text, base)
     if tag == "iframe":
-        return re.sub("^http:", "https:", address) if address and _PLAYERS.match(address) else None
+        secure = re.sub("^http:", "https:", address or "")
+        return secure if secure.startswith(_PLAYERS) else None
     return address
 
 

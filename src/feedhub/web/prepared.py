@@ -8,20 +8,12 @@ from email.utils import formatdate, parsedate_to_datetime
 from hashlib import sha256
 from typing import Final
 
+from feedhub.model.policy import PAGE_POLICY
 from feedhub.publish.formats import BUILT_IN
 
 Headers = list[tuple[bytes, bytes]]
 
-# Pictures and players of articles come from where their publishers keep them; nothing of ours comes from elsewhere.
-# The hosts of players are those that the sanitiser lets through (sources/markup.py).
-_PLAYERS: Final = (
-    "https://www.youtube.com https://youtube.com https://www.youtube-nocookie.com https://youtube-nocookie.com "
-    "https://player.vimeo.com https://player.bilibili.com https://open.spotify.com https://w.soundcloud.com"
-)
-POLICY: Final = (
-    "default-src 'none'; style-src 'self'; img-src 'self' http: https: data:; media-src http: https:; "
-    f"frame-src {_PLAYERS}; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-)
+POLICY: Final = f"{PAGE_POLICY}; frame-ancestors 'none'"
 SECURITY: Final[Headers] = [
     (b"content-security-policy", POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),

@@ -2,18 +2,19 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from feedhub.model.document import Freshness
-from feedhub.model.source import PollSettings, Source, SourceState
+from feedhub.model.source import NextPoll, PollReason, PollSettings, Source, SourceState
 from feedhub.rules.pacing import (
     adaptive_interval,
     first_poll_at,
-    next_poll_at,
-    next_try_at,
+    next_poll,
+    next_try,
     pacing_text,
     replanned_at,
     spread,
@@ -23,27 +24,49 @@ NOW = datetime(2024, 1, 1, 12, tzinfo=UTC)
 SETTINGS = PollSettings(every=900, min=60, max=86_400)
 
 WISHES = {
-    "the interval": (900, None, Freshness(), 900),
-    "a larger ttl": (900, 3600, Freshness(), 3600),
-    "a smaller ttl": (900, 60, Freshness(), 900),
-    "max-age": (900, None, Freshness(max_age=1800), 1800),
-    "expires": (900, None, Freshness(expires_at=NOW + timedelta(hours=2)), 7200),
-    "expired": (900, None, Freshness(expires_at=NOW - timedelta(hours=2)), 900),
-    "retry after": (900, None, Freshness(retry_at=NOW + timedelta(hours=3)), 10_800),
-    "at most max": (900, 10_000_000, Freshness(), 86_400),
-    "at least min": (5, None, Freshness(), 60),
+    "the interval": (900, None, Freshness(), 900, PollReason.INTERVAL, None),
+    "a larger ttl": (900, 3600, Freshness(), 3600, PollReason.TTL, None),
+    "a smaller ttl": (900, 60, Freshness(), 900, PollReason.INTERVAL, None),
+    "the same ttl": (900, 900, Freshness(max_age=900), 900, PollReason.INTERVAL, None),
+    "max-age": (900, None, Freshness(max_age=1800), 1800, PollReason.MAX_AGE, None),
+    "expires": (900, None, Freshness(expires_at=NOW + timedelta(hours=2)), 7200, PollReason.EXPIRES, None),
+    "expired": (900, None, Freshness(expires_at=NOW - timedelta(hours=2)), 900, PollReason.INTERVAL, None),
+    "retry after": (900, None, Freshness(retry_at=NOW + timedelta(hours=3)), 10_800, PollReason.RETRY_AFTER, None),
+    "at most max": (900, 10_000_000, Freshness(), 86_400, PollReason.TTL, "max"),
+    "at least min": (5, None, Freshness(), 60, PollReason.INTERVAL, "min"),
 }
+SOURCE = Source(name="a", url="https://a.example/rss")
 
 
-@pytest.mark.parametrize(("interval", "ttl", "freshness", "seconds"), WISHES.values(), ids=WISHES)
-def test_the_largest_wish_counts(interval: float, ttl: int | None, freshness: Freshness, seconds: float) -> None:
-    due = next_poll_at(NOW, interval=interval, ttl=ttl, freshness=freshness, settings=SETTINGS)
-    assert (due - NOW).total_seconds() == seconds
+@pytest.mark.parametrize(("interval", "ttl", "freshness", "seconds", "reason", "limit"), WISHES.values(), ids=WISHES)
+def test_the_largest_wish_counts(
+    interval: float,
+    ttl: int | None,
+    freshness: Freshness,
+    seconds: float,
+    reason: PollReason,
+    limit: Literal["min", "max"] | None,
+) -> None:
+    due = next_poll(SOURCE, NOW, interval=interval, ttl=ttl, freshness=freshness, scheduled=None, settings=SETTINGS)
+    assert due == NextPoll(at=NOW + timedelta(seconds=seconds), reason=reason, limit=limit)
 
 
-def wait(failures: int, *, retry_at: datetime | None = None, source: str = "a") -> float:
-    due = next_try_at(NOW, source=source, failures=failures, interval=900, retry_at=retry_at, settings=SETTINGS)
-    return (due - NOW).total_seconds()
+def test_a_schedule_is_taken_as_given_and_a_rhythm_is_named() -> None:
+    auto, at = replace(SOURCE, auto=True), NOW + timedelta(seconds=1)
+    wishes = {"interval": 900.0, "ttl": None, "freshness": Freshness(), "settings": SETTINGS}
+    assert next_poll(SOURCE, NOW, scheduled=at, **wishes) == NextPoll(at=at, reason=PollReason.SCHEDULE)
+    assert next_poll(auto, NOW, scheduled=None, **wishes).reason is PollReason.RHYTHM
+
+
+def tried(failures: int, *, retry_at: datetime | None = None, source: Source = SOURCE, **given: Any) -> NextPoll:
+    more = {"scheduled": None, "is_gone": False, "settings": SETTINGS, **given}
+    return next_try(source, NOW, failures=failures, retry_at=retry_at, **more)
+
+
+def wait(failures: int, *, retry_at: datetime | None = None, source: Source = SOURCE) -> float:
+    due = tried(failures, retry_at=retry_at, source=source)
+    assert due.at
+    return (due.at - NOW).total_seconds()
 
 
 def test_failures_double_the_wait_up_to_a_cap_and_never_stop() -> None:
@@ -54,8 +77,20 @@ def test_failures_double_the_wait_up_to_a_cap_and_never_stop() -> None:
 
 
 def test_a_failed_poll_is_not_repeated_before_the_shortest_interval() -> None:
-    due = next_try_at(NOW, source="a", failures=1, interval=5, retry_at=None, settings=SETTINGS)
-    assert due == NOW + timedelta(seconds=60)
+    due = tried(1, source=replace(SOURCE, every=5.0))
+    assert due == NextPoll(at=NOW + timedelta(seconds=60), reason=PollReason.BACKOFF, limit="min")
+
+
+def test_what_is_gone_is_not_tried_again() -> None:
+    assert tried(1, is_gone=True) == NextPoll(at=None, reason=PollReason.GONE)
+
+
+def test_a_failed_poll_is_repeated_at_the_time_that_the_schedule_names_but_not_before_the_wait_is_over() -> None:
+    assert tried(1, scheduled=NOW + timedelta(days=2)) == NextPoll(
+        at=NOW + timedelta(days=2), reason=PollReason.SCHEDULE
+    )
+    assert tried(1, scheduled=NOW + timedelta(seconds=1)) == tried(1)
+    assert tried(1).reason is PollReason.BACKOFF
 
 
 def test_two_sources_that_meet_once_do_not_stay_in_step() -> None:
@@ -63,7 +98,7 @@ def test_two_sources_that_meet_once_do_not_stay_in_step() -> None:
 
 
 def test_two_sources_of_a_dead_host_do_not_come_back_in_step() -> None:
-    assert len({wait(3, source=f"source-{number}") for number in range(20)}) == 20
+    assert len({wait(3, source=replace(SOURCE, name=f"source-{number}")) for number in range(20)}) == 20
 
 
 @given(st.integers(1, 86_400), st.integers(1, 40))
@@ -72,7 +107,8 @@ def test_retry_after_is_never_undercut(seconds: int, failures: int) -> None:
 
 
 def test_retry_after_beyond_the_maximum_is_clamped() -> None:
-    assert wait(1, retry_at=NOW + timedelta(days=400)) == 86_400
+    due = tried(1, retry_at=NOW + timedelta(days=400))
+    assert due == NextPoll(at=NOW + timedelta(seconds=86_400), reason=PollReason.RETRY_AFTER)
 
 
 @pytest.mark.parametrize(("items", "seconds"), [(0, 86_400), (14, 28_800), (14 * 24, 1200), (10_000_000, 60)])
@@ -85,7 +121,6 @@ def test_the_spread_of_a_name_is_always_the_same_and_below_one() -> None:
     assert 0 <= spread("a") < 1
 
 
-SOURCE = Source(name="a", url="https://a.example/rss")
 HOUR = timedelta(hours=1)
 POLLED = SourceState(
     name="a",

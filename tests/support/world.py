@@ -178,7 +178,7 @@ class World:
             scheduled=lambda source, now: now + timedelta(days=2) if source.schedule else None,
         )
         with self.store.transaction() as transaction:
-            return store_poll(transaction, fetched, context, now=self.now, is_ours=is_ours)
+            return store_poll(transaction, fetched, context, now=self.now, is_ours=is_ours).report
 
     @property
     def fetch_context(self) -> FetchContext:

@@ -130,11 +130,19 @@ class LedgerNote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What to do with one record. ``gained`` are keys the item did not have; ``moved`` keys change their item."""
+    """What to do with one record, and why.
+
+    ``matched`` is the key by which it was recognised as an item of the source ``owner``; None for a new item.
+    ``doubted`` keys are known, and were not believed: headline and address of the record speak against them.
+    ``gained`` are keys the item did not have; ``moved`` keys change their item.
+    """
 
     keyed: KeyedItem
     verdict: Verdict
     item_id: str
+    owner: str = ""
+    matched: IdentityKey | None = None
+    doubted: tuple[IdentityKey, ...] = ()
     gained: tuple[IdentityKey, ...] = ()
     moved: tuple[IdentityKey, ...] = ()
     text_digest: str = ""
@@ -154,10 +162,11 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filing:
-    """Where the rules put an item: category slugs with the rule that said so, or a drop."""
+    """Where the rules put an item: category slugs with what said so, or a drop. ``applied`` are the rules that held."""
 
     categories: tuple[tuple[str, str], ...] = ()
     tags: tuple[str, ...] = ()
+    applied: tuple[str, ...] = ()
     dropped_by: str | None = None
 
 

@@ -252,6 +252,31 @@ class SourceState:
     warnings: tuple[str, ...] = ()
 
 
+class PollReason(Enum):
+    """What decides about the time of a source's next poll."""
+
+    INTERVAL = "its interval"
+    RHYTHM = "its rhythm (every: auto)"
+    SCHEDULE = "its schedule"
+    TTL = "the ttl of the feed"
+    MAX_AGE = "max-age of the answer"
+    EXPIRES = "Expires of the answer"
+    RETRY_AFTER = "Retry-After of the answer"
+    BACKOFF = "the wait after failures"
+    GONE = "the server says that it is gone"
+    HOST = "its host wants to be left alone"
+    NO_NETWORK = "no source could be reached"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextPoll:
+    """When a source is polled next, None for never, and why. ``limit`` is the setting that a wish was clamped to."""
+
+    at: datetime | None
+    reason: PollReason
+    limit: Literal["min", "max"] | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedPoll:
     """When a source is due. ``host`` is what its politeness is counted by (``rules/pacing.py``)."""

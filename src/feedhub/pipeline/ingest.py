@@ -15,7 +15,7 @@ from feedhub.model.identity import Decision, IdentityKey, Ingest, IngestPlan, Le
 from feedhub.model.item import Item, ParsedFeed, ParsedItem, Rejected
 from feedhub.model.report import Outcome, PollReport
 from feedhub.model.settings import Settings
-from feedhub.model.source import Source, SourceState
+from feedhub.model.source import NextPoll, PollReason, Source, SourceState
 from feedhub.pipeline.fetch import UNSEEN, Fetched
 from feedhub.ports.store import Store, Transaction
 from feedhub.ports.world import Cleaner
@@ -26,8 +26,8 @@ from feedhub.rules.identity import keyed_document, lookup_keys
 from feedhub.rules.pacing import (
     RETRY_SECONDS,
     adaptive_interval,
-    next_poll_at,
-    next_try_at,
+    next_poll,
+    next_try,
     pacing_text,
     usual_interval,
 )
@@ -54,9 +54,18 @@ class IngestContext:
     scheduled: Scheduled
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPoll:
+    """How a poll went, when the next one is, and what was decided about every record, in the order of the document."""
+
+    report: PollReport
+    next_poll: NextPoll
+    ingests: tuple[Ingest, ...] = ()
+
+
 def store_poll(
     transaction: Transaction, fetched: Fetched, context: IngestContext, *, now: datetime, is_ours: bool = False
-) -> PollReport:
+) -> StoredPoll:
     """Decide about what was fetched and store it as a part of a transaction, all or nothing.
 
     ``is_ours``: the failure of the poll is our own network's.
@@ -69,10 +78,15 @@ def store_poll(
         before = transaction.state(source.name)
         if fetched.held_until:
             transaction.save_state(replace(before, next_poll_at=fetched.held_until))
-            return _held_report(source, fetched.held_until)
+            return StoredPoll(
+                report=_held_report(source, fetched.held_until),
+                next_poll=NextPoll(at=fetched.held_until, reason=PollReason.HOST),
+            )
+        planned = None
         state = replace(before, last_poll_at=now, pacing=pacing_text(source, context.settings.poll))
         if fetched.error:
-            state = _unreached_state(state, fetched, now) if is_ours else _failed_state(state, fetched, context, now)
+            state = _unreached_state(state, fetched) if is_ours else _failed_state(state, fetched, now)
+            next_poll = _next_try(state, fetched, context, now, is_ours=is_ours)
             report = _failure_report(fetched)
         else:
             planned = _planned(transaction, fetched, context, now)
@@ -82,11 +96,11 @@ def store_poll(
                 transaction.ingest(source.name, planned.plan, now, complete=complete)
             report = _success_report(fetched, planned)
             state = _succeeded_state(state, fetched, planned, report.new, now)
-            state = replace(state, next_poll_at=_next_due_at(transaction, state, fetched, context, now))
-        state, events = health_events(before, state, source, now)
+            next_poll = _next_poll(transaction, state, fetched, context, now)
+        state, events = health_events(before, replace(state, next_poll_at=next_poll.at), source, now)
         transaction.add_health_events(events)
         transaction.save_state(state)
-        return report
+        return StoredPoll(report=report, next_poll=next_poll, ingests=planned.ingests if planned else ())
 
 
 def withdraw_failures(transaction: Transaction, names: tuple[str, ...], now: datetime) -> None:
@@ -120,6 +134,7 @@ class _Planned:
     """
 
     feed: ParsedFeed
+    ingests: tuple[Ingest, ...]
     plan: IngestPlan
     verdicts: Counter[Verdict]
     rejected: int
@@ -154,6 +169,7 @@ def _planned(transaction: Transaction, fetched: Fetched, context: IngestContext,
     verdicts.subtract(ingest.decision.verdict for ingest in dropped)
     return _Planned(
         feed=feed,
+        ingests=tuple(ingests),
         plan=IngestPlan(ingests=_without(left_out, ingests), notes=notes, distrusted=judgement.distrusted),
         verdicts=verdicts,
         rejected=len(feed.rejected) + len(dropped),
@@ -334,8 +350,8 @@ def _succeeded_state(
     return with_new_items(state, new, now)
 
 
-def _failed_state(state: SourceState, fetched: Fetched, context: IngestContext, now: datetime) -> SourceState:
-    source, error, settings = fetched.source, fetched.error, context.settings.poll
+def _failed_state(state: SourceState, fetched: Fetched, now: datetime) -> SourceState:
+    source, error = fetched.source, fetched.error
     if state.configured_url != source.url:
         # Another address than the one the last document came from: nothing of that holds for it.
         state = replace(
@@ -347,51 +363,57 @@ def _failed_state(state: SourceState, fetched: Fetched, context: IngestContext, 
             failures=0,
             moved_to=None,
         )
-    failures = state.failures + 1
-    due = next_try_at(
-        now,
-        source=source.name,
-        failures=failures,
-        interval=usual_interval(source, settings),
-        retry_at=error.retry_at if error else None,
-        settings=settings,
-    )
-    scheduled = context.scheduled(source, now)
-    state = move_after_failure(
+    return move_after_failure(
         replace(
             state,
-            failures=failures,
+            failures=state.failures + 1,
             failing_since=state.failing_since or now,
             last_error=str(error),
             http_status=error.status if error and error.status else _status(fetched.answer),
             gone=bool(error and error.status == _GONE),
         )
     )
-    return replace(state, next_poll_at=None if state.gone else max(due, scheduled or due))
 
 
-def _unreached_state(state: SourceState, fetched: Fetched, now: datetime) -> SourceState:
-    """Return the state after a poll that could not leave our own network.
-
-    The failure counts against no source, and the poll is made up for soon.
-    """
-    again = now + timedelta(seconds=RETRY_SECONDS)
-    return replace(state, last_error=f"{NO_NETWORK}: {fetched.error}", next_poll_at=again)
+def _unreached_state(state: SourceState, fetched: Fetched) -> SourceState:
+    """Return the state after a poll that could not leave our own network: the failure counts against no source."""
+    return replace(state, last_error=f"{NO_NETWORK}: {fetched.error}")
 
 
-def _next_due_at(
+def _next_try(
+    state: SourceState, fetched: Fetched, context: IngestContext, now: datetime, *, is_ours: bool
+) -> NextPoll:
+    """Return the next poll after a failed one; one that could not leave our own network is made up for soon."""
+    if is_ours:
+        return NextPoll(at=now + timedelta(seconds=RETRY_SECONDS), reason=PollReason.NO_NETWORK)
+    return next_try(
+        fetched.source,
+        now,
+        failures=state.failures,
+        retry_at=fetched.error.retry_at if fetched.error else None,
+        scheduled=context.scheduled(fetched.source, now),
+        is_gone=state.gone,
+        settings=context.settings.poll,
+    )
+
+
+def _next_poll(
     transaction: Transaction, state: SourceState, fetched: Fetched, context: IngestContext, now: datetime
-) -> datetime:
+) -> NextPoll:
     source, settings = fetched.source, context.settings.poll
-    freshness = fetched.answer.freshness if fetched.answer else Freshness()
-    scheduled = context.scheduled(source, now)
-    if scheduled:
-        return scheduled
     interval = usual_interval(source, settings)
     if source.auto:
         recent = transaction.count_new(source.name, now - timedelta(days=_RATE_DAYS))
         interval = adaptive_interval(recent, _RATE_DAYS, settings)
-    return next_poll_at(now, interval=interval, ttl=state.ttl, freshness=freshness, settings=settings)
+    return next_poll(
+        source,
+        now,
+        interval=interval,
+        ttl=state.ttl,
+        freshness=fetched.answer.freshness if fetched.answer else Freshness(),
+        scheduled=context.scheduled(source, now),
+        settings=settings,
+    )
 
 
 def _success_report(fetched: Fetched, planned: _Planned | None) -> PollReport:

@@ -25,11 +25,13 @@ def file_item(item: Item, source: Source, rules: Sequence[Rule], named: Sequence
     """
     categories = dict.fromkeys(source.categories, "source")
     categories.update(dict.fromkeys(named, "record"))
+    applied: list[str] = []
     for rule in rules:
         if not holds(rule.when, Subject(item=item, source=source, categories=tuple(categories))):
             continue
+        applied.append(rule.name)
         if rule.drop:
-            return item, Filing(dropped_by=rule.name)
+            return item, Filing(applied=tuple(applied), dropped_by=rule.name)
         for replacement in rule.replace:
             item = _replaced(item, replacement)
         item = replace(item, tags=tuple(dict.fromkeys(item.tags + rule.tags)))
@@ -37,7 +39,7 @@ def file_item(item: Item, source: Source, rules: Sequence[Rule], named: Sequence
             categories.setdefault(category, rule.name)
         if rule.stop:
             break
-    return item, Filing(categories=tuple(categories.items()), tags=item.tags)
+    return item, Filing(categories=tuple(categories.items()), tags=item.tags, applied=tuple(applied))
 
 
 def record_categories(item: Item, source: Source) -> tuple[tuple[str, str], ...]:

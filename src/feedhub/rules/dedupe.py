@@ -147,7 +147,7 @@ class _Bench:
             return Decision(keyed=keyed, verdict=Verdict.UNIDENTIFIED, item_id="")
         believed, doubted = self._candidates(keyed)
         if believed:
-            return self._match(keyed, believed)
+            return self._match(keyed, believed, doubted)
         return self._found(keyed, doubted)
 
     def _candidates(self, keyed: KeyedItem) -> tuple[list[tuple[IdentityKey, KnownItem]], list[IdentityKey]]:
@@ -194,7 +194,9 @@ class _Bench:
             return True  # under this address it was never given here: another source tied it to the item
         return not self.migration.guids and _differ(sighting.guid, keyed.item.guid)
 
-    def _match(self, keyed: KeyedItem, believed: list[tuple[IdentityKey, KnownItem]]) -> Decision:
+    def _match(
+        self, keyed: KeyedItem, believed: list[tuple[IdentityKey, KnownItem]], doubted: list[IdentityKey]
+    ) -> Decision:
         key, target = believed[0]
         for other_key, other in believed[1:]:
             if other.id != target.id:
@@ -208,7 +210,9 @@ class _Bench:
             self._note(keyed, "removed", "taken out by retention earlier, not presented again", target, key)
         elif verdict is Verdict.REPEAT:
             self._note(keyed, "repeat", f"a second record of one item in the document, by {key.name}", target, key)
-        return self._decision(keyed, verdict, target, reoffered=_is_reoffered(verdict, target))
+        return self._decision(
+            keyed, verdict, target, matched=key, doubted=doubted, reoffered=_is_reoffered(verdict, target)
+        )
 
     def _verdict(self, keyed: KeyedItem, target: KnownItem) -> Verdict:
         sighting = target.sighting
@@ -237,7 +241,7 @@ class _Bench:
                 continue
             moved.append(key)
             self._note(keyed, "reused", f"{key.text} came back with another headline and address", target, key)
-        return self._decision(keyed, Verdict.NEW, item, moved=tuple(moved))
+        return self._decision(keyed, Verdict.NEW, item, doubted=doubted, moved=tuple(moved))
 
     def _decision(
         self,
@@ -245,6 +249,8 @@ class _Bench:
         verdict: Verdict,
         target: KnownItem,
         *,
+        matched: IdentityKey | None = None,
+        doubted: Sequence[IdentityKey] = (),
         moved: tuple[IdentityKey, ...] = (),
         reoffered: bool = False,
     ) -> Decision:
@@ -260,6 +266,9 @@ class _Bench:
             keyed=keyed,
             verdict=verdict,
             item_id=target.id,
+            owner=target.owner,
+            matched=matched,
+            doubted=tuple(doubted),
             gained=gained,
             moved=moved,
             text_digest=keyed.item.text_digest,

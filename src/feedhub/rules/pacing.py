@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import Final
+from operator import itemgetter
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from feedhub.errors import PollError, UnreachableError
 from feedhub.model.document import Freshness
-from feedhub.model.source import PollSettings, Source, SourceState
+from feedhub.model.source import NextPoll, PollReason, PollSettings, Source, SourceState
 from feedhub.rules.urls import ascii_host
 
 # Aims at about three polls per expected item, as a reader that looks a little more often than it is rewarded.
@@ -21,31 +22,66 @@ _BACKOFF_DOUBLINGS: Final = 16
 _FIRST_POLL_GAP: Final = 0.5
 
 
-def next_poll_at(
-    now: datetime, *, interval: float, ttl: int | None, freshness: Freshness, settings: PollSettings
-) -> datetime:
-    """Return the time of the next poll after a success: the largest wish, clamped to ``min``…``max``.
+def next_poll(
+    source: Source,
+    now: datetime,
+    *,
+    interval: float,
+    ttl: int | None,
+    freshness: Freshness,
+    scheduled: datetime | None,
+    settings: PollSettings,
+) -> NextPoll:
+    """Return the next poll after a success: at the time ``scheduled``, else after the largest wish.
 
-    ``interval`` and ``ttl`` in seconds. ``Retry-After`` is obeyed up to ``max``, never undercut.
+    Wishes are clamped to ``min``…``max``. ``interval`` and ``ttl`` are in seconds. ``Retry-After`` is obeyed up to
+    ``max``, never undercut.
     """
-    wishes = [interval, float(ttl or 0), float(freshness.max_age or 0)]
-    wishes += [(at - now).total_seconds() for at in (freshness.expires_at, freshness.retry_at) if at]
-    return now + timedelta(seconds=_clamped(max(wishes), settings))
+    if scheduled:
+        return NextPoll(at=scheduled, reason=PollReason.SCHEDULE)
+    wishes = [
+        (interval, PollReason.RHYTHM if source.auto else PollReason.INTERVAL),
+        (float(ttl or 0), PollReason.TTL),
+        (float(freshness.max_age or 0), PollReason.MAX_AGE),
+        (_seconds_until(freshness.expires_at, now), PollReason.EXPIRES),
+        (_seconds_until(freshness.retry_at, now), PollReason.RETRY_AFTER),
+    ]
+    wish, reason = max(wishes, key=itemgetter(0))
+    wait = _clamped(wish, settings)
+    limit: Literal["min", "max"] | None = None if wait == wish else "min" if wait > wish else "max"
+    return NextPoll(at=now + timedelta(seconds=wait), reason=reason, limit=limit)
 
 
-def next_try_at(
-    now: datetime, *, source: str, failures: int, interval: float, retry_at: datetime | None, settings: PollSettings
-) -> datetime:
-    """Return the time of the next poll after ``failures`` failed ones in a row: doubling, spread by up to a fifth.
+def next_try(
+    source: Source,
+    now: datetime,
+    *,
+    failures: int,
+    retry_at: datetime | None,
+    scheduled: datetime | None,
+    is_gone: bool,
+    settings: PollSettings,
+) -> NextPoll:
+    """Return the next poll after ``failures`` failed ones in a row: the wait doubles, spread by up to a fifth.
 
     The spread follows from the source's name and the count, so that many sources of one dead host do not come back
-    in step. It never ends; ``Retry-After`` is never undercut.
+    in step. The waits never end, unless the source is gone; neither ``Retry-After`` nor ``scheduled`` is undercut.
     """
-    doubled = interval * 2.0 ** min(max(failures - 1, 0), _BACKOFF_DOUBLINGS)
-    wait = min(doubled, settings.max) * (1 - spread(f"{source}:{failures}") / 5)
-    if retry_at:
-        wait = max(wait, min((retry_at - now).total_seconds(), settings.max))
-    return now + timedelta(seconds=max(wait, settings.min))
+    if is_gone:
+        return NextPoll(at=None, reason=PollReason.GONE)
+    doubled = usual_interval(source, settings) * 2.0 ** min(max(failures - 1, 0), _BACKOFF_DOUBLINGS)
+    waits = [
+        (min(doubled, settings.max) * (1 - spread(f"{source.name}:{failures}") / 5), PollReason.BACKOFF),
+        (min(_seconds_until(retry_at, now), settings.max), PollReason.RETRY_AFTER),
+        (_seconds_until(scheduled, now), PollReason.SCHEDULE),
+    ]
+    wait, reason = max(waits, key=itemgetter(0))
+    limit: Literal["min", "max"] | None = "min" if wait < settings.min else None
+    return NextPoll(at=now + timedelta(seconds=max(wait, settings.min)), reason=reason, limit=limit)
+
+
+def _seconds_until(at: datetime | None, now: datetime) -> float:
+    return (at - now).total_seconds() if at else 0.0
 
 
 def adaptive_interval(items: int, days: float, settings: PollSettings) -> float:

@@ -18,6 +18,7 @@ from feedhub.pipeline.fetch import Fetched
 from feedhub.pipeline.ingest import IngestContext, store_poll, withdraw_failures
 from feedhub.ports.store import Transaction
 from feedhub.rules.pacing import Outage, host_key, host_pace, most_concurrent
+from feedhub.runtime.decisions import log_poll_decisions
 
 if TYPE_CHECKING:
     from feedhub.runtime.hub import Hub
@@ -269,16 +270,17 @@ class Ingester:
     def _ingest(self, fetched: Fetched, transaction: Transaction) -> PollReport:
         is_ours = self._is_own_outage(fetched, transaction)
         try:
-            report = store_poll(transaction, fetched, self._context, now=self._now(), is_ours=is_ours)
+            stored = store_poll(transaction, fetched, self._context, now=self._now(), is_ours=is_ours)
         except StoreError:
             raise
         except Exception as error:  # one source must never cost another its poll
             log.debug("storing %s failed unexpectedly", fetched.source.name, exc_info=True)
             failed = replace(fetched, error=_unexpected(error))
-            report = store_poll(transaction, failed, self._context, now=self._now())
+            stored = store_poll(transaction, failed, self._context, now=self._now())
         if fetched.error and fetched.error.retry_at and self._context.settings.poll.retry_after == "host":
             self._hold(fetched.source, fetched.error.retry_at, transaction)
-        return report
+        log_poll_decisions(fetched.source, stored)
+        return stored.report
 
     def held_until(self, source: Source) -> datetime | None:
         """Return until when the host of a source wants to be left alone; None when it may be asked."""

@@ -10,7 +10,7 @@ from feedhub.store.database import apply_next
 from feedhub.store.sql import open_store
 from feedhub.store.sqlite import MIGRATIONS
 from feedhub.store.tables import metadata
-from support.kept_counts import check_kept_counts
+from support.item_counts import check_item_counts
 
 
 def test_migrations_make_the_tables_that_the_code_uses(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_what_an_older_store_holds_is_counted_once(tmp_path: Path) -> None:
     assert store.item_count() == 4
     assert {one.slug: one.items for one in store.categories()} == {"tech": 3, "cn": 0}
     store.close()
-    check_kept_counts(path)
+    check_item_counts(path)
 
 
 def test_every_migration_is_recorded_once(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 from feedhub.ports.store import Store
 from feedhub.store.sql import open_store
-from support.kept_counts import check_kept_counts
+from support.item_counts import check_item_counts
 
 RAM_DISK = "/dev/shm" if Path("/dev/shm").is_dir() else None
 """Where temporary files do not wait for a disk; None for the usual place."""
@@ -23,7 +23,7 @@ def sqlite_store() -> Iterator[Store]:
             yield store
         finally:
             store.close()
-        check_kept_counts(path)
+        check_item_counts(path)
 
 
 STORES: dict[str, Callable[[], AbstractContextManager[Store]]] = {"sqlite": sqlite_store}

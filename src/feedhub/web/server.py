@@ -20,7 +20,6 @@ from feedhub.web.protocol import Limits, protocol_of
 log = logging.getLogger(__name__)
 
 _BACKLOG: Final = 256
-_START: Final = 15.0
 _GRACE: Final = 3
 
 

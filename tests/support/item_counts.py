@@ -1,4 +1,4 @@
-"""The number of items of every output, which the store keeps, against a count of them."""
+"""The number of items of every output, which triggers keep up to date, against a count of them."""
 
 import sqlite3
 from pathlib import Path
@@ -8,8 +8,8 @@ _COUNTED = """SELECT slug, CASE slug
     ELSE (SELECT count(*) FROM memberships WHERE memberships.slug = categories.slug) END FROM categories"""
 
 
-def check_kept_counts(path: Path) -> None:
-    """Fail when a number that is kept is not what is there. Without a file there is nothing to check."""
+def check_item_counts(path: Path) -> None:
+    """Fail when a stored number is not that of the items. Without a file there is nothing to check."""
     if path.exists():
         connection = sqlite3.connect(path)
         kept = dict(connection.execute("SELECT slug, items FROM categories"))

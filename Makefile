@@ -124,7 +124,8 @@ schema: install
 
 docs: install
 	$(BIN)/python -c 'from feedhub.config.reference import configuration_reference as text; \
-		from feedhub.sources.kinds import KINDS; print(text(KINDS), end="")' > docs/configuration.md
+		from feedhub.publish.formats import FORMATS; from feedhub.sources.kinds import KINDS; \
+		print(text(KINDS, FORMATS), end="")' > docs/configuration.md
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* htmlcov

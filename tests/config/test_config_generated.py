@@ -9,6 +9,7 @@ import pytest
 from feedhub.config.reference import configuration_reference, json_schema, json_schema_text, starter_files
 from feedhub.config.schema import sections_for
 from feedhub.config.section import all_sections
+from feedhub.publish.formats import FORMATS
 from feedhub.runtime.plugins import load_settings
 from feedhub.sources.kinds import KINDS
 
@@ -17,23 +18,23 @@ ROOT = Path(__file__).parents[2]
 
 def test_the_schema_in_the_repository_is_current() -> None:
     written = (ROOT / "config" / "feedhub.schema.json").read_text(encoding="utf-8")
-    assert written == json_schema_text(KINDS), "run: feedhub schema > config/feedhub.schema.json"
+    assert written == json_schema_text(KINDS, FORMATS), "run: feedhub schema > config/feedhub.schema.json"
 
 
 def test_the_reference_in_the_repository_is_current() -> None:
     written = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
-    assert written == configuration_reference(KINDS), "run: make docs"
+    assert written == configuration_reference(KINDS, FORMATS), "run: make docs"
 
 
 def test_the_starter_in_the_repository_is_the_one_in_the_package() -> None:
     written = (ROOT / "config" / "feedhub.yaml").read_text(encoding="utf-8")
-    assert written == starter_files(KINDS)["config/feedhub.yaml"], (
+    assert written == starter_files(KINDS, FORMATS)["config/feedhub.yaml"], (
         "copy src/feedhub/config/starter.yaml to config/feedhub.yaml"
     )
 
 
 def test_every_key_has_one_line_that_says_what_it_means() -> None:
-    for section in all_sections(sections_for(KINDS)[0]):
+    for section in all_sections(sections_for(KINDS, FORMATS)[0]):
         assert section.__doc__
         for name, field in section.model_fields.items():
             assert field.description, f"{section.__name__}.{name}"
@@ -41,8 +42,8 @@ def test_every_key_has_one_line_that_says_what_it_means() -> None:
 
 
 def test_the_reference_names_every_key_with_form_and_default() -> None:
-    text = configuration_reference(KINDS)
-    for section in all_sections(sections_for(KINDS)[0]):
+    text = configuration_reference(KINDS, FORMATS)
+    for section in all_sections(sections_for(KINDS, FORMATS)[0]):
         for name, field in section.model_fields.items():
             assert f"\n| `{field.alias or name}` | " in text
     assert re.search(r"^\| `max_size` \| .* \| size \| `10MB` \|$", text, re.MULTILINE)
@@ -53,7 +54,7 @@ def test_the_reference_names_every_key_with_form_and_default() -> None:
 
 
 def test_every_row_of_the_reference_has_four_cells() -> None:
-    rows = [line for line in configuration_reference(KINDS).splitlines() if line.startswith("| ")]
+    rows = [line for line in configuration_reference(KINDS, FORMATS).splitlines() if line.startswith("| ")]
     assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {5}
 
 
@@ -65,15 +66,15 @@ def nodes(schema: Any) -> Iterator[dict[str, Any]]:
 
 
 def test_the_schema_says_its_draft_and_forbids_unknown_keys_everywhere() -> None:
-    schema = json_schema(KINDS)
+    schema = json_schema(KINDS, FORMATS)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     objects = [node for node in nodes(schema) if "properties" in node and node.get("type") == "object"]
-    assert len(objects) == len(list(all_sections(sections_for(KINDS)[0])))
+    assert len(objects) == len(list(all_sections(sections_for(KINDS, FORMATS)[0])))
     assert all(node["additionalProperties"] is False for node in objects)
 
 
 def test_the_schema_gives_every_key_a_description_and_defaults_as_they_are_written() -> None:
-    schema = json_schema(KINDS)
+    schema = json_schema(KINDS, FORMATS)
     for section in [schema, *schema["$defs"].values()]:
         assert all("description" in described for described in section["properties"].values())
     poll = schema["$defs"]["PollSection"]["properties"]
@@ -83,16 +84,16 @@ def test_the_schema_gives_every_key_a_description_and_defaults_as_they_are_writt
 
 
 def test_the_schema_uses_only_words_that_validators_know() -> None:
-    assert not [node for node in nodes(json_schema(KINDS)) if {"ge", "le", "gt", "min_length"} & set(node)]
+    assert not [node for node in nodes(json_schema(KINDS, FORMATS)) if {"ge", "le", "gt", "min_length"} & set(node)]
 
 
 def test_the_schema_accepts_replace_as_one_mapping_and_as_a_list() -> None:
-    replace = json_schema(KINDS)["$defs"]["ActionSection"]["properties"]["replace"]
+    replace = json_schema(KINDS, FORMATS)["$defs"]["ActionSection"]["properties"]["replace"]
     assert [each.get("type", "mapping") for each in replace["anyOf"]] == ["mapping", "array"]
 
 
 def test_the_starter_works_as_it_is_written(tmp_path: Path) -> None:
-    for name, content in starter_files(KINDS).items():
+    for name, content in starter_files(KINDS, FORMATS).items():
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -106,18 +107,18 @@ def test_the_starter_works_as_it_is_written(tmp_path: Path) -> None:
 
 
 def test_the_starter_begins_with_the_line_that_editors_look_for() -> None:
-    starter = starter_files(KINDS)["config/feedhub.yaml"]
+    starter = starter_files(KINDS, FORMATS)["config/feedhub.yaml"]
     assert isinstance(starter, str)
     assert starter.splitlines()[0] == "# yaml-language-server: $schema=feedhub.schema.json"
 
 
 @pytest.mark.parametrize("command", ["feedhub schema", "feedhub check"])
 def test_the_reference_points_to_the_commands(command: str) -> None:
-    assert f"`{command}`" in configuration_reference(KINDS)
+    assert f"`{command}`" in configuration_reference(KINDS, FORMATS)
 
 
 def test_the_schema_accepts_a_path_a_list_of_paths_and_a_mapping_as_a_field() -> None:
-    title = json_schema(KINDS)["$defs"]["FieldsSection"]["properties"]["title"]
+    title = json_schema(KINDS, FORMATS)["$defs"]["FieldsSection"]["properties"]["title"]
     assert [each.get("type", each.get("$ref")) for each in title["anyOf"]] == [
         "string",
         "array",
@@ -127,4 +128,4 @@ def test_the_schema_accepts_a_path_a_list_of_paths_and_a_mapping_as_a_field() ->
 
 
 def test_an_example_with_backticks_is_readable_in_the_reference() -> None:
-    assert "Example: `` ad == `false` `` |" in configuration_reference(KINDS)
+    assert "Example: `` ad == `false` `` |" in configuration_reference(KINDS, FORMATS)

@@ -224,6 +224,25 @@ def test_a_site_without_a_page_for_wrong_addresses_gets_ours_with_links_that_wor
         assert site.ask("/web.css").headers["content-type"] == "text/css; charset=utf-8"
 
 
+def test_a_feed_in_a_format_of_another_package_has_its_media_type(tmp_path: Path) -> None:
+    from feedhub.web.files import Shelf
+
+    (tmp_path / "feeds").mkdir()
+    for name in ("feeds/news.csv", "feeds/news.atom", "other.csv"):
+        (tmp_path / name).write_bytes(b"title\n" * 1_000)
+    shelf = Shelf(str(tmp_path), added_types=lambda: {"csv": "text/csv; charset=utf-8"})
+    types = {}
+    for name in ("feeds/news.csv", "feeds/news.atom", "other.csv"):
+        file = shelf.taken(name)
+        assert file
+        types[name] = dict(file.plain.headers)[b"content-type"], file.pressed is not None
+    assert types == {
+        "feeds/news.csv": (b"text/csv; charset=utf-8", True),
+        "feeds/news.atom": (b"application/atom+xml; charset=utf-8", True),
+        "other.csv": (b"application/octet-stream", False),
+    }
+
+
 def test_what_is_in_memory_stays_within_its_room(tmp_path: Path) -> None:
     from feedhub.web.files import Shelf
 

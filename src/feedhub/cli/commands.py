@@ -49,10 +49,10 @@ def init(
     from feedhub.cli.screen import own_command
     from feedhub.config.reference import starter_files
     from feedhub.config.schema_sources import usable_kinds
-    from feedhub.runtime.plugins import source_kinds
+    from feedhub.runtime.plugins import output_formats, source_kinds
 
     root = Path(folder)
-    for name, content in starter_files(usable_kinds(source_kinds())).items():
+    for name, content in starter_files(usable_kinds(source_kinds()), output_formats()).items():
         path = root / name
         written = _write_new(path, content if isinstance(content, bytes) else content.encode())
         session.screen.print(f"wrote {path}" if written else f"left alone, it is there already: {path}")
@@ -97,12 +97,13 @@ def schema(session: Session) -> None:
     """Print the JSON Schema of the configuration, for editors."""
     from feedhub.config.reference import json_schema_text
     from feedhub.config.schema_sources import usable_kinds
-    from feedhub.runtime.plugins import source_kinds
+    from feedhub.runtime.plugins import output_formats, source_kinds
 
-    table = usable_kinds(source_kinds())
-    session.screen.document(json_schema_text(table))
-    for name, reason in table.broken:
-        session.screen.print_err(f"left out: kind {name}, whose plugin {reason}")
+    kinds, formats = usable_kinds(source_kinds()), output_formats()
+    session.screen.document(json_schema_text(kinds, formats))
+    for noun, table in (("kind", kinds), ("format", formats)):
+        for name, reason in table.broken:
+            session.screen.print_err(f"left out: {noun} {name}, whose plugin {reason}")
 
 
 @command()

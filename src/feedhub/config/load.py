@@ -19,13 +19,14 @@ from feedhub.config.files import (
     root_of,
 )
 from feedhub.config.forms import source_address, url_secrets
-from feedhub.config.schema import IncludedConfig, sections_for
+from feedhub.config.schema import Config, IncludedConfig, sections_for
 from feedhub.config.schema_sources import SourceSection, usable_kinds
 from feedhub.config.section import OVERRIDES, ConfigFile, check_section, key_text
 from feedhub.config.settle import CategoryTable, Checked, category_table, mentions, request_headers, settle
 from feedhub.config.yaml_tree import Path
 from feedhub.errors import ConfigError
 from feedhub.model.kind import KindTable
+from feedhub.model.output import FormatTable
 from feedhub.model.settings import Problem, Settings
 
 SHORTEST: Final = 4
@@ -117,11 +118,12 @@ def load(
     cwd: str | None = None,
     *,
     kinds: Callable[[frozenset[str]], KindTable],
+    formats: Callable[[frozenset[str]], FormatTable],
 ) -> Settings:
     """Return what the configuration says; ``path`` as in ``-c``, ``overrides`` as in ``--set``.
 
-    ``cwd`` is the folder that ``path`` is relative to; None means the current one. ``kinds`` gives the kinds that
-    there are, for the names that sources say.
+    ``cwd`` is the folder that ``path`` is relative to; None means the current one. ``kinds`` gives the kinds of
+    sources that there are, for the names that sources say, and ``formats`` those of outputs likewise.
 
     Raises:
         ConfigError: with every problem of every file.
@@ -138,8 +140,11 @@ def load(
     problems += found
     loaded = [_filled_in(file, environ, problems) for file in files]
     known = worth_hiding(value for each in loaded for values in each.taken.values() for value in values)
-    table = usable_kinds(kinds(frozenset(_kinds_named(each.file for each in loaded))))
-    settings = _settled(root_of(main), loaded, problems, known, table)
+    sections = sections_for(
+        usable_kinds(kinds(frozenset(_kinds_named(each.file for each in loaded)))),
+        formats(frozenset(_formats_named(loaded[0].file))),
+    )
+    settings = _settled(root_of(main), loaded, problems, known, sections)
     if settings is None:
         raise ConfigError(tuple(without_values(problem, known) for problem in _in_order(problems, files)))
     return settings
@@ -152,6 +157,12 @@ def _kinds_named(files: Iterable[ConfigFile]) -> Iterator[str]:
             kind = entry.get("kind") if isinstance(entry, dict) else None
             if isinstance(kind, str):
                 yield kind
+
+
+def _formats_named(file: ConfigFile) -> Iterator[str]:
+    output = file.value.get("output")
+    names = output.get("formats") if isinstance(output, dict) else None
+    yield from (name for name in (names if isinstance(names, list) else ()) if isinstance(name, str))
 
 
 def _filled_in(file: ConfigFile, environ: Mapping[str, str], problems: list[Problem]) -> _Loaded:
@@ -170,21 +181,24 @@ def _filled_in(file: ConfigFile, environ: Mapping[str, str], problems: list[Prob
 
 
 def _settled(
-    root: str, loaded: Sequence[_Loaded], problems: list[Problem], known: Sequence[str], table: KindTable
+    root: str,
+    loaded: Sequence[_Loaded],
+    problems: list[Problem],
+    known: Sequence[str],
+    sections: tuple[type[Config], type[IncludedConfig]],
 ) -> Settings | None:
     """Return the settings, or None after adding everything that is wrong to ``problems``."""
     files = [each.file for each in loaded]
-    main_section, included_section = sections_for(table)
-    config, found = check_section(files[0], main_section)
+    config, found = check_section(files[0], sections[0])
     problems += found
     posts, found = read_posts(config.output.jekyll if config else None, files[0], root)
     problems += found
     templates, found = read_theme(config.output.templates if config else None, files[0], root)
     problems += found
-    sections: list[IncludedConfig | None] = [config]
+    checked: list[IncludedConfig | None] = [config]
     for file in files[1:]:
-        section, found = check_section(file, included_section)
-        sections.append(section)
+        section, found = check_section(file, sections[1])
+        checked.append(section)
         problems += found
     problems += repeated_names(files)
     categories, of_sources, of_rules = _categories(files)
@@ -194,7 +208,7 @@ def _settled(
         return None
     parts = []
     secrets = hidden_values({}, (), [config.store])
-    for each, section in zip(loaded, sections, strict=True):
+    for each, section in zip(loaded, checked, strict=True):
         if section is not None:
             unusable = {
                 index: without_values(problem, known)

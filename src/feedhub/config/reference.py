@@ -10,13 +10,14 @@ from pydantic.fields import FieldInfo
 from feedhub.config.schema import sections_for
 from feedhub.config.section import Section, all_sections, default_text, plain_form, section_of, stated_form
 from feedhub.model.kind import KindTable
+from feedhub.model.output import FormatTable
 
 _DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
-def json_schema(table: KindTable) -> dict[str, Any]:
+def json_schema(kinds: KindTable, formats: FormatTable) -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of a configuration file, for editors."""
-    config, _ = sections_for(table)
+    config, _ = sections_for(kinds, formats)
     schema = config.model_json_schema(by_alias=True)
     sections = {section.__name__: section for section in all_sections(config)}
     for name, section_schema in {**schema["$defs"], "Config": schema}.items():
@@ -38,17 +39,17 @@ def _write_defaults(properties: dict[str, Any], section: type[Section]) -> None:
             described["default"] = default
 
 
-def json_schema_text(table: KindTable) -> str:
+def json_schema_text(kinds: KindTable, formats: FormatTable) -> str:
     """Return the JSON Schema as it stands in the file ``feedhub.schema.json``."""
-    return json.dumps(json_schema(table), ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+    return json.dumps(json_schema(kinds, formats), ensure_ascii=False, indent=2, sort_keys=True) + "\n"
 
 
-def starter_files(table: KindTable) -> dict[str, str | bytes]:
+def starter_files(kinds: KindTable, formats: FormatTable) -> dict[str, str | bytes]:
     """Return the files of a new project: paths relative to its folder, with forward slashes, and their contents."""
     starter = files("feedhub.config").joinpath("starter.yaml").read_text(encoding="utf-8")
     return {
         "config/feedhub.yaml": starter,
-        "config/feedhub.schema.json": json_schema_text(table),
+        "config/feedhub.schema.json": json_schema_text(kinds, formats),
         "output/.gitkeep": b"",
     }
 
@@ -74,10 +75,10 @@ _HEADINGS: Final = {
 _PLAIN_FORMS: Final = {str: "text", int: "whole number", float: "number", bool: "true or false"}
 
 
-def configuration_reference(table: KindTable) -> str:
+def configuration_reference(kinds: KindTable, formats: FormatTable) -> str:
     """Return the reference in Markdown; it says what the code says, so a test can hold the file current."""
     intro = files("feedhub.config").joinpath("reference_intro.md").read_text(encoding="utf-8")
-    return intro + "".join(_section(section) for section in all_sections(sections_for(table)[0]))
+    return intro + "".join(_section(section) for section in all_sections(sections_for(kinds, formats)[0]))
 
 
 def _section(section: type[Section]) -> str:

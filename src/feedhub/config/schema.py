@@ -34,6 +34,7 @@ from feedhub.config.schema_mapping import InnerFolder, PostName, Whole
 from feedhub.config.schema_sources import Identities, SourceSection, source_section
 from feedhub.config.section import Fault, Section, refuse
 from feedhub.model.kind import KindTable
+from feedhub.model.output import FormatTable
 from feedhub.rules.categorize import CONDITION_FIELDS, ConditionForm
 from feedhub.rules.patterns import compile_pattern
 
@@ -154,9 +155,8 @@ class OutputSection(Section):
     """What is written, and where."""
 
     dir: Line = Field(default="output", description="Folder of the outputs.")
-    formats: list[Literal["atom", "rss", "json"]] = Field(
-        default=["atom", "rss", "json"], min_length=1, description="Formats of every feed."
-    )
+    # Which names there are is said by ``output_section``.
+    formats: list[str] = Field(default=["atom", "rss", "json"], min_length=1, description="Formats of every feed.")
     entries: Entries = Field(default=100, description="Newest N items in a feed.")
     content: Literal["full", "summary", "none"] = Field(default="full", description="How much text a feed carries.")
     pages: Flag = Field(default=True, description="Whether web pages are written beside the feeds.")
@@ -305,12 +305,28 @@ class Config(IncludedConfig):
 IncludedConfig.main_keys = frozenset(Config.model_fields)
 
 
+def output_section(table: FormatTable) -> type[OutputSection]:
+    """Return the section of the output whose feeds may have every format of ``table``."""
+    broken = dict(table.broken)
+
+    def is_usable(name: object) -> object:
+        if isinstance(name, str) and name in broken:
+            raise ValueError(f"{name} is no format that can be used: its plugin {broken[name]}")
+        return name
+
+    choice: Any = Annotated[Literal.__getitem__(tuple(one.name for one in table.formats)), BeforeValidator(is_usable)]
+    keys: dict[str, Any] = {"formats": (list[choice], OutputSection.model_fields["formats"])}
+    return create_model("OutputSection", __base__=OutputSection, __doc__=OutputSection.__doc__, **keys)
+
+
 @lru_cache(maxsize=2)
-def sections_for(table: KindTable) -> tuple[type[Config], type[IncludedConfig]]:
-    """Return what the main file and an included one may hold where sources are of the kinds of ``table``."""
-    section: Any = source_section(table)
+def sections_for(kinds: KindTable, formats: FormatTable) -> tuple[type[Config], type[IncludedConfig]]:
+    """Return what the main file and an included one may hold, with these kinds of sources and formats of outputs."""
+    section: Any = source_section(kinds)
+    output = output_section(formats)
     keys: dict[str, Any] = {"sources": (list[section], IncludedConfig.model_fields["sources"])}
+    described = Field(default=output(), description=Config.model_fields["output"].description)
     return (
-        create_model("Config", __base__=Config, __doc__=Config.__doc__, **keys),
+        create_model("Config", __base__=Config, __doc__=Config.__doc__, output=(output, described), **keys),
         create_model("IncludedConfig", __base__=IncludedConfig, __doc__=IncludedConfig.__doc__, **keys),
     )

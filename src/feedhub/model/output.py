@@ -1,12 +1,16 @@
 """What is published, and for whom."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from feedhub.model.item import StoredItem
 from feedhub.model.source import Health
+
+FORMAT_NAME: Final = re.compile(r"[a-z][a-z0-9]{0,15}")
+_MEDIA_TYPE: Final = re.compile(r"[a-z0-9][a-z0-9.+-]*/[a-z0-9][a-z0-9.+-]*(?:; ?charset=[a-z0-9-]+)?")
 
 Content = Literal["full", "summary", "none"]
 """How much text of an item a feed shows."""
@@ -115,12 +119,30 @@ class OutputFormat:
     ``render`` returns the file of a view. It does no I/O and gives the same bytes for the same view. The texts of a
     view come from strangers; ``publish/entry.py: entries_of`` makes them and their addresses safe to write.
     ``title`` is the name of the format for people.
+
+    Raises:
+        ValueError: ``name`` cannot be the ending of a file, or ``media_type`` is none.
     """
 
     name: str
     title: str
     media_type: str
     render: Callable[[OutputView], bytes]
+
+    def __post_init__(self) -> None:
+        """Refuse what no file or web server could use."""
+        if not FORMAT_NAME.fullmatch(self.name):
+            raise ValueError(f"the name of a format is letters a to z and digits, not {self.name!r}")
+        if not _MEDIA_TYPE.fullmatch(self.media_type):
+            raise ValueError(f"no media type: {self.media_type!r}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormatTable:
+    """The formats that outputs may have. ``broken`` pairs the names of others with why they cannot be used."""
+
+    formats: tuple[OutputFormat, ...]
+    broken: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

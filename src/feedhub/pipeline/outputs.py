@@ -209,7 +209,7 @@ class ViewMaker(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OutputPublisher:
+class OutputFiles:
     """Writes and removes the files of one output; ``earlier_formats`` are those that the last manifest named."""
 
     slug: str

@@ -13,7 +13,7 @@ from feedhub.model.output import Category, ListedOutputs
 from feedhub.model.report import PublishReport
 from feedhub.model.settings import Settings
 from feedhub.model.source import Health
-from feedhub.pipeline.outputs import PAGES, OutputPublisher, PublishContext, ReportingWriter, StoredArchive
+from feedhub.pipeline.outputs import PAGES, OutputFiles, PublishContext, ReportingWriter, StoredArchive
 from feedhub.pipeline.pages import SitePages
 from feedhub.ports.publishing import OutputWriter, PageRenderer, Renderer
 from feedhub.ports.store import Store
@@ -131,11 +131,11 @@ class _Run:
                 self.pages.publish_item(page)
         return None if since < 0 else months
 
-    def output(self, slug: str) -> OutputPublisher:
+    def output(self, slug: str) -> OutputFiles:
         """Return what writes and removes the files of an output."""
         settings = self.settings
         feed = output_feed(slug, settings.site, self.categories, settings.output)
-        return OutputPublisher(
+        return OutputFiles(
             slug=slug,
             entries=feed.entries,
             store=self.store,

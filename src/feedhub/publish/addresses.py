@@ -9,8 +9,7 @@ from zoneinfo import ZoneInfo
 
 from feedhub.model.item import StoredItem
 from feedhub.model.output import Part, Site
-from feedhub.rules.health import HEALTH_SLUG
-from feedhub.rules.select import ALL, month_of
+from feedhub.rules.select import ALL, HEALTH_SLUG, month_of
 
 STYLE_PATH: Final = "assets/style.css"
 ICON_PATH: Final = "assets/icon.svg"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from feedhub.errors import PublishError
-from feedhub.model.output import OutputFile, OutputFormat, OutputView
+from feedhub.model.output import FormatTable, OutputFile, OutputFormat, OutputView
 from feedhub.publish.addresses import feed_path
 from feedhub.publish.entry import EntryTexts
 
@@ -43,8 +43,8 @@ def built_in_formats(texts: EntryTexts | None = None) -> tuple[OutputFormat, ...
     )
 
 
-BUILT_IN: Final = built_in_formats()
-ATOM_FORMAT: Final = BUILT_IN[0]
+FORMATS: Final = FormatTable(formats=built_in_formats())
+ATOM_FORMAT: Final = FORMATS.formats[0]
 
 
 @dataclass(frozen=True, slots=True)

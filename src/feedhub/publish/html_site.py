@@ -38,11 +38,10 @@ from feedhub.publish.addresses import (
     public,
 )
 from feedhub.publish.entry import Entry, entries_of, language_tag, plain_text, safe_line, safe_url
-from feedhub.publish.formats import ATOM_FORMAT, BUILT_IN
+from feedhub.publish.formats import ATOM_FORMAT, FORMATS
 from feedhub.publish.index import OPML_PATH
 from feedhub.publish.page_template import PageTemplates, Words
-from feedhub.rules.health import HEALTH_SLUG
-from feedhub.rules.select import ALL
+from feedhub.rules.select import ALL, HEALTH_SLUG
 
 _PICTURE: Final = re.compile(r"<img(?![^>]*\salt=)(?=[\s>])", re.IGNORECASE)
 _FRAME: Final = re.compile(r"<iframe(?![^>]*\stitle=)(?=[\s>])", re.IGNORECASE)
@@ -200,7 +199,7 @@ class HtmlSite:
     def __init__(self, site: Site, output: OutputSettings, added: Sequence[OutputFormat] = ()) -> None:
         """``added`` are formats of other packages."""
         self._site = site
-        self._formats = tuple(one for one in (*BUILT_IN, *added) if one.name in output.formats)
+        self._formats = tuple(one for one in (*FORMATS.formats, *added) if one.name in output.formats)
         self._zone = ZoneInfo(site.timezone)
         self._words = Words(site.language, self._zone)
         self._templates = PageTemplates(output.templates)

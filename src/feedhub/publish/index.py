@@ -7,18 +7,17 @@ from datetime import UTC, datetime
 from typing import Final
 from xml.etree import ElementTree
 
-from feedhub.model.output import CategorySummary, ListedOutputs, OutputFile, Part, Site
+from feedhub.model.output import FORMAT_NAME, CategorySummary, ListedOutputs, OutputFile, Part, Site
 from feedhub.publish.addresses import feed_path, feed_url, page_url
 from feedhub.publish.entry import safe_line
-from feedhub.publish.formats import BUILT_IN
+from feedhub.publish.formats import FORMATS
 from feedhub.rules.categorize import MAX_SLUG_LENGTH, RESERVED_SLUGS
 from feedhub.rules.select import ALL, EPOCH
 
 OPML_PATH: Final = "feeds.opml"
 MANIFEST_PATH: Final = "feedhub.json"
-_BUILT_IN: Final = tuple(one.name for one in BUILT_IN)
+_BUILT_IN: Final = tuple(one.name for one in FORMATS.formats)
 _SLUG: Final = re.compile(rf"[a-z0-9][a-z0-9_-]{{0,{MAX_SLUG_LENGTH}}}")
-_FORMAT: Final = re.compile(r"[a-z][a-z0-9]{0,15}")
 
 
 def feeds_opml(site: Site, categories: Sequence[CategorySummary], formats: Sequence[str]) -> OutputFile:
@@ -95,7 +94,7 @@ def read_manifest(body: bytes) -> ListedOutputs:
         if isinstance(entry, dict):
             slugs.update(_safe([entry.get("slug")], _SLUG))
             feeds = entry.get("feeds")
-            formats.update(_safe(feeds if isinstance(feeds, dict) else (), _FORMAT))
+            formats.update(_safe(feeds if isinstance(feeds, dict) else (), FORMAT_NAME))
     return ListedOutputs(slugs=tuple(sorted(slugs - RESERVED_SLUGS)), formats=tuple(sorted(formats)))
 
 

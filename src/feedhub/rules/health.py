@@ -14,7 +14,7 @@ from feedhub.model.report import HealthEvent, SourceCounts, SourceStatus
 from feedhub.model.source import Health, Source, SourceState
 from feedhub.rules.pacing import is_gone
 from feedhub.rules.requests import asked_url
-from feedhub.rules.select import EPOCH
+from feedhub.rules.select import EPOCH, HEALTH_SLUG
 
 _NOT_POLLED: Final = frozenset({Health.PAUSED, Health.GONE, Health.BROKEN})
 # One failed poll passes by itself; the health feed tells of a source that goes on failing.
@@ -166,7 +166,6 @@ def _recovery(before: SourceState, now: datetime) -> str:
     return f"brings items again after {duration_text((now - last).total_seconds())}" if last else "brings items again"
 
 
-HEALTH_SLUG: Final = "health"
 HEALTH_ENTRIES: Final = 100
 
 _HEADLINES: Final = {

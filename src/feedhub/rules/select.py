@@ -65,6 +65,8 @@ def marks_of(part: Part, marks: Sequence[Mark], first: int = 1) -> tuple[Mark, .
 
 
 ALL: Final = "all"
+HEALTH_SLUG: Final = "health"
+"""The slug of the feed that tells of sources which fail, recover or move."""
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 

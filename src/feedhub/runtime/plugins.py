@@ -5,17 +5,22 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.metadata import entry_points
-from typing import Final, cast
+from typing import Final, TypeVar, cast
 
 from feedhub.errors import ParseError, PollError
 from feedhub.model.document import Request
 from feedhub.model.kind import KindTable, SourceKind
+from feedhub.model.output import FormatTable, OutputFormat
 from feedhub.model.settings import Settings
 from feedhub.model.source import Source
+from feedhub.publish.formats import FORMATS
 from feedhub.sources.kinds import KINDS
 
 SOURCES: Final = "feedhub.sources"
+PUBLISHERS: Final = "feedhub.publishers"
 SIGNERS: Final = "feedhub.signers"
+
+_Declared = TypeVar("_Declared", SourceKind, OutputFormat)
 
 Signer = Callable[[Request, Source], Request]
 """Returns the request with what a signed API wants: parameters, headers, a body. Must not do any I/O."""
@@ -59,27 +64,53 @@ def source_kinds(named: Collection[str] | None = None) -> KindTable:
     built_in = {kind.name for kind in KINDS.kinds}
     if named is not None and built_in.issuperset(named):
         return KINDS
-    plugins = load_plugins(SOURCES)
-    kinds, broken = [], dict(plugins.broken)
-    for name, kind in sorted(plugins.loaded.items()):
-        if isinstance(kind, SourceKind) and kind.name == name and name not in built_in:
-            kinds.append(kind)
+    kinds, broken = _declared(SOURCES, SourceKind, "kind", built_in)
+    return KindTable(kinds=(*KINDS.kinds, *kinds), broken=broken)
+
+
+def output_formats(named: Collection[str] | None = None) -> FormatTable:
+    """Return the formats that outputs may have: the built-in ones and, if others are ``named``, all that are installed.
+
+    Without ``named``, all. A plugin that declares no format of its name is broken.
+    """
+    built_in = {one.name for one in FORMATS.formats}
+    if named is not None and built_in.issuperset(named):
+        return FORMATS
+    formats, broken = _declared(PUBLISHERS, OutputFormat, "format", built_in)
+    return FormatTable(formats=(*FORMATS.formats, *formats), broken=broken)
+
+
+@lru_cache(maxsize=8)
+def added_formats(names: tuple[str, ...]) -> tuple[OutputFormat, ...]:
+    """Return those of the named formats that other packages add."""
+    return tuple(one for one in output_formats(names).formats if one.name in names and one not in FORMATS.formats)
+
+
+def _declared(
+    group: str, declared: type[_Declared], noun: str, built_in: Collection[str]
+) -> tuple[list[_Declared], tuple[tuple[str, str], ...]]:
+    """Return what the plugins of a group declare, by name, and why others cannot be used."""
+    plugins = load_plugins(group)
+    found, broken = [], dict(plugins.broken)
+    for name, one in sorted(plugins.loaded.items()):
+        if isinstance(one, declared) and one.name == name and name not in built_in:
+            found.append(one)
         else:
-            broken[name] = f"offers something else than a kind of the name {name}"
-    return KindTable(kinds=(*KINDS.kinds, *kinds), broken=tuple(sorted(broken.items())))
+            broken[name] = f"offers something else than a {noun} of the name {name}"
+    return found, tuple(sorted(broken.items()))
 
 
 def load_settings(
     path: str | None, overrides: Sequence[str] = (), environ: Mapping[str, str] = os.environ, cwd: str | None = None
 ) -> Settings:
-    """Return what the configuration says, where sources may be of every kind that is installed; see ``config/load.py``.
+    """Return what the configuration says, with the kinds and formats that are installed; see ``config/load.py``.
 
     Raises:
         ConfigError: with every problem of every file.
     """
     from feedhub.config.load import load
 
-    return load(path, overrides, environ, cwd, kinds=source_kinds)
+    return load(path, overrides, environ, cwd, kinds=source_kinds, formats=output_formats)
 
 
 @lru_cache(maxsize=64)

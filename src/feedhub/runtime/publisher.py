@@ -20,6 +20,7 @@ from feedhub.publish.files import FolderWriter
 from feedhub.publish.formats import ATOM_FORMAT, FormatRenderer, renderers
 from feedhub.publish.index import FeedIndex
 from feedhub.rules.health import health_of
+from feedhub.runtime.plugins import added_formats
 
 if TYPE_CHECKING:
     from feedhub.pipeline.posts import PostPress
@@ -37,7 +38,7 @@ class OutputPublisher:
         self._texts = EntryTexts()
         writer = FolderWriter(settings.output.dir)
         self._context = PublishContext(
-            renderers=renderers(settings.output.formats, self._texts),
+            renderers=renderers(settings.output.formats, self._texts, added_formats(settings.output.formats)),
             index=FeedIndex(settings.site, settings.output.formats),
             writer=writer,
             page_paths=SitePaths(settings.site),
@@ -84,7 +85,7 @@ class OutputPublisher:
 def _page_renderer(settings: Settings) -> PageRenderer:
     from feedhub.publish.html_site import HtmlSite
 
-    return HtmlSite(settings.site, settings.output)
+    return HtmlSite(settings.site, settings.output, added_formats(settings.output.formats))
 
 
 def _post_publisher(settings: Settings, writer: FolderWriter) -> "PostPress | None":

@@ -28,6 +28,7 @@ from feedhub.publish.formats import ATOM_FORMAT
 from feedhub.publish.page_template import built_in
 from feedhub.runtime.logs import Masker, masked_values
 from feedhub.runtime.metrics import Metrics
+from feedhub.runtime.plugins import added_formats
 from feedhub.runtime.status import Looked, daily_series, found, found_feed, status_json, vitals
 from feedhub.web import prometheus
 from feedhub.web.files import Files, respond
@@ -305,7 +306,12 @@ class WebApp:
         self._under_way = 0
         self._largest_head = largest_head
         self._answers = answers = Answers(hub, metrics, keep=keep)
-        self.files = Files(lambda: hub.settings.output.dir, self._reading, answers.missing)
+        self.files = Files(
+            lambda: hub.settings.output.dir,
+            self._reading,
+            answers.missing,
+            lambda: {one.name: one.media_type for one in added_formats(hub.settings.output.formats)},
+        )
         made: dict[str, Answer] = {
             f"/{SEARCH_PAGE}": answers.search,
             f"/{SEARCH_FEED}": answers.search_feed,

@@ -6,7 +6,7 @@ import re
 import stat
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,8 +27,10 @@ LARGEST: Final = 64_000_000
 class Shelf:
     """The files of the output folder: nothing outside of it, nothing hidden, no symbolic link. For many threads."""
 
-    def __init__(self, folder: str, room: int = _ROOM) -> None:
+    def __init__(self, folder: str, room: int = _ROOM, added_types: Callable[[], Mapping[str, str]] = dict) -> None:
+        """``added_types`` gives the media types of feeds in formats of other packages, by ending."""
         self.folder = folder
+        self._added_types = added_types
         self._room = room
         self._files: OrderedDict[str, Prepared] = OrderedDict()
         self._taken = 0
@@ -80,7 +82,7 @@ class Shelf:
                 return None
             body = stream.read()
             # Ours are replaced whole. What others write into the folder may grow meanwhile: then it is read again.
-            return prepare(path, body, _stamp(status), status.st_mtime)
+            return prepare(path, body, _stamp(status), status.st_mtime, self._added_types())
 
     def _keep(self, path: str, file: Prepared | None) -> None:
         with self._lock:
@@ -136,18 +138,25 @@ class Files:
     from there to the root, as ``../``), for a site that has published none.
     """
 
-    def __init__(self, folder: Callable[[], str], reading: Executor, missing: Callable[[str], bytes]) -> None:
+    def __init__(
+        self,
+        folder: Callable[[], str],
+        reading: Executor,
+        missing: Callable[[str], bytes],
+        added_types: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:
         self._folder = folder
+        self._added_types = added_types
         self._reading = reading
         self._missing = missing
-        self._shelf = Shelf(folder())
+        self._shelf = Shelf(folder(), added_types=added_types)
 
     @property
     def shelf(self) -> Shelf:
         """What is in memory of the present folder."""
         folder = self._folder()
         if folder != self._shelf.folder:
-            self._shelf = Shelf(folder)
+            self._shelf = Shelf(folder, added_types=self._added_types)
         return self._shelf
 
     def quick(self, request: bytes) -> Quick | None:

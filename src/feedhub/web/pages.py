@@ -16,12 +16,13 @@ from feedhub.model.settings import Settings
 from feedhub.model.source import Health
 from feedhub.publish.addresses import SEARCH_FEED, SEARCH_PAGE, feed_path
 from feedhub.publish.entry import safe_line, safe_url
-from feedhub.publish.formats import BUILT_IN
+from feedhub.publish.formats import FORMATS
 from feedhub.publish.page_template import health_text
 from feedhub.rules.select import ALL
 from feedhub.rules.text import marked
 from feedhub.rules.urls import public_url
 from feedhub.runtime.logs import Masker
+from feedhub.runtime.plugins import added_formats
 from feedhub.runtime.status import DAYS, Found
 
 _STEP: Final = 4
@@ -205,7 +206,7 @@ LONGEST_QUERY: Final = 200
 HITS: Final = 20
 LAST_PAGE: Final = 10
 _MOST_ROWS: Final = 500
-_NAMES: Final = {"atom": "Atom", "rss": "RSS", "json": "JSON"}
+_SHORT_NAMES: Final = {"json": "JSON"}
 _TROUBLE: Final = (Health.FAILING, Health.BROKEN, Health.GONE, Health.STALE)
 _WORST_FIRST: Final = (*_TROUBLE, Health.NEW, Health.OK, Health.PAUSED)
 
@@ -334,8 +335,12 @@ def _if_published(settings: Settings, path: str) -> str | None:
 
 def _feeds(settings: Settings, slug: str) -> list[dict[str, str]]:
     return [
-        {"name": _NAMES[one.name], "path": quote(feed_path(slug, one.name)), "media_type": one.media_type}
-        for one in BUILT_IN
+        {
+            "name": _SHORT_NAMES.get(one.name, one.title),
+            "path": quote(feed_path(slug, one.name)),
+            "media_type": one.media_type,
+        }
+        for one in (*FORMATS.formats, *added_formats(settings.output.formats))
         if one.name in settings.output.formats
     ]
 

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from email.utils import formatdate, parsedate_to_datetime
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Final
 
 from feedhub.model.policy import PAGE_POLICY
-from feedhub.publish.formats import BUILT_IN
+from feedhub.publish.formats import FORMATS
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -23,7 +24,7 @@ SECURITY: Final[Headers] = [
 ALLOWED: Final = (b"allow", b"GET, HEAD")
 
 _TEXT: Final = "; charset=utf-8"
-_FEEDS: Final = {one.name: one.media_type for one in BUILT_IN}
+_FEEDS: Final = {one.name: one.media_type for one in FORMATS.formats}
 _TYPES: Final = {
     "atom": _FEEDS["atom"] + _TEXT,
     "rss": _FEEDS["rss"] + _TEXT,
@@ -46,18 +47,24 @@ _TYPES: Final = {
     "mp3": "audio/mpeg",
 }
 _OTHER: Final = "application/octet-stream"
+NO_TYPES: Final[Mapping[str, str]] = MappingProxyType({})
 _PRESSED: Final = frozenset({"atom", "rss", "xml", "opml", "json", "html", "css", "txt", "md", "svg"})
 
 
-def media_type(path: str) -> str:
-    """Return the media type of a published file. Unknown ones are bytes: nothing is guessed, nothing runs."""
-    kind = _ending(path)
-    return _FEEDS["json"] if kind == "json" and path.startswith("feeds/") else _TYPES.get(kind, _OTHER)
+def media_type(path: str, added: Mapping[str, str] = NO_TYPES) -> str:
+    """Return the media type of a published file. Unknown ones are bytes: nothing is guessed, nothing runs.
+
+    ``added`` maps the endings of feeds in formats of other packages to their media types.
+    """
+    ending = _ending(path)
+    if path.startswith("feeds/"):
+        return added.get(ending) or (_FEEDS["json"] if ending == "json" else _TYPES.get(ending, _OTHER))
+    return _TYPES.get(ending, _OTHER)
 
 
-def is_compressible(path: str) -> bool:
+def is_compressible(path: str, media_type: str) -> bool:
     """Tell whether gzip makes a file of this kind smaller."""
-    return _ending(path) in _PRESSED
+    return _ending(path) in _PRESSED or media_type.startswith("text/")
 
 
 def _ending(path: str) -> str:
@@ -97,17 +104,23 @@ class Prepared:
         return len(self.plain.body) + len(self.pressed.body if self.pressed else b"") + 4_096
 
 
-def prepare(path: str, body: bytes, stamp: tuple[int, ...], modified_at: float) -> Prepared:
+def prepare(
+    path: str, body: bytes, stamp: tuple[int, ...], modified_at: float, added_types: Mapping[str, str] = NO_TYPES
+) -> Prepared:
     """Make the answers for a file. ``path`` is relative to the output folder, ``modified_at`` in seconds of the epoch.
+
+    ``added_types`` are as for ``media_type``.
 
     Two codings are two representations, so their strong validators differ (RFC 9110 §8.8.3.3).
     """
     digest = sha256(body).hexdigest()[:32]
     modified = formatdate(modified_at, usegmt=True).encode()
-    smaller = _pressed(path, body)
-    vary = [(b"vary", b"accept-encoding")] if is_compressible(path) else []
+    of_type = media_type(path, added_types)
+    is_text = is_compressible(path, of_type)
+    smaller = _pressed(body) if is_text else None
+    vary = [(b"vary", b"accept-encoding")] if is_text else []
     common = [(b"cache-control", _FRESH), (b"last-modified", modified), *vary, *SECURITY]
-    content = [(b"content-type", media_type(path).encode()), (b"accept-ranges", b"bytes")]
+    content = [(b"content-type", of_type.encode()), (b"accept-ranges", b"bytes")]
     coded = [*content, (b"content-encoding", b"gzip")]
     return Prepared(
         stamp=stamp,
@@ -117,8 +130,8 @@ def prepare(path: str, body: bytes, stamp: tuple[int, ...], modified_at: float) 
     )
 
 
-def _pressed(path: str, body: bytes) -> bytes | None:
-    if not is_compressible(path) or len(body) < _WORTH_PRESSING:
+def _pressed(body: bytes) -> bytes | None:
+    if len(body) < _WORTH_PRESSING:
         return None
     # No time in it: same input, same bytes.
     smaller = gzip.compress(body, _LEVEL, mtime=0)

@@ -6,7 +6,7 @@ import pytest
 
 from feedhub.errors import FetchError, HttpStatusError, ParseError, PollError, UnreachableError
 from feedhub.model.document import Request
-from feedhub.model.item import Detail, Markup, ParsedFeed, ParsedItem, Person
+from feedhub.model.item import Detail, Markup, ParsedFeed, ParsedItem, Person, Rejected
 from feedhub.model.report import Outcome
 from feedhub.model.source import CategoryMap, Condition, DetailMap, FieldMap, PageMap, Rule, Source
 from feedhub.pipeline.fetch import Details, fetch_details
@@ -161,6 +161,28 @@ def test_without_a_template_the_link_is_asked_and_a_record_without_link_waits() 
     assert report.warnings == ("1 item waits for the full text: detail: the record has no link or field to ask with",)
 
 
+def test_what_the_second_request_does_not_tell_stays_as_the_list_tells_it() -> None:
+    world = detail_world()
+    world.answer("a", replace(record("One", guid="1", link="https://a.example/1"), tags=("listed",)))
+    told = ParsedItem(position=0, title="One, in full", text_digest="d")
+    text(world, "1", "", detail=Detail(item=told, content=Markup(value="text")))
+    world.poll("a")
+    (stored,) = world.store.newest("all", 9)
+    assert (stored.item.title, stored.item.link, stored.item.tags) == (
+        "One, in full",
+        "https://a.example/1",
+        ("listed",),
+    )
+
+
+def test_a_record_that_waits_is_counted_when_it_is_stored() -> None:
+    world = detail_world()
+    world.answer("a", record("One", guid="1"), record("One", guid="1"))
+    text(world, "1", None, error=HttpStatusError("404 Not Found", status=404))
+    report = world.poll("a")
+    assert (report.new, report.duplicate, world.titles("all")) == (0, 0, [])
+
+
 def test_bare_ids_get_all_their_fields_from_the_second_request_and_are_not_compared_again() -> None:
     fields = (("title", FieldMap(paths=("title",))),)
     world = detail_world(replace(LISTED, detail=DetailMap(url="https://a.example/text?id={id}", fields=fields)))
@@ -241,6 +263,21 @@ def test_a_page_that_fails_costs_itself_and_is_told() -> None:
     page(world, "?p=2", error=FetchError("connection reset"))
     report = world.poll("a")
     assert (report.new, report.warnings) == (1, ("page 2 is missing: connection reset",))
+
+
+def test_records_of_further_pages_are_not_taken_for_those_of_the_first() -> None:
+    world = World((replace(paged(param="p", max=2), detail=DetailMap(url="https://a.example/text?id={id}", path="t")),))
+    odd = Rejected(position=1, reason="its date is a riddle", title="Odd", guid="odd")
+    first = (record("A", guid="A"), record("B", guid="B", position=2))
+    page(world, "?p=1", feed=ParsedFeed(title="", items=first, rejected=(odd,)))
+    page(world, "?p=2", feed=ParsedFeed(title="", items=(record("C", guid="C"),), rejected=(odd,)))
+    for name in "ABC":
+        text(world, name, f"text of {name}")
+    report = world.poll("a")
+    assert (report.new, report.rejected) == (3, 2)
+    assert {stored.item.title: stored.item.content for stored in world.store.newest("all", 9)} == {
+        name: f"text of {name}" for name in "ABC"
+    }
 
 
 def test_placeholders_of_the_clock_and_the_page_are_filled_in_everywhere() -> None:

@@ -62,12 +62,18 @@ def test_an_address_that_was_changed_begins_anew() -> None:
     world = World((A,))
     world.answer("a", record("One", guid="1"), etag='"x"')
     world.poll("a")
+    world.answer("a", error=HttpStatusError("404", status=404))
+    for _ in range(2):
+        world.poll("a")
+    with world.store.transaction() as transaction:
+        transaction.save_state(replace(transaction.state("a"), moved_to=NEW))
     elsewhere = replace(A, url="https://b.example/rss")
     world.sources = (elsewhere,)
     world.answer("a", error=HttpStatusError("500", status=500))
     world.poll("a")
     state = world.state("a")
     assert (state.configured_url, state.failures, state.validators.etag) == (elsewhere.url, 1, None)
+    assert (state.moved_to, state.body_digest) == (None, None)
 
 
 def test_who_is_held_is_not_asked_and_not_blamed() -> None:
@@ -94,6 +100,7 @@ def test_a_failure_of_the_beginning_of_an_outage_is_taken_back() -> None:
     with world.store.transaction() as transaction:
         withdraw_failures(transaction, ("a", "never polled"), world.now)
     assert (world.state("a").failures, world.state("a").next_poll_at) == (1, world.now + timedelta(seconds=60))
+    assert [state.name for state in world.store.states()] == ["a"]
     with world.store.transaction() as transaction:
         withdraw_failures(transaction, ("a",), world.now)
     assert (world.state("a").failures, world.state("a").failing_since) == (0, None)

@@ -38,16 +38,20 @@ def settled(world: World, **output: object) -> Settings:
     return replace(settings, output=replace(settings.output, **output))  # type: ignore[arg-type]
 
 
-def published(world: World, folder: Path, *, everything: bool = False, **output: object) -> PublishReport:
-    settings = settled(world, **output)
+def context_of(settings: Settings, folder: Path) -> PublishContext:
     site = HtmlSite(settings.site, settings.output)
-    context = PublishContext(
+    return PublishContext(
         renderers=renderers(settings.output.formats),
         index=FeedIndex(settings.site, settings.output.formats),
         writer=FolderWriter(str(folder)),
         pages=site if settings.output.pages else None,
         page_paths=SitePaths(settings.site),
     )
+
+
+def published(world: World, folder: Path, *, everything: bool = False, **output: object) -> PublishReport:
+    settings = settled(world, **output)
+    context = context_of(settings, folder)
     return publish(world.store, settings, context, everything=everything, health={"a": Health.OK})
 
 
@@ -163,6 +167,38 @@ def test_a_late_item_is_put_where_it_belongs(world: World, tmp_path: Path) -> No
     assert "category/economy/2024-04-2.html" in written
     assert not [name for name in written if name.endswith(("2024-04.html", "2024-03.html", "2024-05.html"))]
     assert published(world, tmp_path, everything=True).written == ()
+
+
+def test_late_items_in_two_parts_of_a_month_rewrite_both(world: World, tmp_path: Path) -> None:
+    for name, minute in (("Tardy", 105), ("Belated", 5)):
+        late = datetime(2024, 4, 10, tzinfo=UTC) + timedelta(minutes=minute, seconds=30)
+        world.answer("a", record(name, guid=name, link=f"https://a.example/{name}", published=late))
+        world.poll("a")
+    published(world, tmp_path)
+    assert "Belated" in (tmp_path / "category/economy/2024-04.html").read_text()
+    assert published(world, tmp_path, everything=True).written == ()
+
+
+def test_a_late_item_before_all_others_is_linked_from_the_oldest_part(world: World, tmp_path: Path) -> None:
+    late = datetime(2024, 2, 10, tzinfo=UTC)
+    world.answer("a", record("Late", guid="l", link="https://a.example/l", published=late))
+    world.poll("a")
+    published(world, tmp_path)
+    assert [len(ids) for ids in walk(tmp_path, "economy", "atom")] == [100, 100, 30, 100, 3, 1]
+    assert published(world, tmp_path, everything=True).written == ()
+
+
+def test_a_part_that_could_not_be_written_is_tried_again_though_nothing_new_came(world: World, tmp_path: Path) -> None:
+    part = tmp_path / "category/economy/2024-04-2.html"
+    part.unlink()
+    part.mkdir()
+    old = datetime(2024, 4, 10, 2, 0, tzinfo=UTC)
+    world.answer("a", record("4/120 corrected", guid="4-120", link="https://a.example/4/120", published=old))
+    world.poll("a")
+    assert [output for output, _ in published(world, tmp_path).failed] == ["economy"]
+    part.rmdir()
+    assert published(world, tmp_path).failed == ()
+    assert "4/120 corrected" in part.read_text()
 
 
 def test_an_edit_rewrites_the_one_part_that_holds_it(world: World, tmp_path: Path) -> None:
@@ -284,6 +320,7 @@ def test_pages_of_removed_items_go_and_nothing_links_to_them(world: World, tmp_p
     assert len([name for name in report.removed if name.startswith("items/")]) == 154
     assert len([name for name in files(tmp_path) if name.startswith("items/")]) == 100
     assert not [name for name in files(tmp_path) if "2024-04" in name or "2024-03" in name]
+    assert not (tmp_path / ".feedhub/archive/economy.json").exists()
     assert published(world, tmp_path, everything=True).written == ()
     assert broken_links(tmp_path) == []
 
@@ -294,6 +331,34 @@ def test_a_removed_category_takes_its_pages_and_its_archive_along(world: World, 
     published(world, tmp_path)
     assert not [name for name in files(tmp_path) if "economy" in name]
     assert broken_links(tmp_path) == []
+
+
+def test_a_format_that_is_no_longer_wanted_leaves_the_archive_too(world: World, tmp_path: Path) -> None:
+    published(world, tmp_path, everything=True, formats=("atom",))
+    kinds = {Path(name).suffix for name in files(tmp_path) if name.startswith("feeds/")}
+    assert kinds == {".atom"}
+
+
+def test_outputs_that_are_named_alone_leave_the_rest_to_the_next_publish(world: World, tmp_path: Path) -> None:
+    world.answer("a", record("News", guid="n", link="https://a.example/n", published=world.now))
+    world.poll("a")
+    settings = settled(world)
+    number = world.store.pages_published()
+    publish(world.store, settings, context_of(settings, tmp_path), slugs=["tech"], health={"a": Health.OK})
+    assert world.store.pages_published() == number
+    assert "feeds/economy.atom" in published(world, tmp_path).written
+    assert world.store.pages_published() == world.store.change_number() > number
+
+
+def test_an_address_of_a_source_that_holds_a_secret_is_shown_nowhere(tmp_path: Path) -> None:
+    source = Source(name="a", url="https://a.example/s3cret/rss", categories=("news",))
+    world = World((source,))
+    world.answer("a", record("One", guid="1", link="https://a.example/1"))
+    world.poll("a")
+    settings = replace(settled(world), secrets=("s3cret",))
+    publish(world.store, settings, context_of(settings, tmp_path), health={"a": Health.OK})
+    shown = [name for name in files(tmp_path) if b"s3cret" in (tmp_path / name).read_bytes()]
+    assert (shown, "Feed of a" in (tmp_path / "sources.html").read_text()) == ([], True)
 
 
 def test_pages_that_are_switched_off_go_and_feeds_stay(world: World, tmp_path: Path) -> None:

@@ -3,12 +3,16 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from feedhub.errors import FetchError, HttpStatusError, ParseError
 from feedhub.model.document import Freshness
 from feedhub.model.identity import KeyPattern
-from feedhub.model.item import ParsedFeed, Rejected
+from feedhub.model.item import Item, ParsedFeed, Prepared, Rejected
+from feedhub.model.output import Retention
 from feedhub.model.report import Outcome
-from feedhub.model.source import Condition, PageMap, Rule, Source
+from feedhub.model.source import Condition, PageMap, Replacement, Rule, Source
+from feedhub.pipeline.maintenance import prune
 from support.library import INFO_CODE, record
 from support.world import START, World
 
@@ -295,3 +299,103 @@ def test_records_left_out_by_mistake_are_told_in_the_row_and_those_asked_for_are
     )
     assert world.poll("a").warnings == ("2 records left out, the first: fields.published: nothing at time",)
     assert world.state("a").warnings == ()
+
+
+def test_records_that_cannot_be_told_apart_or_were_removed_are_counted_as_what_they_are() -> None:
+    world = World((A,), retention=Retention(days=1))
+    world.answer("a", record("One", guid="1"), record("", position=1))
+    report = world.poll("a")
+    assert (report.new, report.rejected, report.seen) == (1, 1, 0)
+    world.answer("a", record("Two", guid="2"))
+    world.poll("a")
+    world.pass_time(days=3)
+    world.poll("a")
+    prune(world.store, world.settings, world.now)
+    world.answer("a", record("One", guid="1"), record("Two", guid="2"))
+    report = world.poll("a")
+    assert (report.new, report.rejected, report.seen) == (0, 0, 2)
+
+
+def test_records_over_the_limit_are_no_reason_to_warn() -> None:
+    world = World((A,))
+    over = Rejected(position=1, reason="over the limit of 1", title="Odd", guid="odd")
+    world.answer("a", feed=ParsedFeed(title="A", items=(record("One", guid="1"),), rejected=(over,)))
+    report = world.poll("a")
+    assert (report.rejected, report.warnings) == (1, ())
+
+
+def test_rejected_records_without_a_name_are_not_taken_for_each_other() -> None:
+    world = World((A,))
+    odd = [Rejected(position=number, reason="no date", title=f"Odd {number}") for number in range(2)]
+    world.answer("a", feed=ParsedFeed(title="A", items=(record("One", guid="1"),), rejected=tuple(odd)))
+    world.poll("a")
+    assert world.store.explain(["text:a:"]) == ()
+
+
+def test_an_item_that_a_rule_rewrites_is_found_as_it_was_rewritten() -> None:
+    edit = Replacement(field="title", pattern="Chips", replacement="Fabs")
+    world = World((A,), rules=(Rule(name="r", when=Condition(kind="title", values=("Chips",)), replace=(edit,)),))
+    ready = Prepared(item=Item(title="Chips today", guid="1"), terms=("chips today", ""))
+    other = Prepared(item=Item(title="Bread today", guid="2"), terms=("bread prepared", ""))
+    items = (record("Chips today", guid="1"), record("Bread today", guid="2", position=1))
+    world.answer("a", feed=ParsedFeed(title="A", items=items, prepared={0: ready, 1: other}))
+    world.poll("a")
+    assert world.cleaner.cleaned == 0
+    found = {query: [hit.title for hit in world.store.search(query, 9)] for query in ("fabs", "chips", "prepared")}
+    assert found == {"fabs": ["Fabs today"], "chips": [], "prepared": ["Bread today"]}
+
+
+@pytest.mark.parametrize(("pages", "outcome"), [(None, Outcome.NOT_MODIFIED), (PageMap(max=1), Outcome.STORED)])
+def test_other_bytes_with_the_same_reading_are_not_stored_unless_there_are_further_pages(
+    pages: PageMap | None, outcome: Outcome
+) -> None:
+    world = World((replace(A, pages=pages),))
+    for body in (b"one", b"other"):
+        feed = ParsedFeed(title="A", items=(record("One", guid="1"),), reading="same")
+        world.answer("a", feed=feed, body=body, etag=f'"{body.decode()}"')
+        report = world.poll("a")
+    assert (report.outcome, world.state("a").validators.etag) == (outcome, '"other"')
+    world.poll("a")
+    assert world.parser.parsed == 2
+
+
+def test_a_document_from_another_address_is_read_although_it_is_the_same() -> None:
+    world = World((A,))
+    world.answer("a", record("One", guid="1"), etag='"x"')
+    world.poll("a")
+    world.sources = (replace(A, url="https://a.example/feed"),)
+    world.answer("a", record("One", guid="1"), etag='"x"')
+    assert world.poll("a").outcome is Outcome.STORED
+    assert world.fetcher.requests[-1].validators.etag is None
+    assert world.state("a").configured_url == "https://a.example/feed"
+
+
+def test_retry_after_of_a_failed_poll_is_obeyed() -> None:
+    world = World((A,))
+    later = START + timedelta(hours=9)
+    world.answer("a", error=HttpStatusError("503", status=503, retry_at=later))
+    world.poll("a")
+    assert world.state("a").next_poll_at == later
+
+
+def test_a_feed_may_ask_to_be_polled_less_often() -> None:
+    world = World((A,))
+    world.answer("a", feed=ParsedFeed(title="A", items=(record("One", guid="1"),), ttl=7200))
+    world.poll("a")
+    assert world.state("a").next_poll_at == START + timedelta(hours=2)
+
+
+def test_since_when_a_source_fails_and_what_it_brought_last_is_remembered() -> None:
+    world = World((A,))
+    world.answer("a", record("One", guid="1"))
+    world.poll("a")
+    assert (world.state("a").first_success_at, world.state("a").last_new_at) == (START, START)
+    world.answer("a", error=FetchError("no"))
+    for _ in range(2):
+        world.pass_time(hours=1)
+        world.poll("a")
+    assert world.state("a").failing_since == START + timedelta(hours=1)
+    world.answer("a", record("Two", guid="2"))
+    world.pass_time(hours=1)
+    world.poll("a")
+    assert (world.state("a").failing_since, world.state("a").last_new_at) == (None, START + timedelta(hours=3))

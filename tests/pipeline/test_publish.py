@@ -1,13 +1,17 @@
 """Publishing: only what changed, nothing torn away, one bad output costs itself."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from feedhub.model.source import Source
+from feedhub.errors import HttpStatusError
+from feedhub.model.item import Person
+from feedhub.model.report import PublishReport
+from feedhub.model.source import CategoryMap, Source
 from feedhub.pipeline.outputs import PublishContext
-from feedhub.pipeline.publish import publish
+from feedhub.pipeline.publish import publish, publish_health
 from feedhub.publish.addresses import SitePaths
 from feedhub.publish.files import FolderWriter
 from feedhub.publish.formats import renderers
@@ -108,3 +112,48 @@ def test_an_output_that_cannot_be_written_is_reported_and_stays_due(world: World
     assert set(world.store.due_outputs()) == {"tech"}
     assert (tmp_path / "feeds/economy.rss").is_file()
     assert (tmp_path / "feeds/tech.atom").is_file()
+
+
+def test_the_feed_of_a_category_that_records_named_bears_their_name(tmp_path: Path) -> None:
+    asked = CategoryMap(field="author", title="{author}")
+    world = World((Source(name="a", url="https://a.example/rss", category_map=asked),))
+    world.answer("a", replace(record("One", guid="1"), authors=(Person(name="界面新闻"),)))
+    world.poll("a")
+    publish(world.store, world.settings, context(world, tmp_path))
+    assert json.loads((tmp_path / "feeds/jiemianxinwen.json").read_text())["title"] == "界面新闻"
+
+
+# --- the feed about the sources
+
+
+def health_published(world: World, folder: Path, *, everything: bool = False, title: str = "Site") -> PublishReport:
+    settings = replace(world.settings, site=replace(world.settings.site, title=title))
+    return publish_health(
+        world.store, settings, renderers(("atom",))[0], FolderWriter(str(folder)), everything=everything
+    )
+
+
+def test_the_health_feed_is_written_once_for_what_happened(world: World, tmp_path: Path) -> None:
+    assert health_published(world, tmp_path) == PublishReport(written=("feeds/health.atom",))
+    assert health_published(world, tmp_path) == PublishReport()
+    world.answer("a", error=HttpStatusError("410 Gone", status=410))
+    world.poll("a")
+    assert health_published(world, tmp_path).written == ("feeds/health.atom",)
+    assert "a is gone for good" in (tmp_path / "feeds/health.atom").read_text()
+    assert health_published(world, tmp_path) == PublishReport()
+
+
+def test_a_health_feed_that_was_lost_or_looks_different_is_written_again(world: World, tmp_path: Path) -> None:
+    health_published(world, tmp_path)
+    (tmp_path / "feeds/health.atom").unlink()
+    assert health_published(world, tmp_path).written == ("feeds/health.atom",)
+    assert health_published(world, tmp_path, title="Other") == PublishReport()
+    assert health_published(world, tmp_path, title="Other", everything=True).written == ("feeds/health.atom",)
+    assert health_published(world, tmp_path, title="Other", everything=True) == PublishReport(unchanged=1)
+
+
+def test_a_health_feed_that_cannot_be_written_is_told_and_tried_again(world: World, tmp_path: Path) -> None:
+    (tmp_path / "feeds/health.atom").mkdir(parents=True)
+    assert [name for name, _ in health_published(world, tmp_path).failed] == ["feeds/health.atom"]
+    (tmp_path / "feeds/health.atom").rmdir()
+    assert health_published(world, tmp_path).written == ("feeds/health.atom",)

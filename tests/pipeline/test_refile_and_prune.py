@@ -1,11 +1,12 @@
 """Changed rules file stored items again; retention takes out only what nobody offers any more."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from feedhub.model.output import Retention
-from feedhub.model.source import Condition, Rule, Source
+from feedhub.model.source import CategoryMap, Condition, Rule, Source
 from feedhub.pipeline.maintenance import prune, refile
 from support.library import record
 from support.world import World
@@ -37,6 +38,23 @@ def test_a_new_drop_rule_is_for_items_to_come() -> None:
     assert world.titles("news") == ["Chips", "Bread"]
 
 
+def test_a_new_drop_rule_takes_nothing_out_of_a_category_that_its_record_named() -> None:
+    world = World((replace(A, category_map=CategoryMap(field="tags", title="{tags}")),))
+    world.answer("a", replace(record("Chips", guid="1"), tags=("Fabs",)))
+    world.poll("a")
+    world.rules = (Rule(name="no chips", when=Condition(kind="title", values=("Chips",)), drop=True),)
+    refile(world.store, world.sources, world.rules, digest="new")
+    assert (world.titles("news"), world.titles("fabs")) == (["Chips"], ["Chips"])
+
+
+def test_what_a_source_gives_after_it_was_filed_is_filed_already() -> None:
+    world = World((A,))
+    refile(world.store, world.sources, (), digest="same")
+    world.answer("a", record("Chips", guid="1"))
+    world.poll("a")
+    assert refile(world.store, world.sources, (), digest="same") == 0
+
+
 def test_a_source_that_moves_to_another_category_takes_its_items_along() -> None:
     world = world_with_two_items()
     world.sources = (Source(name="a", url=A.url, categories=("food",)),)
@@ -61,6 +79,28 @@ def test_only_what_left_its_document_long_ago_is_removed_and_never_comes_back() 
     world.answer("a", record("Chips", guid="1"), record("Bread", guid="2"))
     assert world.poll("a").new == 0
     assert world.titles("all") == ["Bread"]
+
+
+def test_the_days_of_retention_begin_at_midnight_where_the_site_is() -> None:
+    world = World((A,), retention=Retention(days=30))  # it is 16:00 in Shanghai
+    world.answer("a", record("Monday", guid="1"))
+    world.poll("a")
+    world.answer("a", record("Tuesday", guid="2"))
+    world.poll("a")
+    world.pass_time(days=30, hours=7, minutes=59)
+    assert prune(world.store, world.settings, world.now).items == 0
+    world.pass_time(minutes=1)
+    assert prune(world.store, world.settings, world.now).items == 2
+
+
+def test_a_category_holds_as_many_items_as_configured() -> None:
+    world = World((A,), retention=Retention(days=None, items=1))
+    for name in ("Monday", "Tuesday", "Wednesday"):
+        world.answer("a", record(name, guid=name, published=world.now))
+        world.poll("a")
+        world.pass_time(days=1)
+    assert prune(world.store, world.settings, world.now).items == 2
+    assert world.titles("news") == ["Wednesday"]
 
 
 @pytest.mark.parametrize(("days", "new"), [(729, 0), (731, 1)])

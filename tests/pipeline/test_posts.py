@@ -13,10 +13,10 @@ from feedhub.model.output import Category, OutputSettings, PostSettings, Retenti
 from feedhub.model.report import PublishReport
 from feedhub.model.settings import Settings
 from feedhub.model.source import PollSettings
-from feedhub.pipeline.posts import PostPress, publish_posts
+from feedhub.pipeline.posts import PostContext, publish_posts
 from feedhub.ports.store import Store
 from feedhub.publish.files import FolderWriter
-from feedhub.publish.jekyll import PostRenderer
+from feedhub.publish.jekyll import JekyllRenderer
 from support.builders import HOUR, ingest, item_id, put
 from support.output_views import SITE
 from support.stores import sqlite_store
@@ -68,9 +68,9 @@ class Place:
 
     def publish(self, *, now: datetime = NOW, everything: bool = False) -> PublishReport:
         writer = FolderWriter(self.folder)
-        press = PostPress(settings=self.settings, format=PostRenderer(self.settings, self.site), writer=writer)
+        context = PostContext(settings=self.settings, renderer=JekyllRenderer(self.settings, self.site), writer=writer)
         settings = replace(SETTINGS, site=self.site)
-        return publish_posts(self.store, settings, press, now=now, everything=everything)
+        return publish_posts(self.store, settings, context, now=now, everything=everything)
 
     def files(self) -> dict[str, str]:
         """Return the posts; not the notes about their names."""

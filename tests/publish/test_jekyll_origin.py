@@ -12,7 +12,7 @@ import pytest
 from feedhub.errors import PublishError
 from feedhub.model.item import Item, StoredItem
 from feedhub.model.output import Category, PostSettings, PostView, Site
-from feedhub.publish.jekyll import PostRenderer
+from feedhub.publish.jekyll import JekyllRenderer
 from feedhub.rules.categorize import category_slug
 from feedhub.rules.text import plain
 
@@ -83,9 +83,9 @@ def view(item: Item, category: Category) -> PostView:
     return PostView(site=SITE, item=stored, category=category)
 
 
-def renderer(template: Path) -> PostRenderer:
+def renderer(template: Path) -> JekyllRenderer:
     settings = PostSettings(template=template.read_text("utf-8"), filename="{date}-{guid}.md")
-    return PostRenderer(settings, SITE)
+    return JekyllRenderer(settings, SITE)
 
 
 def posts(*variants: str) -> list[dict[str, str]]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from feedhub.errors import PublishError
 from feedhub.model.item import Item, Person
 from feedhub.model.output import Category, PostSettings, PostView, Site
-from feedhub.publish.jekyll import PostRenderer, check_front_matter, quoted, scalar
+from feedhub.publish.jekyll import JekyllRenderer, check_front_matter, quoted, scalar
 from feedhub.rules.text import plain
 from support.examples import examples
 from support.output_views import SITE, stored
@@ -34,8 +34,8 @@ def article(**facts: object) -> Item:
 
 
 @cache
-def renderer(template: str | None = None, filename: str = DEFAULT.filename) -> PostRenderer:
-    return PostRenderer(replace(DEFAULT, template=template, filename=filename), SITE)
+def renderer(template: str | None = None, filename: str = DEFAULT.filename) -> JekyllRenderer:
+    return JekyllRenderer(replace(DEFAULT, template=template, filename=filename), SITE)
 
 
 def post(item: Item, template: str | None = None, **facts: object) -> str:
@@ -80,7 +80,7 @@ def test_an_item_without_text_and_link_is_a_post_without_them() -> None:
 
 def test_a_summary_stands_in_for_a_missing_text_and_a_site_in_english_has_no_chinese_words() -> None:
     site = Site(title="Chip & News", url="https://chips.example.org/site", timezone="America/New_York")
-    text = PostRenderer(DEFAULT, site).render(view(article(content=None, summary="<p>Short</p>"))).body.decode()
+    text = JekyllRenderer(DEFAULT, site).render(view(article(content=None, summary="<p>Short</p>"))).body.decode()
     assert "\n<p>Short</p>\n\n<https" in text
     assert "date: 2026-11-22 12:30:05 -0500\n" in text
     home = "//chips.example.org/site/"
@@ -269,7 +269,7 @@ def test_a_title_is_never_a_template() -> None:
 )
 def test_a_broken_template_is_refused_with_its_line(template: str, message: str) -> None:
     with pytest.raises(PublishError, match="^" + message):
-        PostRenderer(replace(DEFAULT, template=template), SITE)
+        JekyllRenderer(replace(DEFAULT, template=template), SITE)
 
 
 @pytest.mark.parametrize(
@@ -349,7 +349,7 @@ def test_any_guid_gives_a_safe_name(guid: str) -> None:
 )
 def test_a_file_name_that_cannot_work_is_refused_at_once(filename: str) -> None:
     with pytest.raises(PublishError):
-        PostRenderer(replace(DEFAULT, filename=filename), SITE)
+        JekyllRenderer(replace(DEFAULT, filename=filename), SITE)
 
 
 def test_a_name_too_long_costs_that_post() -> None:
@@ -359,7 +359,7 @@ def test_a_name_too_long_costs_that_post() -> None:
 
 @pytest.mark.parametrize(("today", "folder"), [(25, "_posts"), (26, "_posts"), (27, "old/posts")])
 def test_a_post_belongs_to_the_archive_after_its_days_in_the_zone_of_the_site(today: int, folder: str) -> None:
-    short = PostRenderer(PostSettings(keep_days=3, archive="old/posts", filename="{date}-{guid}.md"), SITE)
+    short = JekyllRenderer(PostSettings(keep_days=3, archive="old/posts", filename="{date}-{guid}.md"), SITE)
     assert short.path(view(article()), date(2026, 11, today)) == f"{folder}/2026-11-23-NW1.md"
     assert short.render(view(article())).path == "_posts/2026-11-23-NW1.md"
 

@@ -12,7 +12,7 @@ from feedhub.errors import PublishError
 from feedhub.model.item import StoredItem
 from feedhub.model.output import Mark, OutputFile, OutputView, Part
 from feedhub.model.report import PublishReport
-from feedhub.ports.publishing import IndexRenderer, OutputWriter, PagePaths, PageRenderer, Renderer
+from feedhub.ports.publishing import FeedRenderer, IndexRenderer, OutputWriter, PagePaths, PageRenderer
 from feedhub.ports.store import Store
 from feedhub.rules.select import ALL, PART_SIZE, closed_parts, marks_of, month_bounds, month_of, parts_in
 
@@ -31,7 +31,7 @@ class PublishContext:
     ``pages`` None means that no pages are written; ``page_paths`` says where those lie that were written before.
     """
 
-    renderers: Sequence[Renderer]
+    renderers: Sequence[FeedRenderer]
     index: IndexRenderer
     writer: OutputWriter
     page_paths: PagePaths
@@ -50,6 +50,13 @@ class ReportingWriter:
     is_incomplete: bool = False
     """A file could not be written, so another try is due. What cannot be rendered will fail again as it is."""
 
+    def put(self, file: OutputFile) -> None:
+        """Write one file; raises PublishError when that is not possible."""
+        if self.writer.write(file):
+            self.written.append(file.path)
+        else:
+            self.unchanged += 1
+
     def write(self, output: str, render: Callable[[], OutputFile], *, part: str | None = None) -> str:
         """Write one file and return its path, or "" when it could not be made.
 
@@ -61,10 +68,7 @@ class ReportingWriter:
             self.failed.setdefault(part or output, str(error))
             return ""
         try:
-            if self.writer.write(file):
-                self.written.append(file.path)
-            else:
-                self.unchanged += 1
+            self.put(file)
         except PublishError as error:
             self.failed.setdefault(output, str(error))
             self.is_incomplete = True
@@ -95,6 +99,12 @@ class ReportingWriter:
     def remove(self, paths: Iterable[str]) -> None:
         """Remove files that are there."""
         self.removed.extend(path for path in paths if self.writer.remove(path))
+
+    def move(self, old: str, new: str) -> None:
+        """Rename a file that is there; raises PublishError when that is not possible."""
+        if self.writer.move(old, new):
+            self.written.append(new)
+            self.removed.append(old)
 
     def report(self) -> PublishReport:
         """Return what happened."""

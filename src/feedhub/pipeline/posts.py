@@ -1,4 +1,4 @@
-"""Which post has which file name: two posts never share one, and a post that is named anew leaves no second file."""
+"""Jekyll posts: which is due, which file name each has, and the archive. Two posts never share a name (SPEC §6)."""
 
 import json
 import re
@@ -12,28 +12,150 @@ from feedhub.errors import PublishError
 from feedhub.model.output import Category, OutputFile, PostSettings, PostView
 from feedhub.model.report import PublishReport
 from feedhub.model.settings import Settings
-from feedhub.ports.publishing import OutputWriter, PostFormat
+from feedhub.pipeline.outputs import ReportingWriter
+from feedhub.ports.publishing import OutputWriter, PostRenderer
 from feedhub.ports.store import Store
 
-FOLDER: Final = ".feedhub/posts"
+_FOLDER: Final = ".feedhub/posts"
 _DAY_LENGTH: Final = len("2026-11-23")
 _DATED: Final = re.compile(r"\d{4}-\d\d-\d\d-.+", re.ASCII | re.DOTALL)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostContext:
+    """What publishing posts needs beside the store."""
+
+    settings: PostSettings
+    renderer: PostRenderer
+    writer: OutputWriter
+
+
+def publish_posts(
+    store: Store, settings: Settings, context: PostContext, *, now: datetime, everything: bool = False
+) -> PublishReport:
+    """Write the posts that changed, or all; move those that are older than ``keep_days`` to the archive, each once.
+
+    An item that cannot become a post is reported and costs that post. A post that cannot be written is reported too,
+    and all posts since the last complete publish stay due. A move is reported as a file written and one removed.
+
+    A post in the archive that changes is rewritten there. With ``everything`` it comes back to the posts if
+    ``keep_days`` now allows that; by itself nothing does.
+    """
+    number, published = store.change_number(), store.posts_published()
+    today = now.astimezone(ZoneInfo(settings.site.timezone)).date()
+    names, writer = PostNames(context.writer), ReportingWriter(context.writer)
+    run = _Run(context=context, today=today, everything=everything, names=names, writer=writer)
+    run.archive_old()
+    titles = {category.slug: category.title for category in store.categories()}
+    for slug, item in store.posts(0 if everything else published):
+        category = Category(slug=slug, title=titles.get(slug, slug))
+        run.publish(PostView(site=settings.site, item=item, category=category))
+    run.save_names()
+    if number != published and not writer.is_incomplete:
+        store.mark_posts_published(number)
+    report = writer.report()
+    return replace(report, written=tuple(dict.fromkeys(report.written)))
+
+
 @dataclass(frozen=True, slots=True)
-class Owner:
-    """A post: an item in a category."""
+class PostKey:
+    """Which post it is: an item in a category."""
 
     item_id: str
     slug: str
 
 
 @dataclass(slots=True)
-class _Day:
-    """The names of one day's posts, and the reverse."""
+class _NamesOfDay:
+    """The names of one day's posts, both ways."""
 
-    owners: dict[str, Owner] = field(default_factory=dict)
-    names: dict[Owner, str] = field(default_factory=dict)
+    keys: dict[str, PostKey] = field(default_factory=dict)
+    names: dict[PostKey, str] = field(default_factory=dict)
+
+
+class PostNames:
+    """The names that posts were given, remembered in the output folder, one small file for each day of posts.
+
+    The folder is hidden, so that Jekyll passes over it. When it is lost, names are given anew by the same rules.
+    """
+
+    def __init__(self, writer: OutputWriter) -> None:
+        self._writer = writer
+        self._days: dict[str, _NamesOfDay] = {}
+
+    def assign(self, wanted: str, key: PostKey) -> tuple[str, str | None]:
+        """Return the name that a post gets, and the one it had on that day before if that was another.
+
+        A name that another item has gets the id appended; one that the same item has in another category, the category.
+        """
+        day = self._day(day_of(wanted))
+        name = next(one for one in _candidates(wanted, key, day) if day.keys.get(one, key) == key)
+        before = day.names.get(key)
+        if before is not None and before != name:
+            del day.keys[before]
+        day.keys[name] = key
+        day.names[key] = name
+        return name, before if before != name else None
+
+    def key(self, name: str) -> PostKey | None:
+        """Return the post that has this name."""
+        return self._day(day_of(name)).keys.get(name)
+
+    def forget(self, name: str) -> None:
+        """Forget a name whose post has another one, on another day, now."""
+        day = self._day(day_of(name))
+        key = day.keys.pop(name, None)
+        if key is not None:
+            day.names.pop(key, None)
+
+    def save(self) -> None:
+        """Write the names that were given; raises PublishError when that is not possible."""
+        for day, given in sorted(self._days.items()):
+            lines = {name: [key.item_id, key.slug] for name, key in given.keys.items()}
+            if lines:
+                body = json.dumps(lines, indent=0, sort_keys=True, ensure_ascii=False).encode()
+                self._writer.write(OutputFile(path=_note_path(day), body=body))
+            else:
+                self._writer.remove(_note_path(day))
+
+    def _day(self, day: str) -> _NamesOfDay:
+        if day not in self._days:
+            keys = _saved_keys(self._writer.read(_note_path(day)))
+            self._days[day] = _NamesOfDay(keys, {key: name for name, key in keys.items()})
+        return self._days[day]
+
+
+def _candidates(wanted: str, key: PostKey, day: _NamesOfDay) -> Iterator[str]:
+    """Yield the names that a post may get, best first; the one it has before any other that it might have."""
+    stem, dot, ending = wanted.rpartition(".")
+    if not dot:
+        stem, ending = wanted, ""
+    bare_id = key.item_id.removeprefix("urn:uuid:")
+    holder = day.keys.get(wanted)
+    suffix = key.slug if holder is not None and holder.item_id == key.item_id else bare_id
+    suffixed = (f"{stem}-{one}{dot}{ending}" for one in (key.slug, bare_id))
+    present = day.names.get(key)
+    if present is not None and present in (wanted, *suffixed):
+        yield present
+    yield wanted
+    yield f"{stem}-{suffix}{dot}{ending}"
+    number = 2
+    while True:
+        yield f"{stem}-{bare_id}-{number}{dot}{ending}"
+        number += 1
+
+
+def _note_path(day: str) -> str:
+    return f"{_FOLDER}/{day}.json"
+
+
+def _saved_keys(body: bytes | None) -> dict[str, PostKey]:
+    """Return the posts of a day by name; none from a file that is not ours or was damaged."""
+    try:
+        lines = json.loads(body or b"{}")
+        return {name: PostKey(str(item_id), str(slug)) for name, (item_id, slug) in lines.items()}
+    except (ValueError, TypeError, AttributeError):
+        return {}
 
 
 def day_of(name: str) -> str:
@@ -49,230 +171,89 @@ def date_of(name: str) -> date | None:
         return None
 
 
-class PostNames:
-    """The names that were given, remembered in the output folder, one small file for each day of posts.
-
-    The folder is hidden, so that Jekyll passes over it. When it is lost, names are given anew by the same rules.
-    """
-
-    def __init__(self, writer: OutputWriter) -> None:
-        self._writer = writer
-        self._days: dict[str, _Day] = {}
-
-    def claim(self, wanted: str, owner: Owner) -> tuple[str, str | None]:
-        """Return the name that ``owner`` gets, and the one it had on that day before if that was another.
-
-        A name that another item has gets the id appended; one that the same item has in another category, the category.
-        """
-        day = self._day(day_of(wanted))
-        name = next(one for one in _candidates(wanted, owner, day) if day.owners.get(one, owner) == owner)
-        before = day.names.get(owner)
-        if before is not None and before != name:
-            del day.owners[before]
-        day.owners[name] = owner
-        day.names[owner] = name
-        return name, before if before != name else None
-
-    def owner(self, name: str) -> Owner | None:
-        """Return the post that has this name."""
-        return self._day(day_of(name)).owners.get(name)
-
-    def release(self, name: str) -> None:
-        """Forget a name whose post was named anew on another day."""
-        day = self._day(day_of(name))
-        owner = day.owners.pop(name, None)
-        if owner is not None:
-            day.names.pop(owner, None)
-
-    def save(self) -> None:
-        """Write what was given; raises PublishError when that is not possible."""
-        for day, given in sorted(self._days.items()):
-            lines = {name: [owner.item_id, owner.slug] for name, owner in given.owners.items()}
-            if lines:
-                body = json.dumps(lines, indent=0, sort_keys=True, ensure_ascii=False).encode()
-                self._writer.write(OutputFile(path=_path(day), body=body))
-            else:
-                self._writer.remove(_path(day))
-
-    def _day(self, day: str) -> _Day:
-        if day not in self._days:
-            owners = _read(self._writer.read(_path(day)))
-            self._days[day] = _Day(owners, {owner: name for name, owner in owners.items()})
-        return self._days[day]
-
-
-def _candidates(wanted: str, owner: Owner, day: _Day) -> Iterator[str]:
-    """Yield the names that ``owner`` may get, best first; the one it has before any other that it might have."""
-    stem, dot, ending = wanted.rpartition(".")
-    if not dot:
-        stem, ending = wanted, ""
-    holder = day.owners.get(wanted)
-    mark = owner.slug if holder is not None and holder.item_id == owner.item_id else _bare(owner.item_id)
-    marked = (f"{stem}-{suffix}{dot}{ending}" for suffix in (owner.slug, _bare(owner.item_id)))
-    had = day.names.get(owner)
-    if had is not None and had in (wanted, *marked):
-        yield had
-    yield wanted
-    yield f"{stem}-{mark}{dot}{ending}"
-    number = 2
-    while True:
-        yield f"{stem}-{_bare(owner.item_id)}-{number}{dot}{ending}"
-        number += 1
-
-
-def _bare(item_id: str) -> str:
-    return item_id.removeprefix("urn:uuid:")
-
-
-def _path(day: str) -> str:
-    return f"{FOLDER}/{day}.json"
-
-
-def _read(body: bytes | None) -> dict[str, Owner]:
-    """Return the names of a day; none from a file that is not ours or was damaged."""
-    try:
-        lines = json.loads(body or b"{}")
-        return {name: Owner(str(item_id), str(slug)) for name, (item_id, slug) in lines.items()}
-    except (ValueError, TypeError, AttributeError):
-        return {}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PostPress:
-    """What publishing posts needs beside the store."""
-
-    settings: PostSettings
-    format: PostFormat
-    writer: OutputWriter
-
-
-def publish_posts(
-    store: Store, settings: Settings, press: PostPress, *, now: datetime, everything: bool = False
-) -> PublishReport:
-    """Write the posts that changed, or all; move those that are older than ``keep_days`` to the archive, each once.
-
-    An item that cannot become a post is reported and costs that post. A post that cannot be written is reported too,
-    and all posts since the last complete publish stay due. A move is reported as a file written and one removed.
-
-    A post in the archive that changes is rewritten there. With ``everything`` it comes back to the posts if
-    ``keep_days`` now allows that; by itself nothing does.
-    """
-    number, published = store.change_number(), store.posts_published()
-    today = now.astimezone(ZoneInfo(settings.site.timezone)).date()
-    run = _Run(press=press, today=today, everything=everything, names=PostNames(press.writer))
-    run.archive_old()
-    titles = {category.slug: category.title for category in store.categories()}
-    for slug, item in store.posts(0 if everything else published):
-        category = Category(slug=slug, title=titles.get(slug, slug))
-        run.publish(PostView(site=settings.site, item=item, category=category))
-    run.keep_names()
-    if number != published and not run.is_incomplete:
-        store.mark_posts_published(number)
-    return PublishReport(
-        written=tuple(dict.fromkeys(run.written)),
-        unchanged=run.unchanged,
-        removed=tuple(run.removed),
-        failed=tuple(run.failed.items()),
-    )
-
-
 @dataclass(slots=True, kw_only=True)
 class _Run:
-    """One publish: what it works with, and what happened to each file."""
+    """One publish. ``present`` are the names in the folder of posts, by what follows the day, once they are listed."""
 
-    press: PostPress
+    context: PostContext
     today: date
     everything: bool
     names: PostNames
-    written: list[str] = field(default_factory=list)
-    removed: list[str] = field(default_factory=list)
-    unchanged: int = 0
-    failed: dict[str, str] = field(default_factory=dict)
-    is_incomplete: bool = False
+    writer: ReportingWriter
     present: dict[str, list[str]] | None = None
 
     def archive_old(self) -> None:
         """Move the posts whose day is too long ago. A failed move is tried again by the next publish."""
-        posts = self.press.settings
+        posts = self.context.settings
         if posts.keep_days is None:
             return
         try:
-            names = self.press.writer.names(posts.dir)
+            names = self.context.writer.names(posts.dir)
         except PublishError as error:
-            self.failed[posts.dir] = str(error)
+            self.writer.failed[posts.dir] = str(error)
             return
         for name in names:
             day = date_of(name)
             if day is not None and (self.today - day).days > posts.keep_days:
                 try:
-                    self.move(f"{posts.dir}/{name}", f"{posts.archive}/{name}")
+                    self.writer.move(f"{posts.dir}/{name}", f"{posts.archive}/{name}")
                 except PublishError as error:
-                    self.failed[f"{posts.dir}/{name}"] = str(error)
+                    self.writer.failed[f"{posts.dir}/{name}"] = str(error)
 
     def publish(self, view: PostView) -> None:
+        """Write one post; what is wrong with it is reported."""
         try:
-            path = self.press.format.path(view, self.today)
-            file = self.press.format.render(view)
+            path = self.context.renderer.path(view, self.today)
+            file = self.context.renderer.render(view)
         except PublishError as error:
-            self.failed[f"{view.category.slug}: {view.item.id}"] = str(error)
+            self.writer.failed[f"{view.category.slug}: {view.item.id}"] = str(error)
             return
         try:
-            self.put(path, file, Owner(view.item.id, view.category.slug))
+            self._put(path, file, PostKey(view.item.id, view.category.slug))
         except PublishError as error:
-            self.failed[path] = str(error)
-            self.is_incomplete = True
+            self.writer.failed[path] = str(error)
+            self.writer.is_incomplete = True
 
-    def put(self, path: str, file: OutputFile, owner: Owner) -> None:
+    def save_names(self) -> None:
+        """Remember which names were given."""
+        try:
+            self.names.save()
+        except PublishError as error:
+            self.writer.failed["names of posts"] = str(error)
+            self.writer.is_incomplete = True
+
+    def _put(self, path: str, file: OutputFile, key: PostKey) -> None:
         """Write a post under the name that it gets, and remove it where it had another."""
         folder, _, wanted = path.rpartition("/")
-        name, before = self.names.claim(wanted, owner)
-        file = replace(file, path=self.place(folder, name))
-        if self.press.writer.write(file):
-            self.written.append(file.path)
-        else:
-            self.unchanged += 1
+        name, before = self.names.assign(wanted, key)
+        self.writer.put(replace(file, path=self._place(folder, name)))
         if before is not None:
-            self.remove(before)
-        for other in self.of_other_days(name, owner):
-            self.remove(other)
-            self.names.release(other)
+            self._remove(before)
+        for other in self._names_on_other_days(name, key):
+            self._remove(other)
+            self.names.forget(other)
 
-    def place(self, folder: str, name: str) -> str:
+    def _place(self, folder: str, name: str) -> str:
         """Return the path of a post. One that lies in the archive stays there, or comes back with ``everything``."""
-        posts = self.press.settings
+        posts = self.context.settings
         fresh, archived = f"{posts.dir}/{name}", f"{posts.archive}/{name}"
         if folder == posts.archive:
             return archived
         if self.everything:
-            self.move(archived, fresh)
+            self.writer.move(archived, fresh)
             return fresh
-        return fresh if self.press.writer.read(archived) is None else archived
+        return fresh if self.context.writer.read(archived) is None else archived
 
-    def of_other_days(self, name: str, owner: Owner) -> list[str]:
+    def _names_on_other_days(self, name: str, key: PostKey) -> list[str]:
         """Return the names that this post had when its source gave it another date."""
         if self.present is None:
             self.present = {}
-            for known in self.press.writer.names(self.press.settings.dir):
+            for known in self.context.writer.names(self.context.settings.dir):
                 if date_of(known) is not None:
                     self.present.setdefault(known.removeprefix(day_of(known)), []).append(known)
         alike = self.present.get(name.removeprefix(day_of(name)), ())
-        return [other for other in alike if day_of(other) != day_of(name) and self.names.owner(other) == owner]
+        return [other for other in alike if day_of(other) != day_of(name) and self.names.key(other) == key]
 
-    def move(self, old: str, new: str) -> None:
-        if self.press.writer.move(old, new):
-            self.written.append(new)
-            self.removed.append(old)
-
-    def remove(self, name: str) -> None:
-        posts = self.press.settings
-        self.removed += [path for path in (f"{posts.dir}/{name}", f"{posts.archive}/{name}") if self._is_removed(path)]
-
-    def _is_removed(self, path: str) -> bool:
-        return self.press.writer.remove(path)
-
-    def keep_names(self) -> None:
-        try:
-            self.names.save()
-        except PublishError as error:
-            self.failed["names of posts"] = str(error)
-            self.is_incomplete = True
+    def _remove(self, name: str) -> None:
+        posts = self.context.settings
+        self.writer.remove([f"{posts.dir}/{name}", f"{posts.archive}/{name}"])

@@ -15,7 +15,7 @@ from feedhub.model.settings import Settings
 from feedhub.model.source import Health
 from feedhub.pipeline.outputs import PAGES, OutputFiles, PublishContext, ReportingWriter, StoredArchive
 from feedhub.pipeline.pages import SitePages
-from feedhub.ports.publishing import OutputWriter, PageRenderer, Renderer
+from feedhub.ports.publishing import FeedRenderer, OutputWriter, PageRenderer
 from feedhub.ports.store import Store
 from feedhub.rules.health import HEALTH_ENTRIES, health_view
 from feedhub.rules.select import ALL, month_of, output_feed, output_view
@@ -83,7 +83,7 @@ def _begun(store: Store, settings: Settings, context: PublishContext, listed: Li
 
 
 def publish_health(
-    store: Store, settings: Settings, renderer: Renderer, writer: OutputWriter, *, everything: bool = False
+    store: Store, settings: Settings, renderer: FeedRenderer, writer: OutputWriter, *, everything: bool = False
 ) -> PublishReport:
     """Write the health feed if something happened since it was written, or there is none yet."""
     number = store.health_number()

@@ -18,7 +18,7 @@ from feedhub.model.output import (
 )
 
 
-class Renderer(Protocol):
+class FeedRenderer(Protocol):
     """Turns a view into one file. Pure: same view, same bytes."""
 
     def render(self, view: OutputView) -> OutputFile:
@@ -95,7 +95,7 @@ class PageRenderer(Protocol):
         ...
 
 
-class PostFormat(Protocol):
+class PostRenderer(Protocol):
     """Turns an item of a category into a post. Pure: same view, same bytes."""
 
     def render(self, view: PostView) -> OutputFile:

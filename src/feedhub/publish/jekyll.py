@@ -182,7 +182,7 @@ _LONGEST_NAME: Final = 135
 """In bytes: the longest file name, less what the pipeline adds (a category or an id) to tell two posts apart."""
 
 
-class PostRenderer:
+class JekyllRenderer:
     """Renders posts with one template. Pure: same view, same bytes. Safe to call from many threads at once."""
 
     def __init__(self, settings: PostSettings, site: Site) -> None:

@@ -23,7 +23,7 @@ from feedhub.rules.health import health_of
 from feedhub.runtime.plugins import added_formats
 
 if TYPE_CHECKING:
-    from feedhub.pipeline.posts import PostPress
+    from feedhub.pipeline.posts import PostContext
 
 
 class OutputPublisher:
@@ -88,14 +88,14 @@ def _page_renderer(settings: Settings) -> PageRenderer:
     return HtmlSite(settings.site, settings.output, added_formats(settings.output.formats))
 
 
-def _post_publisher(settings: Settings, writer: FolderWriter) -> "PostPress | None":
+def _post_publisher(settings: Settings, writer: FolderWriter) -> "PostContext | None":
     """Return what writes Jekyll posts, where they are configured; it is imported there only."""
     if settings.posts is None:
         return None
-    from feedhub.pipeline.posts import PostPress
-    from feedhub.publish.jekyll import PostRenderer
+    from feedhub.pipeline.posts import PostContext
+    from feedhub.publish.jekyll import JekyllRenderer
 
-    return PostPress(settings=settings.posts, format=PostRenderer(settings.posts, settings.site), writer=writer)
+    return PostContext(settings=settings.posts, renderer=JekyllRenderer(settings.posts, settings.site), writer=writer)
 
 
 def _summed(parts: Sequence[PublishReport]) -> PublishReport:

@@ -25,7 +25,7 @@ from feedhub.sources.document import decode
 from feedhub.sources.feed.dialects import read_dialect
 from feedhub.sources.kinds import FEED
 from feedhub.sources.markup import HtmlCleaner
-from feedhub.sources.read import read_document, read_prepared
+from feedhub.sources.read import read_and_clean, read_document
 from feedhub.store.tables import encode_item
 from feeds import ENTRIES, feed_bytes
 
@@ -42,7 +42,7 @@ def main() -> None:
     cleaner = HtmlCleaner()
     items = [cleaner.clean(item, source) for item in feed.items]
     keyed = keyed_document(feed.items, (), "s")
-    prepared = read_prepared(document, source, FEED.reader)
+    prepared = read_and_clean(document, source, FEED.reader)
     steps: dict[str, Callable[[], object]] = {
         "feedparser alone": lambda: read_dialect(text, source.url),
         "read": lambda: read_document(document, source, FEED.reader),
@@ -72,7 +72,7 @@ def storing(together: int) -> float:
             fetched = []
             for number, source in enumerate(hub.settings.sources):
                 answer = Document(url=source.url, body=feed_bytes(number), digest="")
-                feed = read_prepared(answer, source, FEED.reader)
+                feed = read_and_clean(answer, source, FEED.reader)
                 keyed = keyed_document(feed.items, source.identity, source.name)
                 fetched.append(Fetched(source=source, answer=answer, feed=feed, keyed=keyed))
             spent = []

@@ -222,7 +222,7 @@ DEFENCES = (
     _d(
         "8 attributes of an element",
         "sources/feed/dialects.py",
-        "NamedAttributes(attributes))",
+        "IndexedAttributes(attributes))",
         "attributes)",
         "tests/sources/test_costly_documents.py",
     ),
@@ -243,7 +243,7 @@ DEFENCES = (
     _d(
         "8 prefixes on the fast way",
         "sources/feed/plain_elements.py",
-        "if self._told > MOST_PREFIXES_TOLD:",
+        "if self._listed > MOST_PREFIXES_LISTED:",
         "if False:",
         "tests/sources/test_costly_documents.py",
     ),
@@ -271,14 +271,14 @@ DEFENCES = (
     _d(
         "8 attributes in markup",
         "sources/markup.py",
-        "or is_crowded(markup):",
+        "or has_too_many_attributes(markup):",
         "or False:",
         "tests/sources/test_markup.py",
     ),
     _d(
         "8 attributes in pages",
         "sources/mapped/html_page.py",
-        "if is_crowded(decoded.text):",
+        "if has_too_many_attributes(decoded.text):",
         "if False:",
         "tests/sources/test_costly_documents.py",
     ),

@@ -17,7 +17,7 @@ from feedhub.model.kind import SourceKind
 from feedhub.model.source import Source
 from feedhub.runtime.parse_pool import ParsePool
 from feedhub.sources.kinds import KINDS
-from support.reading import read_prepared
+from support.reading import read_and_clean
 
 EVIL = ("sleeps", "dies", "devours", "breaks", "refuses", "tells_pid", "runs_out_of_memory")
 ALL_KINDS = {
@@ -40,7 +40,7 @@ def pool() -> Iterator[ParsePool]:
 
 
 def test_a_feed_crosses_processes_as_it_is_read(pool: ParsePool) -> None:
-    assert pool.parse(DOCUMENT, source()) == read_prepared(DOCUMENT, source())
+    assert pool.parse(DOCUMENT, source()) == read_and_clean(DOCUMENT, source())
 
 
 def test_documents_are_read_in_another_process(pool: ParsePool) -> None:

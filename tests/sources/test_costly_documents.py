@@ -10,8 +10,8 @@ from feedhub.model.document import Document
 from feedhub.model.source import Source
 from feedhub.sources.feed.discover import discover_feeds
 from feedhub.sources.mapped.html_page import read_page
-from feedhub.sources.markup import is_crowded
-from support.reading import read_prepared
+from feedhub.sources.markup import has_too_many_attributes
+from support.reading import read_and_clean
 
 URL = "https://feeds.example/f"
 NAMES = [f"a{number}" for number in range(100_000)]
@@ -70,7 +70,7 @@ NIGHTLY = [pytest.param(text, 1, 30.0, id=f"{name}: all", marks=pytest.mark.nigh
 def test_a_document_made_to_be_slow_is_not(text: Callable[[int], str], part: int, seconds: float) -> None:
     document = Document(url=URL, body=text(part).encode(), digest="")
     started = time.process_time()
-    feed = read_prepared(document, Source(name="s", url=URL))
+    feed = read_and_clean(document, Source(name="s", url=URL))
 
     # Minutes at full size without the bounds; a third of the limit or less when nothing else runs.
     assert time.process_time() - started < seconds
@@ -81,7 +81,7 @@ def test_a_document_made_to_be_slow_is_not(text: Callable[[int], str], part: int
 @pytest.mark.nightly
 def test_of_a_document_of_a_million_elements_the_rest_is_not_read_and_that_is_said() -> None:
     body = rss("".join(f"<item><title>{n}</title>{'<x/>' * 98}</item>" for n in range(3_000))).encode()
-    feed = read_prepared(Document(url=URL, body=body, digest=""), Source(name="s", url=URL))
+    feed = read_and_clean(Document(url=URL, body=body, digest=""), Source(name="s", url=URL))
 
     assert 1_900 < len(feed.items) <= 2_001
     assert "the rest was not read: it has more than 200000 elements" in feed.notes
@@ -106,7 +106,7 @@ CROWDED = {
 def test_tags_too_full_of_attributes_are_told_however_they_are_written(markup: str) -> None:
     started = time.process_time()
 
-    assert is_crowded(markup)
+    assert has_too_many_attributes(markup)
     assert time.process_time() - started < 10
 
 
@@ -122,7 +122,7 @@ def test_tags_too_full_of_attributes_are_told_however_they_are_written(markup: s
     ids=["article", "script", "odd quotes", "comparisons", "picture"],
 )
 def test_ordinary_markup_is_not_crowded(markup: str) -> None:
-    assert not is_crowded(markup)
+    assert not has_too_many_attributes(markup)
 
 
 def test_a_crowded_page_is_refused_before_it_is_parsed() -> None:

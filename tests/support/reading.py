@@ -19,6 +19,6 @@ def read_document(document: Document, source: Source) -> ParsedFeed:
     return read.read_document(document, source, reader_of(source))
 
 
-def read_prepared(document: Document, source: Source) -> ParsedFeed:
+def read_and_clean(document: Document, source: Source) -> ParsedFeed:
     """Return the items of a document, cleaned where the source had not offered them before."""
-    return read.read_prepared(document, source, reader_of(source))
+    return read.read_and_clean(document, source, reader_of(source))

@@ -1,4 +1,4 @@
-"""The files of a configuration and the templates it names: found and read; what the environment and ``--set`` say."""
+"""The files of a configuration and the templates it names: found and read, with the environment filled in."""
 
 import glob
 import os
@@ -33,7 +33,7 @@ class Expansion:
 
 
 def expand(value: Value, environ: Mapping[str, str]) -> Expansion:
-    """Return ``value`` with every reference in every text filled in, once: what comes in is not read again."""
+    """Return ``value`` with the references in all its texts filled in, once: what was filled in may hold no more."""
     return _Expander(environ).run(value)
 
 
@@ -255,7 +255,7 @@ def read_files(
 ) -> tuple[list[ConfigFile], list[Problem]]:
     """Return the main file and everything it includes, each file once, and what is wrong with them; never raises.
 
-    ``overrides`` are those of the key ``include``, the only ones that matter here.
+    ``overrides`` are those of the key ``include``: no other decides which files are read.
     """
     reader = _Reader(overrides, environ, cwd)
     reader.read(main)
@@ -274,7 +274,7 @@ def include_folders(file: ConfigFile) -> set[str]:
             matches = glob.glob(f"{inner}/", root_dir=beside, recursive=True) if inner else [""]  # noqa: PTH207
             folders |= {os.path.normpath(beside / match) for match in matches}
             fixed = beside / "/".join(takewhile(lambda part: not _WILD & set(part), inner.split("/")))
-            # What is not there yet is waited for where it would appear.
+            # A folder that does not exist yet is noticed in the one in which it would appear.
             folders.add(os.path.normpath(next(place for place in (fixed, *fixed.parents) if place.is_dir())))
     return folders
 
@@ -363,7 +363,7 @@ class _Reader:
             return [path]
         # Path.glob refuses absolute patterns.
         matches = (folder / each for each in glob.glob(pattern, root_dir=folder, recursive=True))  # noqa: PTH207
-        # A glob beside the file may well match the file itself: that is no circle.
+        # A pattern may match the file that includes: that is no circle.
         return [os.path.normpath(path) for path in matches if path.is_file() and not path.samefile(file.path)]
 
     def _shown(self, path: str) -> str:
@@ -414,7 +414,12 @@ def read_posts(section: JekyllSection | None, file: ConfigFile, root: str) -> tu
 
 
 def _template_text(path: str) -> str:
-    """Return the text of a template; raises OSError, or ValueError that says why it cannot be one."""
+    """Return the text of a template.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: says why it cannot be a template.
+    """
     if FilePath(path).stat().st_size > _LARGEST_TEMPLATE:
         raise ValueError(f"it is larger than {_LARGEST_TEMPLATE // 10**6} MB")
     try:
@@ -430,7 +435,7 @@ Templates = tuple[tuple[str, str], ...]
 
 
 def theme_paths(folder: str | None, root: str, templates: Templates) -> list[str]:
-    """Return the absolute paths of the files that were read."""
+    """Return the absolute paths of the templates that were read from ``folder``."""
     return [str(FilePath(absolute(folder, root)) / name) for name, _ in templates] if folder else []
 
 

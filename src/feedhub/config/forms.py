@@ -1,4 +1,4 @@
-"""How single values are written: durations, sizes, names, patterns, addresses; what is accepted, what becomes of it."""
+"""How single values are written: durations, sizes, names, patterns, addresses. Each form checks and converts."""
 
 import base64
 import codecs
@@ -104,7 +104,7 @@ def parse_whole(value: object) -> int:
 
 def parse_flag(value: object) -> bool:
     """Return true or false; no other word is a flag."""
-    # YAML 1.2: yes, no, on and off are words.
+    # In YAML 1.2 the words yes, no, on and off are text.
     if not isinstance(value, str) or value.lower() not in {"true", "false"}:
         raise ValueError("expected true or false")
     return value.lower() == "true"
@@ -255,7 +255,7 @@ CategoryNames = Annotated[
     WithJsonSchema(_NAMES_SCHEMA),
     Form("text, or a list"),
 ]
-"""Not checked here: a name that cannot be used costs one source, not the configuration (categories.py)."""
+"""Not checked here: a name that cannot be used costs one source, not the configuration (``settle.py``)."""
 SourceName = Annotated[
     str,
     _matching(_SOURCE_NAME, "expected letters, digits, dots, hyphens and underscores, a letter or digit first"),

@@ -30,13 +30,13 @@ from feedhub.model.output import FormatTable
 from feedhub.model.settings import Problem, Settings
 
 SHORTEST: Final = 4
-"""Anything shorter stands in too many ordinary words to be taken out of a text."""
+"""Anything shorter is a part of too many ordinary words to be taken out of a text."""
 _SHORTEST_IN_ADDRESS: Final = 8
-"""In a path, or written out in a query, many a short value is an ordinary word."""
+"""Short values in a path or a query are often ordinary words."""
 
 _HIDDEN_KEYS: Final = frozenset({"headers", "cookies", "body", "proxy"})
-_TELLING: Final = re.compile(r"auth|cookie|token|key|secret|password|session", re.IGNORECASE)
-_TELLING_PARAMETER: Final = re.compile(
+_SECRET_NAME: Final = re.compile(r"auth|cookie|token|key|secret|password|session", re.IGNORECASE)
+_SECRET_PARAMETER: Final = re.compile(
     r".*(?:token|secret|password|passwd|api[_-]?key|signature)|key|auth|pwd|sig|sid|session(?:_?id)?", re.IGNORECASE
 )
 
@@ -44,16 +44,16 @@ _TELLING_PARAMETER: Final = re.compile(
 def hidden_values(
     taken: Mapping[Path, tuple[str, ...]], sources: Iterable[SourceSection], more_urls: Iterable[str]
 ) -> set[str]:
-    """Return what of one file is secret: credentials in addresses, telling headers, and what came from the environment
-    into headers, cookies, bodies, proxies, the store and the query of an address."""
+    """Return the secrets of one file: credentials in addresses and headers, and what came from the environment into
+    headers, cookies, bodies, proxies and the store."""
     found = {value for url in more_urls for value in url_secrets(url)}
     for source in sources:
         found.update(source_address(source.url, "/").secrets)
         found.update(url_secrets(source.url))
         found.update(url_secrets(source.proxy or ""))
         detail_headers = source.detail.headers if source.detail else {}
-        telling = [*request_headers(source), *detail_headers.items(), *source.cookies.items()]
-        found.update(value for name, value in telling if _TELLING.search(name))
+        named = [*request_headers(source), *detail_headers.items(), *source.cookies.items()]
+        found.update(value for name, value in named if _SECRET_NAME.search(name))
     for path, values in taken.items():
         key = path[2:3] if path[2:3] != ("detail",) else path[3:4]
         if path[0] == "store" or (path[0] == "sources" and key and key[0] in _HIDDEN_KEYS):
@@ -62,9 +62,9 @@ def hidden_values(
 
 
 def address_secrets(taken: Mapping[Path, tuple[str, ...]], sources: list[SourceSection]) -> set[str]:
-    """Return what is secret in the addresses of sources: what came from the environment into path or query, and
+    """Return the secrets in the addresses of sources: what came from the environment into path or query, and the
     values of parameters such as ``token``."""
-    found = {value for source in sources for url in _addresses(source) for value in _telling_parameters(url)}
+    found = {value for source in sources for url in _addresses(source) for value in _secret_parameters(url)}
     for path, values in taken.items():
         if path[0] == "sources" and path[2:] in (("url",), ("detail", "url")) and isinstance(path[1], int):
             source = sources[path[1]]
@@ -79,10 +79,10 @@ def _addresses(source: SourceSection) -> tuple[str, ...]:
     return (source.url, *([source.detail.url] if source.detail and source.detail.url else []))
 
 
-def _telling_parameters(url: str) -> Iterator[str]:
+def _secret_parameters(url: str) -> Iterator[str]:
     for parameter in url.partition("#")[0].partition("?")[2].split("&"):
         name, _, value = parameter.partition("=")
-        if len(value) >= _SHORTEST_IN_ADDRESS and _TELLING_PARAMETER.fullmatch(name):
+        if len(value) >= _SHORTEST_IN_ADDRESS and _SECRET_PARAMETER.fullmatch(name):
             yield from (value, unquote(value))
 
 
@@ -91,7 +91,7 @@ def _is_token_in(path: str, value: str) -> bool:
 
 
 def worth_hiding(values: Iterable[str]) -> tuple[str, ...]:
-    """Return the values that are long enough, longest first, so that a part never uncovers the whole."""
+    """Return the values that are long enough, longest first: a short one could be a part of a longer one."""
     return tuple(sorted({value for value in values if len(value) >= SHORTEST}, key=lambda value: (-len(value), value)))
 
 
@@ -258,7 +258,7 @@ def _in_order(problems: Sequence[Problem], files: Sequence[ConfigFile]) -> list[
 def repeated_names(files: Sequence[ConfigFile]) -> Iterator[Problem]:
     """Yield a problem for every name of a source or rule, category, title or named key that is given twice.
 
-    It works on what was read, not on what was checked, so that one bad value does not hide another.
+    It looks at the files as they were read, because a file with another problem has no checked values.
     """
     for section in ("sources", "rules"):
         yield from _repeats(_names_in_list(files, section), "has the same name as")

@@ -74,7 +74,7 @@ def read_opml(data: bytes) -> OpmlImport:
         if reason:
             skipped.append(Skipped(title=title, url=url, reason=reason))
             continue
-        # A front page has no key; such an address is compared as it stands.
+        # The address of a front page has no canonical form; it is compared as it is written.
         key = canonical_url(address) or address.rstrip("/").lower()
         if key in taken:
             repeats.append(
@@ -133,7 +133,7 @@ def _root(data: bytes) -> Any:
         resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False, recover=True
     )
     try:
-        # The commonest slip of hand-written lists; left alone, the parser drops what follows in the address.
+        # Lists written by hand often hold bare ampersands; the parser would drop what follows in the address.
         root = etree.fromstring(_BARE_AMPERSAND.sub(b"&amp;", data), parser)
     except (etree.XMLSyntaxError, ValueError) as error:
         raise UsageError("the file is no OPML: it cannot be read as XML") from error
@@ -222,7 +222,7 @@ def subscriptions_opml(settings: Settings) -> bytes:
     """Return OPML 2.0 with a folder per category; the same settings give the same bytes.
 
     A source of several categories stands in the folder of its first; its ``category`` attribute lists the others.
-    Local files, and addresses that hold a secret, are of no use or none of the business of others: they stay out.
+    Local files are left out, which nobody else can read, and addresses that hold a secret.
     """
     titles = {category.slug: plain(category.title) for category in settings.categories}
     root = etree.Element("opml", version="2.0")

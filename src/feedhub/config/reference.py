@@ -1,4 +1,4 @@
-"""What is made of the sections of the configuration: JSON Schema and reference; and what ``feedhub init`` writes."""
+"""JSON Schema and reference, written from the sections of the configuration; and what ``feedhub init`` writes."""
 
 import json
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ def json_schema(kinds: KindTable, formats: FormatTable) -> dict[str, Any]:
 
 
 def _write_defaults(properties: dict[str, Any], section: type[Section]) -> None:
-    """Give defaults as they would be written in YAML and every description; drop the titles that pydantic makes up."""
+    """Write defaults as in YAML, and every description; remove the titles that pydantic makes of names."""
     for name, field in section.model_fields.items():
         described = properties[field.alias or name]
         described.pop("title", None)
@@ -76,7 +76,7 @@ _PLAIN_FORMS: Final = {str: "text", int: "whole number", float: "number", bool: 
 
 
 def configuration_reference(kinds: KindTable, formats: FormatTable) -> str:
-    """Return the reference in Markdown; it says what the code says, so a test can hold the file current."""
+    """Return the reference in Markdown. A test compares ``docs/configuration.md`` with it."""
     intro = files("feedhub.config").joinpath("reference_intro.md").read_text(encoding="utf-8")
     return intro + "".join(_section(section) for section in all_sections(sections_for(kinds, formats)[0]))
 

@@ -1,4 +1,4 @@
-"""The forms of single values of mapped sources and posts (SPEC §3.1, §6); see forms.py for how they speak."""
+"""The keys that say how records become items: ``fields``, ``detail``, ``pages``, ``category`` (SPEC §3.1)."""
 
 import json
 import re
@@ -26,7 +26,7 @@ from feedhub.config.forms import (
     parse_flag,
     parse_whole,
 )
-from feedhub.config.section import Fault, Section, Shorthand, meaning, refuse
+from feedhub.config.section import Fault, Section, Shorthand, refuse, shorthand_for
 from feedhub.config.yaml_tree import Quoted, Value
 from feedhub.model.source import NAMED_FORMATS
 from feedhub.rules.json_paths import compile_path
@@ -62,7 +62,7 @@ def _date_format(text: str) -> str:
         return text
     if "%" not in text:
         raise ValueError(f'expected {", ".join(NAMED_FORMATS)} or a pattern such as "%Y-%m-%d %H:%M:%S"')
-    # strptime would take the year for 1900.
+    # Without a year in the pattern, strptime assumes 1900.
     if not any(year in text for year in _YEARS):
         raise ValueError("must hold the year (%Y or %y); for dates without one, and clock times, write relative")
     sample = datetime(2024, 2, 29, 13, 14, 15, 161718, tzinfo=UTC)
@@ -83,7 +83,7 @@ def _body(value: object) -> Body:
 
 
 def _json_value(value: Value) -> Any:
-    """Return a value as JSON has it: plain numbers, true, false and null are what they look like, quoted ones text."""
+    """Return a value as JSON: plain numbers, true, false and null are those of JSON; what was quoted is text."""
     if isinstance(value, dict):
         return {key: _json_value(part) for key, part in value.items()}
     if isinstance(value, list):
@@ -147,7 +147,7 @@ def _filename(text: str) -> None:
 
 
 def _selector(text: str) -> None:
-    # Most configurations have none.
+    # Imported here, because most configurations have no selector.
     from feedhub.rules.selectors import check_element_selector
 
     check_element_selector(text)
@@ -248,7 +248,7 @@ class FieldSection(Section):
         return self
 
 
-FieldForm = Annotated[FieldSection, meaning("path"), Shorthand(), Form("path, list of paths, or mapping")]
+FieldForm = Annotated[FieldSection, shorthand_for("path"), Shorthand(), Form("path, list of paths, or mapping")]
 
 
 class FieldsSection(Section):
@@ -368,4 +368,4 @@ class SourceCategorySection(Section):
         return self
 
 
-CategoryForm = Annotated[SourceCategorySection, meaning("also"), Shorthand(), Form("text, list, or mapping")]
+CategoryForm = Annotated[SourceCategorySection, shorthand_for("also"), Shorthand(), Form("text, list, or mapping")]

@@ -1,4 +1,4 @@
-"""What only shows once the kind of a source is known: which keys it has, what its paths are written in (SPEC §3.1)."""
+"""The keys of a source: those of every source, and those that its kind declares (SPEC §3.1)."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -61,7 +61,7 @@ _NAMES: Final = re.compile(r"\{([^{}]*)\}")
 
 
 def _kind_faults(source: "SourceSection") -> Iterator[Fault]:
-    """Yield what does not fit the kind of a source, every fault at the key it is about."""
+    """Yield the keys that another kind has, and those that are required and missing."""
     kind = source.declared_kind()
     for name, kinds in source.kinds_by_key().items():
         if kind.key(name) is None and name in source.model_fields_set:
@@ -76,7 +76,7 @@ def _path_check(kind: SourceKind) -> Callable[[str], object]:
     """Return what accepts a path to the records of a kind, or raises ValueError with one readable line."""
     if kind.paths == "jmespath":
         return compile_path
-    # Most configurations have no pages.
+    # Imported here, because most configurations have no selector.
     from feedhub.rules.selectors import check_element_selector
 
     return check_element_selector
@@ -291,7 +291,7 @@ class SourceSection(Section):
         return {name: [kind.name for kind in cls.kinds if kind.key(name)] for name in names}
 
     def own(self, name: str) -> object:
-        """Return the value of a key that only some kinds have; None if this one has not or it is not given."""
+        """Return the value of a key that its kind declares; None for a key of other kinds, or one that is not given."""
         return getattr(self, name) if self.declared_kind().key(name) else None
 
 
@@ -309,7 +309,7 @@ _FORMS: Final[dict[KeyForm, Any]] = {
 
 
 def usable_kinds(table: KindTable) -> KindTable:
-    """Return ``table`` with those kinds among the broken ones whose keys cannot stand beside those of the others."""
+    """Return ``table`` where kinds are broken if their keys cannot be declared beside those of the others."""
     usable: list[SourceKind] = []
     broken = list(table.broken)
     for kind in table.kinds:
@@ -334,7 +334,7 @@ def _key_faults(kind: SourceKind, others: Sequence[SourceKind]) -> Iterator[str]
 
 
 def _checked_by_kind(key: KindKey, table: KindTable, value: Any, info: ValidationInfo) -> Any:
-    # Here and not with what fits the kind, so that another fault of the source does not hide it.
+    # Checked with the key itself: validators of the whole source do not run when another key is at fault.
     kind = table.kind(str(info.data.get("kind")))
     if value is not None and kind is not None and kind.key(key.name):
         if key.form is KeyForm.PATH:

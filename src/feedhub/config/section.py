@@ -1,4 +1,4 @@
-"""What every section of the configuration has in common, and its problems in plain words with their place (SPEC §2)."""
+"""What every section of the configuration has in common, and how problems are told with their place (SPEC §2)."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ class Fault(NamedTuple):
 
 
 def refuse(faults: Iterable[Fault]) -> None:
-    """Accept a section without faults; for validators, where one ValueError could name the section only.
+    """Accept a section without faults. For validators: a ValueError of theirs would stand at the whole section.
 
     Raises:
         ValidationError: with every fault at its place.
@@ -71,15 +71,15 @@ def refuse(faults: Iterable[Fault]) -> None:
 
 
 class Shorthand:
-    """The JSON Schema of a section for which a text, or a list, may stand alone."""
+    """Says in the JSON Schema that a text or a list may be written instead of the section."""
 
     def __get_pydantic_json_schema__(self, core_schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         """See pydantic."""
         return {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}, handler(core_schema)]}
 
 
-def meaning(key: str) -> BeforeValidator:
-    """Return what reads a text or list that stands alone as the value of ``key``."""
+def shorthand_for(key: str) -> BeforeValidator:
+    """Return a validator that takes a text or a list alone for a mapping with only ``key``."""
     return BeforeValidator(lambda value: {key: value} if isinstance(value, str | list) else value)
 
 
@@ -200,7 +200,7 @@ def check_section(file: ConfigFile, section: type[AnySection]) -> tuple[AnySecti
         return section.model_validate(file.value), []
     except ValidationError as error:
         details = error.errors(include_url=False, include_context=True)
-        # A value whose variable is not set has its problem already.
+        # For a value whose variable is not set, that is the problem which is reported.
         located = [(detail, _written_path(file.value, detail["loc"])) for detail in details]
         return None, [_problem(file, section, detail) for detail, path in located if path not in file.unset_paths]
 

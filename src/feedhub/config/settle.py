@@ -1,4 +1,4 @@
-"""From checked sections to settings: the parts joined, names given twice told, every default filled in (SPEC §3)."""
+"""From checked sections to settings: files joined, categories decided, every default filled in (SPEC §3)."""
 
 import hashlib
 import json
@@ -83,7 +83,7 @@ class CategoryTable:
         return tuple(dict.fromkeys(self.slugs[name] for name in names if name in self.slugs))
 
     def slug_for_asking(self, name: str) -> str:
-        """Return the slug a condition asks for; one that nothing is filed under is only never found."""
+        """Return the slug that a condition asks for; under one that no source or rule names, nothing is ever found."""
         return self.slugs.get(name) or category_slug(name)
 
 
@@ -167,7 +167,7 @@ def page_map(section: SourceSection) -> PageMap | None:
 
 
 def options(section: SourceSection) -> Iterator[tuple[str, OptionValue]]:
-    """Yield what the other keys of the kind say: of those that are given or have a default."""
+    """Yield the values of all other keys of the kind that are given or have a default."""
     for key in section.declared_kind().keys:
         value = section.own(key.name)
         if key.name not in _LIST_PATHS and isinstance(value, str | int | float | list | tuple):
@@ -198,7 +198,7 @@ def category_map(section: SourceCategorySection) -> CategoryMap | None:
 
 
 def request_headers(section: SourceSection) -> Iterator[tuple[str, str]]:
-    """Yield the headers of the list's request, those too that cookies and a JSON body bring along."""
+    """Yield the headers of the list's request, with those that cookies and a JSON body need."""
     yield from sorted(section.headers.items())
     if section.cookies:
         yield "Cookie", "; ".join(f"{name}={value}" for name, value in section.cookies.items())
@@ -275,7 +275,7 @@ def settled_source(section: SourceSection, file: ConfigFile, index: int, broken:
 
 
 def _settings_digest(source: Source) -> str:
-    """Return the digest of what decides what a document means; headers and cookies only open the door to it."""
+    """Return the digest of the settings that decide which items a document gives; headers and cookies do not."""
     detail = replace(source.detail, headers=()) if source.detail else None
     parts = [asdict(part) if part else None for part in (source.records, detail, source.pages, source.category_map)]
     return digest(
@@ -452,7 +452,7 @@ def _condition_values(field: ConditionField, given: str | list[str], table: Cate
 
 
 def _read_again_for(rules: Sequence[Rule], source: Source) -> Source:
-    """Let a document that did not change be read again when what rules drop may have changed."""
+    """Return ``source`` so that an unchanged document is read again when the rules change, if any rule drops items."""
     if not any(rule.drop for rule in rules):
         return source
     return replace(source, settings_digest=digest(source.settings_digest, [asdict(rule) for rule in rules]))

@@ -1,4 +1,4 @@
-"""Reads YAML as text with places: no scalar is converted, nothing is repeated silently, nothing can blow up.
+"""Reads YAML as text with places: no scalar is converted, a repeated key is a fault, aliases cannot grow without bound.
 
 YAML 1.1 turns ``no`` into false, ``012`` into ten and ``12:30`` into 750. Here every scalar keeps the text that was
 written, and the models of the schema decide what it means. Only a plain ``null``, ``~`` or nothing at all is None.
@@ -15,7 +15,7 @@ Path: TypeAlias = tuple[str | int, ...]
 
 
 class Quoted(str):
-    """Text that was written in quotes or as a block: it stays text where plain words may be numbers (a JSON body)."""
+    """Text that was written in quotes or as a block. In a JSON body it stays text; a plain word may be a number."""
 
     __slots__ = ()
 

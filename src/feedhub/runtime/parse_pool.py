@@ -168,9 +168,9 @@ def _prepare(memory: int) -> None:
 
 
 def _prepared(document: Document, source: Source, reader: str) -> ParsedFeed:
-    from feedhub.sources.read import read_prepared
+    from feedhub.sources.read import read_and_clean
 
-    return read_prepared(document, source, reader)
+    return read_and_clean(document, source, reader)
 
 
 def _detail(document: Document, source: Source) -> Detail:

@@ -1,8 +1,9 @@
-"""From the bytes of a document to its text (SPEC §8), and what it is (SPEC §3.1), told by its content alone.
+"""From the bytes of a document to its text (SPEC §8), and whether that is XML, JSON or HTML (SPEC §3.1).
 
-The charset comes from the BOM, the source's ``encoding``, a declaration that holds, then detection. Declarations are
-often wrong: servers send a default ``ISO-8859-1``, which decodes any bytes without an error. So what can be wrong is
-asked before what cannot: valid UTF-8 and multi-byte charsets that decode strictly win over single-byte ones.
+The charset comes from the BOM, the source's ``encoding``, a declaration that fits the bytes, then detection.
+Declarations are often wrong: servers send a default ``ISO-8859-1``, which decodes any bytes without an error. So
+charsets that can fail are tried first: valid UTF-8, and multi-byte charsets that decode strictly, win over single-byte
+ones. What a document is, only its content says, never its name or header.
 """
 
 import codecs
@@ -16,7 +17,7 @@ from charset_normalizer import from_bytes
 from feedhub.errors import ParseError
 from feedhub.rules.text import xml_legal
 
-# WHATWG Encoding Standard: what a label means in practice is the superset that browsers use.
+# WHATWG Encoding Standard: browsers take a label for the superset of the charset that it names.
 _SUPERSETS = {
     "ascii": "cp1252",
     "iso8859-1": "cp1252",
@@ -65,7 +66,7 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-# XML 1.0 appendix F: how an encoding without a BOM shows in the first character.
+# XML 1.0 appendix F: without a BOM, the first character shows the encoding.
 _FIRST_CHARACTER = (
     (re.compile(rb"[<{\[]\0\0\0"), "utf-32-le"),
     (re.compile(rb"\0\0\0[<{\[]"), "utf-32-be"),
@@ -95,7 +96,7 @@ def decode(body: bytes, *, override: str | None = None, http_charset: str | None
 
     ``override`` is the source's ``encoding``; ``http_charset`` is what the HTTP header declares.
     """
-    marked = _marked(body)
+    marked = _by_byte_order(body)
     if marked is not None:
         return _decoded(body[marked[1] :], marked[0])
     notes = [f"unknown charset {name!r}" for name in (override, http_charset) if name and _codec(name) is None]
@@ -106,7 +107,7 @@ def decode(body: bytes, *, override: str | None = None, http_charset: str | None
     return _decoded(body, chosen, tuple(notes))
 
 
-def _marked(body: bytes) -> tuple[str, int] | None:
+def _by_byte_order(body: bytes) -> tuple[str, int] | None:
     """Return the codec and length of a byte order mark, or the codec that the first character shows."""
     for mark, codec in _BOMS:
         if body.startswith(mark):
@@ -141,7 +142,7 @@ def _declared(body: bytes, http_charset: str | None, notes: list[str]) -> list[s
     order = [_codec(http_charset), _codec(inside)]
     if order[0] in _WESTERN:
         order.reverse()
-    # The declaration was read as ASCII, so the document is in no charset of wide units.
+    # The declaration could be read as ASCII, so the document is neither UTF-16 nor UTF-32.
     return [codec for codec in order if codec and not codec.startswith(("utf-16", "utf-32"))]
 
 
@@ -214,7 +215,7 @@ def _reads_as_words(sample: bytes, codec: str) -> bool:
 
 
 def _dense(body: bytes) -> bytes:
-    """Return the lines of ``body`` that say something about its charset; markup says nothing."""
+    """Return the lines of ``body`` that are not ASCII: only those say something about its charset."""
     lines = [line for line in body[: 4 * _SAMPLE].splitlines() if not line.isascii()]
     return b"\n".join(lines)[:_SAMPLE]
 
@@ -249,7 +250,7 @@ def unpacked(body: bytes, max_size: int) -> bytes:
 
 
 class Shape(Enum):
-    """What a document turns out to be."""
+    """What a document is."""
 
     XML_FEED = "a feed in XML"
     XML = "XML, but not a feed"
@@ -285,7 +286,7 @@ _DOCTYPE = re.compile(r"<!DOCTYPE\s+([\w:.-]+)[^\[>]*+(?:\[[^\]]*+\]\s*)?>", re.
 _ROOT = re.compile(r"<(?:[\w.-]+:)?([A-Za-z_][\w.-]*)")
 _LATE_FEED = re.compile(r"<\?xml\s|<(rss|feed)\s[^>]{0,400}(?:version|xmlns)|<(?=rdf:RDF\s)")
 _HEAD = 64_000
-# In these a page shows or carries a feed as an example; it is not one.
+# A feed that begins inside of one of these is quoted by a page; the document is not a feed.
 _QUOTING = re.compile(r"<(?:script|pre|code|textarea|template|!--)", re.IGNORECASE)
 
 
@@ -324,7 +325,7 @@ def without_doctype(text: str) -> str:
 
 
 def from_feed_on(text: str) -> str:
-    """Return ``text`` without what a server printed before the feed (warnings, blank lines, stray text)."""
+    """Return ``text`` from where a feed begins: servers print warnings, blank lines and other text before it."""
     shape = shape_of(text)
     if shape in (Shape.XML_FEED, Shape.JSON, Shape.EMPTY):
         return text.lstrip()

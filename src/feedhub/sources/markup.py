@@ -1,4 +1,4 @@
-"""Addresses as they leave a document: absolute and http(s), or none (SPEC §9)."""
+"""Addresses and markup as they leave a document: absolute http(s) addresses, markup by an allow-list (SPEC §9)."""
 
 import html
 import re
@@ -17,9 +17,9 @@ from feedhub.rules.text import clean_text, visible_text
 _LONGEST_ADDRESS = 8_000
 _IGNORED = re.compile("[\x00-\x20\x7f-\xa0\u200b\ufeff]+$|^[\x00-\x20\x7f-\xa0\u200b\ufeff]+|[\t\r\n]")
 _ABSOLUTE = re.compile(r"https?://", re.IGNORECASE)
-# RFC 3986 has no place for these; browsers write them as percent escapes.
+# RFC 3986 allows none of these in an address; browsers write them as percent escapes.
 _UNSAFE = re.compile('[\x00-\x20\x7f-\xa0"<>\\\\^`{|}]')
-# Most addresses are made of these, and nothing has to be done about them.
+# Most addresses hold only these characters and are returned as they are.
 _PLAIN = r"[\w.~!$&'()*+,;=:@%-]"
 _PLAIN_URL = re.compile(rf"https?://[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*/(?:{_PLAIN}|/)*(?:\?(?:{_PLAIN}|/)+)?", re.ASCII)
 _PLAIN_PATH = re.compile(rf"(?:/(?!\.){_PLAIN}+)+", re.ASCII)
@@ -61,13 +61,13 @@ _PLACEHOLDER = re.compile(
     r"^data:|^about:|^#|(?:^|/)(?:blank|spacer|pixel|placeholder|loading|grey|transparent|1x1|lazy)[\w.-]*\.(?:gif|png|svg|jpg|webp)",
     re.IGNORECASE,
 )
-_SPECK = re.compile(r"\s*[01](?:px)?\s*")
+_TRACKING_PIXEL = re.compile(r"\s*[01](?:px)?\s*")
 
 
 def repaired_pictures(markup: str) -> str:
     """Return ``markup`` with the real address of lazy pictures in ``src``, and without 1×1 pictures.
 
-    What ``noscript`` holds is shown, unless it stands in for lazy pictures: those are shown themselves.
+    The content of ``noscript`` is kept, unless there are lazy pictures: then it repeats them.
     """
     known = markup.lower()
     if "<noscript" in known:
@@ -80,7 +80,7 @@ def _repaired(match: re.Match[str]) -> str:
     attributes: dict[str, str] = {}
     for name, value in _PICTURE_ATTRIBUTE.findall(match[1]):
         attributes.setdefault(name.lower(), html.unescape(value[1:-1] if value[:1] in "\"'" else value))
-    if any(_SPECK.fullmatch(attributes.get(name, "")) for name in ("width", "height")):
+    if any(_TRACKING_PIXEL.fullmatch(attributes.get(name, "")) for name in ("width", "height")):
         return ""
     source = _real_source(attributes)
     if source == attributes.get("src"):
@@ -112,7 +112,7 @@ _MEDIA = "time tt u var wbr audio iframe img source video"
 _HIDDEN = "script style svg math object embed applet template title head noembed noframes select textarea frameset xmp"
 
 TAGS = frozenset(f"{_STRUCTURE} {_MORE_STRUCTURE} {_PHRASES} {_MEDIA}".split())
-# Their text is no text for readers. (nh3 keeps the content of other tags that are not allowed.)
+# Removed with their content. (nh3 keeps the content of other tags that are not allowed.)
 DROPPED_WITH_CONTENT = frozenset(_HIDDEN.split())
 ATTRIBUTES = {
     "*": {"dir", "lang", "title"},
@@ -135,7 +135,7 @@ ATTRIBUTES = {
     "time": {"datetime"},
     "video": {"src", "poster", "width", "height"},
 }
-# Written by us after sanitising: nh3 adds attributes in an order that differs from run to run.
+# Added after sanitising, because nh3 adds attributes in an order that differs from run to run.
 ADDED = {
     "img": 'loading="lazy" referrerpolicy="no-referrer"',
     "iframe": (
@@ -167,7 +167,7 @@ def allowed_value(tag: str, name: str, value: str, base: str) -> str | None:
     if tag == "a" and text[:7].lower() == "mailto:":
         return text
     if text.startswith("#"):
-        return None  # ids are dropped, so nothing inside the text can be pointed at
+        return None  # ids are dropped, so a link within the text leads nowhere
     address = http_url(text, base)
     if tag == "iframe":
         secure = re.sub("^http:", "https:", address or "")
@@ -175,11 +175,11 @@ def allowed_value(tag: str, name: str, value: str, base: str) -> str | None:
     return address
 
 
-# 20,000 attributes in one tag take lxml 2.5 s. Ten tags of 5,000 cost the same as two and a half of 10,000.
+# The square of the number of attributes, over all tags: 20,000 in one tag take lxml 2.5 s.
 _MOST_WORK: Final = 200_000_000
 _VALUE: Final = r"""(?:"(?:[^"<>=]|=(?!\s*["']))*+"|'(?:[^'<>=]|=(?!\s*["']))*+'|[^\s"'<>=]++)"""
 _ATTRIBUTE: Final = rf"(?:[\s/]++(?:[^\s/\"'<>=]++(?:\s*+=\s*+{_VALUE})?+)?+)"
-# Tags as they are written, of few attributes. What is between them begins no other.
+# Text and tags of at most 40 attributes.
 _ORDINARY: Final = re.compile(rf"(?:[^<]++|<(?![a-zA-Z])|<[a-zA-Z][^\s/\"'<>=]*+{_ATTRIBUTE}{{0,40}}+>)*+")
 _OPENING: Final = re.compile(r"<[a-zA-Z]")
 _TOKEN: Final = re.compile(r"""<(?=[a-zA-Z])|\s+|[/>="']|[^\s/>="'<]+|<""")
@@ -187,7 +187,7 @@ _TOKEN: Final = re.compile(r"""<(?=[a-zA-Z])|\s+|[/>="']|[^\s/>="'<]+|<""")
 _TAG, _BEFORE, _NAME, _AFTER, _VALUE_NEXT, _UNQUOTED, _DOUBLE, _SINGLE, _GONE = range(9)
 _SPACE, _SLASH, _END, _EQUALS, _QUOTE, _APOSTROPHE, _OTHER = range(7)
 _KINDS: Final = {"/": _SLASH, ">": _END, "=": _EQUALS, '"': _QUOTE, "'": _APOSTROPHE}
-# Where each kind of token leads, in the order of the kinds. A name that begins is one attribute more.
+# The state after each kind of token, in the order of the kinds. Each name that begins is one attribute more.
 _LEADS: Final = {
     _TAG: (_BEFORE, _BEFORE, _GONE, _TAG, _TAG, _TAG, _TAG),
     _BEFORE: (_BEFORE, _BEFORE, _GONE, _NAME, _NAME, _NAME, _NAME),
@@ -201,8 +201,8 @@ _LEADS: Final = {
 _BEGINS: Final = frozenset({_BEFORE, _AFTER})
 
 
-def is_crowded(markup: str) -> bool:
-    """Tell markup that takes seconds to parse for the attributes of its tags. Linear in its length."""
+def has_too_many_attributes(markup: str) -> bool:
+    """Return whether markup would take seconds to parse because of the attributes of its tags. Linear in its length."""
     at = _end_of_ordinary(markup, 0)
     cost = 0
     while found := _OPENING.search(markup, at):
@@ -220,7 +220,7 @@ def _end_of_ordinary(markup: str, at: int) -> int:
 
 
 def _dearest_from(markup: str, at: int) -> tuple[int, int]:
-    """Return where no tag that begins at or after ``at`` can still be open, and what the tags up to there may cost."""
+    """Return where every tag that begins at or after ``at`` has ended, and the highest cost of the tags up to there."""
     counts: dict[int, int] = {}
     cost = 0
     for token in _TOKEN.finditer(markup, at):
@@ -244,7 +244,7 @@ def _dearest_from(markup: str, at: int) -> tuple[int, int]:
     return len(markup), cost + sum(count * count for count in counts.values())
 
 
-# Without an address these show nothing. nh3 writes attributes quoted and escapes `>` in them.
+# Without an address these elements show nothing. nh3 quotes attributes and escapes `>` in them.
 _EMPTY_PICTURE = re.compile(r"<(?:img|source)(?![^>]* src=)[^>]*>")
 _EMPTY_PLAYER = re.compile(r"<iframe(?![^>]* src=)[^>]*>.*?</iframe>", re.DOTALL)
 _ADDED_TO = re.compile(f"<({'|'.join(ADDED)})(?=[ >])")
@@ -261,7 +261,7 @@ _SHORT = 20_000
 
 
 class _Sanitiser(threading.local):
-    """nh3 with the allow-list, made once per thread: to make it costs as much as to clean an article with it."""
+    """nh3 with the allow-list, one per thread: making it takes as long as cleaning an article with it."""
 
     def __init__(self) -> None:
         self._base = ""
@@ -323,7 +323,7 @@ def _cleaned(text: Markup | None, source: Source, base: str) -> str | None:
 def _harmless(markup: str, base: str) -> str:
     clean = None if is_excessive(markup) else sanitised(markup, base)
     if clean is None or len(clean) > _LONGEST:
-        # No article is like that, and escaping makes such texts five times as long.
+        # Only hostile markup is like that. The text is cut, because escaping makes it up to five times as long.
         return text_as_html(visible_text(markup)[:_LONGEST_PLAIN])
     return clean
 
@@ -335,27 +335,27 @@ def sanitised(markup: str, base: str) -> str:
         clean = _EMPTY_PICTURE.sub("", clean)
     if "<iframe" in clean:
         clean = _EMPTY_PLAYER.sub("", clean)
-    # Once more: `&#x1F;` has become the character itself.
+    # Cleaned again, because `&#x1F;` has become the character itself.
     clean = clean_text(clean)
     return _ADDED_TO.sub(lambda match: f"{match[0]} {ADDED[match[1]]}", clean).strip()
 
 
 def text_as_html(text: str) -> str:
-    """Return plain text as markup: blank lines part paragraphs, single line breaks are kept."""
+    """Return plain text as markup: blank lines separate paragraphs, single line breaks are kept."""
     lines = [line.strip() for line in text.strip().splitlines()]
     paragraphs = re.split(r"\n{2,}", "\n".join(lines))
     return "".join(f"<p>{html.escape(part, quote=False).replace(chr(10), '<br>')}</p>" for part in paragraphs if part)
 
 
 def is_excessive(markup: str) -> bool:
-    """Tell markup that would make the sanitiser slow: it is quadratic in depth, attributes of a tag and ampersands.
+    """Return whether markup would make the sanitiser slow: quadratic in depth, attributes and ampersands.
 
-    20,000 nested elements took 1 s, a million bare ampersands 22 s, measured with nh3 0.3. Numeric references cost it
-    nothing, so whole texts may be written in them.
+    20,000 nested elements took 1 s, a million bare ampersands 22 s, measured with nh3 0.3. Numeric references are
+    cheap, so a text may be written in them.
     """
     if len(markup) < _SHORT and markup.count("<") <= _DEEPEST:
         return False
-    if markup.count("&") - markup.count("&#") > _MOST_AMPERSANDS or is_crowded(markup):
+    if markup.count("&") - markup.count("&#") > _MOST_AMPERSANDS or has_too_many_attributes(markup):
         return True
     unclosed: Counter[str] = Counter()
     depth = deepest = tags = 0

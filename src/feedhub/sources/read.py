@@ -1,4 +1,4 @@
-"""Reads one document as the kind of its source says; runs in a worker process, as everything that strangers wrote."""
+"""Reads one document with the reader of its kind. Runs in a worker process, since strangers wrote the document."""
 
 from dataclasses import replace
 from importlib import import_module
@@ -21,7 +21,7 @@ class DocumentReader(Protocol):
 
 
 class DocumentTracer(Protocol):
-    """Tells of the documents of one kind what each path of the source gave."""
+    """Says what each path of a source gave on a document of one kind."""
 
     def __call__(self, document: Document, source: Source, limit: int) -> tuple[RecordTrace, ...]:
         """Return what each path gave on the first ``limit`` records, or raise ParseError if no record can be read."""
@@ -37,14 +37,14 @@ def read_document(document: Document, source: Source, reader: str) -> ParsedFeed
     return cast(DocumentReader, _imported(reader))(document, source)
 
 
-def read_prepared(document: Document, source: Source, reader: str) -> ParsedFeed:
+def read_and_clean(document: Document, source: Source, reader: str) -> ParsedFeed:
     """Return the items of ``document``; those whose text the source had not offered before are cleaned, too.
 
     Raises:
         ParseError: the document cannot be read.
     """
     feed = read_document(document, source, reader)
-    if source.detail is not None:  # the text is still to come
+    if source.detail is not None:  # the text comes with the second request
         return feed
     cleaner = HtmlCleaner()
     unknown = (item for item in feed.items if item.text_digest not in document.known_texts)

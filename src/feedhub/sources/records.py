@@ -1,4 +1,4 @@
-"""What every kind of document has in common: bounds, the limit of records, and what is left of a bad one."""
+"""What all readers have in common: bounds of texts, the limit of records, and what a bad record costs: itself."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -34,11 +34,11 @@ Record = TypeVar("Record")
 
 
 class Unusable(Exception):  # noqa: N818 - not an error of the document, only of one record
-    """A record cannot become an item; the text says why."""
+    """Raised for a record that cannot become an item; the text says why."""
 
 
 @dataclass(slots=True, kw_only=True)
-class Reading:
+class ReadRecords:
     """The records of one document while they are read."""
 
     items: list[ParsedItem] = field(default_factory=list)
@@ -56,7 +56,7 @@ def read_records(
     read: Callable[[int, Record], ParsedItem],
     describe: Callable[[Record], tuple[str, str | None, str | None]],
     limit: int | None,
-) -> Reading:
+) -> ReadRecords:
     """Read every record; one that cannot be read costs only itself.
 
     ``describe`` gives title, link and guid for the ledger. Records beyond ``limit`` (else 10,000), oldest first, are
@@ -65,7 +65,7 @@ def read_records(
     Raises:
         ParseError: there are records, and none can be read.
     """
-    reading = Reading()
+    reading = ReadRecords()
     for position, record in enumerate(records):
         try:
             reading.items.append(_bounded(read(position, record), reading))
@@ -83,7 +83,7 @@ def read_records(
     return reading
 
 
-def finished(feed: ParsedFeed, reading: Reading) -> ParsedFeed:
+def with_records(feed: ParsedFeed, reading: ReadRecords) -> ParsedFeed:
     """Return ``feed`` with the records of ``reading``, in document order."""
     rejected = tuple(sorted(reading.rejected, key=lambda record: record.position))
     notes = (*feed.notes, *reading.notes())
@@ -143,7 +143,7 @@ def people_of(people: Iterable[Person]) -> tuple[Person, ...]:
 
 
 def enclosures_of(enclosures: Iterable[Enclosure]) -> tuple[Enclosure, ...]:
-    """Return attached files, each address once; what a repeat knows more is kept."""
+    """Return attached files, each address once, with what any of its repeats says of it."""
     found: dict[str, Enclosure] = {}
     for enclosure in enclosures:
         known = found.get(enclosure.url, enclosure)
@@ -197,7 +197,7 @@ def shorten(text: str, longest: int) -> str:
     return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
 
 
-def _bounded(item: ParsedItem, reading: Reading) -> ParsedItem:
+def _bounded(item: ParsedItem, reading: ReadRecords) -> ParsedItem:
     if all(text is None or len(text.value) <= LONGEST_TEXT for text in (item.summary, item.content)):
         return item
     reading.shortened += 1
@@ -217,8 +217,8 @@ def _described(
         return "", None, None
 
 
-def _keep_newest(reading: Reading, limit: int) -> None:
-    """Drop all but the newest; a record without a date counts as new, its date being the day it is first seen."""
+def _keep_newest(reading: ReadRecords, limit: int) -> None:
+    """Reject all but the newest records; one without a date counts as new."""
     if len(reading.items) <= limit:
         return
     ranked = sorted(reading.items, key=lambda item: item.published_at or _NEWEST, reverse=True)

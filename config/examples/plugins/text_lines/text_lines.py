@@ -37,4 +37,4 @@ def read_text(document: Document, source: Source) -> ParsedFeed:
     lines = dict.fromkeys(line.strip() for line in decoded.text.splitlines())
     kept = [line for line in lines if line and not (comment and line.startswith(str(comment)))]
     reading = records.read_records(kept, item, lambda line: (records.title_of(line), None, None), source.limit)
-    return records.finished(ParsedFeed(title="", items=(), notes=decoded.notes), reading)
+    return records.with_records(ParsedFeed(title="", items=(), notes=decoded.notes), reading)

@@ -1,4 +1,4 @@
-"""How much of a document feedparser is given to read: some things cost it quadratic time, and all of them much."""
+"""Every dialect of RSS and Atom, read by feedparser, with its faults corrected, and bounded where it is quadratic."""
 
 import calendar
 import html.entities
@@ -22,25 +22,25 @@ from feedhub.sources.document import without_doctype
 
 NOT_READ: Final = "the rest was not read"
 MOST_RECORDS_READ: Final = 12_000
-# Each is compared with those before it. No more than 100 are kept.
+# feedparser compares each tag with those before it. An item keeps no more than 100.
 MOST_TAGS_READ: Final = 200
 _DEEPEST: Final = 1_000
-# A million take feedparser 25 s. Of 12,000 records each may have 16.
+# A million elements take feedparser 25 s. With this bound, each of 12,000 records may have 16.
 _MOST_PARTS: Final = 200_000
-# lxml looks through all of an element for each of them: 20,000 take a second.
+# lxml looks through all attributes of an element for each of them: 20,000 take a second.
 MOST_ATTRIBUTES_PLAIN: Final = 50
-# lxml tells all prefixes for every element anew: so many take a second, over the whole of one document.
-MOST_PREFIXES_TOLD: Final = 2_000_000
+# lxml lists all prefixes again for every element; over a whole document, this many take a second.
+MOST_PREFIXES_LISTED: Final = 2_000_000
 
 
-class EnoughError(xml.sax.SAXException):
-    """What was read so far is all that is going to be read."""
+class LimitReachedError(xml.sax.SAXException):
+    """A bound is reached: what was read so far is all that is read of the document."""
 
 
-class NamedAttributes:
-    """The attributes of an element for feedparser, which asks for each by its written name.
+class IndexedAttributes:
+    """The attributes of an element by their written names, as feedparser asks for them.
 
-    SAX looks through all of them each time: 20,000 took 8 s.
+    SAX would look through all of them each time: 20,000 took 8 s.
     """
 
     def __init__(self, attributes: Any) -> None:
@@ -58,29 +58,29 @@ class NamedAttributes:
 
 
 def check_depth(depth: int) -> None:
-    """Bound how deep a document is nested: every level is kept several times over, a million take 300 MB.
+    """Bound how deep a document is nested: feedparser keeps every level several times, a million take 300 MB.
 
     Raises:
-        EnoughError: it is too deep.
+        LimitReachedError: it is too deep.
     """
     if depth > _DEEPEST:
-        raise EnoughError(f"{NOT_READ}: it is nested more than {_DEEPEST} levels deep")
+        raise LimitReachedError(f"{NOT_READ}: it is nested more than {_DEEPEST} levels deep")
 
 
 def check_parts(parts: int) -> None:
     """Bound how many elements, or tags of a broken document, are read.
 
     Raises:
-        EnoughError: there are too many.
+        LimitReachedError: there are too many.
     """
     if parts > _MOST_PARTS:
-        raise EnoughError(f"{NOT_READ}: it has more than {_MOST_PARTS} elements")
+        raise LimitReachedError(f"{NOT_READ}: it has more than {_MOST_PARTS} elements")
 
 
 _LONGEST_AUTHOR = 300
 _EMAIL = re.compile(r"[^\s@()<>,;:\"]+@[^\s@()<>,;:\"]+\.[^\s@()<>,;:\"]+")
 _CUT_OFF = (NOT_READ, "no element found", "unclosed token", "unclosed CDATA section", "partial character")
-# Characters that XML forbids are no better when written as references (XML 1.0 §4.1, "Legal Character").
+# References to characters that XML forbids (XML 1.0 §4.1, "Legal Character").
 _FORBIDDEN_REFERENCE = re.compile(
     r"&#(?:0*(?:[0-8]|1[124-9]|2\d|3[01]|5529[6-9]|55[3-9]\d\d|5[67]\d\d\d|6553[45])"
     r"|x0*(?:[0-8bcef]|1[0-9a-f]|d[89a-f][0-9a-f]{2}|fff[ef]));",
@@ -91,7 +91,7 @@ _AMPERSAND = re.compile(r"&(?:(#\d{1,7}|#x[0-9a-fA-F]{1,6}|lt|gt|amp|quot|apos);
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawFeed:
-    """A document in the words of feedparser. ``fault`` says in words where the XML breaks.
+    """A document as feedparser gives it. ``fault`` says where the XML is broken.
 
     ``cut_off`` is set when the document ends inside its last entry.
     """
@@ -104,12 +104,12 @@ class RawFeed:
 
 
 class _Corrections:
-    """Put before feedparser's own mixin; its handlers are found by name."""
+    """Handlers that replace feedparser's own, which finds them by name."""
 
     can_be_relative_uri = feedparser_api.StrictFeedParser.can_be_relative_uri - {"id"}
 
     def _sync_author_detail(self: Any, key: str = "author") -> None:
-        # feedparser's own cuts addresses in long top-level domains and takes 13 s for an author of 48 KB.
+        # feedparser's own method cuts addresses in long top-level domains and takes 13 s for an author of 48 KB.
         context = self._get_context()
         people = dict.get(context, f"{key}s")
         written = dict.get(context, key)
@@ -126,7 +126,7 @@ class _Corrections:
     def _start_link(self: Any, attributes: dict[str, str]) -> None:
         is_typed = "type" in attributes
         super()._start_link(attributes)  # type: ignore[misc]
-        # feedparser takes every link for a page: an attached file that names no type would become text/html.
+        # feedparser gives a link without a type that of a page, text/html; for an attached file that would be wrong.
         links = dict.get(self._get_context(), "links")
         if not is_typed and links and links[-1]["rel"] == "enclosure":
             links[-1].pop("type", None)
@@ -150,7 +150,7 @@ class _Corrections:
         self.pop_content("itunes_summary")
 
     def handle_data(self: Any, text: str, escape: int = 1) -> None:
-        # The same as feedparser's, which looks a key up through its mapping for every line of text.
+        # feedparser's own method does the same more slowly: it maps the name of a key for every line of text.
         if self.elementstack:
             if escape and dict.get(self.contentparams, "type") == "application/xhtml+xml":
                 text = xml.sax.saxutils.escape(text)
@@ -159,7 +159,7 @@ class _Corrections:
     def _start_item(self: Any, attributes: dict[str, str]) -> None:
         # A feed of 100,000 records takes 11 s, and no more than 10,000 of them are kept.
         if len(self.entries) >= MOST_RECORDS_READ:
-            raise EnoughError(f"{NOT_READ}: it has more than {MOST_RECORDS_READ} records")
+            raise LimitReachedError(f"{NOT_READ}: it has more than {MOST_RECORDS_READ} records")
         super()._start_item(attributes)  # type: ignore[misc]
 
     _start_entry = _start_item
@@ -169,7 +169,7 @@ class _Corrections:
             super()._add_tag(term, scheme, label)  # type: ignore[misc]
 
     def handle_charref(self: Any, ref: str) -> None:
-        # feedparser's own raises for `&#xFFFFFFFF;`, in the middle of the document.
+        # feedparser's own method raises for `&#xFFFFFFFF;`, and the rest of the document would be lost.
         try:
             super().handle_charref(ref)  # type: ignore[misc]
         except (ValueError, OverflowError):
@@ -201,7 +201,7 @@ class _Strict(_Corrections, feedparser_api.StrictFeedParser):  # type: ignore[mi
         self.parts += 1
         check_depth(self.depth)
         check_parts(self.parts)
-        super().startElementNS(name, qname, NamedAttributes(attributes))
+        super().startElementNS(name, qname, IndexedAttributes(attributes))
 
     def endElementNS(self, name: Any, qname: Any) -> None:  # noqa: N802 - named by SAX
         self.depth -= 1
@@ -215,7 +215,7 @@ class _Loose(_Corrections, feedparser_api.LooseFeedParser):  # type: ignore[misc
     parts = 0
 
     def unknown_starttag(self: Any, tag: str, attributes: Any) -> None:
-        # Tags of a text are not on this stack, so that what is never closed there (`<p>`) does not count.
+        # Tags within a text are not on this stack, so `<p>` without an end does not count.
         check_depth(len(self.elementstack))
         self.parts += 1
         check_parts(self.parts)
@@ -246,7 +246,7 @@ def read_dialect(text: str, base: str) -> RawFeed:
     Well-formed XML is read strictly. XML with bare ampersands or undeclared entities is repaired and read
     strictly again; a document that ends too early gives what came before; the rest is read loosely.
     """
-    text = prepared(text)
+    text = parsable(text)
     parser, fault = _strictly(text, base)
     if fault and not fault.startswith(_CUT_OFF):
         parser, second = _strictly(_repaired(text), base)
@@ -261,7 +261,7 @@ def read_dialect(text: str, base: str) -> RawFeed:
     )
 
 
-def prepared(text: str) -> str:
+def parsable(text: str) -> str:
     """Return ``text`` as parsers get it: without a document type and without references to forbidden characters."""
     return without_doctype(_FORBIDDEN_REFERENCE.sub("", text.lstrip()))
 
@@ -292,7 +292,7 @@ def date_in_words(text: str) -> datetime | None:
 
 
 def _strictly(text: str, base: str) -> tuple[Any, str]:
-    """Return the parser after it read ``text``, and where it broke off."""
+    """Return the parser after it read ``text``, and why and where it stopped before the end."""
     parser = _Strict(base, None, "utf-8")
     reader = _Expat(namespaceHandling=1)
     reader.setFeature(xml.sax.handler.feature_external_ges, False)
@@ -312,7 +312,7 @@ def _strictly(text: str, base: str) -> tuple[Any, str]:
 
 def _loosely(text: str, base: str) -> Any:
     parser = _Loose(base, None, "utf-8", {})
-    with suppress(EnoughError):
+    with suppress(LimitReachedError):
         parser.feed(text)
     return parser
 

@@ -1,4 +1,4 @@
-"""Feeds that a web page offers."""
+"""Finds the feeds that a web page offers."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from lxml.etree import LxmlError
 from feedhub.model.document import Document
 from feedhub.rules.text import plain
 from feedhub.sources.document import decode
-from feedhub.sources.markup import http_url, is_crowded
+from feedhub.sources.markup import has_too_many_attributes, http_url
 
 _FEED_TYPES = frozenset(
     {
@@ -42,15 +42,15 @@ class DiscoveredFeed:
 def discover_feeds(document: Document) -> tuple[DiscoveredFeed, ...]:
     """Return the feeds that a page names in ``<link rel=alternate>``, then links that look like feeds.
 
-    Only absolute http(s) addresses, each once, in the order of the page. Empty for what is no page.
+    Only absolute http(s) addresses, each once, in the order of the page. A document that is no page names none.
     """
     text = decode(document.body, http_charset=document.charset).text
     return feeds_in_page(text, document.url)
 
 
 def feeds_in_page(text: str, url: str) -> tuple[DiscoveredFeed, ...]:
-    """The same for a page that is text already; ``url`` is its address."""
-    if is_crowded(text):
+    """Return the feeds that a page at ``url`` names; see ``discover_feeds``."""
+    if has_too_many_attributes(text):
         return ()
     parser = lxml.html.HTMLParser(encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True)
     try:

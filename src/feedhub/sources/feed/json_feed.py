@@ -38,7 +38,7 @@ def read_json_feed(text: str, url: str, source: Source, now: datetime | None = N
         link=http_url(document.get("home_page_url"), url),
         language=language,
     )
-    return records.finished(feed, reading)
+    return records.with_records(feed, reading)
 
 
 def _document(text: str) -> Record:
@@ -59,7 +59,7 @@ def _document(text: str) -> Record:
 
 
 def _is_json_feed(document: Record) -> bool:
-    """Tell a JSON Feed by its version; without one, by items that look like those of a JSON Feed."""
+    """Return whether it names the version of a JSON Feed or, without one, has items like those of a JSON Feed."""
     items = document.get("items")
     if not isinstance(items, list):
         return False

@@ -1,6 +1,7 @@
-"""Namespaces of a document on the fast way: none may mean something else to feedparser, which goes by prefixes too.
+"""How the fast reader of plain feeds reads single elements, exactly as feedparser does (``plain_feed.py``).
 
-What feedparser has never heard of it files under prefix and name, which nobody asks for: such elements are skipped.
+feedparser goes by prefixes as well as by namespaces, so no prefix may stand for something else than it does there.
+Elements of namespaces that feedparser does not know are skipped.
 """
 
 import re
@@ -14,7 +15,7 @@ from feedparser import api as feedparser_api
 from feedparser.html import _cp1252
 from feedparser.urls import _urljoin, make_safe_absolute_uri
 
-from feedhub.sources.feed.dialects import MOST_ATTRIBUTES_PLAIN, MOST_PREFIXES_TOLD, MOST_TAGS_READ, person_in
+from feedhub.sources.feed.dialects import MOST_ATTRIBUTES_PLAIN, MOST_PREFIXES_LISTED, MOST_TAGS_READ, person_in
 
 _Strict = feedparser_api.StrictFeedParser
 _OLD_RSS = ("http://purl.org/rss/1.0/", "http://my.netscape.com/rdf/simple/0.9/")
@@ -22,60 +23,68 @@ _KNOWN: Final = {uri.lower(): prefix for uri, prefix in _Strict.namespaces.items
 _HANDLED: Final = frozenset(
     name.split("_")[2] for name in dir(_Strict) if name.startswith(("_start_", "_end_")) and name.count("_") > 2
 )
-# With one of these before it, the name of an element could become one that somebody asks for.
+# With one of these as a prefix, an element could get the name of a field that is used.
 _TAKEN: Final = _HANDLED.union(_KNOWN.values(), ("title", "summary", "content"))
 _ATTRIBUTES_OF_ALL: Final = ("base", "lang")
 
 
 class Namespaces:
-    """What the prefixes of one document stand for. Not ``is_flat``: some may be declared further in."""
+    """What the prefixes of one document stand for. ``is_flat``: all are declared on the root."""
 
     def __init__(self, root: Any, *, is_flat: bool) -> None:
         self._outer: Final[Mapping[str | None, str]] = root.nsmap
         self._is_flat = is_flat
         self._bound: dict[str, str] = {}
-        self._told = 0
+        self._listed = 0
         for prefix, uri in self._outer.items():
             self._bind(prefix, uri)
 
     def check(self, node: Any) -> None:
-        """Look at what an element declares."""
+        """Check the prefixes that an element declares."""
         if self._is_flat:
             return
         inner = node.nsmap
-        self._told += len(inner)
-        if self._told > MOST_PREFIXES_TOLD:
-            raise OddError("too many prefixes")
+        self._listed += len(inner)
+        if self._listed > MOST_PREFIXES_LISTED:
+            raise NotPlainError("too many prefixes")
         if inner == self._outer:
             return
         for prefix, uri in inner.items():
             if prefix is None and uri != self._outer.get(None):
-                raise OddError("a default namespace is declared inside")
+                raise NotPlainError("a default namespace is declared inside")
             self._bind(prefix, uri)
 
     def check_foreign(self, node: Any) -> None:
-        """Take an element with all that is in it for one that feedparser does not know, or call it odd."""
+        """Accept an element that feedparser does not know, with everything in it.
+
+        Raises:
+            NotPlainError: feedparser could know it.
+        """
         for part in node.iter():
             self.check(part)
             uri = etree_namespace(part)
             prefix = (part.prefix or "").lower()
             is_plain = prefix.isascii() and prefix.isalnum() and prefix not in _TAKEN
             if not uri or not is_plain or uri.lower() in _KNOWN:
-                raise OddError(part.tag)
+                raise NotPlainError(part.tag)
             check_attributes(part)
 
     def _bind(self, prefix: str | None, uri: str) -> None:
         standard, known_as = _KNOWN.get(uri.lower()), (prefix or "").lower()
         if uri in _OLD_RSS or "userland" in uri.lower() or (prefix and prefix != standard and prefix in _HANDLED):
-            raise OddError(uri)
+            raise NotPlainError(uri)
         if known_as and self._bound.setdefault(known_as, uri) != uri:
-            raise OddError(f"{prefix} stands for two namespaces")
+            raise NotPlainError(f"{prefix} stands for two namespaces")
 
 
 def check_attributes(node: Any) -> None:
-    """Let an element have any attributes but those that say something of every element."""
+    """Accept any attributes but those that feedparser obeys on every element.
+
+    Raises:
+        NotPlainError: there is one of those.
+    """
     if any(name.startswith("{") or name.lower() in _ATTRIBUTES_OF_ALL for name in node.keys()):  # noqa: SIM118 - lxml's
-        raise OddError(node.tag)
+        raise NotPlainError(node.tag)
 
 
 def etree_namespace(node: Any) -> str:
@@ -93,7 +102,7 @@ _QUOTE: Final = {'"': "&quot;"}
 def is_plain_xhtml(node: Any) -> bool:
     """Tell whether an element holds plain XHTML and nothing else, which ``inner_xhtml`` can write."""
     outer = node.nsmap
-    prefixes, most = outer.keys() - {None}, MOST_PREFIXES_TOLD // max(len(outer), 1)
+    prefixes, most = outer.keys() - {None}, MOST_PREFIXES_LISTED // max(len(outer), 1)
     return all(
         number < most
         and part.tag.startswith(XHTML)
@@ -106,7 +115,7 @@ def is_plain_xhtml(node: Any) -> bool:
 
 
 def inner_xhtml(node: Any) -> str:
-    """Return what is inside, without the ``div`` around it (RFC 4287 §3.1.1.3)."""
+    """Return the markup inside of an element, without the ``div`` around it (RFC 4287 §3.1.1.3)."""
     pieces = [piece for piece in _pieces(node) if piece]
     while len(pieces) > 1 and not pieces[-1].strip():
         del pieces[-1]
@@ -143,7 +152,7 @@ _IMAGE_PARTS: Final = frozenset({"url", "title", "link", "width", "height", "des
 _TYPES: Final = {"text": "text/plain", "text/plain": "text/plain", "html": "text/html", "text/html": "text/html"}
 _HTML: Final = {"type": "html"}
 _C1 = re.compile("[\x80-\x9f]")
-# Joined with any base, these stay as they are.
+# Addresses that joining with any base would not change.
 _ABSOLUTE = re.compile(
     r"https?://[A-Za-z0-9.-]+(?::\d+)?/[\w./%=&+,:@!~*'()$-]*(?:\?[\w./%=&+,:@!~*'()$-]+)?", re.ASCII
 )
@@ -152,13 +161,13 @@ _BROKEN_REFERENCE = re.compile("&([A-Za-z0-9_]+);")
 Fields = dict[str, Any]
 
 
-class OddError(Exception):
+class NotPlainError(Exception):
     """The document holds something that only feedparser knows how to read."""
 
 
 @dataclass(slots=True, kw_only=True)
-class Page:
-    """What is read of one document. ``language`` is the root's."""
+class FeedBuilder:
+    """What was read of one document so far. ``language`` is that of its root element."""
 
     base: str
     is_atom: bool
@@ -170,13 +179,13 @@ class Page:
         return address if not address or _ABSOLUTE.fullmatch(address) else str(_urljoin(self.base, address))
 
     def detail(self, kind: str, value: str, attributes: dict[str, str]) -> Fields:
-        """Return a text with what is told of it."""
+        """Return a text with its type, language and base, as feedparser gives it."""
         language = attributes[LANG].replace("_", "-") or None if LANG in attributes else self.language
         base = make_safe_absolute_uri(self.base, attributes[BASE]) if attributes.get(BASE) else ""
         return {"type": kind, "language": language, "base": base or self.base, "value": value}
 
 
-Handler = Callable[[Page, Fields, Any, dict[str, str]], None]
+Handler = Callable[[FeedBuilder, Fields, Any, dict[str, str]], None]
 
 
 def _written(node: Any) -> str:
@@ -184,7 +193,7 @@ def _written(node: Any) -> str:
 
 
 def _repaired(text: str) -> str:
-    """Undo UTF-8 that was read as Latin-1, and give Windows' own characters their place, as feedparser does."""
+    """Return ``text`` as feedparser repairs it: UTF-8 that was read as Latin-1, and characters of Windows-1252."""
     if text.isascii():
         return text
     with suppress(UnicodeError):
@@ -195,39 +204,39 @@ def _repaired(text: str) -> str:
 def _kind(attributes: dict[str, str]) -> str:
     kind = _TYPES.get(attributes.get("type", "text").lower())
     if kind is None:
-        raise OddError("type")
+        raise NotPlainError("type")
     return kind
 
 
-def _marked(page: Page, node: Any, attributes: dict[str, str]) -> tuple[str, str]:
-    """Return the media type of a text and the text, which is inside the element if that is XHTML."""
-    if page.is_atom and attributes.get("type", "").lower() == "xhtml" and is_plain_xhtml(node):
+def _typed_text(builder: FeedBuilder, node: Any, attributes: dict[str, str]) -> tuple[str, str]:
+    """Return the media type of a text, and the text; of XHTML, the markup inside of the element."""
+    if builder.is_atom and attributes.get("type", "").lower() == "xhtml" and is_plain_xhtml(node):
         return "application/xhtml+xml", _repaired(inner_xhtml(node))
     if len(node):
-        raise OddError(node.tag)
+        raise NotPlainError(node.tag)
     return _kind(attributes), _repaired(_written(node))
 
 
-def skip_element(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
-    """Nothing of it is used."""
+def skip_element(builder: FeedBuilder, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+    """Skip an element of which nothing is used."""
 
 
 def text_element(key: str) -> Handler:
-    def handle(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+    def handle(builder: FeedBuilder, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
         fields[key] = _repaired(_written(node))
 
     return handle
 
 
 def guessed_element(key: str) -> Handler:
-    """Text that calls itself plain, and that RSS often fills with markup all the same."""
+    """Return a handler of a text that RSS declares plain although it often holds markup."""
 
-    def handle(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
-        kind, value = _marked(page, node, attributes)
-        if not page.is_atom and kind == "text/plain" and ("<" in value or "&" in value):
+    def handle(builder: FeedBuilder, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+        kind, value = _typed_text(builder, node, attributes)
+        if not builder.is_atom and kind == "text/plain" and ("<" in value or "&" in value):
             kind = "text/html" if _Strict.looks_like_html(_written(node)) else kind
         fields[key] = value
-        fields[f"{key}_detail"] = page.detail(kind, value, attributes)
+        fields[f"{key}_detail"] = builder.detail(kind, value, attributes)
 
     return handle
 
@@ -235,48 +244,48 @@ def guessed_element(key: str) -> Handler:
 title_element = guessed_element("title")
 
 
-def summary_element(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
-    """``summary`` of Atom, and ``description`` of RSS, which is always HTML."""
-    kind, value = _marked(page, node, attributes if page.is_atom else _HTML)
+def summary_element(builder: FeedBuilder, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+    """Read ``summary`` of Atom, and ``description`` of RSS, which is always HTML."""
+    kind, value = _typed_text(builder, node, attributes if builder.is_atom else _HTML)
     fields["summary"] = value
-    fields["summary_detail"] = page.detail(kind, value, attributes)
+    fields["summary_detail"] = builder.detail(kind, value, attributes)
 
 
-def content_element(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
-    """``content`` of Atom, and ``content:encoded``, which is always HTML."""
-    kind, value = _marked(page, node, attributes if page.is_atom else _HTML)
-    fields.setdefault("content", []).append(page.detail(kind, value, attributes))
+def content_element(builder: FeedBuilder, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+    """Read ``content`` of Atom, and ``content:encoded``, which is always HTML."""
+    kind, value = _typed_text(builder, node, attributes if builder.is_atom else _HTML)
+    fields.setdefault("content", []).append(builder.detail(kind, value, attributes))
     fields.setdefault("summary", value)
 
 
-def guid_element(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+def guid_element(builder: FeedBuilder, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
     fields["id"] = _repaired(_written(node))
     if attributes.get("ispermalink", "true") == "true":
         fields["permalink"] = fields["id"]
 
 
-def comments_element(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
-    fields["comments"] = _repaired(page.joined(_written(node)))
+def comments_element(builder: FeedBuilder, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+    fields["comments"] = _repaired(builder.joined(_written(node)))
 
 
-def page_element(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
-    """``link`` of RSS: the address is its text."""
-    value = _repaired(page.joined(_written(node)))
+def page_element(builder: FeedBuilder, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+    """Read ``link`` of RSS: the address is its text."""
+    value = _repaired(builder.joined(_written(node)))
     if "&" in value:
-        value = _BROKEN_REFERENCE.sub(r"&\g<1>", value.replace("&amp;", "&") if fields is not page.feed else value)
+        value = _BROKEN_REFERENCE.sub(r"&\g<1>", value.replace("&amp;", "&") if fields is not builder.feed else value)
     fields["link"] = value
     link = {"rel": "alternate", "type": "text/html"}
-    fields.setdefault("links", []).append({**link, "href": value} if value or fields is page.feed else link)
+    fields.setdefault("links", []).append({**link, "href": value} if value or fields is builder.feed else link)
 
 
-def link_element(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
-    """``link`` of Atom: the address is an attribute."""
+def link_element(builder: FeedBuilder, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+    """Read ``link`` of Atom: the address is an attribute."""
     if not attributes.get("href"):
-        raise OddError("link without an address")
+        raise NotPlainError("link without an address")
     relation = attributes["rel"] = attributes.get("rel", "alternate").lower()
     is_typed = "type" in attributes
     attributes["type"] = attributes.get("type", "application/atom+xml" if relation == "self" else "text/html").lower()
-    address = attributes["href"] = page.joined(attributes["href"])
+    address = attributes["href"] = builder.joined(attributes["href"])
     fields.setdefault("links", []).append(attributes)
     if relation == "alternate" and _Strict.map_content_type(attributes["type"]) in _Strict.html_types:
         fields["link"] = address
@@ -284,9 +293,9 @@ def link_element(page: Page, fields: Fields, node: Any, attributes: dict[str, st
         del attributes["type"]
 
 
-def enclosure_element(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+def enclosure_element(builder: FeedBuilder, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
     if not attributes.get("url"):
-        raise OddError("enclosure without an address")
+        raise NotPlainError("enclosure without an address")
     attributes["href"] = attributes.pop("url")
     attributes["rel"] = "enclosure"
     if "type" in attributes:
@@ -295,9 +304,9 @@ def enclosure_element(page: Page, fields: Fields, node: Any, attributes: dict[st
 
 
 def media_element(key: str) -> Handler:
-    def handle(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+    def handle(builder: FeedBuilder, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
         if _written(node):
-            raise OddError("text inside media")
+            raise NotPlainError("text inside media")
         if "type" in attributes:
             attributes["type"] = attributes["type"].lower()
         fields.setdefault(key, []).append(attributes)
@@ -305,23 +314,23 @@ def media_element(key: str) -> Handler:
     return handle
 
 
-def creator_element(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+def creator_element(builder: FeedBuilder, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
     fields.setdefault("authors", []).append(person_in(_repaired(_written(node))))
 
 
-def author_element(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+def author_element(builder: FeedBuilder, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
     person: dict[str, str] = {}
     for part in node:
         key = _PERSON.get(part.tag)
         if key is None or key in person or part.keys() or len(part) or (part.tail or "").strip():
-            raise OddError(part.tag)
-        person[key] = _repaired(page.joined(_written(part))) if key == "href" else _written(part)
+            raise NotPlainError(part.tag)
+        person[key] = _repaired(builder.joined(_written(part))) if key == "href" else _written(part)
     if not person or _written(node):
-        raise OddError("author")
+        raise NotPlainError("author")
     fields.setdefault("authors", []).append(person)
 
 
-def category_element(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+def category_element(builder: FeedBuilder, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
     tags: list[dict[str, str | None]] = fields.setdefault("tags", [])
     scheme = attributes.get("scheme", attributes.get("domain"))
     _add_tag(tags, attributes.get("term"), scheme, attributes.get("label"))
@@ -333,7 +342,7 @@ def category_element(page: Page, fields: Fields, node: Any, attributes: dict[str
 
 
 def keywords_element(scheme: str | None) -> Handler:
-    def handle(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+    def handle(builder: FeedBuilder, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
         tags: list[dict[str, str | None]] = fields.setdefault("tags", [])
         for term in _repaired(_written(node)).split(","):
             if term.strip():
@@ -348,31 +357,31 @@ def _add_tag(tags: list[dict[str, str | None]], term: str | None, scheme: str | 
         tags.append(tag)
 
 
-def media_category_element(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+def media_category_element(builder: FeedBuilder, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
     attributes.setdefault("scheme", "http://search.yahoo.com/mrss/category_schema")
-    category_element(page, fields, node, attributes)
+    category_element(builder, fields, node, attributes)
 
 
-def owner_element(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
-    """Name and e-mail in ``itunes:owner``: feedparser writes them over those of the last author."""
+def owner_element(builder: FeedBuilder, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+    """Read name and e-mail in ``itunes:owner``: feedparser writes them over those of the last author."""
     fields.setdefault("authors", [{}])[-1][node.tag.rpartition("}")[2]] = _written(node)
 
 
-def picture_element(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
-    """``itunes:image``: the address is an attribute."""
+def picture_element(builder: FeedBuilder, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+    """Read ``itunes:image``: the address is an attribute."""
     address = attributes.get("href") or attributes.get("url")
     if address:
         fields["image"] = {"href": address}
 
 
-def further_title_element(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
-    """``media:title``: nothing, but where the entry has no title before it."""
+def further_title_element(builder: FeedBuilder, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+    """Skip ``media:title``; feedparser uses it where the entry has no title before it."""
     if not fields.get("title"):
-        raise OddError("a title of a picture")
+        raise NotPlainError("a title of a picture")
     _kind(attributes)
 
 
-def image_element(page: Page, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
-    """The picture of an RSS channel is not used; it must be no more than that."""
+def image_element(builder: FeedBuilder, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+    """Skip the picture of an RSS channel, if it holds nothing else."""
     if any(part.tag not in _IMAGE_PARTS or part.keys() or len(part) for part in node):
-        raise OddError("image")
+        raise NotPlainError("image")

@@ -1,4 +1,4 @@
-"""The fields of one entry as feedparser names them: text, links, people, media."""
+"""``kind: feed``: from a document to its items. Fields have the names that feedparser gives them."""
 
 import hashlib
 import html
@@ -103,7 +103,7 @@ def people_in(entry: Entry) -> tuple[Person, ...]:
 
 
 def tags_in(entry: Entry) -> tuple[str, ...]:
-    """Return labels, else terms; a term that is an address of a scheme says nothing to a reader."""
+    """Return labels, else terms; a term that is an address means nothing to a reader."""
     return records.tags_of(
         html.unescape(value) if _REFERENCE.search(value) else value
         for tag in raw(entry, "tags") or ()
@@ -209,8 +209,8 @@ def _path(content: Entry) -> str:
 _MOST_OFFERS = 5
 _PERIODS = {"hourly": 3_600, "daily": 86_400, "weekly": 604_800, "monthly": 2_592_000, "yearly": 31_536_000}
 
-# What is asked of feeds and entries here and in entry_fields.py, by the names that feedparser gives. A test holds the
-# list: what is missing here could change without anybody noticing.
+# The fields of feeds and entries that items come from. A change of any other goes unnoticed, so a test compares this
+# list with what is used above.
 USED_OF_FEEDS = (
     *("title", "title_detail", "itunes_title", "feedburner_origlink", "links", "link", "permalink", "authors"),
     *("language", "ttl", "sy_updateperiod", "sy_updatefrequency"),
@@ -242,7 +242,7 @@ def read_feed(document: Document, source: Source) -> ParsedFeed:
     if shape is Shape.JSON:
         feed = read_json_feed(text, document.url, source, document.fetched_at)
     else:
-        # Doubts about the charset are told anew every time.
+        # A document with notes about its charset is always read, so that its status keeps saying them.
         known = "" if decoded.notes else document.known_reading
         feed = read_web_feed(text, document.url, source, document.fetched_at, known=known)
     return replace(feed, notes=(*decoded.notes, *feed.notes))
@@ -259,7 +259,7 @@ def _page_instead(text: str, url: str) -> ParseError:
 def read_web_feed(text: str, url: str, source: Source, now: datetime | None = None, *, known: str = "") -> ParsedFeed:
     """Return the items of a feed in XML. ``url`` is the final address of the document, ``now`` when it came.
 
-    A document whose reading is the ``known`` one is read no further: it says what the last one said.
+    If the digest of what is used of it is ``known``, no items are made: they would be those of the last document.
 
     Raises:
         ParseError: it is no feed, nothing of it can be read, or none of its records can be used.
@@ -272,7 +272,7 @@ def read_web_feed(text: str, url: str, source: Source, now: datetime | None = No
 
 
 def feed_of(document: RawFeed, text: str, url: str, source: Source, now: datetime | None = None) -> ParsedFeed:
-    """Return the items of a document that was read, fast or by feedparser; see ``read_web_feed``."""
+    """Return the items of a document that one of the two readers read; see ``read_web_feed``."""
     if not document.entries and (document.fault or not document.version):
         raise _unreadable(document, text)
     reader = _EntryReader(document, url, ZoneInfo(source.timezone), now)
@@ -286,7 +286,7 @@ def feed_of(document: RawFeed, text: str, url: str, source: Source, now: datetim
         ttl=_ttl(document.feed),
         notes=_notes(document),
     )
-    return records.finished(feed, reading)
+    return records.with_records(feed, reading)
 
 
 def reading_of(document: RawFeed, url: str) -> str:

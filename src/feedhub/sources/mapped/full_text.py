@@ -1,8 +1,8 @@
-"""The article of a page: trafilatura says which text it is, the page itself says in what markup.
+"""The answer to the second request of an item: its full text, by path, selector, or as the article of a page.
 
-trafilatura rewrites what it finds: pictures in bare ``div``, captions and table layouts get lost or move, and code is
-nested twice. Its judgement of what is no article is the best there is. So only its judgement is used: the smallest
-element that holds the text is taken from the page, and everything that is not of the text is removed from it.
+trafilatura tells best which text of a page is the article, but it rewrites the markup: pictures in bare ``div``,
+captions and table layouts get lost or move, and code is nested twice. So only the lines that it finds are used: the
+smallest element that holds them is taken from the page, and everything else is removed from that element.
 """
 
 import logging
@@ -12,7 +12,6 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from zoneinfo import ZoneInfo
 
 from lxml import etree
 from lxml.html import HtmlElement
@@ -28,34 +27,34 @@ from feedhub.rules.text import clean_text, plain, visible_text
 from feedhub.sources.mapped.html_page import (
     CHALLENGE,
     ElementReader,
-    Page,
+    WebPage,
     elements,
     inner_markup,
     outer_markup,
     read_page,
 )
 from feedhub.sources.mapped.json_api import read_json
-from feedhub.sources.mapped.record import Place, RecordReader
+from feedhub.sources.mapped.record import RecordReader, context_of
 from feedhub.sources.records import LONGEST_TEXT, Unusable
 
 _INVISIBLE = re.compile(r"[\s\u00ad\u200b-\u200f\u2060\ufeff]+")
 _BULLET = re.compile(r"^\s*(?:[-*•]|\d+\.)\s+")
 _ENOUGH = 0.9
 """How much of the article an element must hold to be all of it; the rest are repeats of lines elsewhere."""
-_TELLING = 20
-"""A line of this length is looked for on the whole page; a shorter one only within the next ``_NEAR`` characters."""
+_LONG_LINE = 20
+"""A line of this length is searched in the whole page; a shorter one only within the next ``_NEAR`` characters."""
 _NEAR = 5_000
 _MOST_LINKED = 0.5
 _LEAVES = frozenset("p pre blockquote h1 h2 h3 h4 h5 h6".split())
 _NEVER = frozenset("nav aside form button input select textarea footer noscript dialog menu".split())
-# trafilatura is asked to leave tables out, because it takes those that only arrange a page for data.
+# trafilatura is asked to leave tables out, because it keeps those that only arrange the page.
 _KEPT_INSIDE = frozenset("figure figcaption table pre blockquote dl".split())
 _PHRASES = frozenset(
     "a abbr b bdi cite code del dfn em font i ins kbd mark q ruby s samp small span strong sub sup time tt u".split()
 )
 
 
-def article_markup(page: Page) -> str | None:
+def article_markup(page: WebPage) -> str | None:
     """Return the article of a page as markup, relative to ``page.base``; None if there is none. Changes ``page``.
 
     A single ``h1`` is the title, which every item shows anyway, and is left out.
@@ -68,7 +67,7 @@ def article_markup(page: Page) -> str | None:
     lines = _article_lines(page.text)
     headings = list(container.iter("h1"))
     if len(headings) == 1:
-        title = _squashed(headings[0].text_content())
+        title = _without_blanks(headings[0].text_content())
         lines = [line for line in lines if line != title]
         headings[0].drop_tree()
     measure = _measured(container, lines)
@@ -83,7 +82,7 @@ def article_markup(page: Page) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class _Measure:
-    """Where elements and their texts lie in the page's text without blanks, and how much of it is article.
+    """Where elements and their texts are in the page's text without blanks, and how much of each is article.
 
     ``spans`` holds, for each element, its start, the end of its own text, its end, and the end of its tail.
     """
@@ -92,7 +91,7 @@ class _Measure:
     sums: Sequence[int]
 
     def between(self, start: int, end: int) -> int:
-        """Return how many characters of the article lie there."""
+        """Return how many characters of the article are between two positions."""
         return self.sums[end] - self.sums[start]
 
     def covered(self, element: HtmlElement) -> int:
@@ -112,7 +111,7 @@ def _measured(root: HtmlElement, lines: Sequence[str]) -> _Measure:
     begun: dict[HtmlElement, tuple[int, int]] = {}
     at = 0
     for event, element in etree.iterwalk(root, events=("start", "end")):
-        start, chunk = at, _squashed((element.text if event == "start" else element.tail) or "")
+        start, chunk = at, _without_blanks((element.text if event == "start" else element.tail) or "")
         pieces.append(chunk)
         at += len(chunk)
         if event == "start":
@@ -127,10 +126,10 @@ def _measured(root: HtmlElement, lines: Sequence[str]) -> _Measure:
 
 
 def _places(text: str, lines: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Yield where the lines are, in order; a short one is believed only where it is expected."""
+    """Yield start and end of each line found, in order; a short line counts only soon after the one before it."""
     at = 0
     for line in lines:
-        reach = len(text) if len(line) >= _TELLING else at + _NEAR
+        reach = len(text) if len(line) >= _LONG_LINE else at + _NEAR
         start = text.find(line, at, reach)
         if start >= 0:
             at = start + len(line)
@@ -143,7 +142,7 @@ def _holder(element: HtmlElement, measure: _Measure, enough: float) -> HtmlEleme
 
 
 class _Pruning:
-    """Removes from the holder of an article what is not of the article."""
+    """Removes everything that is not of the article from the element that holds it."""
 
     def __init__(self, measure: _Measure, container: HtmlElement) -> None:
         self._measure = measure
@@ -187,12 +186,12 @@ class _Pruning:
 def _article_lines(text: str) -> list[str]:
     """Return the paragraphs of the article without blanks, as trafilatura sees them."""
     try:
-        from trafilatura import extract  # an extra; 0.2 s, and only pages of `extract: article` need it
+        from trafilatura import extract  # an extra; its import takes 0.2 s
     except ImportError as exc:
         raise ParseError(
             f'extract: article needs more: pip install "feedhub[fulltext]" ({plain(str(exc))[:200]})'
         ) from exc
-    logging.getLogger("trafilatura").setLevel(logging.CRITICAL)  # a page without an article is no news for stderr
+    logging.getLogger("trafilatura").setLevel(logging.CRITICAL)  # it would warn of every page without an article
     try:
         found = extract(
             text,
@@ -204,11 +203,11 @@ def _article_lines(text: str) -> list[str]:
         )
     except Exception as exc:  # hostile input: whatever breaks in there costs this page
         raise ParseError(f"no article can be read: {type(exc).__name__}: {plain(str(exc))[:200]}") from exc
-    lines = (_squashed(_BULLET.sub("", line)) for line in (found or "").splitlines())
+    lines = (_without_blanks(_BULLET.sub("", line)) for line in (found or "").splitlines())
     return [line for line in lines if line]
 
 
-def _squashed(text: str) -> str:
+def _without_blanks(text: str) -> str:
     return _INVISIBLE.sub("", text)
 
 
@@ -240,12 +239,12 @@ def _from_page(document: Document, source: Source, detail: DetailMap) -> Detail:
         raise ParseError("the page is nested so deeply that its end was not read")
     item = None
     if detail.fields:
-        item = ElementReader(detail.fields, _place(page.base, document, source)).item(0, page.root)
+        item = ElementReader(detail.fields, context_of(document, source, page.base)).item(0, page.root)
     text, where = _chosen(page, detail.css) if detail.css is not None else _article(page)
     return Detail(content=_content(text, page.base, detail, where), item=item)
 
 
-def _chosen(page: Page, css: str) -> tuple[str, str]:
+def _chosen(page: WebPage, css: str) -> tuple[str, str]:
     chosen = elements(page.root, css)
     if not chosen:
         if is_challenge(page.text):
@@ -254,7 +253,7 @@ def _chosen(page: Page, css: str) -> tuple[str, str]:
     return outer_markup(chosen), f'css "{css}"'
 
 
-def _article(page: Page) -> tuple[str, str]:
+def _article(page: WebPage) -> tuple[str, str]:
     found = article_markup(page)
     if found is None:
         raise ParseError(CHALLENGE if is_challenge(page.text) else "no article was found in the page")
@@ -265,7 +264,7 @@ def _from_json(document: Document, source: Source, detail: DetailMap) -> Detail:
     record, _ = read_json(document, source)
     item = None
     if detail.fields:
-        item = RecordReader(RecordMap(fields=detail.fields), record, _place(document.url, document, source)).item(0)
+        item = RecordReader(RecordMap(fields=detail.fields), record, context_of(document, source, document.url)).item(0)
     content = _at_path(record, detail.path, document, detail) if detail.path is not None else None
     return Detail(content=content, item=item)
 
@@ -274,16 +273,12 @@ def _at_path(record: object, path: str, document: Document, detail: DetailMap) -
     value = compile_path(path).value(record)
     if not is_present(value):
         if detail.fields:
-            return None  # a record such as a bare link has fields and no text
+            return None  # an item that is only a link has no text
         raise ParseError(f"{path} is empty" if isinstance(value, str) else f"nothing at {path} in {in_words(record)}")
     text = text_of(value)
     if text is None:
         raise ParseError(f"{path} is not text but {in_words(value)}")
     return _content(text, document.url, detail, path)
-
-
-def _place(base: str, document: Document, source: Source) -> Place:
-    return Place(url=base, zone=ZoneInfo(source.timezone), fetched_at=document.fetched_at)
 
 
 def _content(text: str, base: str, detail: DetailMap, where: str) -> Markup:

@@ -1,4 +1,4 @@
-"""Web pages as trees, and what selectors find in them (SPEC §3.1 ``html``)."""
+"""``kind: html``: web pages as trees, and the records that selectors find in them (SPEC §3.1)."""
 
 import html
 import json
@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import lxml.html
 from lxml import etree
@@ -30,15 +29,15 @@ from feedhub.rules.selectors import (
 from feedhub.rules.text import plain, visible_text
 from feedhub.sources import records
 from feedhub.sources.document import Shape, decode, shape_of, unpacked
-from feedhub.sources.mapped.record import Place, RecordReader
-from feedhub.sources.markup import http_url, is_crowded
+from feedhub.sources.mapped.record import DocumentContext, RecordReader, context_of, with_left_out
+from feedhub.sources.markup import has_too_many_attributes, http_url
 
 CHALLENGE = "challenge page instead of the page that was asked for"
 _UNSEEN = ("script", "style", "template")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class WebPage:
     """A web page, without scripts and styles. ``base`` is what its addresses are relative to; ``text`` is all of it.
 
     ``is_cut_off`` tells that it is nested so deeply (256) that the rest of it was not read.
@@ -55,8 +54,8 @@ class Page:
         return plain(self.root.findtext(".//title") or "")
 
 
-def read_page(document: Document, source: Source) -> Page:
-    """Return a document as a page; broken markup is repaired as browsers do, more or less.
+def read_page(document: Document, source: Source) -> WebPage:
+    """Return a document as a page; lxml repairs broken markup much as browsers do.
 
     Raises:
         ParseError: it is empty, a challenge, no page at all, or one that would take too long.
@@ -68,7 +67,7 @@ def read_page(document: Document, source: Source) -> Page:
         raise ParseError("the document is empty" if shape is Shape.EMPTY else "JSON instead of a web page")
     if is_surely_challenge(decoded.text):
         raise ParseError(CHALLENGE)
-    if is_crowded(decoded.text):
+    if has_too_many_attributes(decoded.text):
         raise ParseError("the tags of the page have too many attributes")
     parser = lxml.html.HTMLParser(encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True)
     try:
@@ -78,7 +77,7 @@ def read_page(document: Document, source: Source) -> Page:
     etree.strip_elements(root, *_UNSEEN, with_tail=False)
     first = next(root.iter("base"), None)
     given = first.get("href") if first is not None else None
-    return Page(
+    return WebPage(
         root=root,
         base=http_url(given, document.url) or document.url,
         text=decoded.text,
@@ -106,7 +105,7 @@ def holds(node: HtmlElement, condition: str) -> bool:
 
 
 def values(node: HtmlElement, selector: str) -> Iterator[str]:
-    """Yield what ``selector`` gives (visible text, where it does not say otherwise), without what is blank.
+    """Yield what ``selector`` gives: visible text, an attribute or markup, each if it is not blank.
 
     Raises:
         ValueError: the selector cannot be used.
@@ -157,10 +156,10 @@ _MOST_VALUES = 1_000
 
 
 class ElementReader:
-    """Reads the mapped fields of elements of one page. ``place.url`` is the base of the page's addresses."""
+    """Reads the mapped fields of elements of one page. ``context.url`` is the base of the page's addresses."""
 
-    def __init__(self, fields: Iterable[tuple[str, FieldMap]], place: Place) -> None:
-        self._place = place
+    def __init__(self, fields: Iterable[tuple[str, FieldMap]], context: DocumentContext) -> None:
+        self._context = context
         self._several: dict[str, str] = {}
         self._single: set[str] = set()
         self._written: dict[str, str] = {}
@@ -175,8 +174,8 @@ class ElementReader:
         reader = self._reader(element)
         item = reader.item(position)
         if item.link is None and self._mapping.field("link"):
-            told = [f"{trace.path}: {trace.value or 'nothing there'}" for trace in self._own(reader, "link")]
-            raise records.Unusable(f"fields.link: {'; '.join(told)}")
+            faults = [f"{trace.path}: {trace.value or 'nothing there'}" for trace in self._own(reader, "link")]
+            raise records.Unusable(f"fields.link: {'; '.join(faults)}")
         return item
 
     def described(self, element: HtmlElement) -> tuple[str, str | None, str | None]:
@@ -193,7 +192,7 @@ class ElementReader:
         return replace(
             field,
             paths=tuple(self._key_path(name, field, selector) for selector in field.paths),
-            base=(http_url(field.base, self._place.url) if field.base else None) or self._place.url,
+            base=(http_url(field.base, self._context.url) if field.base else None) or self._context.url,
             kind=field.kind if name in _MARKUP_FIELDS else "text",
         )
 
@@ -215,7 +214,7 @@ class ElementReader:
         several = {
             key: list(islice(values(element, selector), _MOST_VALUES)) for key, selector in self._several.items()
         }
-        return RecordReader(self._mapping, {**single, **several}, self._place)
+        return RecordReader(self._mapping, {**single, **several}, self._context)
 
     def _unkeyed(self, trace: FieldTrace) -> FieldTrace:
         return replace(trace, path=self._written.get(trace.path, trace.path))
@@ -224,7 +223,7 @@ class ElementReader:
         return [self._unkeyed(trace) for trace in reader.traces() if trace.field == name]
 
 
-# What is inside of many records is read once for each of them: 34 KB of records within records took 2 s.
+# The text of a record is read again for every record around it: 34 KB of records within records took 2 s.
 _MOST_AROUND: Final = 8
 
 
@@ -236,18 +235,20 @@ def read_html_page(document: Document, source: Source) -> ParsedFeed:
     """
     mapping = _mapping(source)
     page = read_page(document, source)
-    reader = ElementReader(mapping.fields, _place(document, source, page))
+    reader = ElementReader(mapping.fields, context_of(document, source, page.base))
     listed = _list_of(page, mapping)
     looked_at = listed[: records.MOST_RECORDS]
     around = _records_around(looked_at)
-    found = [(place, element) for place, element in enumerate(looked_at) if around[element] <= _MOST_AROUND]
+    found = [(position, element) for position, element in enumerate(looked_at) if around[element] <= _MOST_AROUND]
     kept = [pair for pair in found if mapping.where is None or holds(pair[1], mapping.where)]
     reading = records.read_records(
         kept, lambda at, pair: reader.item(at, pair[1]), lambda pair: reader.described(pair[1]), source.limit
     )
-    kept_places = {place for place, _ in kept}
+    kept_positions = {position for position, _ in kept}
     left_out = (
-        _left_out(place, reader.described(element), mapping) for place, element in found if place not in kept_places
+        _left_out(position, reader.described(element), mapping)
+        for position, element in found
+        if position not in kept_positions
     )
     feed = ParsedFeed(
         title=records.title_of(page.title),
@@ -256,7 +257,7 @@ def read_html_page(document: Document, source: Source) -> ParsedFeed:
         language=records.language_of(page.root.get("lang")),
         notes=(*page.notes, *_unread(page, len(listed), len(looked_at) - len(found))),
     )
-    return _in_place(records.finished(feed, reading), [place for place, _ in kept], left_out)
+    return with_left_out(records.with_records(feed, reading), [position for position, _ in kept], left_out)
 
 
 def trace_html_page(document: Document, source: Source, limit: int) -> tuple[RecordTrace, ...]:
@@ -267,10 +268,10 @@ def trace_html_page(document: Document, source: Source, limit: int) -> tuple[Rec
     """
     mapping = _mapping(source)
     page = read_page(document, source)
-    reader = ElementReader(mapping.fields, _place(document, source, page))
+    reader = ElementReader(mapping.fields, context_of(document, source, page.base))
     found = enumerate(_list_of(page, mapping))
     kept = [pair for pair in found if mapping.where is None or holds(pair[1], mapping.where)]
-    return tuple(RecordTrace(position=place, fields=reader.traces(element)) for place, element in kept[:limit])
+    return tuple(RecordTrace(position=position, fields=reader.traces(element)) for position, element in kept[:limit])
 
 
 def check_field_selectors(fields: Iterable[tuple[str, FieldMap]]) -> None:
@@ -301,13 +302,9 @@ def _mapping(source: Source) -> RecordMap:
     return mapping
 
 
-def _place(document: Document, source: Source, page: Page) -> Place:
-    return Place(url=page.base, zone=ZoneInfo(source.timezone), fetched_at=document.fetched_at)
-
-
-def _list_of(page: Page, mapping: RecordMap) -> list[HtmlElement]:
-    if mapping.error is not None and (told := elements(page.root, mapping.error)):
-        words = plain(visible_text(inner_markup(told[0])))
+def _list_of(page: WebPage, mapping: RecordMap) -> list[HtmlElement]:
+    if mapping.error is not None and (found := elements(page.root, mapping.error)):
+        words = plain(visible_text(inner_markup(found[0])))
         raise ParseError(f"the page tells of an error{f': {shown(words)}' if words else ''} ({mapping.error})")
     found = elements(page.root, mapping.items or "")
     if not found:
@@ -326,7 +323,7 @@ def _records_around(listed: list[HtmlElement]) -> dict[HtmlElement, int]:
     return around
 
 
-def _unread(page: Page, listed: int, nested: int) -> Iterator[str]:
+def _unread(page: WebPage, listed: int, nested: int) -> Iterator[str]:
     if page.is_cut_off:
         yield "the page is nested so deeply that its end was not read"
     if listed > records.MOST_RECORDS:
@@ -335,14 +332,6 @@ def _unread(page: Page, listed: int, nested: int) -> Iterator[str]:
         yield f"{nested} records that lie inside of more than {_MOST_AROUND} others were not read"
 
 
-def _left_out(place: int, described: tuple[str, str | None, str | None], mapping: RecordMap) -> Rejected:
+def _left_out(position: int, described: tuple[str, str | None, str | None], mapping: RecordMap) -> Rejected:
     title, link, guid = described
-    return Rejected(position=place, reason=f"left out by where: {mapping.where}", title=title, link=link, guid=guid)
-
-
-def _in_place(feed: ParsedFeed, places: list[int], left_out: Iterable[Rejected]) -> ParsedFeed:
-    """Return ``feed`` with positions in the page's own list, which ``where`` had closed up."""
-    items = (replace(item, position=places[item.position]) for item in feed.items)
-    rejected = [replace(record, position=places[record.position]) for record in feed.rejected]
-    ordered = sorted([*rejected, *left_out], key=lambda record: record.position)
-    return replace(feed, items=tuple(items), rejected=tuple(ordered))
+    return Rejected(position=position, reason=f"left out by where: {mapping.where}", title=title, link=link, guid=guid)

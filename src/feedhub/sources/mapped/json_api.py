@@ -1,4 +1,7 @@
-"""Takes the JavaScript off a JSON answer: ``var x=…;``, ``cb(…);``, ``try{cb(…);}catch(e){}``, ``/**/cb(…)``."""
+"""``kind: json``: the records of an API that answers in JSON, or in JSON wrapped in JavaScript (SPEC §3.1).
+
+A wrapper is ``var x=…;``, ``cb(…);``, ``try{cb(…);}catch(e){}``, ``/**/cb(…)``, or several of these.
+"""
 
 import json
 import re
@@ -8,7 +11,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
-from zoneinfo import ZoneInfo
 
 from feedhub.errors import ParseError
 from feedhub.model.document import Document
@@ -21,10 +23,10 @@ from feedhub.rules.mapping import is_present, text_of
 from feedhub.rules.text import plain
 from feedhub.sources import records
 from feedhub.sources.document import decode, unpacked
-from feedhub.sources.mapped.record import Place, RecordReader
+from feedhub.sources.mapped.record import DocumentContext, RecordReader, context_of, with_left_out
 
 _BLANK = " \t\r\n\ufeff\u00a0\u2028\u2029"
-# Comments, and what keeps an answer from being run as a script: `)]}',`, `while(1);`, `for(;;);`.
+# Comments, and prefixes that keep browsers from running an answer as a script: `)]}',`, `while(1);`, `for(;;);`.
 _AHEAD = re.compile(
     rf"(?:[{_BLANK}]++|/\*[^*]*+\*++(?:[^/*][^*]*+\*++)*+/|//[^\r\n]*+"
     r"|\)\]\}'?,?(?=\s*[\r\n{\[])|(?:while\s*+\(\s*+1\s*+\)|for\s*+\(\s*+;\s*+;\s*+\))\s*+;)++"
@@ -45,20 +47,20 @@ _HEAD = 3_000
 
 
 def unwrapped(text: str) -> str:
-    """Return the JSON inside ``text``; JSON without a wrapper comes back as it is, but for blanks and a BOM around it.
+    """Return the JSON inside of a wrapper, or JSON as it is, in both cases without blanks and BOM around it.
 
-    Linear in the length of ``text``. Whether what is left is valid JSON is for the JSON reader to say.
+    Linear in the length of ``text``. What is left begins like JSON; whether it is valid is not checked.
 
     Raises:
         ParseError: it is a web page, a script, or anything else that does not begin as JSON does.
     """
-    inner = _begun(text)
+    inner = _without_prefix(text)
     is_wrapped = False
     for _ in range(_LAYERS):
-        peeled = _peeled(inner)
-        if peeled is None:
+        inner_text = _inside_wrapper(inner)
+        if inner_text is None:
             break
-        inner, is_wrapped = _begun(peeled), True
+        inner, is_wrapped = _without_prefix(inner_text), True
     if not inner:
         raise ParseError("the wrapper is empty" if is_wrapped else "the document is empty")
     if _VALUE.match(inner) is None:
@@ -70,14 +72,14 @@ def unwrapped(text: str) -> str:
     return inner
 
 
-def _begun(text: str) -> str:
-    """Return ``text`` without blanks around it and without what may come before a wrapper or a value."""
+def _without_prefix(text: str) -> str:
+    """Return ``text`` without blanks around it, and without comments and prefixes before a wrapper or a value."""
     inner = text.strip(_BLANK)
     match = _AHEAD.match(inner)
     return inner[match.end() :] if match else inner
 
 
-def _peeled(text: str) -> str | None:
+def _inside_wrapper(text: str) -> str | None:
     """Return what is inside the outermost wrapper, or None if there is none."""
     if match := _TRY.match(text):
         start = max(match.end(), len(text) - _CATCH_ROOM)
@@ -147,7 +149,7 @@ def check_no_error(data: object, condition: str | None) -> None:
 
 
 def _missing(data: object, steps: Sequence[str | int], is_whole: bool) -> str:
-    """Say why a path gave null, or nothing where it ends in a null that is really there."""
+    """Return why a path gave null, or "" where the document has a null at its end."""
     value, place = data, "the document"
     for number, step in enumerate(steps):
         try:
@@ -188,7 +190,7 @@ def _message(data: object) -> str:
 
 
 def _hint(value: object, path: str = "") -> str:
-    """Name lists inside of ``value``, for those who write the mapping."""
+    """Return a sentence that names the lists inside of ``value``, as a help for writing the mapping."""
     found = list(_lists(value, path))[:_MOST_HINTS]
     return f"; lists in it: {', '.join(found)}" if found else ""
 
@@ -212,7 +214,7 @@ _LONGEST_CURSOR = 2_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Candidate:
-    """A record that ``where`` does not leave out; ``fault`` when that could not be told."""
+    """A record that ``where`` keeps. ``fault`` says why ``where`` could not be evaluated, if it could not."""
 
     position: int
     record: object
@@ -228,17 +230,18 @@ def read_json_api(document: Document, source: Source) -> ParsedFeed:
     mapping = _mapping(source)
     data, notes = read_json(document, source)
     check_no_error(data, mapping.error)
-    place = _place(document, source)
-    candidates, left_out = _filtered(records_at(data, mapping.items), mapping, place)
+    context = _context(document, source)
+    candidates, left_out = _filtered(records_at(data, mapping.items), mapping, context)
     reading = records.read_records(
         candidates,
-        partial(_item, mapping=mapping, place=place),
-        partial(_described, mapping=mapping, place=place),
+        partial(_item, mapping=mapping, context=context),
+        partial(_described, mapping=mapping, context=context),
         source.limit,
     )
     cursor, cursor_notes = _cursor(data, source)
     feed = ParsedFeed(title="", items=(), notes=(*notes, *cursor_notes), cursor=cursor)
-    return _in_place(records.finished(feed, reading), candidates, left_out)
+    positions = [candidate.position for candidate in candidates]
+    return with_left_out(records.with_records(feed, reading), positions, left_out)
 
 
 def read_json(document: Document, source: Source) -> tuple[object, tuple[str, ...]]:
@@ -266,14 +269,14 @@ def trace_json_api(document: Document, source: Source, limit: int) -> tuple[Reco
     Raises:
         ParseError: what reading the document fails with before any record is read.
     """
-    mapping, place = _mapping(source), _place(document, source)
+    mapping, context = _mapping(source), _context(document, source)
     data, _ = read_json(document, source)
     check_no_error(data, mapping.error)
-    candidates, _ = _filtered(records_at(data, mapping.items), mapping, place)
+    candidates, _ = _filtered(records_at(data, mapping.items), mapping, context)
     return tuple(
         RecordTrace(
             position=candidate.position,
-            fields=(*_fault_trace(candidate, mapping), *RecordReader(mapping, candidate.record, place).traces()),
+            fields=(*_fault_trace(candidate, mapping), *RecordReader(mapping, candidate.record, context).traces()),
         )
         for candidate in candidates[:limit]
     )
@@ -285,12 +288,13 @@ def _mapping(source: Source) -> RecordMap:
     return source.records
 
 
-def _place(document: Document, source: Source) -> Place:
-    return Place(url=document.url, zone=ZoneInfo(source.timezone), fetched_at=document.fetched_at or _dated(document))
+def _context(document: Document, source: Source) -> DocumentContext:
+    context = context_of(document, source, document.url)
+    return context if context.fetched_at else replace(context, fetched_at=_dated(document))
 
 
 def _dated(document: Document) -> datetime | None:
-    """Return the time in the ``Date`` header (RFC 9110 §6.6.1): what ``3分钟前`` in the answer is relative to."""
+    """Return the time in the ``Date`` header (RFC 9110 §6.6.1), to which dates such as ``3分钟前`` are relative."""
     for name, value in document.headers:
         if name.lower() == "date":
             with suppress(ValueError, TypeError, OverflowError):
@@ -299,8 +303,10 @@ def _dated(document: Document) -> datetime | None:
     return None
 
 
-def _filtered(found: list[object], mapping: RecordMap, place: Place) -> tuple[list[_Candidate], list[Rejected]]:
-    """Return the records that ``where`` keeps, and those it leaves out: nothing goes without a recorded reason."""
+def _filtered(
+    found: list[object], mapping: RecordMap, context: DocumentContext
+) -> tuple[list[_Candidate], list[Rejected]]:
+    """Return the records that ``where`` keeps, and those it leaves out with the reason."""
     kept: list[_Candidate] = []
     left_out: list[Rejected] = []
     for position, record in enumerate(found):
@@ -311,34 +317,28 @@ def _filtered(found: list[object], mapping: RecordMap, place: Place) -> tuple[li
         except ValueError as exc:
             kept.append(_Candidate(position=position, record=record, fault=str(exc)))
             continue
-        title, link, guid = RecordReader(mapping, record, place).described()
+        title, link, guid = RecordReader(mapping, record, context).described()
         reason = f"left out by where: {mapping.where}"
         left_out.append(Rejected(position=position, reason=reason, title=title, link=link, guid=guid))
     return kept, left_out
 
 
-def _item(position: int, candidate: _Candidate, *, mapping: RecordMap, place: Place) -> ParsedItem:
+def _item(position: int, candidate: _Candidate, *, mapping: RecordMap, context: DocumentContext) -> ParsedItem:
     if candidate.fault:
         raise records.Unusable(f"where: {mapping.where}: {candidate.fault}")
     if candidate.record is None:
         raise records.Unusable("the record is null")
-    return RecordReader(mapping, candidate.record, place).item(position)
+    return RecordReader(mapping, candidate.record, context).item(position)
 
 
-def _described(candidate: _Candidate, *, mapping: RecordMap, place: Place) -> tuple[str, str | None, str | None]:
-    return RecordReader(mapping, candidate.record, place).described()
-
-
-def _in_place(feed: ParsedFeed, candidates: list[_Candidate], left_out: list[Rejected]) -> ParsedFeed:
-    """Return ``feed`` with positions in the list as it came, which ``where`` had closed up."""
-    items = (replace(item, position=candidates[item.position].position) for item in feed.items)
-    rejected = [replace(record, position=candidates[record.position].position) for record in feed.rejected]
-    ordered = sorted([*rejected, *left_out], key=lambda record: record.position)
-    return replace(feed, items=tuple(items), rejected=tuple(ordered))
+def _described(
+    candidate: _Candidate, *, mapping: RecordMap, context: DocumentContext
+) -> tuple[str, str | None, str | None]:
+    return RecordReader(mapping, candidate.record, context).described()
 
 
 def _cursor(data: object, source: Source) -> tuple[str | None, tuple[str, ...]]:
-    """Return what the next page is asked for with. Without it this page is still good, so a fault is only noted."""
+    """Return the cursor of the next page, and a note if it cannot be read: the items of this page are still good."""
     if source.pages is None or source.pages.cursor is None:
         return None, ()
     try:

@@ -1,15 +1,17 @@
-"""Markdown to HTML (CommonMark, with tables and strikethrough). HTML inside it is shown as text."""
+"""How one record of an API or a page becomes an item, by the fields that its source maps (SPEC §3.1)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from functools import lru_cache
+from zoneinfo import ZoneInfo
 
 from markdown_it import MarkdownIt
 
-from feedhub.model.item import Enclosure, Markup, ParsedItem, Person
+from feedhub.model.document import Document
+from feedhub.model.item import Enclosure, Markup, ParsedFeed, ParsedItem, Person, Rejected
 from feedhub.model.report import FieldTrace
-from feedhub.model.source import FieldMap, RecordMap
+from feedhub.model.source import FieldMap, RecordMap, Source
 from feedhub.rules.mapping import (
     FieldResult,
     apply_fields,
@@ -23,12 +25,15 @@ from feedhub.rules.text import visible_text
 from feedhub.sources import records
 from feedhub.sources.markup import http_url
 
-# Hostile Markdown of this length takes one to two seconds; longer texts stay as they are written.
+# Hostile Markdown of this length takes one to two seconds; a longer text is shown as it is written.
 LONGEST_MARKDOWN = 100_000
 
 
 def html_of(text: str) -> str:
-    """Return ``text``, of at most ``LONGEST_MARKDOWN`` characters, as HTML; sanitising comes later."""
+    """Return Markdown (CommonMark, tables, strikethrough) as HTML, in which HTML of its own is text; not sanitised.
+
+    ``text`` has at most ``LONGEST_MARKDOWN`` characters.
+    """
     return str(_renderer().render(text))
 
 
@@ -37,26 +42,42 @@ def _renderer() -> MarkdownIt:
     return MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
 
 
-# Without these a record cannot be told apart, shown or dated as its configuration says; no others are required.
+# A record without one of these, if it is mapped, becomes no item; all other fields may be missing.
 _REQUIRED = ("id", "title", "published")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """What a record does not say itself: the address of its document, the zone of its dates, when it was fetched."""
+class DocumentContext:
+    """What a record does not say itself: the base of its addresses, the zone of its dates, when it was fetched."""
 
     url: str
     zone: tzinfo
     fetched_at: datetime | None
 
 
-class RecordReader:
-    """The mapped fields of one record. Reading a field that cannot be understood notes a fault and gives nothing."""
+def context_of(document: Document, source: Source, url: str) -> DocumentContext:
+    """Return the context of the records of a document whose addresses are relative to ``url``."""
+    return DocumentContext(url=url, zone=ZoneInfo(source.timezone), fetched_at=document.fetched_at)
 
-    def __init__(self, mapping: RecordMap, record: object, place: Place) -> None:
+
+def with_left_out(feed: ParsedFeed, positions: Sequence[int], left_out: Iterable[Rejected]) -> ParsedFeed:
+    """Return ``feed`` with the records that ``where`` left out, all at their positions in the list as it came.
+
+    ``positions`` are those of the records that were read.
+    """
+    items = (replace(item, position=positions[item.position]) for item in feed.items)
+    rejected = [replace(record, position=positions[record.position]) for record in feed.rejected]
+    ordered = sorted([*rejected, *left_out], key=lambda record: record.position)
+    return replace(feed, items=tuple(items), rejected=tuple(ordered))
+
+
+class RecordReader:
+    """The mapped fields of one record. A field that cannot be understood gives no value; its fault is noted."""
+
+    def __init__(self, mapping: RecordMap, record: object, context: DocumentContext) -> None:
         self._fields: Mapping[str, FieldMap] = dict(mapping.fields)
         self._record = record
-        self._place = place
+        self._context = context
         self._results: Mapping[str, FieldResult] = apply_fields(mapping.fields, record)
         self._faults: dict[str, str] = {}
 
@@ -142,7 +163,9 @@ class RecordReader:
         if not text:
             return None
         try:
-            return read_mapped_date(text, self._fields["published"].formats, self._place.zone, self._place.fetched_at)
+            return read_mapped_date(
+                text, self._fields["published"].formats, self._context.zone, self._context.fetched_at
+            )
         except ValueError as exc:
             self._faults["published"] = str(exc)
             return None
@@ -152,8 +175,8 @@ class RecordReader:
         return self._joined(name, text) if text else None
 
     def _joined(self, name: str, text: str) -> str | None:
-        # An ampersand escaped as in HTML is never meant: `&amp;b=2` would be a parameter named `amp;b`.
-        address = http_url(text.replace("&amp;", "&"), self._fields[name].base or self._place.url)
+        # `&amp;b=2` never means a parameter named `amp;b`.
+        address = http_url(text.replace("&amp;", "&"), self._fields[name].base or self._context.url)
         if address is None:
             self._faults[name] = f"{shown(text)} is no http(s) address"
         return address
@@ -167,7 +190,7 @@ class RecordReader:
         if kind == "markdown":
             is_short = len(text) <= LONGEST_MARKDOWN
             kind, text = ("html", html_of(text)) if is_short else ("text", text)
-        return records.markup(text, kind, field.base or link or self._place.url)
+        return records.markup(text, kind, field.base or link or self._context.url)
 
     def _enclosures(self) -> Iterator[Enclosure]:
         for part in self._parts("enclosures"):

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from feedhub.model.item import Item, StoredItem
-from feedhub.model.output import Category, OutputSettings, Part, Site
+from feedhub.model.output import Category, OutputSettings, Part, PublishReason, Site
 from feedhub.model.report import SourceCounts
 from feedhub.model.source import Source, SourceState
 from feedhub.rules.health import source_status
 from feedhub.rules.pacing import is_due
-from feedhub.rules.select import EPOCH, output_feed, output_view, settled_published
+from feedhub.rules.select import EPOCH, chosen_outputs, output_feed, output_view, settled_published
 
 NOW = datetime(2024, 1, 1, 12, tzinfo=UTC)
 SOURCE = Source(name="a", url="https://a.example/rss")
@@ -92,6 +92,26 @@ SETTINGS = OutputSettings(dir="out", entries=2)
 def stored(number: int) -> StoredItem:
     moment = NOW + timedelta(minutes=number)
     return StoredItem(id=f"urn:uuid:{number}", item=Item(title="t"), source="a", published_at=moment, updated_at=moment)
+
+
+CHOICES = {
+    "nothing changed": (set(), (), None, "UNCHANGED UNCHANGED"),
+    "one changed": ({"tech"}, (), None, "UNCHANGED CHANGED"),
+    "one is asked for": ({"tech"}, ("all",), None, "NAMED NOT_NAMED"),
+    "all are renewed": ({"tech"}, (), PublishReason.DESIGN, "DESIGN DESIGN"),
+    "one is asked for when all are renewed": (set(), ("tech",), PublishReason.FIRST, "NOT_NAMED NAMED"),
+}
+
+
+@pytest.mark.parametrize(("due", "named", "renewal", "reasons"), CHOICES.values(), ids=CHOICES)
+def test_outputs_are_published_for_a_reason(
+    due: set[str], named: tuple[str, ...], renewal: PublishReason | None, reasons: str
+) -> None:
+    quiet = {PublishReason.UNCHANGED, PublishReason.NOT_NAMED}
+    choices = chosen_outputs(("all", "tech"), due=due, named=named, renewal=renewal)
+    assert [choice.slug for choice in choices] == ["all", "tech"]
+    assert [choice.reason.name for choice in choices] == reasons.split()
+    assert [choice.is_published for choice in choices] == [choice.reason not in quiet for choice in choices]
 
 
 def test_the_combined_output_is_named_after_the_site() -> None:

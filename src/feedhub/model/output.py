@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from typing import Final, Literal
 
 from feedhub.model.item import StoredItem
@@ -72,6 +73,31 @@ class OutputFeed:
     title: str
     description: str
     entries: int
+
+
+class PublishReason(Enum):
+    """Why an output is published, or is not."""
+
+    CHANGED = "it changed"
+    NAMED = "it was asked for"
+    EVERYTHING = "everything was asked for"
+    FIRST = "the folder has no manifest"
+    DESIGN = "the pages are of another design"
+    UNCHANGED = "nothing in it changed"
+    NOT_NAMED = "only others were asked for"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputChoice:
+    """Whether an output is published, and why."""
+
+    slug: str
+    reason: PublishReason
+
+    @property
+    def is_published(self) -> bool:
+        """Whether its files are rendered."""
+        return self.reason not in (PublishReason.UNCHANGED, PublishReason.NOT_NAMED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

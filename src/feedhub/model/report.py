@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Literal
 
 from feedhub.model.item import Item, ParsedItem, Rejected
-from feedhub.model.output import CategorySummary
+from feedhub.model.output import CategorySummary, OutputChoice
 from feedhub.model.source import Health
 
 
@@ -43,12 +43,16 @@ class PollReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishReport:
-    """What a publish did to the files of the output folder; ``failed`` pairs a path with its reason."""
+    """What a publish did to the files of the output folder, and why.
+
+    ``failed`` pairs a path with its reason. ``choices`` say of every output why it was published or was not.
+    """
 
     written: tuple[str, ...] = ()
     unchanged: int = 0
     removed: tuple[str, ...] = ()
     failed: tuple[tuple[str, str], ...] = ()
+    choices: tuple[OutputChoice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Publishing: from stored items to files, only for outputs that changed."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from types import MappingProxyType
@@ -9,7 +9,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from feedhub.errors import PublishError
-from feedhub.model.output import Category, ListedOutputs
+from feedhub.model.output import Category, ListedOutputs, PublishReason
 from feedhub.model.report import PublishReport
 from feedhub.model.settings import Settings
 from feedhub.model.source import Health
@@ -18,7 +18,7 @@ from feedhub.pipeline.pages import SitePages
 from feedhub.ports.publishing import FeedRenderer, OutputWriter, PageRenderer
 from feedhub.ports.store import Store
 from feedhub.rules.health import HEALTH_ENTRIES, health_view
-from feedhub.rules.select import ALL, month_of, output_feed, output_view
+from feedhub.rules.select import ALL, chosen_outputs, month_of, output_feed, output_view
 
 MANIFEST: Final = "feedhub.json"
 _PAGES_NOTE: Final = ".feedhub/look"
@@ -45,10 +45,10 @@ def publish(
     writer, present = run.writer, run.present
     departed = [slug for slug in listed.slugs if slug not in present]
     due = store.due_outputs()
-    renewed = everything or manifest is None or not _pages_are_current(context.pages, context.writer)
-    chosen = slugs or (present if renewed else due)
-    wanted = [slug for slug in present if slug in chosen]
-    changed_months = run.publish_items(-1 if renewed else published)
+    renewal = _renewal(context, everything=everything, is_first=manifest is None)
+    choices = chosen_outputs(present, due=due, named=slugs, renewal=renewal)
+    wanted = [choice.slug for choice in choices if choice.is_published]
+    changed_months = run.publish_items(-1 if renewal else published)
     for slug in wanted:
         run.output(slug).publish(changed_months)
     if wanted or departed:
@@ -63,7 +63,16 @@ def publish(
     store.mark_published({slug: due[slug] for slug in wanted if slug in due and slug not in writer.failed})
     if not slugs and not writer.is_incomplete:
         run.finish(number if number != published else None)
-    return writer.report()
+    return replace(writer.report(), choices=choices)
+
+
+def _renewal(context: PublishContext, *, everything: bool, is_first: bool) -> PublishReason | None:
+    """Return why all outputs and pages are rendered; None when only those are that changed."""
+    if everything:
+        return PublishReason.EVERYTHING
+    if is_first:
+        return PublishReason.FIRST
+    return None if _pages_are_current(context.pages, context.writer) else PublishReason.DESIGN
 
 
 def _begun(store: Store, settings: Settings, context: PublishContext, listed: ListedOutputs) -> "_Run":

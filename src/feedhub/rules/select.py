@@ -7,7 +7,17 @@ from types import MappingProxyType
 from typing import Final
 
 from feedhub.model.item import StoredItem
-from feedhub.model.output import Category, Mark, OutputFeed, OutputSettings, OutputView, Part, Site
+from feedhub.model.output import (
+    Category,
+    Mark,
+    OutputChoice,
+    OutputFeed,
+    OutputSettings,
+    OutputView,
+    Part,
+    PublishReason,
+    Site,
+)
 from feedhub.rules.urls import public_url
 
 PART_SIZE: Final = 100
@@ -81,6 +91,19 @@ def output_feed(slug: str, site: Site, categories: Sequence[Category], settings:
         description=category.description,
         entries=category.entries or settings.entries,
     )
+
+
+def chosen_outputs(
+    present: Sequence[str], *, due: Collection[str], named: Collection[str], renewal: PublishReason | None
+) -> tuple[OutputChoice, ...]:
+    """Decide which outputs are published: those ``named``, or else all for a ``renewal``, or else those ``due``."""
+
+    def reason(slug: str) -> PublishReason:
+        if named:
+            return PublishReason.NAMED if slug in named else PublishReason.NOT_NAMED
+        return renewal or (PublishReason.CHANGED if slug in due else PublishReason.UNCHANGED)
+
+    return tuple(OutputChoice(slug=slug, reason=reason(slug)) for slug in present)
 
 
 def output_view(

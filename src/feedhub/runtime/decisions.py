@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from feedhub.model.identity import Decision, Filing, IdentityKey, Ingest, Verdict
-from feedhub.model.report import Outcome, PollReport
+from feedhub.model.report import Outcome, PollReport, PublishReport
 from feedhub.model.source import NextPoll, Source
 from feedhub.pipeline.ingest import StoredPoll
 
@@ -32,6 +32,23 @@ def log_poll_decisions(source: Source, stored: StoredPoll) -> None:
     for ingest in stored.ingests:
         log.debug("%s: %s", source.name, _item_text(ingest))
     log.debug("%s: %s", source.name, _next_poll_text(stored.next_poll))
+
+
+def log_publish_decisions(report: PublishReport) -> None:
+    """Log of every output why it was published or was not, and what became of the files."""
+    if not log.isEnabledFor(logging.DEBUG):
+        return
+    for choice in report.choices:
+        done = "published" if choice.is_published else "not published"
+        log.debug("%s: %s, since %s", choice.slug, done, choice.reason.value)
+    for path in report.written:
+        log.debug("%s: written", path)
+    for path in report.removed:
+        log.debug("%s: removed", path)
+    for path, reason in report.failed:
+        log.debug("%s: not written: %s", path, reason)
+    if report.unchanged:
+        log.debug("files not written, since they hold these bytes already: %s", report.unchanged)
 
 
 def _unchanged_text(report: PollReport) -> str:

@@ -20,6 +20,7 @@ from feedhub.publish.files import FolderWriter
 from feedhub.publish.formats import ATOM_FORMAT, FormatRenderer, renderers
 from feedhub.publish.index import FeedIndex
 from feedhub.rules.health import health_of
+from feedhub.runtime.decisions import log_publish_decisions
 from feedhub.runtime.plugins import added_formats
 
 if TYPE_CHECKING:
@@ -59,10 +60,16 @@ class OutputPublisher:
             everything=everything,
             health=self._health(store, now) if self._settings.output.pages else {},
         )
-        if slugs:
-            return report
+        parts = [report]
+        if not slugs:
+            parts += self._beside(store, now, everything=everything)
+        report = _summed(parts)
+        log_publish_decisions(report)
+        return report
+
+    def _beside(self, store: Store, now: datetime, *, everything: bool) -> list[PublishReport]:
+        """Publish what belongs to no category: the health feed, and Jekyll posts where they are configured."""
         parts = [
-            report,
             publish_health(
                 store, self._settings, FormatRenderer(ATOM_FORMAT), self._context.writer, everything=everything
             ),
@@ -71,7 +78,7 @@ class OutputPublisher:
             from feedhub.pipeline.posts import publish_posts
 
             parts.append(publish_posts(store, self._settings, self._posts, now=now, everything=everything))
-        return _summed(parts)
+        return parts
 
     def _health(self, store: Store, now: datetime) -> dict[str, Health]:
         """Return the health of every source, by name."""
@@ -104,6 +111,7 @@ def _summed(parts: Sequence[PublishReport]) -> PublishReport:
         unchanged=sum(part.unchanged for part in parts),
         removed=tuple(path for part in parts for path in part.removed),
         failed=tuple(failure for part in parts for failure in part.failed),
+        choices=tuple(choice for part in parts for choice in part.choices),
     )
 
 

@@ -450,7 +450,7 @@ DEFENCES = (
         "rules/categorize.py",
         "RESERVED_SLUGS: Final = frozenset({",
         "RESERVED_SLUGS: Final = frozenset() and frozenset({",
-        "tests/rules/test_slugs.py",
+        "tests/rules/test_categorize_slugs.py",
     ),
     _d(
         "17 out of the folder",
@@ -550,9 +550,7 @@ DEFENCES = (
         '"updated_at": self.now,',
         "tests/contracts/test_store_contract.py",
     ),
-    _d(
-        "38 dates of the future", "rules/select.py", "> now", "> now and False", "tests/rules/test_health_and_select.py"
-    ),
+    _d("38 dates of the future", "rules/select.py", "> now", "> now and False", "tests/rules/test_select.py"),
     _d(
         "39 an empty document",
         "pipeline/ingest.py",

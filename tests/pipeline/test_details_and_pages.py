@@ -152,6 +152,20 @@ def test_each_source_asks_for_its_own_wording_of_a_shared_item() -> None:
     assert [stored.item.content for stored in world.store.newest("tech", 1)] == ["as b tells it"]
 
 
+def test_what_waits_for_its_own_wording_gives_a_shared_item_nothing_yet() -> None:
+    other = replace(LISTED, name="b", url="https://b.example/list", categories=("tech",))
+    world = detail_world(LISTED, other)
+    for name, guid in (("a", "1"), ("b", "2")):
+        world.answer(name, record("One", guid=guid, link="https://news.example/1"))
+    text(world, "1", "as a tells it")
+    text(world, "2", None, error=HttpStatusError("404 Not Found", status=404))
+    world.poll("a")
+    world.poll("b")
+    (found,) = world.store.explain(["url:news.example/1"])
+    assert ("guid:a:1" in found.keys, "guid:b:2" in found.keys) == (True, False)
+    assert [seen.source for seen in found.sightings] == ["a"]
+
+
 def test_without_a_template_the_link_is_asked_and_a_record_without_link_waits() -> None:
     world = detail_world(replace(LISTED, detail=DetailMap(extract="article")))
     world.answer("a", record("One", guid="1", link="https://a.example/1"), record("Two", guid="2"))

@@ -134,6 +134,7 @@ def test_an_item_that_is_edited_into_what_a_rule_drops_keeps_its_old_wording() -
     world.answer("a", record("广告", guid="1"))
     world.poll("a")
     assert world.titles("all") == ["News"]
+    assert world.store.explain(["guid:a:1"])[0].sightings[0].offered
 
 
 def test_a_failed_poll_loses_nothing_and_backs_off() -> None:

@@ -9,20 +9,6 @@ from feedhub.model.document import Validators
 from feedhub.model.identity import KeyPattern
 from feedhub.model.kind import OptionValue
 
-FIELDS = (
-    "id",
-    "title",
-    "link",
-    "summary",
-    "content",
-    "published",
-    "author",
-    "tags",
-    "language",
-    "image",
-    "comments",
-    "enclosures",
-)
 NAMED_FORMATS = ("iso", "epoch", "epoch_ms", "epoch_us", "relative")
 """Dates that have a name; others are strptime patterns."""
 

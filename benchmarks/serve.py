@@ -146,7 +146,7 @@ def poll_once(config: str, result: Path, *, is_busy: bool) -> None:
     bench = Path(settings.output.dir) / "feeds" / "bench.atom"
     bench.write_bytes(feed_text())
     with Hub(settings) as hub:
-        server = WebServer(hub, WebSettings(port=0))
+        server = WebServer(lambda: hub, WebSettings(port=0))
         server.start()
         client = readers(f"{server.address}/feeds/{bench.name}") if is_busy else None
         started = time.perf_counter()

@@ -10,7 +10,7 @@ import pytest
 from feedhub.model.source import PlannedPoll, SourceState
 from feedhub.runtime.hub import Hub
 from feedhub.runtime.plugins import load_settings
-from feedhub.runtime.status import fault
+from feedhub.runtime.status import daemon_fault
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -25,7 +25,7 @@ class Beside:
 
     def fault_while_running(self) -> str | None:
         with self.daemon.store.task_lock("run", wait=0):
-            return fault(self.asking)
+            return daemon_fault(self.asking)
 
     def due(self, name: str, after: timedelta, *, polled: timedelta | None = None) -> None:
         """Let a source be due so long after now, and have been polled so long before now."""
@@ -49,7 +49,7 @@ def beside(tmp_path: Path) -> Iterator[Beside]:
 
 
 def test_without_a_daemon_that_is_the_fault(beside: Beside) -> None:
-    assert fault(beside.asking) == "no daemon runs on this store"
+    assert daemon_fault(beside.asking) == "no daemon runs on this store"
 
 
 def test_a_daemon_with_nothing_due_is_well(beside: Beside) -> None:

@@ -84,7 +84,13 @@ def _by_name(headers: list[tuple[str, str]]) -> dict[str, str]:
 
 @contextmanager
 def served(
-    folder: Path, *, sources: str = "[]", more: str = "", site: str = "", limits: Limits | None = None, **kept: Any
+    folder: Path,
+    *,
+    sources: str = "[]",
+    more: str = "",
+    site: str = "",
+    limits: Limits | None = None,
+    **options: Any,
 ) -> Iterator[Site]:
     """Serve ``folder/output`` with a configuration that has these sources."""
     folder.mkdir(exist_ok=True)
@@ -97,7 +103,9 @@ def served(
     (folder / "output" / "feeds" / "all.atom").write_bytes(FEED)
     metrics = Metrics()
     with Hub(load_settings(str(folder / "feedhub.yaml"))) as hub:
-        server = WebServer(hub, WebSettings(port=0), metrics=metrics, limits=limits, **{"keep": 0.0, **kept})
+        server = WebServer(
+            lambda: hub, WebSettings(port=0), metrics=metrics, limits=limits, **{"max_age": 0.0, **options}
+        )
         server.start()
         try:
             yield Site(folder, hub, server, metrics)

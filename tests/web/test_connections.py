@@ -174,15 +174,15 @@ def test_a_server_ends_while_clients_hang_on_it_and_leaves_its_port(tmp_path: Pa
             site.server.stop(timeout=5)
             assert time.monotonic() - started < 6
             assert not site.server.is_running
-        again = WebServer(site.hub, WebSettings(port=site.port))
+        again = WebServer(lambda: site.hub, WebSettings(port=site.port))
         again.start()
         again.stop()
         again.stop()
 
 
 def test_an_address_that_cannot_be_listened_on_is_named(site: Site) -> None:
-    taken = WebServer(site.hub, WebSettings(port=site.port))
+    taken = WebServer(lambda: site.hub, WebSettings(port=site.port))
     with pytest.raises(ServeError, match=rf"cannot listen on http://127\.0\.0\.1:{site.port}: address already in use"):
         taken.start()
     with pytest.raises(ServeError, match=r"cannot listen on http://192\.0\.2\.1:8080: cannot assign"):
-        WebServer(site.hub, WebSettings(host="192.0.2.1")).start()
+        WebServer(lambda: site.hub, WebSettings(host="192.0.2.1")).start()

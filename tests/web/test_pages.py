@@ -191,9 +191,9 @@ def misfits(value: Any, schema: dict[str, Any], document: dict[str, Any], place:
 
 
 def test_metrics_are_read_by_prometheus_and_name_no_source(site: Site) -> None:
-    site.metrics.count(PollReport(source="paper", outcome=Outcome.STORED, new=3, bytes=100, seconds=0.3))
-    site.metrics.count(PollReport(source="wire", outcome=Outcome.FAILED, seconds=99.0))
-    site.metrics.published(PublishReport(written=("a", "b")))
+    site.metrics.count_poll(PollReport(source="paper", outcome=Outcome.STORED, new=3, bytes=100, seconds=0.3))
+    site.metrics.count_poll(PollReport(source="wire", outcome=Outcome.FAILED, seconds=99.0))
+    site.metrics.count_publish(PublishReport(written=("a", "b")))
     answer = site.ask("/metrics")
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     lines = answer.text.splitlines()
@@ -215,10 +215,10 @@ def test_metrics_are_read_by_prometheus_and_name_no_source(site: Site) -> None:
 
 def test_health_is_200_until_outputs_cannot_be_written(site: Site) -> None:
     assert json.loads(site.ask("/healthz").body) == {"ok": True, "reasons": []}
-    site.metrics.published(PublishReport(failed=(("tech", "no room"),)))
+    site.metrics.count_publish(PublishReport(failed=(("tech", "no room"),)))
     answer = site.ask("/healthz")
     assert (answer.status, json.loads(answer.body)) == (503, {"ok": False, "reasons": ["1 output cannot be written"]})
-    site.metrics.published(PublishReport())
+    site.metrics.count_publish(PublishReport())
     assert site.ask("/healthz").status == 200
 
 
@@ -252,7 +252,7 @@ def test_health_tells_of_a_standstill_and_a_store_that_cannot_be_read_while_file
 
 def test_a_status_is_not_made_anew_for_everybody(tmp_path: Path) -> None:
     (tmp_path / "in.xml").write_bytes(rss(("One", "https://example.org/1")))
-    with served(tmp_path, sources="[{name: paper, url: in.xml}]", keep=60.0) as site:
+    with served(tmp_path, sources="[{name: paper, url: in.xml}]", max_age=60.0) as site:
         before = site.ask("/api/status.json").body
         site.hub.poll()
         assert site.ask("/api/status.json").body == before

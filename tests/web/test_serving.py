@@ -20,7 +20,7 @@ from feedhub.model.settings import WebSettings
 from feedhub.runtime.daemon import Daemon, Stop
 from feedhub.runtime.hub import Hub
 from feedhub.runtime.plugins import load_settings
-from feedhub.web.server import WebBeside
+from feedhub.web.server import WebObserver
 from support.cli_runs import rss, run, write_project
 from support.server import unused_port
 
@@ -76,39 +76,39 @@ def on(config: Path, web: WebSettings) -> Hub:
     return Hub(replace(load_settings(str(config)), web=web))
 
 
-def test_beside_the_daemon_the_server_follows_the_configuration_and_counts(config: Path) -> None:
+def test_the_server_of_a_daemon_follows_the_configuration_and_counts(config: Path) -> None:
     web = WebSettings(enabled=True, port=unused_port())
-    beside = WebBeside()
+    observer = WebObserver()
     with on(config, WebSettings()) as off, on(config, web) as first, on(config, web) as same:
-        beside.reloaded(off)
-        assert beside.address is None
-        beside.reloaded(first)
-        address = beside.address
+        observer.reloaded(off)
+        assert observer.address is None
+        observer.reloaded(first)
+        address = observer.address
         assert address == f"http://127.0.0.1:{web.port}"
-        beside.polled(PollReport(source="paper", outcome=Outcome.STORED, new=2))
-        beside.published(PublishReport(written=("feeds/a.atom",)))
+        observer.polled(PollReport(source="paper", outcome=Outcome.STORED, new=2))
+        observer.published(PublishReport(written=("feeds/a.atom",)))
         metrics = fetched(f"{address}/metrics").decode()
         assert 'feedhub_records_total{kind="new"} 2.0' in metrics
         assert "feedhub_files_written_total 1.0" in metrics
-        beside.reloaded(same)
-        assert beside.address == address
+        observer.reloaded(same)
+        assert observer.address == address
         with (
             socket.create_server(("127.0.0.1", 0)) as taken,
             on(config, WebSettings(enabled=True, port=taken.getsockname()[1])) as blocked,
         ):
-            beside.reloaded(blocked)
-            assert beside.address is None
-        beside.reloaded(first)
-        assert beside.address == address
-        beside.close()
-        assert beside.address is None
+            observer.reloaded(blocked)
+            assert observer.address is None
+        observer.reloaded(first)
+        assert observer.address == address
+        observer.close()
+        assert observer.address is None
 
 
 def test_at_the_start_an_address_in_use_ends_the_daemon(config: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         web = WebSettings(enabled=True, port=taken.getsockname()[1])
         with on(config, web) as hub, pytest.raises(ServeError):
-            Daemon(hub, reload=lambda: hub.settings, observers=(WebBeside(),)).run()
+            Daemon(hub, reload=lambda: hub.settings, observers=(WebObserver(),)).run()
 
 
 @contextmanager
@@ -121,7 +121,7 @@ def running(daemon: Daemon) -> Iterator[None]:
 def test_the_daemon_serves_what_it_publishes(config: Path) -> None:
     web = WebSettings(enabled=True, port=unused_port())
     with on(config, web) as hub:
-        daemon = Daemon(hub, reload=lambda: hub.settings, observers=(WebBeside(),))
+        daemon = Daemon(hub, reload=lambda: hub.settings, observers=(WebObserver(),))
         seen: list[bytes] = []
 
         def visit() -> None:

@@ -40,7 +40,7 @@ def serve(
         web = replace(web, host=host or web.host, port=web.port if port is None else port)
         # Opened now, so that a store that cannot be used ends the command, and not the first request.
         _ = hub.store
-        server = WebServer(hub, web)
+        server = WebServer(lambda: hub, web)
         server.start()
         session.screen.print_err(f"feedhub: serving {hub.settings.output.dir} on {server.address}/ (Ctrl-C ends it)")
         try:
@@ -95,7 +95,7 @@ def run(
     from feedhub.runtime.daemon import Daemon, signals_as_events
     from feedhub.runtime.logs import logging_events
     from feedhub.runtime.websub import PingAfterPublish
-    from feedhub.web.server import WebBeside
+    from feedhub.web.server import WebObserver
 
     as_json = log is LogForm.JSON
     with (
@@ -103,7 +103,10 @@ def run(
         _errors_as_events() if as_json else nullcontext(),
         session.hub() as hub,
     ):
-        observers = WebBeside(), PingAfterPublish(lambda settings: settings.output.hub, first_wait=hub.waits.hub_retry)
+        observers = (
+            WebObserver(),
+            PingAfterPublish(lambda settings: settings.output.hub, first_wait=hub.waits.hub_retry),
+        )
         if check_store:
             hub.store.verify()
         daemon = Daemon(hub, reload=session.settings, observers=observers)
@@ -130,10 +133,10 @@ def health(session: Session) -> None:
     """Tell whether a daemon runs and polls what is due; exit 1 if not.
 
     For health checks of containers and for scripts. How the sources are is told by `feedhub status`."""
-    from feedhub.runtime.status import fault
+    from feedhub.runtime.status import daemon_fault
 
     with session.hub() as hub:
-        wrong = fault(hub)
+        wrong = daemon_fault(hub)
     if wrong:
         session.screen.print_err(f"feedhub: {wrong}")
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""The daemon: one thread that takes events, starts polls that are due, stores them and publishes what changed."""
+"""The daemon: one thread that handles events, starts polls that are due, stores them and publishes what changed."""
 
 import logging
 import queue
@@ -31,20 +31,20 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Reload:
-    """The configuration may have changed; ``reason`` says what makes us think so."""
+    """The configuration may have changed; ``reason`` says why this is assumed."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Somebody wants us to end; ``reason`` says who."""
+    """The daemon shall end; ``reason`` says what asked for it."""
 
     reason: str
 
 
 class Observer(Protocol):
-    """Is told what happens: the web server, and whoever counts. Called in the daemon's thread; must be quick."""
+    """Receives what happens, as the web server and WebSub do. Called in the thread of the daemon; must be quick."""
 
     def polled(self, report: PollReport) -> None:
         """A poll was stored."""
@@ -55,7 +55,7 @@ class Observer(Protocol):
         ...
 
     def reloaded(self, hub: Hub) -> None:
-        """From now on this hub is at work; also called once at the start."""
+        """From now on this hub is used; also called once at the start."""
         ...
 
     def close(self) -> None:
@@ -65,7 +65,7 @@ class Observer(Protocol):
 
 @contextmanager
 def signals_as_events(put: Callable[[Reload | Stop], None]) -> Iterator[None]:
-    """Let SIGTERM, SIGINT and SIGHUP be events for the block. For the main thread only."""
+    """Turn SIGTERM, SIGINT and SIGHUP into events for the block. For the main thread only."""
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
         name = signal.Signals(number).name
@@ -81,7 +81,7 @@ def signals_as_events(put: Callable[[Reload | Stop], None]) -> Iterator[None]:
 
 
 def log_poll(report: PollReport) -> None:
-    """Log a poll: what failed as a warning, what brought something as news, the rest for those who ask."""
+    """Log a poll: a failure as a warning, a poll with items at info level, any other at debug level."""
     facts = {"source": report.source, "outcome": report.outcome.value, "seconds": round(report.seconds, 2)}
     if report.outcome is Outcome.FAILED:
         log.warning("poll", extra={**facts, "reason": report.reason})
@@ -96,7 +96,7 @@ _LONGEST: Final = 60.0
 
 
 class StoreRetry:
-    """Counts store errors and says when to try again: after ``first`` seconds, then after twice as long each time.
+    """Decides when to try again after store errors: after ``first`` seconds, then after twice as long each time.
 
     What could not be stored stays due, so nothing is lost.
     """
@@ -139,8 +139,8 @@ _BETWEEN_STARTS: Final = 0.05
 class Daemon:
     """Polls on schedule until it is told to stop.
 
-    ``reload`` reads the configuration again and raises ConfigError when it cannot be used. How long is waited for
-    what, ``hub.waits`` says.
+    ``reload`` reads the configuration again and raises ConfigError when it cannot be used. ``hub.waits`` has the
+    seconds of all waits.
     """
 
     def __init__(
@@ -172,17 +172,17 @@ class Daemon:
         self._stop_at: float | None = None
 
     def run(self) -> None:
-        """Work until a ``Stop`` is posted; what is under way then is finished within 30 seconds.
+        """Work until a ``Stop`` is posted; polls under way then are ended within 30 seconds.
 
         Raises:
             StoreError: the store is held by another daemon, cannot be opened, or is damaged.
         """
         hub = self._poller.hub
         with hub.store.task_lock("run", wait=1.0):
-            self._take_up(hub)
+            self._apply(hub)
             scheduler = Scheduler(
                 tick=self._tick,
-                keep_house=self._keep_house,
+                run_maintenance=self._run_maintenance,
                 timezone=hub.settings.site.timezone,
                 seconds=self._waits.tick,
             )
@@ -192,17 +192,17 @@ class Daemon:
                 log.info("started", extra={"sources": len(hub.settings.sources), "store": hub.settings.store})
                 while not self._is_over():
                     self._handle(self._next_event())
-                    self._look_around(scheduler)
+                    self._do_regular_work(scheduler)
             finally:
                 self._watch.close()
                 scheduler.close()
                 self._end()
 
     def post(self, event: Reload | Stop) -> None:
-        """Let something happen soon. Safe to call from any thread and from signal handlers."""
+        """Add an event to the queue. Safe to call from any thread and from signal handlers."""
         self._inbox.put(event)
 
-    # What happens, one event after the other.
+    # One event after the other.
 
     def _next_event(self) -> "Tick | FinishedFetch | Reload | Stop | None":
         wait = self._notifier.wait(self._publish_timer.wait(self._waits.tick))
@@ -225,12 +225,12 @@ class Daemon:
             case Stop():
                 self._begin_to_stop(event.reason)
 
-    def _look_around(self, scheduler: Scheduler) -> None:
-        """What is to be done after every event, and at least with every tick."""
+    def _do_regular_work(self, scheduler: Scheduler) -> None:
+        """Do what is to be done after every event, and at least with every tick."""
         self._notifier.alive()
         jump = self._clock.jump()
         if jump:
-            self._set_by(jump, scheduler)
+            self._adjust_to_clock(jump, scheduler)
         if not self._store_retry.may_try:
             return
         if self._reload_due:
@@ -245,7 +245,7 @@ class Daemon:
         if self._stop_at is not None:
             return
         is_offline = self._poller.hub.ingester.is_offline
-        # While our own network is down one source is tried now and then; the others wait.
+        # While our own network is down, one source at a time is polled as a probe; the others wait.
         most = int(not self._under_way.names) if is_offline else self._poller.room
         self._next_start = monotonic() + (self._waits.probe if is_offline and most else _BETWEEN_STARTS)
         self._is_more_due = self._poller.start_due(most)
@@ -253,9 +253,9 @@ class Daemon:
     def _finish(self, finished: FinishedFetch) -> None:
         finished.threads.end(finished)
         fetched = finished.fetched
-        is_cut = self._stop_at is not None and monotonic() >= self._stop_at
-        # While the store is out of use nothing waits for it: what is dropped here is still due.
-        if self._poller.is_current(fetched.source) and not is_cut and self._store_retry.may_try:
+        is_too_late = self._stop_at is not None and monotonic() >= self._stop_at
+        # While the store cannot be used, results are dropped: their sources are still due.
+        if self._poller.is_current(fetched.source) and not is_too_late and self._store_retry.may_try:
             with self._store_retry.attempt():
                 report = self._poller.hub.ingester.ingest(fetched)
                 log_poll(report)
@@ -277,7 +277,7 @@ class Daemon:
             log.error("the configuration is not valid, the old one stays", extra={"problems": len(error.problems)})
             for problem in error.problems:
                 log.error("%s", problem)
-        # Whatever came of it: who asked by a signal waits for this.
+        # Also after an error, because the sender of a signal waits for this.
         self._notifier.ready()
 
     def _change_to(self, settings: Settings, reason: str) -> None:
@@ -286,10 +286,10 @@ class Daemon:
             return
         if settings.store != before.hub.settings.store:
             log.warning("another store is used only after a restart")
-        hub = before.hub.renewed(settings)
-        self._reload_due = reason  # until it has succeeded: the store may be out of use just now
+        hub = before.hub.reconfigured(settings)
+        self._reload_due = reason  # stays set until it has succeeded: the store may be unusable now
         with self._store_retry.attempt():
-            self._take_up(hub)
+            self._apply(hub)
             hub.ingester.resume(before.hub.ingester)
             self._poller = DuePoller(hub, self._inbox.put, self._under_way)
             self._publish_timer.publish = hub.publish_due
@@ -298,8 +298,8 @@ class Daemon:
             self._reload_due = None
             log.info("reloaded", extra={"why": reason, "sources": len(settings.sources)})
 
-    def _take_up(self, hub: Hub) -> None:
-        """Bring the store in line with a configuration, and follow its files."""
+    def _apply(self, hub: Hub) -> None:
+        """Bring the store in line with a configuration, and watch its files."""
         hub.sync()
         hub.plan_polls()
         for problem in hub.settings.problems:
@@ -313,16 +313,16 @@ class Daemon:
         for observer in self._observers:
             observer.published(report)
 
-    def _set_by(self, jump: float, scheduler: Scheduler) -> None:
-        """The clock was set: waits move back with it, times of day do not; what was missed is made up once."""
+    def _adjust_to_clock(self, jump: float, scheduler: Scheduler) -> None:
+        """Plan anew after the clock was set: waits move back with it, times of day do not; missed runs run once."""
         log.warning("the clock was set, or the machine slept", extra={"by": f"{jump:+.0f}s"})
         with self._store_retry.attempt():
             if jump < 0:
                 self._poller.hub.plan_polls(set_by=jump)
-        scheduler.wind()
+        scheduler.reschedule()
         self._is_more_due = True
 
-    # The end.
+    # Stopping.
 
     def _begin_to_stop(self, reason: str) -> None:
         is_again = self._stop_at is not None
@@ -335,7 +335,7 @@ class Daemon:
         return self._stop_at is not None and (not self._under_way.names or monotonic() >= self._stop_at)
 
     def _end(self) -> None:
-        """Cut what is still under way (it stays due), and publish what was stored."""
+        """Abandon polls under way, which stay due, and publish what was stored."""
         for poller in (self._poller, *self._retired):
             poller.threads.close()
             poller.hub.retire()
@@ -345,7 +345,7 @@ class Daemon:
         log.info("stopped")
 
     def _publish_last(self) -> None:
-        """Publish, but not for longer than may pass until we have ended: what is left stays due."""
+        """Publish within the time that stopping may take; outputs that are left stay due."""
 
         def publish() -> None:
             try:
@@ -359,14 +359,14 @@ class Daemon:
         if last.is_alive():
             log.warning("not everything was published in time; the next start goes on with it")
 
-    # Called from threads of the scheduler.
+    # Called in threads of the scheduler.
 
     def _tick(self) -> None:
         if not self._is_tick_pending:
             self._is_tick_pending = True
             self._inbox.put(Tick())
 
-    def _keep_house(self) -> None:
+    def _run_maintenance(self) -> None:
         try:
             report = self._poller.hub.prune()
             self._poller.hub.store.maintain()

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from feedhub.sources.markup import HtmlCleaner
 
 
-# What fetches, reads and renders is imported when it is needed: `status` needs none of it.
+# Modules that fetch, read and render are imported when they are needed: `status` needs none of them.
 
 _RATE_DAYS: Final = 14
 _SHARED: Final = ("store", "parser")
@@ -56,7 +56,7 @@ class Waits:
     other_publisher: float = 10.0
     """For another process that publishes, before publishing fails."""
     tick: float = 1.0
-    """Between two looks at which sources are due."""
+    """From one check which sources are due to the next."""
     publish: float = 2.0
     """After publishing, until the daemon publishes again."""
     publish_retry: float = 4.0
@@ -66,7 +66,7 @@ class Waits:
     hub_retry: float = 5.0
     """After a WebSub hub could not be told of a change; four times as long after each further failure."""
     probe: float = 15.0
-    """Between two polls while no source can be reached."""
+    """From one poll to the next while no source can be reached."""
     grace: float = 8.0
     """For polls under way when the daemon is told to stop."""
     last_publish: float = 15.0
@@ -89,10 +89,10 @@ class Hub:
         self.waits = waits or Waits()
         self._throttle: Throttle | None = None
 
-    def renewed(self, settings: Settings) -> "Hub":
-        """Return feedhub on a new configuration, over the same store, workers and limits per host.
+    def reconfigured(self, settings: Settings) -> "Hub":
+        """Return a hub on a new configuration that shares store, workers and limits per host with this one.
 
-        The old one is closed by ``retire``, once its last fetch has ended.
+        Close this one by ``retire``, once its last fetch has ended.
         """
         hub = Hub(replace(settings, store=self.settings.store), now=self.now, waits=self.waits)
         hub._throttle = self.fetcher.throttle
@@ -100,7 +100,7 @@ class Hub:
         return hub
 
     def retire(self) -> None:
-        """Close what is not shared with the hub that took over."""
+        """Close the parts that are not shared with the hub that ``reconfigured`` returned."""
         if "fetcher" in self.__dict__:
             self.fetcher.close()
 
@@ -121,7 +121,7 @@ class Hub:
 
     @cached_property
     def fetcher(self) -> "SchemeFetcher":
-        """The one fetcher: connections and host limits are shared by all sources."""
+        """The one fetcher, so that all sources share connections and limits per host."""
         from feedhub.fetch.fetcher import build_fetcher
 
         return build_fetcher(self.settings.poll, now=self.now, throttle=self._throttle)
@@ -193,7 +193,7 @@ class Hub:
             return self._outputs.publish(self.store, self.now())
 
     def fetch(self, source: Source, state: SourceState) -> Fetched:
-        """Fetch and read one source; stores nothing. Safe to call from many threads."""
+        """Fetch and read one source; store nothing. Safe to call from many threads."""
         held_until = self.ingester.held_until(source)
         if held_until:
             return Fetched(source=source, held_until=held_until)
@@ -205,7 +205,7 @@ class Hub:
         return prune(self.store, self.settings, self.now())
 
     def status(self) -> HubStatus:
-        """Describe every source and category; starts no poll."""
+        """Describe every source and category; start no poll."""
         now = self.now()
         states = {state.name: state for state in self.store.states()}
         counts = self.store.source_counts(now - timedelta(days=_RATE_DAYS))
@@ -261,7 +261,7 @@ class Hub:
         return found
 
     def backup(self, path: str) -> None:
-        """Write a consistent copy of the store while others go on writing."""
+        """Write a consistent copy of the store, also while others write."""
         self.store.backup(path)
 
     def sync(self) -> None:
@@ -272,7 +272,7 @@ class Hub:
         refile(self.store, settings.sources, settings.rules, digest=_filing_digest(settings))
 
     def plan_polls(self, *, set_by: float = 0.0) -> None:
-        """Write down when each source is due: new ones spread out from now on, others when they were.
+        """Store when each source is due: new ones spread out from now on, others when they were.
 
         ``set_by``: by how many seconds the clock was set just now.
         """
@@ -327,7 +327,7 @@ class Hub:
 
     @cached_property
     def ingester(self) -> Ingester:
-        """Stores what was fetched."""
+        """The part that stores what was fetched."""
         context = IngestContext(
             settings=self.settings, store=self.store, cleaner=self._cleaner, scheduled=self.scheduled
         )
@@ -353,6 +353,6 @@ def _nearest(name: str, names: Sequence[str]) -> str:
 
 
 def _filing_digest(settings: Settings) -> str:
-    """Return what decides where stored items are filed: rules, and titles that records may be filed under."""
+    """Return a digest of what decides where stored items are filed: rules, and the titles of categories."""
     titles = {category.title: category.slug for category in settings.categories}
     return f"{settings.rules_digest}:{sha256(repr(sorted(titles.items())).encode()).hexdigest()[:16]}"

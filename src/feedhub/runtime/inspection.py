@@ -1,4 +1,4 @@
-"""What people ask without anything being stored: ``preview``, ``discover`` and ``explain`` (SPEC §2)."""
+"""Questions that store nothing: ``preview``, ``discover`` and ``explain`` (SPEC §2)."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -24,7 +24,7 @@ from feedhub.sources.feed.discover import DiscoveredFeed
 
 
 class PreviewParser(Parser, Protocol):
-    """A parser that tells more of a document than a poll needs."""
+    """A parser that returns more of a document than a poll needs."""
 
     def trace(self, document: Document, source: Source, limit: int) -> tuple[RecordTrace, ...]:
         """Return what each path gave on the first ``limit`` records of a mapped source; nothing for other kinds.
@@ -60,7 +60,7 @@ def preview_source(
     except ParseError as error:
         if not traces:
             raise
-        # Every record was left out: what the paths gave is what there is to look at.
+        # Every record was left out, so what the paths gave is all there is to show.
         feed = ParsedFeed(title="", items=(), notes=(str(error),))
     shown = keyed_document(feed.items, source.identity, source.name).items[:limit]
     return Preview(
@@ -75,7 +75,7 @@ def preview_source(
 
 
 def _cleaned(parsed: ParsedItem, feed: ParsedFeed, source: Source, context: FetchContext) -> Item:
-    """Return an item as a poll would store it; a worker has cleaned it already, unless its text is still to come."""
+    """Return an item as a poll would store it; a worker has cleaned it already, unless its text is to be fetched."""
     prepared = feed.prepared.get(parsed.position)
     return prepared.item if prepared else context.cleaner.clean(parsed, source)
 
@@ -123,7 +123,7 @@ def _fetched(source: Source, fetcher: Fetcher, now: datetime, sign: Sign = unsig
 
 
 def explain(ref: str, store: Store, settings: Settings) -> tuple[Explanation, ...]:
-    """Return every item (or ledger trace) that ``ref`` may mean, with the output files that hold it now."""
+    """Return every item (or entry of the ledger) that ``ref`` may mean, with the output files that contain it now."""
     found = store.explain(tuple(dict.fromkeys(_references(ref.strip(), settings))))
     return tuple(replace(one, outputs=tuple(_outputs_with(one, store, settings))) for one in found)
 

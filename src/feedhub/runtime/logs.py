@@ -1,4 +1,4 @@
-"""Where log lines go: one line an event, to stderr, without secrets and without control characters."""
+"""Logging to stderr: one line for an event, without secrets and without control characters."""
 
 import json
 import logging
@@ -15,26 +15,26 @@ MASK: Final = "***"
 
 EventDict = MutableMapping[str, Any]
 
-# Line breaks would make two events of one; escape sequences would be obeyed by the terminal that shows them
-# (C0, DEL, C1), and direction controls would show a text that is not there.
+# A line break would make two events of one. A terminal would execute escape sequences (C0, DEL, C1), and direction
+# controls would make it show another text.
 _UNPRINTABLE: Final = re.compile(f"[\x00-\x1f\x7f-\x9f\u2028\u2029{DIRECTIONS}]")
 _UNPRINTABLE_IN_LINES: Final = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029{DIRECTIONS}]")
 
 
 def one_line(text: str) -> str:
-    """Return ``text`` as one line that no terminal obeys: control characters are written as escapes."""
+    """Return ``text`` as one line, with control characters written as escapes."""
     return _UNPRINTABLE.sub(_escaped, text)
 
 
 def printable(text: str) -> str:
-    """The same, but line breaks and tabs stay."""
+    """Return ``text`` with control characters written as escapes, except line breaks and tabs."""
     return _UNPRINTABLE_IN_LINES.sub(_escaped, text)
 
 
 def printable_json(text: str) -> str:
-    """Return a JSON document in which what a terminal would obey is written as an escape; it says the same.
+    """Return a JSON document of the same meaning, in which control characters are written as escapes.
 
-    Between the quotes of JSON every other control character is an escape already.
+    In strings of JSON the C0 control characters are escapes already.
     """
     return _UNPRINTABLE_IN_LINES.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
@@ -44,13 +44,13 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 class Masker:
-    """Hides secrets in text. Knows none at first; they come with the configuration."""
+    """Hides secrets in text. It has none at first; they come with the configuration."""
 
     def __init__(self) -> None:
         self._pattern: re.Pattern[str] | None = None
 
     def hide(self, secrets: Iterable[str]) -> None:
-        """From now on put ``***`` for these, as they are and as they look inside an address."""
+        """From now on replace these by ``***``, as they are and as they are written in an address."""
         forms = {form for secret in secrets if secret for form in (secret, quote(secret), quote(secret, safe=""))}
         longest_first = sorted(forms, key=lambda form: (-len(form), form))
         self._pattern = re.compile("|".join(map(re.escape, longest_first))) if forms else None
@@ -88,15 +88,15 @@ class _LineFormatter(logging.Formatter):
 
 @contextmanager
 def logging_events(stream: TextIO, *, verbose: bool, as_json: bool, masked: Callable[[str], str]) -> Iterator[None]:
-    """Send the daemon's events to ``stream`` for the block, a line each: time, level, event and its facts.
+    """Send the events of the daemon to ``stream`` for the block, a line each: time, level, event and its facts.
 
-    With ``as_json`` every line is one JSON object. Without ``verbose``, polls that brought nothing are left out.
+    With ``as_json`` every line is one JSON object. Without ``verbose``, polls without items are left out.
     """
     handler = logging.StreamHandler(stream)
     handler.setFormatter(_event_formatter(as_json, masked))
     root, ours = logging.getLogger(), logging.getLogger("feedhub")
     before = root.level, ours.level
-    # Libraries warn too, and what nobody handles Python writes to stderr in a form of its own.
+    # The root logger, because libraries warn too, and Python would write unhandled records in a form of its own.
     root.addHandler(handler)
     root.setLevel(logging.WARNING)
     ours.setLevel(logging.DEBUG if verbose else logging.INFO)
@@ -112,8 +112,8 @@ def logging_events(stream: TextIO, *, verbose: bool, as_json: bool, masked: Call
 
 def _log_dead_thread(died: threading.ExceptHookArgs) -> None:
     name = died.thread.name if died.thread else "?"
-    told = (died.exc_type, died.exc_value or died.exc_type(), died.exc_traceback)
-    logging.getLogger("feedhub").error("a thread died", extra={"which": name}, exc_info=told)
+    exc_info = (died.exc_type, died.exc_value or died.exc_type(), died.exc_traceback)
+    logging.getLogger("feedhub").error("a thread died", extra={"which": name}, exc_info=exc_info)
 
 
 def _event_formatter(as_json: bool, masked: Callable[[str], str]) -> logging.Formatter:

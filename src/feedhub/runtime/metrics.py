@@ -1,4 +1,4 @@
-"""What the daemon has done since it started, in plain numbers; ``web/`` shows them to Prometheus."""
+"""Counts of what the daemon has done since its start, which ``web/prometheus.py`` exposes."""
 
 import threading
 import time
@@ -9,21 +9,21 @@ from typing import Final
 
 from feedhub.model.report import Outcome, PollReport, PublishReport
 
-BOUNDS: Final = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-"""Upper bounds in seconds of the classes that the duration of polls is counted in."""
+DURATION_BUCKETS: Final = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+"""Upper bounds in seconds of the buckets in which durations of polls are counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counted:
-    """The numbers at one moment. Instants are seconds of the epoch, 0 for never.
+class MetricsSnapshot:
+    """The counts at one moment. Instants are seconds of the epoch, 0 for never.
 
-    ``records`` are by what became of them: new, changed, duplicate, rejected. ``durations`` are counts for each of
-    ``BOUNDS`` and one for what took longer.
+    ``records`` are counted by verdict: new, changed, duplicate, rejected. ``durations`` are counts for each of
+    ``DURATION_BUCKETS`` and one for longer polls.
     """
 
     polls: Mapping[str, int] = field(default_factory=dict)
     records: Mapping[str, int] = field(default_factory=dict)
-    durations: tuple[int, ...] = (0,) * (len(BOUNDS) + 1)
+    durations: tuple[int, ...] = (0,) * (len(DURATION_BUCKETS) + 1)
     poll_seconds: float = 0.0
     fetched_bytes: int = 0
     publishes: int = 0
@@ -36,21 +36,21 @@ class Counted:
 
 
 class Metrics:
-    """Counts reports. Safe for many threads; never fails. ``clock`` gives seconds of the epoch."""
+    """Counts reports. Safe for many threads; never fails. ``clock`` returns seconds of the epoch."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._polls: Counter[str] = Counter()
         self._records: Counter[str] = Counter()
-        self._durations = [0] * (len(BOUNDS) + 1)
+        self._durations = [0] * (len(DURATION_BUCKETS) + 1)
         self._seconds = 0.0
         self._bytes = 0
         self._publishes = self._written = self._removed = self._failures = 0
         self._failed: tuple[str, ...] = ()
         self._polled_at = self._published_at = 0.0
 
-    def count(self, report: PollReport) -> None:
+    def count_poll(self, report: PollReport) -> None:
         """Count one poll."""
         with self._lock:
             self._polls[report.outcome.value] += 1
@@ -59,11 +59,11 @@ class Metrics:
             self._bytes += report.bytes
             if report.outcome is not Outcome.SKIPPED:
                 self._seconds += report.seconds
-                self._durations[sum(report.seconds > bound for bound in BOUNDS)] += 1
+                self._durations[sum(report.seconds > bound for bound in DURATION_BUCKETS)] += 1
                 self._polled_at = self._clock()
 
-    def published(self, report: PublishReport) -> None:
-        """Count one publish, whether or not it wrote anything; its failures are those that stand now."""
+    def count_publish(self, report: PublishReport) -> None:
+        """Count one publish, whether or not it wrote anything; its failures replace those of the one before."""
         with self._lock:
             self._publishes += 1
             self._written += len(report.written)
@@ -72,10 +72,10 @@ class Metrics:
             self._failed = tuple(path for path, _ in report.failed)
             self._published_at = self._clock()
 
-    def now(self) -> Counted:
-        """Return the numbers."""
+    def snapshot(self) -> MetricsSnapshot:
+        """Return all counts."""
         with self._lock:
-            return Counted(
+            return MetricsSnapshot(
                 polls=dict(self._polls),
                 records=dict(self._records),
                 durations=tuple(self._durations),

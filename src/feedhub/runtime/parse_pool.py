@@ -1,4 +1,4 @@
-"""Reads documents in worker processes, so that all cores work and one evil document cannot stall the rest."""
+"""Reads documents in worker processes, so that all cores are used and a hostile document cannot stop the others."""
 
 import multiprocessing
 import os
@@ -35,7 +35,7 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Refusal:
-    """A ParseError as a value: exceptions with keyword arguments do not cross processes."""
+    """A ParseError as a value, because exceptions with keyword arguments cannot be sent between processes."""
 
     message: str
     offers: tuple[str, ...]
@@ -93,7 +93,7 @@ class ParsePool:
             except ProcessExpired as exc:
                 raise ParseError("the process that read it died; it may need too much memory") from exc
             except (CancelledError, BrokenProcessPool, RuntimeError):
-                self._put_away(pool)  # a fault of the pool, not of the document: once more with a new one
+                self._discard(pool)  # a fault of the pool and not of the document: try again with a new one
         raise ParseError("no process could be started to read it")
 
     def close(self) -> None:
@@ -102,7 +102,7 @@ class ParsePool:
             self._closed = True
             pool = self._pool
         if pool is not None:
-            self._put_away(pool)
+            self._discard(pool)
 
     def _answer(self, pool: ProcessPool, read: Callable[..., Answer], given: tuple[object, ...]) -> Answer | _Refusal:
         future: ProcessFuture[Answer | _Refusal] = pool.schedule(_guarded, args=(read, *given), timeout=self._timeout)
@@ -128,10 +128,10 @@ class ParsePool:
                 )
             return self._pool
 
-    def _put_away(self, pool: ProcessPool) -> None:
-        """Stop a pool for good. pebble gives up on its own when a worker dies while idle.
+    def _discard(self, pool: ProcessPool) -> None:
+        """Stop a pool for good, after cancelling what waits in it.
 
-        It leaves what is waiting without an answer, so that is cancelled first.
+        pebble stops by itself when a worker dies while idle, and never answers the tasks that wait.
         """
         with self._lock:
             if self._pool is not pool:
@@ -145,7 +145,7 @@ class ParsePool:
 
 
 def _context() -> BaseContext:
-    """Return how workers start: never by fork, which copies the locks of other threads in whatever state."""
+    """Return how workers start: never by fork, which copies locks that other threads hold."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
@@ -154,7 +154,7 @@ def _context() -> BaseContext:
 
 
 def _prepare(memory: int) -> None:
-    """Set a worker up: Ctrl-C is the parent's business, and memory is bounded."""
+    """Set a worker up: Ctrl-C is left to the parent, and memory is bounded."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform != "win32":
         import resource
@@ -164,7 +164,7 @@ def _prepare(memory: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
 
 
-# The readers are imported where they work: this process needs none of them, and mostly nothing is read.
+# The readers are imported in the workers: this process needs none of them, and mostly nothing is read.
 
 
 def _prepared(document: Document, source: Source, reader: str) -> ParsedFeed:

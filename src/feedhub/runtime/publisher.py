@@ -1,4 +1,4 @@
-"""Everything that writes into the output folder, behind one method."""
+"""Everything that writes into the output folder, and when the daemon publishes."""
 
 import logging
 from collections.abc import Callable, Collection, Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class OutputPublisher:
-    """The feeds, their index and pages, and Jekyll posts where they are configured.
+    """Writes the feeds, their index and pages, and Jekyll posts where they are configured.
 
     Raises:
         PublishError: the template of the posts cannot be used.
@@ -96,7 +96,7 @@ def _page_renderer(settings: Settings) -> PageRenderer:
 
 
 def _post_publisher(settings: Settings, writer: FolderWriter) -> "PostContext | None":
-    """Return what writes Jekyll posts, where they are configured; it is imported there only."""
+    """Return what writes Jekyll posts, where they are configured; only there its modules are imported."""
     if settings.posts is None:
         return None
     from feedhub.pipeline.posts import PostContext
@@ -121,9 +121,9 @@ _LONGEST: Final = 60.0
 
 
 class PublishTimer:
-    """Decides when ``publish`` is called. Times in seconds of the monotonic clock.
+    """Decides when ``publish`` is called; times in seconds.
 
-    The next time is ``gap`` after the last one at the earliest; after a failure ``retry``, and twice as long each time.
+    It is called ``gap`` after the last time at the earliest; after a failure ``retry``, and twice as long each time.
     """
 
     def __init__(
@@ -143,11 +143,11 @@ class PublishTimer:
         self._retry = self._first_retry
 
     def mark(self) -> None:
-        """Something may have changed."""
+        """Publish soon, because something may have changed."""
         self._is_due = True
 
     def wait(self, longest: float) -> float:
-        """Return after how many seconds to look again, ``longest`` at most."""
+        """Return after how many seconds to call ``run`` again, ``longest`` at most."""
         return min(longest, max(self._not_before - monotonic(), 0.0)) if self._is_due else longest
 
     def run(self, *, now: bool = False) -> None:
@@ -166,7 +166,7 @@ class PublishTimer:
         except StoreError:
             self._is_due = True
             raise
-        except Exception as error:  # what nobody expected must not end the polling
+        except Exception as error:  # an unexpected error must not end the daemon
             log.debug("publishing failed unexpectedly", exc_info=True)
             report = PublishReport(failed=(("output", f"unexpected {type(error).__name__}: {error}"),))
         self._not_before = monotonic() + self._gap

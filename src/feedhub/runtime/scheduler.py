@@ -1,4 +1,4 @@
-"""When it is time: cron expressions, the tick and the night by APScheduler, and a clock that was set."""
+"""Times: cron expressions and periodic jobs by APScheduler, and noticing that the clock was set."""
 
 import threading
 from collections.abc import Callable
@@ -36,7 +36,7 @@ def _trigger(expression: str, timezone: str) -> CronTrigger:
 
 
 def _named_days(field: str) -> str:
-    """Put names for numbers: cron counts days from Sunday = 0 (or 7), APScheduler from Monday = 0."""
+    """Return days of the week as names: cron counts from Sunday = 0 (or 7), APScheduler from Monday = 0."""
     numbers = [number % 7 for part in field.lower().split(",") for number in _days(part)]
     return ",".join(_DAY_NAMES[number] for number in dict.fromkeys(numbers))
 
@@ -51,23 +51,23 @@ def _day(text: str) -> int:
     return int(text) if text.isdigit() else _DAY_NAMES.index(text)
 
 
-_FIRST_HOUSEKEEPING: Final = timedelta(minutes=10)
+_FIRST_MAINTENANCE: Final = timedelta(minutes=10)
 
 
 class Scheduler:
-    """Calls ``tick`` every ``seconds`` and ``keep_house`` once a night, and soon after the start."""
+    """Calls ``tick`` every ``seconds`` and ``run_maintenance`` once a night, and soon after the start."""
 
     def __init__(
-        self, *, tick: Callable[[], None], keep_house: Callable[[], None], timezone: str, seconds: float = 1.0
+        self, *, tick: Callable[[], None], run_maintenance: Callable[[], None], timezone: str, seconds: float = 1.0
     ) -> None:
-        # A run that could not be made on time is made once, however late and however many were missed.
+        # A job that could not run on time runs once, however late and however many runs were missed.
         self._scheduler = BackgroundScheduler(
             timezone=ZoneInfo(timezone),
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
         )
         self._timezone = ZoneInfo(timezone)
         self._seconds = seconds
-        house = _in_background(keep_house)
+        house = _in_background(run_maintenance)
         for name, trigger in self._triggers().items():
             self._scheduler.add_job(tick if name == "tick" else house, trigger, id=name)
 
@@ -76,29 +76,29 @@ class Scheduler:
         return {
             "tick": IntervalTrigger(seconds=self._seconds, timezone=self._timezone),
             "night": CronTrigger(hour=0, minute=20, timezone=self._timezone),
-            "first housekeeping": DateTrigger(datetime.now(self._timezone) + _FIRST_HOUSEKEEPING),
+            "first housekeeping": DateTrigger(datetime.now(self._timezone) + _FIRST_MAINTENANCE),
         }
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._scheduler.start()
 
-    def wind(self) -> None:
-        """Set the times of all jobs anew: APScheduler goes by the wall clock, and would wait for it to catch up.
+    def reschedule(self) -> None:
+        """Set the times of all jobs anew after the clock was set back, for which APScheduler would wait.
 
-        Triggers are made anew as well, for they remember when they were made and fire at no time before.
+        Triggers are made anew as well, because they never fire before the time at which they were made.
         """
         triggers = self._triggers()
         for job in self._scheduler.get_jobs():
             job.reschedule(triggers[job.id])
 
     def close(self) -> None:
-        """End; a run under way is not waited for."""
+        """Stop the thread, without waiting for a job under way."""
         self._scheduler.shutdown(wait=False)
 
 
 def _in_background(task: Callable[[], None]) -> Callable[[], None]:
-    """Return a task that does not keep the process from ending: each of its steps is a transaction."""
+    """Return a task that runs in a daemon thread, at most once at a time: each of its steps is a transaction."""
 
     is_busy = threading.Lock()
 
@@ -113,14 +113,14 @@ def _in_background(task: Callable[[], None]) -> Callable[[], None]:
     return start
 
 
-# Corrections of a time service are smaller; what is larger was set by hand, or was a sleep of the machine.
+# Corrections of a time service are smaller. A larger jump is a clock set by hand, or a sleep of the machine.
 _JUMP: Final = 30.0
 
 
 class ClockWatch:
-    """Compares the clock on the wall with one that nobody can set.
+    """Compares the wall clock with the monotonic clock, which nobody can set.
 
-    ``now`` gives aware UTC, ``monotonic`` seconds that only grow.
+    ``now`` returns aware UTC, ``monotonic`` seconds.
     """
 
     def __init__(self, now: Callable[[], datetime], monotonic: Callable[[], float]) -> None:

@@ -1,20 +1,18 @@
-"""How feedhub is, read from its store, for ``status``, ``health`` and the web server; nothing here polls or writes."""
+"""The state of feedhub, read from its store, for ``status``, ``health`` and the web server; nothing polls or writes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Final, Protocol
+from datetime import timedelta
+from typing import Any, Final
 
 from feedhub.errors import StoreError
 from feedhub.model.report import HubStatus, SearchHit, SourceStatus
-from feedhub.model.settings import Settings
-from feedhub.ports.store import Store
 from feedhub.rules.health import complaints, duration_text
 from feedhub.runtime.hub import Hub
 
 
 def status_json(status: HubStatus) -> dict[str, Any]:
-    """Return the status as JSON values. Secrets are still in it: see ``masked_values``."""
+    """Return the status as JSON values. They still contain secrets: see ``masked_values``."""
     return {
         "sources": [_source_json(source) for source in status.sources],
         "categories": [
@@ -53,84 +51,27 @@ FEED_ENTRIES: Final = 50
 _MOST_COUNTED: Final = 1_000
 
 
-class Looked(Protocol):
-    """A hub as far as it is looked at. Its parts may be exchanged by a reload: they are asked for each time."""
-
-    @property
-    def settings(self) -> Settings:
-        """The present settings."""
-        ...
-
-    @property
-    def store(self) -> Store:
-        """The store."""
-        ...
-
-    @property
-    def now(self) -> Callable[[], datetime]:
-        """Return what gives the present instant, aware UTC."""
-        ...
-
-    def status(self) -> HubStatus:
-        """Describe every source and category."""
-        ...
-
-    def search(self, query: str, limit: int) -> tuple[SearchHit, ...]:
-        """Search stored items, best first."""
-        ...
-
-
-class LiveHub:
-    """The hub that is at work now; a reload puts another one into ``hub``."""
-
-    def __init__(self, hub: Looked) -> None:
-        self.hub = hub
-
-    @property
-    def settings(self) -> Settings:
-        """See ``Looked``."""
-        return self.hub.settings
-
-    @property
-    def store(self) -> Store:
-        """See ``Looked``."""
-        return self.hub.store
-
-    @property
-    def now(self) -> Callable[[], datetime]:
-        """See ``Looked``."""
-        return self.hub.now
-
-    def status(self) -> HubStatus:
-        """See ``Looked``."""
-        return self.hub.status()
-
-    def search(self, query: str, limit: int) -> tuple[SearchHit, ...]:
-        """See ``Looked``."""
-        return self.hub.search(query, limit)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """A page of a search. ``total`` counts no further than ``most``."""
+class SearchResult:
+    """One page of hits. ``total`` is counted up to ``most``."""
 
     hits: tuple[SearchHit, ...]
     total: int
     most: int = _MOST_COUNTED
 
 
-def daily_series(hub: Looked) -> Mapping[str, tuple[int, ...]]:
-    """Return per source its new items of each of the last ``DAYS`` times 24 hours, oldest first."""
+def daily_series(hub: Hub) -> Mapping[str, tuple[int, ...]]:
+    """Return for each source how many new items it had in each of the last ``DAYS`` times 24 hours, oldest first."""
     return hub.store.new_items_per_day(hub.now() - timedelta(days=DAYS), DAYS)
 
 
-def found(hub: Looked, query: str, first: int, count: int) -> Found:
+def search_result(hub: Hub, query: str, first: int, count: int) -> SearchResult:
     """Return ``count`` hits from number ``first`` on (from 0), and how many there are."""
     hits = hub.search(query, first + count)[first:]
-    return Found(hits=hits, total=hub.store.count_matches(query, _MOST_COUNTED) if hits or first else 0)
+    return SearchResult(hits=hits, total=hub.store.count_matches(query, _MOST_COUNTED) if hits or first else 0)
 
 
-def found_feed(hub: Looked, query: str) -> bytes:
+def search_result_feed(hub: Hub, query: str) -> bytes:
     """Return the feed of a search.
 
     Raises:
@@ -149,17 +90,21 @@ def found_feed(hub: Looked, query: str) -> bytes:
     )
 
 
-def vitals(hub: Looked) -> tuple[str, ...]:
-    """Return what is wrong with polling as a whole; reading the store is the proof that it can be read."""
+def polling_complaints(hub: Hub) -> tuple[str, ...]:
+    """Return what is wrong with polling as a whole.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
     states = {state.name: state for state in hub.store.states()}
     return complaints(hub.settings.sources, states, hub.settings.poll.every, hub.now())
 
 
-# Longer than a poll, its further pages and a wait for the disk take together.
+# Longer than a poll with its further pages and a wait for the disk.
 _STUCK: Final = timedelta(minutes=15)
 
 
-def fault(hub: Hub) -> str | None:
+def daemon_fault(hub: Hub) -> str | None:
     """Return what is wrong with the daemon of this configuration, or None when one runs and polls what is due.
 
     Raises:
@@ -173,7 +118,7 @@ def fault(hub: Hub) -> str | None:
             raise
     now, due = hub.now(), hub.store.next_due_at()
     polled = [state.last_poll_at for state in hub.store.states() if state.last_poll_at]
-    # While the network is down few are tried, and the others grow overdue: that is no fault of the daemon.
+    # While the network is down, few sources are polled and the others become overdue: that is no fault of the daemon.
     if due is None or now - due < _STUCK or (polled and now - max(polled) < _STUCK):
         return None
     waiting = duration_text((now - due).total_seconds())

@@ -1,4 +1,4 @@
-"""Telling systemd how the daemon is (sd_notify(3)); does nothing where nobody listens."""
+"""Sends the state of the daemon to systemd (sd_notify(3)); does nothing without it."""
 
 import os
 import socket
@@ -8,7 +8,7 @@ from contextlib import suppress
 
 
 class Notifier:
-    """Sends states to the socket in ``$NOTIFY_SOCKET``. A sign of life is due every ``watchdog`` seconds."""
+    """Sends states to the socket in ``$NOTIFY_SOCKET``. ``alive`` is due every ``watchdog`` seconds."""
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
         address = environ.get("NOTIFY_SOCKET", "")
@@ -19,7 +19,7 @@ class Notifier:
         self._alive_at = float("-inf")
 
     def ready(self) -> None:
-        """The daemon is up."""
+        """The daemon has started, or a reload has ended."""
         self._send("READY=1")
 
     def reloading(self) -> None:
@@ -27,7 +27,7 @@ class Notifier:
         self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:
-        """The daemon is on its way down."""
+        """The daemon is stopping."""
         self._send("STOPPING=1")
 
     def status(self, text: str) -> None:
@@ -35,13 +35,13 @@ class Notifier:
         self._send(f"STATUS={text}")
 
     def alive(self) -> None:
-        """Give a sign of life if one is due."""
+        """Reset the watchdog of systemd if that is due."""
         if self.watchdog is not None and time.monotonic() - self._alive_at >= self.watchdog:
             self._alive_at = time.monotonic()
             self._send("WATCHDOG=1")
 
     def wait(self, longest: float) -> float:
-        """Return after how many seconds a sign of life is due, ``longest`` at most."""
+        """Return after how many seconds ``alive`` is due, ``longest`` at most."""
         if self.watchdog is None:
             return longest
         return max(0.0, min(longest, self._alive_at + self.watchdog - time.monotonic()))
@@ -49,6 +49,6 @@ class Notifier:
     def _send(self, text: str) -> None:
         if not self._address:
             return
-        # Not worth dying for: systemd itself notices when it hears nothing.
+        # An error is ignored: systemd notices by itself when nothing comes.
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
             channel.sendto(text.encode(), self._address)

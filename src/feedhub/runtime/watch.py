@@ -1,4 +1,4 @@
-"""Telling when a file of the configuration was saved."""
+"""Noticing that a file of the configuration was saved."""
 
 import logging
 import threading
@@ -11,18 +11,18 @@ from watchfiles import Change, watch
 log = logging.getLogger(__name__)
 
 _YAML: Final = frozenset({".yaml", ".yml"})
-_DEBOUNCE: Final = 400
-_LOOK: Final = 2_000
+_DEBOUNCE_MILLISECONDS: Final = 400
+_CHECK_MILLISECONDS: Final = 2_000
 
-Seen = dict[str, object]
+Snapshot = dict[str, object]
 
 
 class ConfigWatch:
     """Calls ``on_saved`` from a thread of its own when one of ``files``, or a YAML file in ``folders``, was written.
 
-    Folders are watched and not files: editors put a new file in the place of the old one, and an ``include`` pattern
-    may begin to match a file that is new. Every two seconds files are looked at as well: nothing is heard of what is
-    written behind a link, by another machine, or through a volume of a container.
+    Folders are watched and not files, because editors replace a file by a new one, and an ``include`` pattern may match
+    a new file. Every two seconds the files are also compared: the system does not report what is written behind a
+    link, by another machine, or through a volume of a container.
     """
 
     def __init__(self, on_saved: Callable[[], None]) -> None:
@@ -31,13 +31,13 @@ class ConfigWatch:
         self._thread: threading.Thread | None = None
 
     def follow(self, files: Iterable[str], folders: Iterable[str] = ()) -> None:
-        """Watch these from now on, instead of those before."""
+        """Watch these from now on, instead of the files and folders before."""
         self.close()
         self._stop = threading.Event()
         known = frozenset(files)
         places = {Path(file).parent for file in known} | {Path(folder) for folder in folders}
         present = frozenset(str(place) for place in places if place.is_dir())
-        arguments = (known, present, _seen(known, present), self._stop)
+        arguments = (known, present, _snapshot(known, present), self._stop)
         self._thread = threading.Thread(target=self._run, args=arguments, name="config-watch", daemon=True)
         self._thread.start()
 
@@ -47,7 +47,7 @@ class ConfigWatch:
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
 
-    def _run(self, files: frozenset[str], folders: frozenset[str], seen: Seen, stop: threading.Event) -> None:
+    def _run(self, files: frozenset[str], folders: frozenset[str], snapshot: Snapshot, stop: threading.Event) -> None:
         def is_ours(_: Change, path: str) -> bool:
             return path in files or _is_yaml(Path(path))
 
@@ -56,34 +56,34 @@ class ConfigWatch:
                 *sorted(folders),
                 watch_filter=is_ours,
                 stop_event=stop,
-                debounce=_DEBOUNCE,
-                rust_timeout=_LOOK,
+                debounce=_DEBOUNCE_MILLISECONDS,
+                rust_timeout=_CHECK_MILLISECONDS,
                 yield_on_timeout=True,
                 recursive=False,
                 raise_interrupt=False,
             )
-            for heard in changes:
-                before, seen = seen, _seen(files, folders)
-                if heard or before != seen:
+            for reported in changes:
+                before, snapshot = snapshot, _snapshot(files, folders)
+                if reported or before != snapshot:
                     self._on_saved()
         except OSError as error:
             log.warning("files are not watched, but looked at every few seconds", extra={"reason": str(error)})
-            while not stop.wait(_LOOK / 1_000):
-                before, seen = seen, _seen(files, folders)
-                if before != seen:
+            while not stop.wait(_CHECK_MILLISECONDS / 1_000):
+                before, snapshot = snapshot, _snapshot(files, folders)
+                if before != snapshot:
                     self._on_saved()
 
 
-def _seen(files: Iterable[str], folders: Iterable[str]) -> Seen:
-    """Return what tells whether something was saved: the stamp of each file, and who is in each folder."""
-    seen: Seen = {file: _stamp(Path(file)) for file in files}
+def _snapshot(files: Iterable[str], folders: Iterable[str]) -> Snapshot:
+    """Return what changes when something is saved: the stamp of each file, and the names in each folder."""
+    snapshot: Snapshot = {file: _stamp(Path(file)) for file in files}
     for folder in folders:
         try:
             inside = frozenset(one.name for one in Path(folder).iterdir() if _is_yaml(one) or one.is_dir())
         except OSError:
             inside = frozenset()
-        seen[f"{folder}/"] = inside
-    return seen
+        snapshot[f"{folder}/"] = inside
+    return snapshot
 
 
 def _stamp(file: Path) -> object:

@@ -1,4 +1,4 @@
-"""Tells a WebSub hub which feeds changed, so that it can tell those who subscribed there (WebSub §6)."""
+"""Notifies a WebSub hub of changed feeds, so that it can notify its subscribers (WebSub §6)."""
 
 import heapq
 import logging
@@ -29,14 +29,15 @@ _LONGEST_WAIT: Final = 3_600.0
 _TIMEOUT: Final = 15.0
 _MOST_PENDING: Final = 10_000
 _LARGEST_ANSWER: Final = 100_000
-_MAY_PASS: Final = frozenset({408, 425, 429})
+_TEMPORARY_STATUSES: Final = frozenset({408, 425, 429})
 
 
 class HubPinger:
-    """Pings a hub from a thread of its own: nobody who publishes or polls waits for it.
+    """Pings a hub from a thread of its own, so that publishing and polling do not wait for it.
 
-    What is pending lives in memory only: after a restart, the next change tells the hub. ``first_wait`` is in seconds;
-    every further wait is four times as long, unless the hub names one (``Retry-After``). ``now`` gives aware UTC.
+    Pending pings are in memory only: after a restart, the next change of a feed pings the hub again. ``first_wait`` is
+    in seconds; every further wait is four times as long, unless the hub names one (``Retry-After``). ``now`` returns
+    aware UTC.
     """
 
     def __init__(
@@ -60,12 +61,12 @@ class HubPinger:
         self._thread: threading.Thread | None = None
 
     def use(self, fetcher: Fetcher, hub_url: str, user_agent: str) -> None:
-        """Go on with another fetcher, and perhaps another hub; what is pending stays pending."""
+        """Go on with another fetcher, and perhaps another hub; pending pings stay pending."""
         with self._changed:
             self._fetcher, self._hub_url, self._user_agent = fetcher, hub_url, user_agent
 
     def notify(self, urls: Iterable[str]) -> None:
-        """Tell the hub soon that these feeds changed. A feed that is pending already is told once, with new tries."""
+        """Ping the hub soon for each of these feeds. A feed that is pending already is pinged once, with new tries."""
         with self._changed:
             for url in urls:
                 if url in self._tries:
@@ -80,12 +81,12 @@ class HubPinger:
 
     @property
     def pending(self) -> int:
-        """How many feeds the hub has not been told of."""
+        """How many feeds the hub still has to be pinged for."""
         with self._changed:
             return len(self._tries)
 
     def close(self, timeout: float = 5.0) -> None:
-        """Tell what can be told at once, for at most ``timeout`` seconds; the rest is given up."""
+        """Send the pings that are due, for at most ``timeout`` seconds, and give up the others."""
         with self._changed:
             self._give_up_at = monotonic() + timeout
             thread = self._thread
@@ -103,7 +104,7 @@ class HubPinger:
                     heapq.heappush(self._due, (monotonic() + wait, url))
 
     def _next(self) -> str | None:
-        """Wait for the next ping that is due; None when it is over."""
+        """Wait for the next ping that is due; None after ``close``."""
         with self._changed:
             while True:
                 if self._give_up_at is not None and (
@@ -117,7 +118,7 @@ class HubPinger:
                 self._changed.wait(self._due[0][0] - monotonic() if self._due else None)
 
     def _ping(self, url: str) -> float | None:
-        """Ping once; return after how many seconds to try again, or None when that makes no sense."""
+        """Ping once; return after how many seconds to try again, or None when it shall not be tried again."""
         with self._changed:
             fetcher, tries = self._fetcher, self._tries[url]
             request = Request(
@@ -135,12 +136,14 @@ class HubPinger:
             status = error.status or 0
             if 200 <= status < 300:  # 202 and 204 are what hubs answer, and no document
                 return None
-            is_final = isinstance(error, RefusedAddressError) or (400 <= status < 500 and status not in _MAY_PASS)
-            told = {"feed": url, "reason": str(error), "tries": tries}
+            is_final = isinstance(error, RefusedAddressError) or (
+                400 <= status < 500 and status not in _TEMPORARY_STATUSES
+            )
+            facts = {"feed": url, "reason": str(error), "tries": tries}
             if is_final or tries >= TRIES:
-                log.warning("the hub was not told of a change", extra=told)
+                log.warning("the hub was not told of a change", extra=facts)
                 return None
-            log.info("the hub could not be told of a change yet", extra=told)
+            log.info("the hub could not be told of a change yet", extra=facts)
             return self._wait(tries, error.retry_at)
         except Exception:
             log.exception("the hub was not told of a change", extra={"feed": url})
@@ -159,9 +162,9 @@ def changed_feeds(report: PublishReport, site: Site) -> tuple[str, ...]:
 
 
 class PingAfterPublish:
-    """See ``feedhub.runtime.daemon.Observer``. ``hub_of`` says which hub a configuration names, if any.
+    """See ``feedhub.runtime.daemon.Observer``. ``hub_of`` returns the hub that a configuration names, if any.
 
-    The fetcher is its own: at the end, what was published last is told after polling has closed its fetchers.
+    It has a fetcher of its own, because the last pings are sent after polling has closed its fetchers.
     """
 
     def __init__(self, hub_of: Callable[[Settings], str | None], *, first_wait: float = _FIRST_WAIT) -> None:
@@ -172,10 +175,10 @@ class PingAfterPublish:
         self._pinger: HubPinger | None = None
 
     def polled(self, report: PollReport) -> None:
-        """Nothing: what was stored is not published yet."""
+        """Do nothing: what was stored is not published yet."""
 
     def published(self, report: PublishReport) -> None:
-        """Tell the hub of the feeds that were written."""
+        """Ping the hub for the feeds that were written."""
         if self._pinger is not None and self._site is not None:
             self._pinger.notify(changed_feeds(report, self._site))
 
@@ -187,7 +190,7 @@ class PingAfterPublish:
         if url is None:
             self.close()
             return
-        # The hub is not one of those that are polled; one that is told of fifty feeds is told without pauses.
+        # The hub is not a polled host, so that fifty pings need no pauses between them.
         self._fetcher = build_fetcher(replace(settings.poll, host_gap=0.0), now=hub.now)
         if self._pinger is None:
             self._pinger = HubPinger(self._fetcher, url, user_agent=agent, first_wait=self._first_wait, now=hub.now)
@@ -197,7 +200,7 @@ class PingAfterPublish:
             before.close()
 
     def close(self) -> None:
-        """Tell what can be told at once."""
+        """Send the pings that are due, and end."""
         if self._pinger is not None:
             self._pinger.close()
         if self._fetcher is not None:

@@ -1,4 +1,4 @@
-"""The web application (ASGI): published files first, and beside them what is made when somebody asks."""
+"""The web application (ASGI): published files, and the pages and documents that are made on request."""
 
 import asyncio
 import json
@@ -26,10 +26,11 @@ from feedhub.model.source import Health
 from feedhub.publish.addresses import SEARCH_FEED, SEARCH_PAGE
 from feedhub.publish.formats import ATOM_FORMAT
 from feedhub.publish.page_template import built_in
+from feedhub.runtime.hub import Hub
 from feedhub.runtime.logs import Masker, masked_values
 from feedhub.runtime.metrics import Metrics
 from feedhub.runtime.plugins import added_formats
-from feedhub.runtime.status import Looked, daily_series, found, found_feed, status_json, vitals
+from feedhub.runtime.status import daily_series, polling_complaints, search_result, search_result_feed, status_json
 from feedhub.web import prometheus
 from feedhub.web.files import Files, respond
 from feedhub.web.pages import HITS, Pages, query_of
@@ -80,7 +81,7 @@ _QUERY: Final = {
 
 
 def openapi() -> dict[str, Any]:
-    """Return the description."""
+    """Return the OpenAPI description of the addresses that programs use."""
     return {
         "openapi": "3.1.0",
         "info": {"title": "feedhub", "version": version("feedhub"), "license": {"name": "MIT", "identifier": "MIT"}},
@@ -144,74 +145,74 @@ def _paths() -> dict[str, Any]:
 _T = TypeVar("_T")
 
 
-class Kept(Generic[_T]):
-    """Makes a value when it is asked for and the last one is too old; who asks meanwhile waits for the same one."""
+class TimedCache(Generic[_T]):
+    """Returns a value, made anew when the last one is older than ``max_age`` seconds; callers wait for one another."""
 
-    def __init__(self, make: Callable[[], _T], seconds: float) -> None:
+    def __init__(self, make: Callable[[], _T], max_age: float) -> None:
         self._make = make
-        self._seconds = seconds
+        self._max_age = max_age
         self._lock = threading.Lock()
-        self._made: tuple[float, _T] | None = None
+        self._value: tuple[float, _T] | None = None
 
     def __call__(self) -> _T:
-        """Return the value; raises what making it raises, and tries again the next time."""
+        """Return the value. An error of making it is raised, and the next call tries again."""
         with self._lock:
-            if self._made is None or monotonic() - self._made[0] >= self._seconds:
+            if self._value is None or monotonic() - self._value[0] >= self._max_age:
                 value = self._make()
-                self._made = (monotonic(), value)
-            return self._made[1]
+                self._value = (monotonic(), value)
+            return self._value[1]
 
 
 log = logging.getLogger(__name__)
 
 _HTML: Final = "text/html; charset=utf-8"
-_NOT_KEPT: Final = {"cache-control": "no-store"}
-_LATER: Final = {**_NOT_KEPT, "retry-after": "30"}
+_NO_STORE: Final = {"cache-control": "no-store"}
+_RETRY_LATER: Final = {**_NO_STORE, "retry-after": "30"}
 
-Answer = Callable[[Request], Response]
+Endpoint = Callable[[Request], Response]
 
 
-class Answers:
-    """One method per address; each may block, and be called from many threads.
+class Endpoints:
+    """The answers that are made on request, one method per address; each may block, and be called from many threads.
 
-    ``keep`` is for how many seconds what costs much is shown without being made again.
+    Results that cost much are used again for ``max_age`` seconds.
     """
 
-    def __init__(self, hub: Looked, metrics: Metrics | None, *, keep: float) -> None:
+    def __init__(self, hub: Callable[[], Hub], metrics: Metrics | None, *, max_age: float) -> None:
         self._hub = hub
         self._metrics = metrics
         self._pages = Pages()
-        self._status = Kept[HubStatus](hub.status, keep)
-        self._items = Kept[int](self._counted_items, keep)
-        self._health = Kept[tuple[str, ...]](self._complaints, keep)
-        self._status_page = Kept[bytes](self._made_status_page, keep)
-        self._status_json = Kept[bytes](self._made_status_json, keep)
+        self._status = TimedCache[HubStatus](lambda: hub().status(), max_age)
+        self._items = TimedCache[int](self._counted_items, max_age)
+        self._health = TimedCache[tuple[str, ...]](self._complaints, max_age)
+        self._status_page = TimedCache[bytes](self._made_status_page, max_age)
+        self._status_json = TimedCache[bytes](self._made_status_json, max_age)
         self._openapi = _json_bytes(openapi())
 
     def missing(self, root: str) -> bytes:
-        """Return the page for a wrong address, for sites that publish none; ``root`` leads to the root of the site."""
-        return self._pages.message(self._hub.settings, "missing", root)
+        """Return the page for an unknown address, where none is published; ``root`` is the path to the root."""
+        return self._pages.message(self._hub().settings, "missing", root)
 
     def failed(self) -> Response:
-        """Answer that a page cannot be made now."""
-        return Response(self._pages.message(self._hub.settings, "failed"), 503, _LATER, _HTML)
+        """Answer that a page cannot be made at the moment."""
+        return Response(self._pages.message(self._hub().settings, "failed"), 503, _RETRY_LATER, _HTML)
 
     def search(self, request: Request) -> Response:
         """Answer with the page of a search."""
         query = query_of(request.query_params.get("q", ""), request.query_params.get("page", "1"))
         try:
-            result = found(self._hub, query.text, query.first, HITS)
+            result = search_result(self._hub(), query.text, query.first, HITS)
         except StoreError as error:
             log.warning("search failed", extra={"reason": str(error)})
-            return Response(self._pages.search(self._hub.settings, query, None), 503, _LATER, _HTML)
-        return Response(self._pages.search(self._hub.settings, query, result), 200, _NOT_KEPT, _HTML)
+            return Response(self._pages.search(self._hub().settings, query, None), 503, _RETRY_LATER, _HTML)
+        return Response(self._pages.search(self._hub().settings, query, result), 200, _NO_STORE, _HTML)
 
     def search_feed(self, request: Request) -> Response:
         """Answer with the feed of a search."""
         query = query_of(request.query_params.get("q", ""))
         if not query.text:
-            return Response("give words to search for: search.atom?q=…\n", 400, _NOT_KEPT, "text/plain; charset=utf-8")
-        body = found_feed(self._hub, query.text)
+            return Response("give words to search for: search.atom?q=…\n", 400, _NO_STORE, "text/plain; charset=utf-8")
+        body = search_result_feed(self._hub(), query.text)
         headers = {"etag": f'"{sha256(body).hexdigest()[:32]}"', "cache-control": "public, max-age=60"}
         if headers["etag"] in request.headers.get("if-none-match", ""):
             return Response(None, 304, headers)
@@ -219,66 +220,66 @@ class Answers:
 
     def status(self, _: Request) -> Response:
         """Answer with the page of the status."""
-        return Response(self._status_page(), 200, _NOT_KEPT, _HTML)
+        return Response(self._status_page(), 200, _NO_STORE, _HTML)
 
     def status_json(self, _: Request) -> Response:
         """Answer with the status for programs."""
         try:
-            return Response(self._status_json(), 200, _NOT_KEPT, "application/json")
+            return Response(self._status_json(), 200, _NO_STORE, "application/json")
         except StoreError as error:
-            return self._unhealthy((self._in_public(error),))
+            return self._unhealthy((self._public_reason(error),))
 
     def health(self, _: Request) -> Response:
-        """Answer 200 when all is well, else 503 with the reasons; starts no poll."""
+        """Answer 200 when nothing is wrong, else 503 with the reasons; start no poll."""
         complaints = self._health()
         if complaints:
             return self._unhealthy(complaints)
-        return Response(_json_bytes({"ok": True, "reasons": []}), 200, _NOT_KEPT, "application/json")
+        return Response(_json_bytes({"ok": True, "reasons": []}), 200, _NO_STORE, "application/json")
 
     def metrics(self, _: Request) -> Response:
-        """Answer with the numbers for Prometheus."""
-        counted = self._metrics.now() if self._metrics else None
+        """Answer with the metrics for Prometheus."""
+        counted = self._metrics.snapshot() if self._metrics else None
         body = prometheus.exposition(self._status(), self._items(), counted, len(self._health()))
-        return Response(body, 200, _NOT_KEPT, prometheus.MEDIA_TYPE)
+        return Response(body, 200, _NO_STORE, prometheus.MEDIA_TYPE)
 
     def openapi(self, _: Request) -> Response:
-        """Answer with the description of all this."""
+        """Answer with the OpenAPI description."""
         return Response(self._openapi, 200, {"cache-control": "max-age=3600"}, "application/json")
 
     def _unhealthy(self, reasons: tuple[str, ...]) -> Response:
-        return Response(_json_bytes({"ok": False, "reasons": list(reasons)}), 503, _NOT_KEPT, "application/json")
+        return Response(_json_bytes({"ok": False, "reasons": list(reasons)}), 503, _NO_STORE, "application/json")
 
     def _counted_items(self) -> int:
-        return self._hub.store.item_count()
+        return self._hub().store.item_count()
 
     def _complaints(self) -> tuple[str, ...]:
-        settings = self._hub.settings
+        settings = self._hub().settings
         reasons: list[str] = []
         try:
-            reasons += vitals(self._hub)
+            reasons += polling_complaints(self._hub())
         except StoreError as error:
-            reasons.append(self._in_public(error))
+            reasons.append(self._public_reason(error))
         if not os.access(settings.output.dir, os.R_OK | os.X_OK):
             reasons.append("the output folder cannot be read")
-        broken = len(self._metrics.now().failed_outputs) if self._metrics else 0
+        broken = len(self._metrics.snapshot().failed_outputs) if self._metrics else 0
         if broken:
             reasons.append("1 output cannot be written" if broken == 1 else f"{broken} outputs cannot be written")
         return tuple(reasons)
 
     @staticmethod
-    def _in_public(error: FeedhubError) -> str:
-        # Where the store lies is for the log; everybody may see this.
+    def _public_reason(error: FeedhubError) -> str:
+        # The reason names the path of the store, which goes into the log only: anybody may see the answer.
         log.error("the store cannot be read", extra={"reason": str(error)})
         return "the store cannot be read"
 
     def _made_status_page(self) -> bytes:
-        hub = self._hub
+        hub = self._hub()
         status, series = self._status(), daily_series(hub)
         return self._pages.status(hub.settings, status, series, self._items(), self._health(), hub.now())
 
     def _made_status_json(self) -> bytes:
         masked = Masker()
-        masked.hide(self._hub.settings.secrets)
+        masked.hide(self._hub().settings.secrets)
         return _json_bytes(masked_values(status_json(self._status()), masked))
 
 
@@ -286,12 +287,12 @@ def _json_bytes(document: dict[str, Any]) -> bytes:
     return (json.dumps(document, ensure_ascii=False, indent=2) + "\n").encode("utf-8", "replace")
 
 
-_KEEP: Final = 5.0
-_HEAD: Final = 16_384
-# The store answers two at a time, so that polling keeps most of the machine; the others wait, but not a crowd.
-_AT_ONCE: Final = 2
-_WAITING: Final = 40
-_TOO_LONG: Final = 20.0
+_MAX_AGE: Final = 5.0
+_LARGEST_HEAD: Final = 16_384
+# Two requests at a time ask the store, so that polling keeps most of the machine; a bounded number of others wait.
+_THREADS: Final = 2
+_MOST_WAITING: Final = 40
+_TIME_LIMIT: Final = 20.0
 _STYLE: Final = "web.css"
 
 
@@ -299,83 +300,88 @@ class WebApp:
     """Routes requests. ``close`` ends its threads."""
 
     def __init__(
-        self, hub: Looked, metrics: Metrics | None = None, *, keep: float = _KEEP, largest_head: int = _HEAD
+        self,
+        hub: Callable[[], Hub],
+        metrics: Metrics | None = None,
+        *,
+        max_age: float = _MAX_AGE,
+        largest_head: int = _LARGEST_HEAD,
     ) -> None:
-        self._work = ThreadPoolExecutor(_AT_ONCE, "web-work")
-        self._reading = ThreadPoolExecutor(_AT_ONCE, "web-files")
+        self._work = ThreadPoolExecutor(_THREADS, "web-work")
+        self._reading = ThreadPoolExecutor(_THREADS, "web-files")
         self._under_way = 0
         self._largest_head = largest_head
-        self._answers = answers = Answers(hub, metrics, keep=keep)
+        self._endpoints = endpoints = Endpoints(hub, metrics, max_age=max_age)
         self.files = Files(
-            lambda: hub.settings.output.dir,
+            lambda: hub().settings.output.dir,
             self._reading,
-            answers.missing,
-            lambda: {one.name: one.media_type for one in added_formats(hub.settings.output.formats)},
+            endpoints.missing,
+            lambda: {one.name: one.media_type for one in added_formats(hub().settings.output.formats)},
         )
-        made: dict[str, Answer] = {
-            f"/{SEARCH_PAGE}": answers.search,
-            f"/{SEARCH_FEED}": answers.search_feed,
-            "/status": answers.status,
-            "/api/status.json": answers.status_json,
-            "/api/openapi.json": answers.openapi,
-            "/healthz": answers.health,
-            "/metrics": answers.metrics,
+        generated: dict[str, Endpoint] = {
+            f"/{SEARCH_PAGE}": endpoints.search,
+            f"/{SEARCH_FEED}": endpoints.search_feed,
+            "/status": endpoints.status,
+            "/api/status.json": endpoints.status_json,
+            "/api/openapi.json": endpoints.openapi,
+            "/healthz": endpoints.health,
+            "/metrics": endpoints.metrics,
         }
-        # The look is that of the pages, also where none are published.
+        # The style is that of the published pages, also where none are published.
         own = resources("feedhub.web").joinpath("static", _STYLE).read_text("utf-8")
         self._style = prepare(_STYLE, f"{built_in()['style.css']}\n{own}".encode(), (), 0.0)
-        self._paths = frozenset({*made, f"/{_STYLE}"})
-        self._made = Starlette(
+        self._paths = frozenset({*generated, f"/{_STYLE}"})
+        self._generated = Starlette(
             routes=[
-                *(Route(path, self._in_thread(answer)) for path, answer in made.items()),
-                Route(f"/{_STYLE}", self._sheet),
+                *(Route(path, self._in_thread(endpoint)) for path, endpoint in generated.items()),
+                Route(f"/{_STYLE}", self._style_sheet),
             ]
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request (ASGI 3); only ``http`` is spoken."""
+        """Answer one request (ASGI 3) over HTTP; ignore other protocols."""
         if scope["type"] != "http":
             return
-        if _size(scope) > self._largest_head:
+        if _head_size(scope) > self._largest_head:
             await respond(send, 431, [(b"connection", b"close"), *SECURITY], b"")
         elif scope["path"] in self._paths:
-            await self._made(scope, receive, partial(_send_secured, send))
+            await self._generated(scope, receive, partial(_send_secured, send))
         else:
             await self.files(scope, receive, send)
 
     def close(self) -> None:
-        """End the threads, without waiting for what is under way."""
+        """Stop the threads, without waiting for answers under way."""
         self._work.shutdown(wait=False, cancel_futures=True)
         self._reading.shutdown(wait=False, cancel_futures=True)
 
-    def _in_thread(self, answer: Answer) -> Callable[[Request], Awaitable[Response]]:
-        async def endpoint(request: Request) -> Response:
-            if self._under_way >= _WAITING:
+    def _in_thread(self, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+        async def run(request: Request) -> Response:
+            if self._under_way >= _MOST_WAITING:
                 return Response("too many requests at once\n", 503, {"retry-after": "10"}, "text/plain")
             self._under_way += 1
             try:
-                made = asyncio.get_running_loop().run_in_executor(self._work, answer, request)
-                return await asyncio.wait_for(made, _TOO_LONG)
+                made = asyncio.get_running_loop().run_in_executor(self._work, endpoint, request)
+                return await asyncio.wait_for(made, _TIME_LIMIT)
             except TimeoutError:
                 log.warning("a page took too long", extra={"path": request.url.path})
-                return self._answers.failed()
+                return self._endpoints.failed()
             except FeedhubError as error:
                 log.warning("a page could not be made", extra={"path": request.url.path, "reason": str(error)})
-                return self._answers.failed()
+                return self._endpoints.failed()
             finally:
                 self._under_way -= 1
 
-        return endpoint
+        return run
 
-    async def _sheet(self, request: Request) -> Response:
+    async def _style_sheet(self, request: Request) -> Response:
         choice = chosen(self._style, joined(request.scope["headers"]))
         response = Response(choice.body, choice.status)
         response.raw_headers = [pair for pair in choice.headers if pair not in SECURITY and pair[0] != b"last-modified"]
         return response
 
 
-def _size(scope: Scope) -> int:
-    # h11 bounds only what comes in pieces.
+def _head_size(scope: Scope) -> int:
+    # h11 has a limit only for a head that comes in several pieces.
     fields = sum(len(name) + len(value) + 4 for name, value in scope["headers"])
     return fields + len(scope["raw_path"]) + len(scope["query_string"])
 

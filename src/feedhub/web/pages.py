@@ -23,7 +23,7 @@ from feedhub.rules.text import marked
 from feedhub.rules.urls import public_url
 from feedhub.runtime.logs import Masker
 from feedhub.runtime.plugins import added_formats
-from feedhub.runtime.status import DAYS, Found
+from feedhub.runtime.status import DAYS, SearchResult
 
 _STEP: Final = 4
 _HEIGHT: Final = 22
@@ -248,7 +248,7 @@ class Pages:
             lstrip_blocks=True,
         )
 
-    def search(self, settings: Settings, query: Query, found: Found | None) -> bytes:
+    def search(self, settings: Settings, query: Query, found: SearchResult | None) -> bytes:
         """Return the page of a search; None was found when it could not be done."""
         words = _words(settings)
         hits = found.hits if found else ()

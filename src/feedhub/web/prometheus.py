@@ -16,12 +16,12 @@ from prometheus_client.registry import Collector
 
 from feedhub.model.report import HubStatus, Outcome
 from feedhub.model.source import Health
-from feedhub.runtime.metrics import BOUNDS, Counted
+from feedhub.runtime.metrics import DURATION_BUCKETS, MetricsSnapshot
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def exposition(status: HubStatus, items: int, counted: Counted | None, complaints: int) -> bytes:
+def exposition(status: HubStatus, items: int, counted: MetricsSnapshot | None, complaints: int) -> bytes:
     """Return all numbers; those of the daemon only where there is one."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Given([*_stored(status, items, complaints), *(_done(counted) if counted else ())]))
@@ -52,7 +52,7 @@ def _stored(status: HubStatus, items: int, complaints: int) -> Iterator[Metric]:
     yield GaugeMetricFamily("feedhub_complaints", "Reasons for which /healthz answers 503.", value=complaints)
 
 
-def _done(counted: Counted) -> Iterator[Metric]:
+def _done(counted: MetricsSnapshot) -> Iterator[Metric]:
     polls = CounterMetricFamily("feedhub_polls", "Polls since the start, by how they ended.", labels=["outcome"])
     for outcome in Outcome:
         polls.add_metric([outcome.value], counted.polls.get(outcome.value, 0))
@@ -75,9 +75,9 @@ def _done(counted: Counted) -> Iterator[Metric]:
     yield GaugeMetricFamily("feedhub_last_publish_timestamp_seconds", "When it was last published.", value=published)
 
 
-def _durations(counted: Counted) -> HistogramMetricFamily:
+def _durations(counted: MetricsSnapshot) -> HistogramMetricFamily:
     up_to, buckets = 0, []
-    for bound, number in zip((*map(str, BOUNDS), "+Inf"), counted.durations, strict=True):
+    for bound, number in zip((*map(str, DURATION_BUCKETS), "+Inf"), counted.durations, strict=True):
         up_to += number
         buckets.append((bound, up_to))
     name, words = "feedhub_poll_duration_seconds", "Time from the start of a fetch to the end of its transaction."

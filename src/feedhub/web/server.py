@@ -1,9 +1,10 @@
-"""The web server: a thread with an event loop of its own, beside whatever else the process does."""
+"""The web server: a thread with an event loop of its own, alone or in the process of the daemon."""
 
 import asyncio
 import logging
 import socket
 import threading
+from collections.abc import Callable
 from typing import Final
 
 from uvicorn import Config, Server
@@ -13,7 +14,6 @@ from feedhub.model.report import PollReport, PublishReport
 from feedhub.model.settings import WebSettings
 from feedhub.runtime.hub import Hub
 from feedhub.runtime.metrics import Metrics
-from feedhub.runtime.status import LiveHub, Looked
 from feedhub.web.app import WebApp
 from feedhub.web.protocol import Limits, protocol_of
 
@@ -24,24 +24,24 @@ _GRACE: Final = 3
 
 
 class WebServer:
-    """Serves what ``hub`` publishes and knows. Read-only; starts no poll.
+    """Serves what a hub publishes and its store contains. Read-only; starts no poll.
 
-    ``metrics`` are what the daemon counts; without them ``/metrics`` tells of the store only. What costs much is shown
-    for ``keep`` seconds without being made again.
+    ``hub`` returns the present hub, which a reload exchanges. ``metrics`` are what the daemon counts; without them
+    ``/metrics`` is about the store only. Results that cost much are used again for ``max_age`` seconds.
     """
 
     def __init__(
         self,
-        hub: Looked,
+        hub: Callable[[], Hub],
         settings: WebSettings,
         *,
         metrics: Metrics | None = None,
         limits: Limits | None = None,
-        keep: float = 5.0,
+        max_age: float = 5.0,
     ) -> None:
         self._settings = settings
         self._limits = limits or Limits()
-        self._app = WebApp(hub, metrics, keep=keep, largest_head=self._limits.head)
+        self._app = WebApp(hub, metrics, max_age=max_age, largest_head=self._limits.head)
         self._address = _address(settings.host, settings.port)
         self._socket: socket.socket | None = None
         self._thread: threading.Thread | None = None
@@ -49,7 +49,7 @@ class WebServer:
 
     @property
     def address(self) -> str:
-        """Where the server listens, as the beginning of an address."""
+        """Where the server listens, as ``http://HOST:PORT``."""
         return self._address
 
     def start(self) -> None:
@@ -66,7 +66,7 @@ class WebServer:
         log.info("serving on %s", self.address)
 
     def stop(self, timeout: float = 5.0) -> None:
-        """Let answers under way end, for at most ``timeout`` seconds, and listen no more. Does nothing twice."""
+        """Stop listening, and let answers under way end for at most ``timeout`` seconds. May be called again."""
         server, thread = self._server, self._thread
         if server is None or thread is None:
             return
@@ -81,7 +81,7 @@ class WebServer:
 
     @property
     def is_running(self) -> bool:
-        """Whether the thread lives."""
+        """Whether the thread is alive."""
         return self._thread is not None and self._thread.is_alive()
 
     def _config(self) -> Config:
@@ -120,25 +120,25 @@ def _listening(host: str, port: int) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
     except OSError as exc:
-        # The standard library puts the address into the text a second time.
+        # The standard library adds the address to the text.
         reason = (exc.strerror or str(exc)).partition(" (while ")[0].lower()
         raise ServeError(
             f"web server cannot listen on {_address(host, port)}: {reason}; choose another with web.host and web.port"
         ) from exc
 
 
-class WebBeside:
-    """See ``feedhub.runtime.daemon.Observer``.
+class WebObserver:
+    """The web server of a daemon, as an ``Observer`` of ``feedhub.runtime.daemon``.
 
-    At the start an address that cannot be had ends the daemon; after a reload it costs only the web server, and is
-    tried again at the next one.
+    At the start of the daemon an address that cannot be listened on is an error. After a reload only the web server is
+    off until the next reload, which tries again.
     """
 
     def __init__(self, metrics: Metrics | None = None) -> None:
         self.metrics = metrics or Metrics()
-        self._hub: LiveHub | None = None
+        self._hub: Hub | None = None
         self._server: WebServer | None = None
-        self._at: WebSettings | None = None
+        self._settings: WebSettings | None = None
 
     @property
     def address(self) -> str | None:
@@ -146,30 +146,28 @@ class WebBeside:
         return self._server.address if self._server else None
 
     def polled(self, report: PollReport) -> None:
-        """Count."""
-        self.metrics.count(report)
+        """Count the poll."""
+        self.metrics.count_poll(report)
 
     def published(self, report: PublishReport) -> None:
-        """Count."""
-        self.metrics.published(report)
+        """Count the publish."""
+        self.metrics.count_publish(report)
 
     def reloaded(self, hub: Hub) -> None:
-        """Look at this hub from now on, and listen where its configuration says.
+        """Show this hub from now on, and listen where its configuration says.
 
         Raises:
             ServeError: the first time only, see the class.
         """
         is_first = self._hub is None
-        if self._hub is None:
-            self._hub = LiveHub(hub)
-        self._hub.hub = hub
+        self._hub = hub
         wanted = hub.settings.web
-        if self._at == wanted:
+        if self._settings == wanted:
             return
         self.close()
         if not wanted.enabled:
             return
-        server = WebServer(self._hub, wanted, metrics=self.metrics)
+        server = WebServer(lambda: self._hub or hub, wanted, metrics=self.metrics)
         try:
             server.start()
         except ServeError as error:
@@ -177,10 +175,10 @@ class WebBeside:
                 raise
             log.error("the web server is off", extra={"reason": str(error)})
             return
-        self._server, self._at = server, wanted
+        self._server, self._settings = server, wanted
 
     def close(self) -> None:
         """End the server."""
         if self._server is not None:
             self._server.stop()
-        self._server = self._at = None
+        self._server = self._settings = None

@@ -123,17 +123,20 @@ def _texts(stored: StoredItem, texts: Content) -> tuple[str | None, str | None]:
         return (None if summary == content else summary), content
     if summary is None and content is not None:
         # Text without its markup: the escaping makes it markup again.
-        summary = escape(_excerpt(plain_text(content)), quote=False) or None
+        summary = escape(shortened(plain_text(content), _EXCERPT_LENGTH), quote=False) or None
     return summary, None
 
 
-def _excerpt(text: str) -> str:
-    """Return the beginning of ``text``, cut between words where it has any."""
-    if len(text) <= _EXCERPT_LENGTH:
+def shortened(text: str, most: int, dropped: str | None = None) -> str:
+    """Return the beginning of ``text``, cut between words where it has any.
+
+    Before the ellipsis, characters of ``dropped`` are left out; None means white space.
+    """
+    if len(text) <= most:
         return text
-    cut = text[: _EXCERPT_LENGTH - 1]
+    cut = text[: most - 1]
     whole_words = cut.rpartition(" ")[0]
-    return (whole_words if len(whole_words) > _EXCERPT_LENGTH // 2 else cut).rstrip() + "…"
+    return (whole_words if len(whole_words) > most // 2 else cut).rstrip(dropped) + "…"
 
 
 def _markup(html: str | None) -> str | None:

@@ -1,4 +1,4 @@
-"""The sanitised text of an item, made fit for the page around it."""
+"""The pages of a site: what each shows, as values for its template (``templates/``)."""
 
 import hashlib
 import re
@@ -37,10 +37,11 @@ from feedhub.publish.addresses import (
     page_url,
     public,
 )
-from feedhub.publish.entry import Entry, entries_of, language_tag, plain_text, safe_line, safe_url
+from feedhub.publish.entry import Entry, entries_of, language_tag, plain_text, safe_line, safe_url, shortened
 from feedhub.publish.formats import ATOM_FORMAT, FORMATS
 from feedhub.publish.index import OPML_PATH
-from feedhub.publish.page_template import PageTemplates, Words
+from feedhub.publish.page_texts import PageTexts
+from feedhub.publish.templating import PageTemplates
 from feedhub.rules.select import ALL, HEALTH_SLUG
 
 _PICTURE: Final = re.compile(r"<img(?![^>]*\salt=)(?=[\s>])", re.IGNORECASE)
@@ -65,6 +66,7 @@ def _player(text: str, start: int) -> str:
 
 _EXCERPT: Final = 220
 _TITLE: Final = 90
+_PUNCTUATION: Final = " ,;:，、；："
 _KANA: Final = re.compile("[\u3040-\u30ff]")
 _HANGUL: Final = re.compile("[\uac00-\ud7af]")
 _HAN: Final = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
@@ -87,44 +89,35 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Day:
+class CardsOfDay:
     """The items of one day."""
 
     title: str
     cards: tuple[Card, ...]
 
 
-def cards_of(view: OutputView, words: Words, zone: tzinfo) -> tuple[Card, ...]:
+def cards_of(view: OutputView, words: PageTexts, zone: tzinfo) -> tuple[Card, ...]:
     """Return the items of a view, in its order."""
     pairs = zip(entries_of(view), view.items, strict=True)
     return tuple(_card(entry, stored, view.site.language, words, zone) for entry, stored in pairs)
 
 
-def days_of(cards: Iterable[Card]) -> tuple[Day, ...]:
+def days_of(cards: Iterable[Card]) -> tuple[CardsOfDay, ...]:
     """Return cards by day; they come newest first."""
     days: dict[str, list[Card]] = {}
     for card in cards:
         days.setdefault(card.day, []).append(card)
-    return tuple(Day(title=title, cards=tuple(some)) for title, some in days.items())
+    return tuple(CardsOfDay(title=title, cards=tuple(some)) for title, some in days.items())
 
 
-def title_of(entry: Entry, words: Words) -> str:
+def title_of(entry: Entry, words: PageTexts) -> str:
     """Return the title of an item, or the beginning of its text."""
-    return entry.title or shortened(text_of(entry), _TITLE) or words.texts["untitled"]
+    return entry.title or shortened(text_of(entry), _TITLE, _PUNCTUATION) or words.texts["untitled"]
 
 
 def text_of(entry: Entry) -> str:
     """Return what an item says, as text on one line."""
     return plain_text(entry.summary or entry.content or "")
-
-
-def shortened(text: str, most: int = _EXCERPT) -> str:
-    """Return the beginning of a text, cut between words where it has any."""
-    if len(text) <= most:
-        return text
-    cut = text[: most - 1]
-    words = cut.rpartition(" ")[0]
-    return (words if len(words) > most // 2 else cut).rstrip(" ,;:，、；：") + "…"
 
 
 def language_of(entry: Entry, site_language: str) -> str | None:
@@ -152,9 +145,9 @@ def source_name(entry: Entry) -> str:
     return safe_line(entry.source.title) or entry.source.name
 
 
-def _card(entry: Entry, stored: StoredItem, site_language: str, words: Words, zone: tzinfo) -> Card:
+def _card(entry: Entry, stored: StoredItem, site_language: str, words: PageTexts, zone: tzinfo) -> Card:
     title = title_of(entry, words)
-    excerpt = shortened(text_of(entry))
+    excerpt = shortened(text_of(entry), _EXCERPT, _PUNCTUATION)
     return Card(
         title=title,
         page=item_path(stored, zone),
@@ -170,8 +163,8 @@ def _card(entry: Entry, stored: StoredItem, site_language: str, words: Words, zo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Feed:
-    """A feed of ours on a page: ``path`` from the root of the site, ``url`` to be copied."""
+class FeedLink:
+    """A feed on a page: ``path`` from the root of the site, ``url`` to be copied."""
 
     name: str
     title: str
@@ -181,8 +174,8 @@ class Feed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """What the frame of every page is made of. ``root`` leads from the page to the root of the site."""
+class PageFrame:
+    """What templates call ``page``: the part that all pages have. ``root`` leads from it to the root of the site."""
 
     title: str
     description: str
@@ -190,7 +183,7 @@ class Page:
     canonical: str
     kind: str = "website"
     image: str | None = None
-    feeds: tuple[Feed, ...] = ()
+    feeds: tuple[FeedLink, ...] = ()
 
 
 class HtmlSite:
@@ -201,7 +194,7 @@ class HtmlSite:
         self._site = site
         self._formats = tuple(one for one in (*FORMATS.formats, *added) if one.name in output.formats)
         self._zone = ZoneInfo(site.timezone)
-        self._words = Words(site.language, self._zone)
+        self._words = PageTexts(site.language, self._zone)
         self._templates = PageTemplates(output.templates)
         self._shared = {
             "site": _site_values(site),
@@ -226,9 +219,9 @@ class HtmlSite:
         title = title_of(entry, words)
         slugs = tuple(zip(page.slugs, map(safe_line, page.item.categories), strict=True))
         feeds = [feed for slug, name in slugs for feed in self._feeds(slug, name)[:1]]
-        frame = Page(
+        frame = PageFrame(
             title=title,
-            description=shortened(text_of(entry)),
+            description=shortened(text_of(entry), _EXCERPT, _PUNCTUATION),
             root=_root(path),
             canonical=public(self._site, path),
             kind="article",
@@ -267,7 +260,7 @@ class HtmlSite:
         name = safe_line(view.feed.title) or slug
         path = page_path(slug, part)
         cards = cards_of(view, self._words, self._zone)
-        frame = Page(
+        frame = PageFrame(
             title=f"{name} · {self._part_title(part)}" if part else name,
             description=safe_line(view.feed.description),
             root=_root(path),
@@ -296,7 +289,7 @@ class HtmlSite:
             }
             for each in view.categories
         ]
-        frame = Page(
+        frame = PageFrame(
             title=safe_line(self._site.title),
             description=safe_line(self._site.description),
             root="",
@@ -314,7 +307,7 @@ class HtmlSite:
     def sources(self, lines: Sequence[SourceLine]) -> OutputFile:
         """Return the page of the sources."""
         words = self._words
-        frame = Page(
+        frame = PageFrame(
             title=words.texts["sources"],
             description=words.texts["about_sources"],
             root="",
@@ -343,7 +336,7 @@ class HtmlSite:
         """Return the style sheet, the icon, and the page for a wrong address."""
         # It is shown at any address, so its links begin at the host.
         root = quote(urlsplit(self._site.url).path.rstrip("/"), safe="/%") + "/"
-        frame = Page(
+        frame = PageFrame(
             title=self._words.texts["missing"],
             description="",
             root=root,
@@ -357,15 +350,15 @@ class HtmlSite:
             self._page("404.html", MISSING_PATH, frame, {}),
         )
 
-    def _page(self, template: str, path: str, frame: Page, values: Mapping[str, object]) -> OutputFile:
+    def _page(self, template: str, path: str, frame: PageFrame, values: Mapping[str, object]) -> OutputFile:
         body = self._templates.render(template, {**self._shared, "page": frame, "root": frame.root, **values})
         return OutputFile(path=path, body=body)
 
-    def _feeds(self, slug: str, name: str) -> tuple[Feed, ...]:
+    def _feeds(self, slug: str, name: str) -> tuple[FeedLink, ...]:
         return tuple(self._feed(slug, name, one) for one in self._formats)
 
-    def _feed(self, slug: str, name: str, of: OutputFormat) -> Feed:
-        return Feed(
+    def _feed(self, slug: str, name: str, of: OutputFormat) -> FeedLink:
+        return FeedLink(
             name=of.title,
             title=safe_line(name) or slug,
             path=feed_path(slug, of.name),

@@ -9,8 +9,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import yaml
-from jinja2 import StrictUndefined, TemplateSyntaxError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import TemplateSyntaxError
 from markupsafe import Markup, escape
 
 from feedhub.errors import PublishError
@@ -18,6 +17,7 @@ from feedhub.model.item import Item
 from feedhub.model.output import OutputFile, PostSettings, PostView, Site
 from feedhub.publish.entry import safe_line, safe_url
 from feedhub.publish.files import checked_parts
+from feedhub.publish.templating import line_of, sandbox
 from feedhub.rules.text import clean_text
 
 # YAML 1.2 §5.1: what a reader may refuse, fold or drop when it stands unescaped; and the two signs of our own quoting.
@@ -122,7 +122,6 @@ def _escape(match: re.Match[str]) -> str:
 # At the end of a value too: the template, or the next value, may go on with the other half.
 _ACTIVE = re.compile(r"\{(?=[{%:]|\Z)|\](?=[(\[:]|\Z)")
 _ENTITIES: Final = {"{": "&#123;", "]": "&#93;"}
-_NAME: Final = "<template>"
 
 
 class PostTemplate:
@@ -130,18 +129,7 @@ class PostTemplate:
 
     def __init__(self, text: str) -> None:
         """Raises PublishError, with the line, when ``text`` is no template."""
-        environment = ImmutableSandboxedEnvironment(
-            autoescape=True,
-            undefined=StrictUndefined,
-            finalize=_inert,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            newline_sequence="\n",
-            keep_trailing_newline=False,
-        )
-        # Same input, same bytes: nothing random may be asked for.
-        environment.filters.pop("random")
-        environment.globals.pop("lipsum")
+        environment = sandbox(finalize=_inert, keep_trailing_newline=False)
         environment.filters.update(yaml=quoted, scalar=scalar)
         try:
             self._template = environment.from_string(text)
@@ -155,8 +143,7 @@ class PostTemplate:
         try:
             return self._template.render(values)
         except Exception as exc:  # a template can raise whatever Python can
-            place = f"template line {line}" if (line := _line_of(exc)) else "template"
-            raise PublishError(f"{place}: {str(exc) or type(exc).__name__}") from exc
+            raise PublishError(f"template{line_of(exc)}: {str(exc) or type(exc).__name__}") from exc
 
 
 def _inert(value: object) -> Markup:
@@ -164,16 +151,6 @@ def _inert(value: object) -> Markup:
     if isinstance(value, Scalar):
         return value
     return Markup(_ACTIVE.sub(lambda match: _ENTITIES[match[0]], str(escape(value))))  # noqa: S704 - just escaped
-
-
-def _line_of(error: Exception) -> int | None:
-    """Return the innermost line of the template that was at work; Jinja2 puts it into the traceback."""
-    line, trace = None, error.__traceback__
-    while trace:
-        if trace.tb_frame.f_code.co_filename == _NAME:
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return line
 
 
 _UNFIT: Final = re.compile(r"[^A-Za-z0-9._-]+")

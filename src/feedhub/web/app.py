@@ -25,7 +25,7 @@ from feedhub.model.report import HubStatus
 from feedhub.model.source import Health
 from feedhub.publish.addresses import SEARCH_FEED, SEARCH_PAGE
 from feedhub.publish.formats import ATOM_FORMAT
-from feedhub.publish.page_template import built_in
+from feedhub.publish.templating import built_in_templates
 from feedhub.runtime.hub import Hub
 from feedhub.runtime.logs import Masker, masked_values
 from feedhub.runtime.metrics import Metrics
@@ -329,7 +329,7 @@ class WebApp:
         }
         # The style is that of the published pages, also where none are published.
         own = resources("feedhub.web").joinpath("static", _STYLE).read_text("utf-8")
-        self._style = prepare(_STYLE, f"{built_in()['style.css']}\n{own}".encode(), (), 0.0)
+        self._style = prepare(_STYLE, f"{built_in_templates()['style.css']}\n{own}".encode(), (), 0.0)
         self._paths = frozenset({*generated, f"/{_STYLE}"})
         self._generated = Starlette(
             routes=[

@@ -17,7 +17,7 @@ from feedhub.model.source import Health
 from feedhub.publish.addresses import SEARCH_FEED, SEARCH_PAGE, feed_path
 from feedhub.publish.entry import safe_line, safe_url
 from feedhub.publish.formats import FORMATS
-from feedhub.publish.page_template import health_text
+from feedhub.publish.page_texts import health_text
 from feedhub.rules.select import ALL
 from feedhub.rules.text import marked
 from feedhub.rules.urls import public_url

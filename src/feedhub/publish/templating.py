@@ -1,0 +1,85 @@
+"""Templates of pages and posts, in the sandbox of Jinja2: whoever writes one is trusted with nothing but its text."""
+
+from collections.abc import Mapping, Sequence
+from functools import cache, cached_property
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from feedhub.errors import PublishError
+
+if TYPE_CHECKING:
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+# Jinja2 is imported when the first page is rendered: mostly no poll brings anything new.
+
+
+def sandbox(**options: Any) -> "ImmutableSandboxedEnvironment":
+    """Return an environment that escapes, refuses unknown names, and knows nothing random: same input, same bytes."""
+    from jinja2 import StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    environment = ImmutableSandboxedEnvironment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        newline_sequence="\n",
+        **options,
+    )
+    environment.filters.pop("random")
+    environment.globals.pop("lipsum")
+    return environment
+
+
+def line_of(error: Exception) -> str:
+    """Return `` line 7`` for the innermost line of a template that failed; Jinja2 puts it into the traceback."""
+    line, trace = "", error.__traceback__
+    while trace:
+        if "__jinja_template__" in trace.tb_frame.f_globals or trace.tb_frame.f_code.co_filename == "<template>":
+            line = f" line {trace.tb_lineno}"
+        trace = trace.tb_next
+    return line
+
+
+@cache
+def built_in_templates() -> dict[str, str]:
+    """Return the texts of our own templates of pages, by name."""
+    folder = files("feedhub.publish").joinpath("templates")
+    return {
+        file.name: file.read_text("utf-8")
+        for file in sorted(folder.iterdir(), key=lambda file: file.name)
+        if file.name.endswith((".html", ".css", ".svg"))
+    }
+
+
+class PageTemplates:
+    """The templates of one site. One of its owner's may extend ours: ``{% extends "feedhub/base.html" %}``.
+
+    One that cannot be used fails when it is rendered: it costs its pages, and no feed.
+    """
+
+    def __init__(self, overrides: Sequence[tuple[str, str]]) -> None:
+        self.texts: Mapping[str, str] = {**built_in_templates(), **dict(overrides)}
+
+    @cached_property
+    def _environment(self) -> "ImmutableSandboxedEnvironment":
+        from jinja2 import ChoiceLoader, DictLoader, PrefixLoader
+
+        ours = PrefixLoader({"feedhub": DictLoader(dict(built_in_templates()))})
+        loader = ChoiceLoader([DictLoader(dict(self.texts)), ours])
+        return sandbox(loader=loader, keep_trailing_newline=True, auto_reload=False)
+
+    def render(self, name: str, values: Mapping[str, object]) -> bytes:
+        """Return a page.
+
+        Raises:
+            PublishError: with the name and the line, when a template cannot be used, or fails on these values.
+        """
+        from jinja2 import TemplateSyntaxError
+
+        try:
+            return self._environment.get_template(name).render(values).encode("utf-8", "replace")
+        except TemplateSyntaxError as exc:
+            raise PublishError(f"template {exc.name} line {exc.lineno}: {exc.message}") from exc
+        except Exception as exc:  # a template can raise whatever Python can
+            raise PublishError(f"template {name}{line_of(exc)}: {str(exc) or type(exc).__name__}") from exc

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from feedhub.model.identity import Verdict
-from feedhub.model.output import Report
+from feedhub.model.output import OtherSource
 from feedhub.model.source import SourceState
 from feedhub.ports.store import Store
 from support.builders import DAY, HOUR, NOW, categories, ingest, item_id, put
@@ -27,8 +27,8 @@ def test_a_page_item_has_its_categories_and_who_else_reported_it(store: Store) -
     assert (page.item.item.title, page.item.source, page.removed) == ("Story 1", "one", False)
     assert (page.slugs, page.item.categories) == (("tech", "cn"), ("Tech", "Cn"))
     assert page.also == (
-        Report(source="two", title="The Second", link="https://two.example/1"),
-        Report(source="three", title="", link="https://example.org/1"),
+        OtherSource(source="two", title="The Second", link="https://two.example/1"),
+        OtherSource(source="three", title="", link="https://example.org/1"),
     )
 
 

@@ -14,11 +14,11 @@ from feedhub.model.output import (
     CategoryView,
     FrontView,
     ItemView,
+    OtherSource,
     OutputSettings,
     OutputView,
     PageItem,
     Part,
-    Report,
     Site,
     SourceLine,
 )
@@ -157,8 +157,8 @@ def test_names_and_titles_are_text_and_never_evaluated(path: str) -> None:
 
 def test_an_item_shows_its_text_its_source_and_the_way_to_the_original() -> None:
     item = rich_view().items[0]
-    report = Report(source="two", title="The Second", link="https://two.example/x")
-    nameless = Report(source="three", title="", link="javascript:alert(1)")
+    report = OtherSource(source="two", title="The Second", link="https://two.example/x")
+    nameless = OtherSource(source="three", title="", link="javascript:alert(1)")
     page = html.fromstring(item_page(item, slugs=("tech", "markets"), also=(report, nameless)))
     assert page.xpath("//div[@class='text']//*")
     assert page.xpath("//p[@class='original']/a/@href") == [item.item.link]

@@ -13,11 +13,11 @@ from feedhub.model.item import Enclosure, Item, Person, StoredItem
 from feedhub.model.output import (
     FrontView,
     ItemView,
+    OtherSource,
     OutputFeed,
     OutputSettings,
     OutputView,
     PageItem,
-    Report,
     Site,
     SourceLine,
 )
@@ -133,7 +133,7 @@ def test_any_text_in_any_field_gives_pages_without_anything_active(
 ) -> None:
     site = HtmlSite(shown.site, OutputSettings(dir="/nowhere"))
     plain = replace(shown, items=tuple(replace(one, item=replace(one.item, content=None)) for one in shown.items))
-    reports = (Report(source=name, title=name, link=url),)
+    reports = (OtherSource(source=name, title=name, link=url),)
     front = FrontView(latest=plain, categories=(), archive=())
     files = [
         site.output(plain, ()),

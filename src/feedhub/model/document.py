@@ -1,4 +1,4 @@
-"""What is asked of the world, and what it answers."""
+"""What is fetched, and what came: requests, documents, and what HTTP says about both."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,8 +17,8 @@ class Request:
     """What to fetch. ``timeout`` is the total in seconds, ``max_size`` counts decoded bytes.
 
     ``url`` is ``http(s)://…`` or ``file:///…``. ``headers``, ``body`` and a user in the address were given for
-    ``origin``, the configured address, and are sent to no other site; "" means ``url`` itself, a source that moved has
-    another one. ``proxy`` is the way out for all of them.
+    ``origin``, the configured address, and are sent to no other site. It differs from ``url`` for a further page and
+    for a source that moved; "" means ``url`` itself. ``proxy`` is used for every redirect, too.
     """
 
     url: str
@@ -35,7 +35,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redirect:
-    """One hop: the status that sent us on, and the absolute address it named."""
+    """One redirect: its status, and the absolute address that it named."""
 
     status: int
     url: str
@@ -54,12 +54,11 @@ class Freshness:
 class Document:
     """A complete answer. ``body`` is decoded from its transfer coding, not from its charset.
 
-    ``url`` is the final address, the base of relative links. ``digest`` is the SHA-256 of ``body`` in hex,
-    or of as much of it as is used.
-    ``charset`` is what the HTTP header declares, if anything. ``fetched_at`` (aware UTC) is when the answer came; for a
-    local file, when it was last written. It is no part of what the document says: two equal answers are equal.
-    ``known_reading`` is the ``ParsedFeed.reading`` of the source's last document, "" if that is not to be compared;
-    ``known_texts`` are the text digests of what the source offered so far.
+    ``url`` is the final address, the base of relative links. ``digest`` is the SHA-256 in hex of ``body``, or of the
+    part of it that is used. ``charset`` is what the HTTP header declares, if anything. ``fetched_at`` (aware UTC) is
+    when the answer came; for a local file, when it was last written. ``known_reading`` is the ``ParsedFeed.reading``
+    of the source's last document, "" if that is not to be compared; ``known_texts`` are the text digests of what the
+    source has offered so far. These three say nothing about the document, so two documents may be equal without them.
     """
 
     url: str
@@ -79,7 +78,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotModified:
-    """The source said that nothing is new (304, or a local file untouched)."""
+    """The answer that nothing is new: 304, or a local file that was not written since."""
 
     url: str
     status: int = 304

@@ -21,16 +21,16 @@ class KeyStrength(IntEnum):
 class IdentityKey:
     """One way to recognise an item. ``text`` is unique over the whole store and readable.
 
-    Named keys (``infoCode:2021…``) and URL keys (``url:example.org/a``) hold across sources;
-    guid, text and signature keys contain the name of their source. A signature never identifies
-    an item by itself: it is asked only when a whole document looks re-identified.
+    Named keys (``infoCode:2021…``) and URL keys (``url:example.org/a``) hold across sources; guid, text and signature
+    keys contain the name of their source. A signature, which is a headline with its date, identifies an item only when
+    a whole document seems to have other guids and links than before.
     """
 
     strength: KeyStrength
     text: str
 
     def __hash__(self) -> int:
-        """Return the hash of the text, which is kept; that of an enumeration is looked up every time."""
+        """Return the hash of the text, which Python keeps; that of an enumeration is computed every time."""
         return hash(self.text)
 
     @property
@@ -50,9 +50,10 @@ class KeyPattern:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyedItem:
-    """A parsed item with the keys that identify it, strongest first, and the keys its document disqualified.
+    """A parsed item with the keys that identify it, strongest first.
 
-    ``fingerprint`` is asked only when no key is left; None when there is neither title nor text.
+    ``distrusted`` keys are shared by different records of the document and identify none of them. ``fingerprint`` is
+    the key of title and text, used when no other is left; None when there is neither.
     """
 
     item: ParsedItem
@@ -64,7 +65,10 @@ class KeyedItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sighting:
-    """What this source last said about a stored item: enough to tell an edit from a reused key."""
+    """What a source last said about a stored item: enough to tell an edit from a reused key.
+
+    ``offered`` tells whether the item was in the source's last document.
+    """
 
     guid: str | None
     url_key: str | None
@@ -76,10 +80,10 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownItem:
-    """A stored item that some key of a document points at.
+    """A stored item that a key of a document leads to.
 
-    ``named`` holds its named keys. ``sighting`` is this source's own, if it has one.
-    ``removed`` items were taken out by retention and only their keys are remembered.
+    ``owner`` is the source that gave it first. ``named`` are its named keys. ``sighting`` is that of the source whose
+    document it is, if it has one. Of an item that retention ``removed`` only the keys are remembered.
     """
 
     id: str
@@ -91,7 +95,7 @@ class KnownItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownKeys:
-    """Answer of the store for one document: which keys it knows, and which this source has disqualified."""
+    """What the store knows of the keys of one document: the items they lead to, and those found to be shared before."""
 
     items: dict[str, KnownItem] = field(default_factory=dict)
     distrusted: frozenset[str] = frozenset()
@@ -105,7 +109,7 @@ class Verdict(Enum):
     DUPLICATE = "duplicate"
     """First sighting of a known item by another source than its owner."""
     SEEN = "seen"
-    """Known, and nothing that matters is different."""
+    """Known, and nothing that is shown is different."""
     REFRESHED = "refreshed"
     """Known, same text, but its link or enclosures moved: stored without a new ``updated``."""
     REPEAT = "repeat"
@@ -152,7 +156,10 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """Everything decided about one document, before any markup is cleaned or rule is run."""
+    """Everything decided about one document, before its markup is cleaned and the rules are run.
+
+    ``distrusted`` keys are to be remembered as such; ``warnings`` are for the status of the source.
+    """
 
     decisions: tuple[Decision, ...]
     notes: tuple[LedgerNote, ...] = ()
@@ -172,7 +179,7 @@ class Filing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ingest:
-    """One record ready to be stored: decided, cleaned and filed. ``item`` is None where nothing is rewritten.
+    """One record that is ready to be stored: decided, cleaned and filed. ``item`` None leaves the stored item as it is.
 
     ``terms`` are the search terms of ``item``, if they are known already.
     """
@@ -186,7 +193,7 @@ class Ingest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestPlan:
-    """What one poll stores, in one transaction."""
+    """What one poll stores about the items of its source, in one transaction."""
 
     ingests: tuple[Ingest, ...] = ()
     notes: tuple[LedgerNote, ...] = ()

@@ -37,10 +37,10 @@ class Markup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParsedItem:
-    """One record of one document as its publisher wrote it: text scrubbed, dates read, markup untouched.
+    """One record of a document: control characters are gone, dates are read, markup is as its publisher wrote it.
 
-    ``position`` counts from 0 in document order. ``text_digest`` is over title and visible text
-    without markup and white space, so that markup noise does not look like an edit.
+    ``position`` counts from 0 in document order. ``text_digest`` is that of title and visible text without white
+    space, so that other markup does not look like an edit.
     ``published_at`` is None when the record has no date that can be believed.
     """
 
@@ -85,14 +85,15 @@ Terms = tuple[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParsedFeed:
-    """What one document says: its own title and link, its items in document order, its wishes for pacing.
+    """What one document says: its own title and link, its items in document order, how often it wants to be polled.
 
-    ``ttl`` is the interval the feed asks for (``ttl``, ``sy:updatePeriod``), in seconds.
-    ``cursor`` is what the request for the next page needs, where a source is paged by cursor.
-    ``reading`` is a digest of all that was read, without what nobody uses (build dates, counters): two documents with
-    one reading say the same. When it is the document's ``known_reading``, the items are left out. None where the kind
-    of the source has no such digest. ``prepared`` holds items that were cleaned where they were read, by position:
-    those the source had not given before. What is missing in it is cleaned when it is stored.
+    ``ttl`` is the interval the feed asks for (``ttl``, ``sy:updatePeriod``), in seconds. ``cursor`` is what the request
+    for the next page needs, where a source is paged by cursor.
+
+    ``reading`` is a digest of all that was read and is used (build dates and counters are not): two documents with one
+    reading say the same. When it equals the document's ``known_reading``, the items are left out; it is None for kinds
+    without such a digest. ``cleaned`` holds, by position, items that were cleaned where they were read: those that the
+    source had not given before. Others are cleaned when they are stored.
     """
 
     title: str
@@ -104,15 +105,15 @@ class ParsedFeed:
     notes: tuple[str, ...] = ()
     cursor: str | None = None
     reading: str | None = None
-    prepared: "Mapping[int, Prepared]" = field(default_factory=dict)
+    cleaned: "Mapping[int, CleanedItem]" = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
     """One normalised article in the wording of one source: markup clean, addresses absolute.
 
-    ``summary`` and ``content`` are sanitised HTML fragments; everything else is plain text.
-    ``published_at`` is the date this source gives, which for a duplicate may not be the item's.
+    ``summary`` and ``content`` are sanitised HTML fragments; everything else is plain text. ``published_at`` is the
+    date that this source gives; the stored item keeps the one that it was given first.
     """
 
     title: str
@@ -130,7 +131,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
+class CleanedItem:
     """An item that is ready to be filed, with the search terms that it has if no rule changes it."""
 
     item: Item

@@ -1,4 +1,4 @@
-"""What is published, and for whom."""
+"""What is published: the site, its outputs, and what each file shows."""
 
 import re
 from collections.abc import Callable
@@ -19,7 +19,7 @@ Content = Literal["full", "summary", "none"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """The public face. ``url`` has no trailing slash; ids and self links are built from it."""
+    """The published site as a whole. ``url`` has no trailing slash; ids and self links are built from it."""
 
     title: str
     url: str
@@ -31,7 +31,7 @@ class Site:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Category:
-    """A label by our rules that owns output feeds. ``slug`` is also the file name."""
+    """A label that our configuration gives to items; it owns output feeds. ``slug`` is also their file name."""
 
     slug: str
     title: str
@@ -223,7 +223,7 @@ class PostView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class OtherSource:
     """Another source that reported an item, and where. ``source`` is its name, ``title`` what it calls itself."""
 
     source: str
@@ -241,13 +241,13 @@ class PageItem:
 
     item: StoredItem
     slugs: tuple[str, ...] = ()
-    also: tuple[Report, ...] = ()
+    also: tuple[OtherSource, ...] = ()
     removed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """An item of an output, without what it says; ``touched`` is the change number of its newest change."""
+    """Which item an output shows and where in its order; ``touched`` is the change number of its newest change."""
 
     id: str
     published_at: datetime

@@ -1,4 +1,4 @@
-"""What steps report; counted and shown elsewhere."""
+"""What steps report. ``runtime/`` counts it, ``cli/`` and ``web/`` show it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -134,7 +134,7 @@ class SearchHit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PollRun:
-    """One run over several sources. ``not_due`` sources were left alone; ``next_due_at`` is the earliest of theirs."""
+    """One run over several sources. ``not_due`` counts those left alone; ``next_due_at`` is when the first is due."""
 
     reports: tuple[PollReport, ...]
     published: PublishReport | None = None

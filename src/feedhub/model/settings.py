@@ -36,12 +36,10 @@ class Settings:
 
     ``root`` is the absolute folder that relative paths are relative to (SPEC §3). ``store`` is an SQLAlchemy URL
     with an absolute path. ``categories`` are all that the configuration names, declared or not, in order of mention.
-    ``files`` are the files it was read from, the main one first, a template last. In ``folders`` more may appear, as
-    ``include`` patterns say.
-    ``secrets`` are values that never leave memory.
-    ``problems`` are those that cost one source each and not the whole configuration.
-    ``posts`` None means that no Jekyll posts are written.
-    ``output_digest`` changes when anything changes that every output file depends on.
+    ``files`` are the files it was read from, the main one first, a template last; ``folders`` are where more may
+    appear that ``include`` patterns match. ``secrets`` are values that are never shown. ``problems`` are those that
+    cost one source each and not the whole configuration. ``posts`` None means that no Jekyll posts are written.
+    ``rules_digest`` and ``output_digest`` change when anything changes that filing, or every output file, depends on.
     """
 
     root: str

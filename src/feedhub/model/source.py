@@ -109,8 +109,8 @@ class PollSettings:
     """Pacing and limits. Intervals and ``timeout`` in seconds, ``max_size`` in decoded bytes.
 
     ``allow_private`` lists hosts, networks and host:port pairs that may be reached although private.
-    Of ``host_groups`` the first that matches counts. ``retry_after`` says whom a server's wish to be left alone for
-    a while keeps away: the address that was asked, or everything on its host.
+    Of ``host_groups`` the first that matches counts. ``retry_after`` says what a ``Retry-After`` of a server holds
+    for: the address that was asked, or every source on its host.
     """
 
     every: float = 900.0
@@ -137,7 +137,7 @@ class Source:
     ``settings_digest`` changes when anything changes that decides what a document of this source means:
     a document is then read again although it did not change. ``schedule`` is a cron expression of five fields whose
     days of the week are names; ``auto`` follows the rhythm of the source; a ``paused`` source is not polled.
-    ``stale_after`` is how long, in seconds, it may bring nothing new before somebody should look: infinite is never,
+    ``stale_after`` is how long, in seconds, it may bring nothing new before it counts as stale: infinite is never,
     None goes by its own rhythm. ``options`` are the keys that only its kind has, but for those that became ``records``
     and ``pages`` (``model/kind.py``).
     """
@@ -205,9 +205,9 @@ class SourceState:
     the last success, which began at ``failing_since``. ``gone`` is set by 410.
 
     ``moved_to`` is the address that is asked instead of the configured one; ``move_target`` is where permanent
-    redirects led on the last ``move_sightings`` polls in a row.
-    ``rhythm`` is how many items came lately, older ones counting less (``rules/health.py``); ``reported_health`` is
-    what the health feed said last; ``pacing`` says how the source was scheduled, so that a change is noticed.
+    redirects led on the last ``move_sightings`` polls in a row. ``rhythm`` is how many items came lately, older ones
+    counting less (``rules/health.py``). ``reported_health`` is what the health feed said last. ``pacing`` says how the
+    source was scheduled, so that a change of that is noticed.
     """
 
     name: str
@@ -265,7 +265,7 @@ class NextPoll:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedPoll:
-    """When a source is due. ``host`` is what its politeness is counted by (``rules/pacing.py``)."""
+    """When a source is due. ``host`` is the key that requests are limited by (``rules/pacing.py: host_key``)."""
 
     name: str
     host: str
@@ -287,7 +287,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replacement:
-    """``field`` (title, content, summary, author, link) with every match of ``pattern`` put as ``replacement``."""
+    """Puts ``replacement`` for every match of ``pattern`` in ``field`` (title, content, summary, author or link)."""
 
     field: str
     pattern: str

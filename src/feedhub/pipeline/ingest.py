@@ -199,14 +199,14 @@ class _Planner:
         if decision.verdict not in _REWRITTEN:
             return Ingest(decision=decision)
         parsed = decision.keyed.item
-        prepared = self.feed.prepared.get(parsed.position)
-        cleaned = prepared.item if prepared else self._cleaned(decision)
+        early = self.feed.cleaned.get(parsed.position)
+        cleaned = early.item if early else self._cleaned(decision)
         item, filing = file_item(cleaned, source, self.context.settings.rules, self.categories.slugs(cleaned))
         if filing.dropped_by is None and self._lacks_detail(decision):
             reason = self.fetched.details.waiting.get(parsed.position, "its second request has not been made yet")
             self.waiting[decision.item_id] = reason
             return Ingest(decision=decision)
-        terms = prepared.terms if prepared and item is prepared.item else None
+        terms = early.terms if early and item is early.item else None
         published_at = settled_published(parsed.published_at, self.now)
         return Ingest(decision=decision, item=item, terms=terms, filing=filing, published_at=published_at)
 

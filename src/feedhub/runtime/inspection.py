@@ -76,8 +76,8 @@ def preview_source(
 
 def _cleaned(parsed: ParsedItem, feed: ParsedFeed, source: Source, context: FetchContext) -> Item:
     """Return an item as a poll would store it; a worker has cleaned it already, unless its text is to be fetched."""
-    prepared = feed.prepared.get(parsed.position)
-    return prepared.item if prepared else context.cleaner.clean(parsed, source)
+    cleaned = feed.cleaned.get(parsed.position)
+    return cleaned.item if cleaned else context.cleaner.clean(parsed, source)
 
 
 def discover(

@@ -5,7 +5,7 @@ from importlib import import_module
 from typing import Protocol, cast
 
 from feedhub.model.document import Document
-from feedhub.model.item import ParsedFeed, ParsedItem, Prepared
+from feedhub.model.item import CleanedItem, ParsedFeed, ParsedItem
 from feedhub.model.report import RecordTrace
 from feedhub.model.source import Source
 from feedhub.rules.text import item_terms
@@ -48,7 +48,7 @@ def read_and_clean(document: Document, source: Source, reader: str) -> ParsedFee
         return feed
     cleaner = HtmlCleaner()
     unknown = (item for item in feed.items if item.text_digest not in document.known_texts)
-    return replace(feed, prepared={item.position: _prepared(item, source, cleaner) for item in unknown})
+    return replace(feed, cleaned={item.position: _cleaned(item, source, cleaner) for item in unknown})
 
 
 def trace_document(document: Document, source: Source, limit: int, tracer: str) -> tuple[RecordTrace, ...]:
@@ -60,9 +60,9 @@ def trace_document(document: Document, source: Source, limit: int, tracer: str) 
     return cast(DocumentTracer, _imported(tracer))(document, source, limit)
 
 
-def _prepared(parsed: ParsedItem, source: Source, cleaner: HtmlCleaner) -> Prepared:
+def _cleaned(parsed: ParsedItem, source: Source, cleaner: HtmlCleaner) -> CleanedItem:
     item = replace(cleaner.clean(parsed, source), published_at=parsed.published_at)
-    return Prepared(item=item, terms=item_terms(item))
+    return CleanedItem(item=item, terms=item_terms(item))
 
 
 def _imported(place: str) -> object:

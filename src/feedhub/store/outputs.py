@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Select, bindparam, case, exists, func, select, update
 
 from feedhub.model.item import StoredItem
-from feedhub.model.output import CategorySummary, Mark, PageItem, Report
+from feedhub.model.output import CategorySummary, Mark, OtherSource, PageItem
 from feedhub.rules.select import ALL
 from feedhub.store.database import Connection, Database, PreparedStatement, chunks
 from feedhub.store.sqlite import insert
@@ -371,11 +371,11 @@ def _page_items(connection: Connection, pks: Sequence[int]) -> list[PageItem]:
     slugs: dict[int, list[str]] = defaultdict(list)
     for pk, slug in connection.execute(_SLUGS, {"pks": pks}):
         slugs[pk].append(slug)
-    also: dict[int, list[Report]] = defaultdict(list)
+    also: dict[int, list[OtherSource]] = defaultdict(list)
     for row in connection.execute(_OTHERS, {"pks": pks}):
         wording = decode_item(row.wording)
         if wording != NO_WORDING:
-            also[row.item_pk].append(Report(source=row.name, title=row.title, link=wording.link))
+            also[row.item_pk].append(OtherSource(source=row.name, title=row.title, link=wording.link))
     return [
         PageItem(
             item=stored,

@@ -1,6 +1,11 @@
-"""A source that re-identifies itself: all guids or all links change at once (SPEC §4, guarantee 36)."""
+"""Verdicts: what every record of a document is, seen from the store, and why (SPEC §4).
 
-from collections.abc import Callable, Mapping, Sequence
+The keys of a record lead to stored items. A key is believed unless the record speaks against it: a guid that comes back
+with another link and another headline, or a link with another guid and headline, was reused for a new item. When a
+source changes all its guids or all its links at once, that says nothing about a single record.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Final
@@ -22,9 +27,9 @@ from feedhub.rules.identity import KeyedDocument, comparable_title, extras_diges
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Migration:
-    """What changed wholesale: then a changed guid (or link) says nothing about a single record.
+    """Which kinds of keys a source changed all at once: then another guid (or link) says nothing about a record.
 
-    ``signatures`` are those of records that lost both and are recognised by headline and date.
+    ``signatures`` are those of records that have neither guid nor link of before, and are known by headline and date.
     """
 
     guids: bool = False
@@ -34,10 +39,10 @@ class Migration:
 
 
 def find_migration(items: Sequence[KeyedItem], known: Mapping[str, KnownItem]) -> Migration:
-    """Look at a whole document for wholesale changes of guids or links."""
+    """Find out whether a source changed its guids, its links or both all at once (guarantee 36)."""
     guids = _mostly_changed(items, known, KeyStrength.URL)
     links = _mostly_changed(items, known, KeyStrength.GUID)
-    signatures = _re_identified(items, known)
+    signatures = _known_signatures(items, known)
     causes = [name for name, found in (("guids", guids), ("links", links)) if found]
     if signatures:
         causes = ["guids and links"]
@@ -49,10 +54,10 @@ def _mostly_changed(items: Sequence[KeyedItem], known: Mapping[str, KnownItem], 
     """Tell whether most records found by URL have another guid (or by guid another link), headlines unchanged."""
     same = changed = same_title = 0
     for keyed in items:
-        found = _own_sighting(keyed, known, anchor)
+        found = _sighting_by(keyed, known, anchor)
         if found is None:
             continue
-        before, now = _other_side(keyed, found, anchor)
+        before, now = _before_and_now(keyed, found, anchor)
         if before is None or now is None or before == now:
             same += 1
             continue
@@ -61,97 +66,100 @@ def _mostly_changed(items: Sequence[KeyedItem], known: Mapping[str, KnownItem], 
     return changed >= 2 and changed > same and same_title * 2 >= changed
 
 
-def _own_sighting(keyed: KeyedItem, known: Mapping[str, KnownItem], anchor: KeyStrength) -> Sighting | None:
+def _sighting_by(keyed: KeyedItem, known: Mapping[str, KnownItem], anchor: KeyStrength) -> Sighting | None:
     key = next((key for key in keyed.keys if key.strength is anchor), None)
     target = known.get(key.text) if key else None
     return target.sighting if target else None
 
 
-def _other_side(keyed: KeyedItem, found: Sighting, anchor: KeyStrength) -> tuple[str | None, str | None]:
+def _before_and_now(keyed: KeyedItem, found: Sighting, anchor: KeyStrength) -> tuple[str | None, str | None]:
     if anchor is KeyStrength.URL:
         return found.guid, keyed.item.guid
     url = next((key.text for key in keyed.keys if key.strength is KeyStrength.URL), None)
     return found.url_key, url
 
 
-def _re_identified(items: Sequence[KeyedItem], known: Mapping[str, KnownItem]) -> frozenset[IdentityKey]:
-    """Return signatures of records whose every key is unknown, if that is most of the document and they were known."""
-    strangers = [keyed for keyed in items if keyed.keys and not any(key.text in known for key in keyed.keys)]
+def _known_signatures(items: Sequence[KeyedItem], known: Mapping[str, KnownItem]) -> frozenset[IdentityKey]:
+    """Return the signatures of the records that are known by nothing else, if most of a document is."""
+    unknown = [keyed for keyed in items if keyed.keys and not any(key.text in known for key in keyed.keys)]
     recognised = {known[key.text].id for keyed in items for key in keyed.keys if key.text in known}
     found = [
         keyed.signature
-        for keyed in strangers
+        for keyed in unknown
         if (target := known.get(keyed.signature.text)) and target.id not in recognised
     ]
-    most = len(found) >= 2 and len(found) * 2 >= len(items) and len(found) * 5 >= len(strangers) * 3
-    # Three records that agree in headline and second are no coincidence, however much is new beside them.
-    enough = most or (len(found) >= 3 and len(found) * 3 >= len(strangers))
+    most = len(found) >= 2 and len(found) * 2 >= len(items) and len(found) * 5 >= len(unknown) * 3
+    # Three records with headlines and dates that are known are no coincidence, however many others are new.
+    enough = most or (len(found) >= 3 and len(found) * 3 >= len(unknown))
     return frozenset(found) if enough and len(set(found)) == len(found) else frozenset()
 
 
-_REMEMBERED: Final = frozenset({Verdict.NEW, Verdict.CHANGED, Verdict.DUPLICATE, Verdict.REFRESHED})
+_STORED: Final = frozenset({Verdict.NEW, Verdict.CHANGED, Verdict.DUPLICATE, Verdict.REFRESHED})
 
 
 def judge(document: KeyedDocument, known: KnownKeys, *, source: str, site_url: str) -> Judgement:
     """Decide about every record of one document of ``source``; the records keep their order."""
-    remembered = frozenset(key for key in _all_keys(document) if key.text in known.distrusted)
-    items = [without_keys(keyed, remembered) for keyed in document.items]
-    bench = _Bench(source=source, site_url=site_url, known=known.items, migration=find_migration(items, known.items))
-    if bench.migration.note:
-        bench.notes.append(LedgerNote(kind="migration", reason=bench.migration.note))
-    decided = {number: bench.decide(items[number]) for number in sorted(range(len(items)), key=bench.turn(items))}
-    decisions = tuple(decided[number] for number in range(len(items)))
-    bench.notes.extend(LedgerNote(kind="distrusted", reason=text) for text in document.warnings)
-    warnings = document.warnings + ((bench.migration.note,) if bench.migration.note else ())
-    return Judgement(decisions=decisions, notes=tuple(bench.notes), distrusted=document.distrusted, warnings=warnings)
+    distrusted = frozenset(key for keyed in document.items for key in keyed.keys if key.text in known.distrusted)
+    items = [without_keys(keyed, distrusted) for keyed in document.items]
+    migration = find_migration(items, known.items)
+    notes = [LedgerNote(kind="migration", reason=migration.note)] if migration.note else []
+    judging = _DocumentJudge(source=source, site_url=site_url, known=known.items, migration=migration, notes=notes)
+    decided = {number: judging.decide(items[number]) for number in judging.order(items)}
+    notes.extend(LedgerNote(kind="distrusted", reason=text) for text in document.warnings)
+    return Judgement(
+        decisions=tuple(decided[number] for number in range(len(items))),
+        notes=tuple(notes),
+        distrusted=document.distrusted,
+        warnings=(*document.warnings, *([migration.note] if migration.note else ())),
+    )
 
 
-def _all_keys(document: KeyedDocument) -> set[IdentityKey]:
-    return {key for keyed in document.items for key in keyed.keys}
+@dataclass(slots=True, kw_only=True)
+class _DocumentJudge:
+    """Decides about the records of one document, one after the other.
 
-
-@dataclass(slots=True)
-class _Bench:
-    """The state of judging one document: what earlier records of it have claimed."""
+    What earlier records changed is taken into account: ``claimed`` are the keys that they gained, ``updated`` the items
+    that they belong to, by id, and ``seen_ids`` the ids of these.
+    """
 
     source: str
     site_url: str
     known: Mapping[str, KnownItem]
     migration: Migration
+    notes: list[LedgerNote]
     claimed: dict[str, KnownItem] = field(default_factory=dict)
-    judged: dict[str, KnownItem] = field(default_factory=dict)
-    met: set[str] = field(default_factory=set)
-    notes: list[LedgerNote] = field(default_factory=list)
+    updated: dict[str, KnownItem] = field(default_factory=dict)
+    seen_ids: set[str] = field(default_factory=set)
 
-    def turn(self, items: Sequence[KeyedItem]) -> Callable[[int], tuple[float, bool, int]]:
-        """Return the order of deciding, by number of record.
+    def order(self, items: Sequence[KeyedItem]) -> list[int]:
+        """Return the numbers of the records in the order in which they are to be decided.
 
-        Of two records of one item the first decided speaks for it. That must not depend on their places in the
-        document, or it would seem edited whenever they change places: the newest does, else what was said before.
+        Of two records of one item the first decided gives its text. That must not depend on their places in the
+        document, or the item would seem edited whenever they change places: the newest record comes first, then the one
+        that says what the item said before.
         """
 
-        def key(number: int) -> tuple[float, bool, int]:
-            item = items[number].item
-            said = {known.sighting.text_digest for known in self._known(items[number]) if known.sighting}
-            at = item.published_at.timestamp() if item.published_at else -inf
-            return -at, item.text_digest not in said, number
+        def rank(number: int) -> tuple[float, bool, int]:
+            keyed = items[number]
+            targets = [self.known[key.text] for key in keyed.keys if key.text in self.known]
+            said = {target.sighting.text_digest for target in targets if target.sighting}
+            at = keyed.item.published_at.timestamp() if keyed.item.published_at else -inf
+            return -at, keyed.item.text_digest not in said, number
 
-        return key
-
-    def _known(self, keyed: KeyedItem) -> list[KnownItem]:
-        return [self.known[key.text] for key in keyed.keys if key.text in self.known]
+        return sorted(range(len(items)), key=rank)
 
     def decide(self, keyed: KeyedItem) -> Decision:
+        """Return what a record is. The decisions on later records of the document depend on it."""
         if not keyed.keys:
             self._note(keyed, "rejected", "no link, guid, title or text to recognise it by")
             return Decision(keyed=keyed, verdict=Verdict.UNIDENTIFIED, item_id="")
         believed, doubted = self._candidates(keyed)
         if believed:
-            return self._match(keyed, believed, doubted)
-        return self._found(keyed, doubted)
+            return self._known_item(keyed, believed, doubted)
+        return self._new_item(keyed, doubted)
 
     def _candidates(self, keyed: KeyedItem) -> tuple[list[tuple[IdentityKey, KnownItem]], list[IdentityKey]]:
-        """Split the keys that point somewhere into those believed, strongest first, and those spoken against."""
+        """Split the keys that lead to an item into those believed, strongest first, and those that are not."""
         believed, doubted = [], []
         for key in keyed.keys:
             target = self._target(key)
@@ -162,25 +170,26 @@ class _Bench:
             else:
                 believed.append((key, target))
         if not believed:
-            believed = self._remembered(keyed)
+            believed = self._by_weaker_sign(keyed)
         return believed, doubted
 
-    def _remembered(self, keyed: KeyedItem) -> list[tuple[IdentityKey, KnownItem]]:
-        """Return the item that a record without any believed key still is, by a weaker sign."""
+    def _by_weaker_sign(self, keyed: KeyedItem) -> list[tuple[IdentityKey, KnownItem]]:
+        """Return the item that a record without a believed key is nevertheless, with the key that says so."""
         if keyed.signature in self.migration.signatures:
             return [(keyed.signature, self.known[keyed.signature.text])]
-        # A key that discriminated until now led to this item; unchanged, the record is still that item.
+        # The key told records apart until now and led to this item; a record that did not change is still that item.
         for key in keyed.distrusted:
             target = self._target(key)
-            if target and target.id not in self.met and _is_unchanged(keyed, target):
+            if target and target.id not in self.seen_ids and _is_unchanged(keyed, target):
                 return [(key, target)]
         return []
 
     def _target(self, key: IdentityKey) -> KnownItem | None:
         target = self.claimed.get(key.text) or self.known.get(key.text)
-        return self.judged.get(target.id, target) if target else None
+        return self.updated.get(target.id, target) if target else None
 
     def _contradicts(self, keyed: KeyedItem, key: IdentityKey, target: KnownItem) -> bool:
+        """Tell whether a record speaks against being the item that one of its keys leads to."""
         sighting = target.sighting
         if key.strength is KeyStrength.NAMED:
             return sighting is not None and _is_imposed(key, sighting, keyed)
@@ -191,10 +200,10 @@ class _Bench:
         if key.strength is KeyStrength.GUID:
             return not self.migration.links and _differ(sighting.url_key, url_key(keyed))
         if not self.migration.links and _differ(sighting.url_key, key.text):
-            return True  # under this address it was never given here: another source tied it to the item
+            return True  # this source never gave the item under this address; another one did
         return not self.migration.guids and _differ(sighting.guid, keyed.item.guid)
 
-    def _match(
+    def _known_item(
         self, keyed: KeyedItem, believed: list[tuple[IdentityKey, KnownItem]], doubted: list[IdentityKey]
     ) -> Decision:
         key, target = believed[0]
@@ -216,7 +225,7 @@ class _Bench:
 
     def _verdict(self, keyed: KeyedItem, target: KnownItem) -> Verdict:
         sighting = target.sighting
-        if target.id in self.met:
+        if target.id in self.seen_ids:
             return Verdict.REPEAT
         if target.removed:
             return Verdict.REMOVED
@@ -226,8 +235,8 @@ class _Bench:
             return Verdict.CHANGED
         return Verdict.SEEN if sighting.extras_digest == extras_digest(keyed.item) else Verdict.REFRESHED
 
-    def _found(self, keyed: KeyedItem, doubted: list[IdentityKey]) -> Decision:
-        """Present a record as a new item; a key that was reused for it now names it."""
+    def _new_item(self, keyed: KeyedItem, doubted: list[IdentityKey]) -> Decision:
+        """Present a record as a new item; keys that were reused for it lead to it from now on."""
         own = next((key for key in keyed.keys if key not in doubted), keyed.fingerprint or keyed.signature)
         item = KnownItem(id=item_id(self.site_url, own), owner=self.source)
         moved: list[IdentityKey] = []
@@ -236,7 +245,7 @@ class _Bench:
             if target is None or _names_differ(keyed, target):
                 continue
             if target.owner != self.source:
-                # A source changes only what it owns, so the key stays where it is.
+                # A source changes only its own items, so the key stays where it is.
                 self._note(keyed, "kept", f"{key.text} stays with an item of {target.owner}", target, key)
                 continue
             moved.append(key)
@@ -257,11 +266,11 @@ class _Bench:
         gained = tuple(key for key in keyed.keys if key.text not in self.known and key.text not in self.claimed)
         names = tuple(key for key in gained if key.strength is KeyStrength.NAMED)
         extras = extras_digest(keyed.item)
-        # The rest of the document is judged as the next poll will judge it.
-        sighting = _sighting(keyed, extras) if verdict in _REMEMBERED else target.sighting
-        target = self.judged[target.id] = replace(target, named=target.named + names, sighting=sighting)
+        # Later records are judged as the next poll will judge them, with this one stored.
+        sighting = _sighting(keyed, extras) if verdict in _STORED else target.sighting
+        target = self.updated[target.id] = replace(target, named=target.named + names, sighting=sighting)
         self.claimed.update((key.text, target) for key in gained + moved)
-        self.met.add(target.id)
+        self.seen_ids.add(target.id)
         return Decision(
             keyed=keyed,
             verdict=verdict,
@@ -297,7 +306,7 @@ class _Bench:
 
 
 def url_key(keyed: KeyedItem) -> str | None:
-    """Return the text of a record's URL key, believed or not; what a sighting remembers as its address."""
+    """Return the text of a record's URL key, distrusted or not: the address that a sighting remembers."""
     return next((key.text for key in keyed.keys + keyed.distrusted if key.strength is KeyStrength.URL), None)
 
 
@@ -325,9 +334,9 @@ def _names_differ(keyed: KeyedItem, target: KnownItem) -> bool:
 
 
 def _is_imposed(key: IdentityKey, sighting: Sighting, keyed: KeyedItem) -> bool:
-    """Tell whether a named key was tied to a source's item by another source, and this record is another article.
+    """Tell whether another source gave an item a named key by which this record must not be taken for that item.
 
-    The source's own earlier record does not show the value, and headline, address and guid are all different.
+    The source's own earlier record of the item does not show the value, and headline, address and guid all differ.
     """
     value = key.text.partition(":")[2]
     shown = (sighting.guid or "", sighting.url_key or "", sighting.title)
@@ -340,14 +349,14 @@ def _is_imposed(key: IdentityKey, sighting: Sighting, keyed: KeyedItem) -> bool:
 
 
 def _is_reoffered(verdict: Verdict, target: KnownItem) -> bool:
-    """Tell whether the store does not know yet that the source offers the item; it must not forget one on offer."""
+    """Tell whether the store has to note that the source offers the item again, so that retention spares it."""
     if target.sighting is None:
         return verdict is Verdict.REMOVED
     return not target.sighting.offered
 
 
 def _is_unchanged(keyed: KeyedItem, target: KnownItem) -> bool:
-    """Tell whether a record says, word for word and under no other key, what its source last said about an item."""
+    """Tell whether a record has the text, the guid and the address that its source last gave for an item."""
     said = target.sighting
     return (
         said is not None

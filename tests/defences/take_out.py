@@ -497,7 +497,7 @@ DEFENCES = (
     _d(
         "34 twice in a document",
         "rules/dedupe.py",
-        "if target.id in self.met:",
+        "if target.id in self.seen_ids:",
         "if False:",
         "tests/rules/test_dedupe.py",
     ),

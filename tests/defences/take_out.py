@@ -412,7 +412,7 @@ DEFENCES = (
     ),
     _d(
         "16 header fields",
-        "web/prepared.py",
+        "web/representation.py",
         '(b"x-content-type-options", b"nosniff"),',
         "",
         "tests/web/test_served_files.py",

@@ -10,7 +10,7 @@ import pytest
 
 from feedhub.errors import ServeError
 from feedhub.model.settings import WebSettings
-from feedhub.web.files import Files
+from feedhub.web.files import PublishedFiles
 from feedhub.web.protocol import Limits
 from feedhub.web.server import WebServer
 from support.web import FEED, Site, received, served
@@ -46,14 +46,14 @@ def seconds_until_dropped(client: socket.socket) -> float:
 def test_plain_requests_take_the_short_way_and_all_others_the_long_one(tmp_path: Path) -> None:
     (tmp_path / "a.atom").write_bytes(FEED)
     with ThreadPoolExecutor(1) as reading:
-        files = Files(lambda: str(tmp_path), reading, lambda _: b"missing")
+        files = PublishedFiles(lambda: str(tmp_path), reading, lambda _: b"missing")
         plain = b"GET /a.atom HTTP/1.1\r\nHost: x\r\nAccept: */*\r\n\r\n"
-        assert files.quick(plain) is None, "nothing is in memory yet"
-        files.shelf.taken("a.atom")
-        quick = files.quick(plain)
+        assert files.fast_answer(plain) is None, "nothing is in memory yet"
+        files.cache.load("a.atom")
+        quick = files.fast_answer(plain)
         assert quick is not None
         assert (quick.status, quick.body) == (200, FEED)
-        assert files.quick(plain.replace(b"Accept", b"Connection").replace(b"*/*", b"Keep-Alive")) is not None
+        assert files.fast_answer(plain.replace(b"Accept", b"Connection").replace(b"*/*", b"Keep-Alive")) is not None
         for unusual in (
             plain.replace(b"GET", b"HEAD"),
             plain.replace(b"1.1", b"1.0"),
@@ -72,7 +72,7 @@ def test_plain_requests_take_the_short_way_and_all_others_the_long_one(tmp_path:
             plain + plain,
             plain.replace(b"*/*", b"x" * 9_000),
         ):
-            assert files.quick(unusual) is None, unusual[:80]
+            assert files.fast_answer(unusual) is None, unusual[:80]
 
 
 def test_many_requests_on_one_connection_in_one_piece_or_byte_by_byte(site: Site) -> None:

@@ -225,17 +225,17 @@ def test_a_site_without_a_page_for_wrong_addresses_gets_ours_with_links_that_wor
 
 
 def test_a_feed_in_a_format_of_another_package_has_its_media_type(tmp_path: Path) -> None:
-    from feedhub.web.files import Shelf
+    from feedhub.web.files import FileCache
 
     (tmp_path / "feeds").mkdir()
     for name in ("feeds/news.csv", "feeds/news.atom", "other.csv"):
         (tmp_path / name).write_bytes(b"title\n" * 1_000)
-    shelf = Shelf(str(tmp_path), added_types=lambda: {"csv": "text/csv; charset=utf-8"})
+    cache = FileCache(str(tmp_path), added_types=lambda: {"csv": "text/csv; charset=utf-8"})
     types = {}
     for name in ("feeds/news.csv", "feeds/news.atom", "other.csv"):
-        file = shelf.taken(name)
+        file = cache.load(name)
         assert file
-        types[name] = dict(file.plain.headers)[b"content-type"], file.pressed is not None
+        types[name] = dict(file.plain.headers)[b"content-type"], file.gzipped is not None
     assert types == {
         "feeds/news.csv": (b"text/csv; charset=utf-8", True),
         "feeds/news.atom": (b"application/atom+xml; charset=utf-8", True),
@@ -243,20 +243,20 @@ def test_a_feed_in_a_format_of_another_package_has_its_media_type(tmp_path: Path
     }
 
 
-def test_what_is_in_memory_stays_within_its_room(tmp_path: Path) -> None:
-    from feedhub.web.files import Shelf
+def test_what_is_in_memory_stays_within_its_capacity(tmp_path: Path) -> None:
+    from feedhub.web.files import FileCache
 
     for number in range(20):
         (tmp_path / f"{number}.png").write_bytes(os.urandom(10_000))
     (tmp_path / "large.png").write_bytes(os.urandom(60_000))
-    shelf = Shelf(str(tmp_path), room=100_000)
+    cache = FileCache(str(tmp_path), capacity=100_000)
     for number in range(20):
-        assert shelf.taken(f"{number}.png") is not None
-    assert [number for number in range(20) if shelf.held(f"{number}.png")] == list(range(13, 20))
-    large = shelf.taken("large.png")
+        assert cache.load(f"{number}.png") is not None
+    assert [number for number in range(20) if cache.get(f"{number}.png")] == list(range(13, 20))
+    large = cache.load("large.png")
     assert large is not None
     assert len(large.plain.body) == 60_000
-    assert shelf.held("large.png") is None
-    assert shelf.taken("pipe") is None
+    assert cache.get("large.png") is None
+    assert cache.load("pipe") is None
     os.mkfifo(tmp_path / "pipe")
-    assert shelf.taken("pipe") is None
+    assert cache.load("pipe") is None

@@ -32,9 +32,9 @@ from feedhub.runtime.metrics import Metrics
 from feedhub.runtime.plugins import added_formats
 from feedhub.runtime.status import daily_series, polling_complaints, search_result, search_result_feed, status_json
 from feedhub.web import prometheus
-from feedhub.web.files import Files, respond
+from feedhub.web.files import PublishedFiles, respond
 from feedhub.web.pages import HITS, Pages, query_of
-from feedhub.web.prepared import SECURITY, chosen, joined, prepare
+from feedhub.web.representation import SECURITY, answer_for, fields_by_name, prepare_file
 
 _TEXT: Final = {"type": "string"}
 _COUNT: Final = {"type": "integer", "minimum": 0}
@@ -312,7 +312,7 @@ class WebApp:
         self._under_way = 0
         self._largest_head = largest_head
         self._endpoints = endpoints = Endpoints(hub, metrics, max_age=max_age)
-        self.files = Files(
+        self.files = PublishedFiles(
             lambda: hub().settings.output.dir,
             self._reading,
             endpoints.missing,
@@ -329,7 +329,7 @@ class WebApp:
         }
         # The style is that of the published pages, also where none are published.
         own = resources("feedhub.web").joinpath("static", _STYLE).read_text("utf-8")
-        self._style = prepare(_STYLE, f"{built_in_templates()['style.css']}\n{own}".encode(), (), 0.0)
+        self._style = prepare_file(_STYLE, f"{built_in_templates()['style.css']}\n{own}".encode(), (), 0.0)
         self._paths = frozenset({*generated, f"/{_STYLE}"})
         self._generated = Starlette(
             routes=[
@@ -374,9 +374,9 @@ class WebApp:
         return run
 
     async def _style_sheet(self, request: Request) -> Response:
-        choice = chosen(self._style, joined(request.scope["headers"]))
-        response = Response(choice.body, choice.status)
-        response.raw_headers = [pair for pair in choice.headers if pair not in SECURITY and pair[0] != b"last-modified"]
+        answer = answer_for(self._style, fields_by_name(request.scope["headers"]))
+        response = Response(answer.body, answer.status)
+        response.raw_headers = [pair for pair in answer.headers if pair not in SECURITY and pair[0] != b"last-modified"]
         return response
 
 

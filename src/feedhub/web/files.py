@@ -1,4 +1,4 @@
-"""Published files as an ASGI application: read once, kept while they are unchanged, answered from prepared bytes."""
+"""Published files as an ASGI application: read once, cached while they are unchanged, sent as prepared bytes."""
 
 import asyncio
 import os
@@ -17,27 +17,38 @@ from starlette.types import Receive, Scope, Send
 
 from feedhub.errors import PublishError
 from feedhub.publish.files import checked_parts
-from feedhub.web.prepared import ALLOWED, SECURITY, Fields, Headers, Prepared, chosen, joined, prepare
+from feedhub.web.representation import (
+    ALLOWED,
+    SECURITY,
+    Fields,
+    Headers,
+    ServedFile,
+    answer_for,
+    fields_by_name,
+    prepare_file,
+)
 
-_ROOM: Final = 64_000_000
+_CAPACITY: Final = 64_000_000
 LARGEST: Final = 64_000_000
-"""Bytes of the largest file that is served. A feed is thousands of times smaller; a web server serves the rest."""
+"""Bytes of the largest file that is served. A feed is thousands of times smaller."""
 
 
-class Shelf:
-    """The files of the output folder: nothing outside of it, nothing hidden, no symbolic link. For many threads."""
+class FileCache:
+    """Files of the output folder in memory: none outside of it, none hidden, no symbolic link. For many threads."""
 
-    def __init__(self, folder: str, room: int = _ROOM, added_types: Callable[[], Mapping[str, str]] = dict) -> None:
-        """``added_types`` gives the media types of feeds in formats of other packages, by ending."""
+    def __init__(
+        self, folder: str, capacity: int = _CAPACITY, added_types: Callable[[], Mapping[str, str]] = dict
+    ) -> None:
+        """``capacity`` is in bytes; ``added_types`` returns media types of feeds in formats of plugins, by ending."""
         self.folder = folder
         self._added_types = added_types
-        self._room = room
-        self._files: OrderedDict[str, Prepared] = OrderedDict()
-        self._taken = 0
+        self._capacity = capacity
+        self._files: OrderedDict[str, ServedFile] = OrderedDict()
+        self._used = 0
         self._lock = threading.Lock()
 
-    def held(self, path: str) -> Prepared | None:
-        """Return a file that is in memory and unchanged on the disk; None when ``taken`` has to read it."""
+    def get(self, path: str) -> ServedFile | None:
+        """Return a file that is in memory and unchanged on the disk; None when ``load`` has to read it."""
         file = self._files.get(path)
         if file is None:
             return None
@@ -52,28 +63,28 @@ class Shelf:
                 self._files.move_to_end(path)
         return file
 
-    def taken(self, path: str) -> Prepared | None:
-        """Return a file, reading it if need be; None when there is none to be served under that path. Blocks."""
+    def load(self, path: str) -> ServedFile | None:
+        """Return a file, read from the disk if need be; None when no file may be served under that path. Blocks."""
         if not is_servable(path):
             return None
-        file = self.held(path)
+        file = self.get(path)
         if file is not None:
             return file
         try:
             file = self._read(path)
         except OSError:
             file = None
-        self._keep(path, file)
+        self._put(path, file)
         return file
 
-    def _read(self, path: str) -> Prepared | None:
+    def _read(self, path: str) -> ServedFile | None:
         root = Path(os.path.realpath(self.folder))
         target = root.joinpath(*path.split("/"))
-        # Folders may be links as long as they stay inside; the file itself is never one: we replace links.
+        # Folders may be links that stay inside. The file itself is never one, because publishing replaces links.
         parent = Path(os.path.realpath(target.parent))
         if not parent.is_relative_to(root):
             return None
-        # O_NONBLOCK: somebody's named pipe must not hold us.
+        # O_NONBLOCK, because a named pipe would block.
         flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         descriptor = os.open(parent / target.name, flags)
         with os.fdopen(descriptor, "rb") as stream:
@@ -81,24 +92,24 @@ class Shelf:
             if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
                 return None
             body = stream.read()
-            # Ours are replaced whole. What others write into the folder may grow meanwhile: then it is read again.
-            return prepare(path, body, _stamp(status), status.st_mtime, self._added_types())
+            # Publishing replaces whole files. A file of others may grow meanwhile, and is read again next time.
+            return prepare_file(path, body, _stamp(status), status.st_mtime, self._added_types())
 
-    def _keep(self, path: str, file: Prepared | None) -> None:
+    def _put(self, path: str, file: ServedFile | None) -> None:
         with self._lock:
             old = self._files.pop(path, None)
-            self._taken -= old.size if old else 0
-            if file is None or file.size > self._room // 2:
+            self._used -= old.size if old else 0
+            if file is None or file.size > self._capacity // 2:
                 return
             self._files[path] = file
-            self._taken += file.size
-            while self._taken > self._room:
+            self._used += file.size
+            while self._used > self._capacity:
                 _, dropped = self._files.popitem(last=False)
-                self._taken -= dropped.size
+                self._used -= dropped.size
 
 
 def is_servable(path: str) -> bool:
-    """Tell whether a relative path with forward slashes may be a file of ours: it climbs nowhere and hides nothing."""
+    """Tell whether a relative path with forward slashes may be served: without ``..`` and without hidden names."""
     try:
         return not any(part.startswith(".") for part in checked_parts(path))
     except PublishError:
@@ -112,30 +123,30 @@ def _stamp(status: os.stat_result) -> tuple[int, ...]:
 _INDEX: Final = "index.html"
 _MISSING: Final = "404.html"
 
-_SIMPLE: Final = re.compile(rb"GET (/[A-Za-z0-9_./-]*) HTTP/1\.1\r\n((?:[A-Za-z0-9-]+:[^\r\n\x00]*\r\n)+)\r\n")
+_SIMPLE_REQUEST: Final = re.compile(rb"GET (/[A-Za-z0-9_./-]*) HTTP/1\.1\r\n((?:[A-Za-z0-9-]+:[^\r\n\x00]*\r\n)+)\r\n")
 _LONGEST_SIMPLE: Final = 8_192
-# Whoever sends one of these goes the long way, through the whole of HTTP.
-_UNUSUAL: Final = frozenset(
+# A request with one of these header fields is answered by the full implementation of HTTP.
+_UNUSUAL_FIELDS: Final = frozenset(
     b"range if-range if-match if-unmodified-since content-length transfer-encoding expect upgrade te trailer".split()
 )
-_HIDING: Final = re.compile(rb"%2f|%5c", re.IGNORECASE)
+_ENCODED_SEPARATOR: Final = re.compile(rb"%2f|%5c", re.IGNORECASE)
 _PLAIN_TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Quick:
-    """A whole answer as bytes; ``lines`` lack the status line and the date."""
+class FastAnswer:
+    """A whole answer as bytes; ``header_bytes`` lack the status line and the date."""
 
     status: int
-    lines: bytes
+    header_bytes: bytes
     body: bytes
 
 
-class Files:
-    """Serves one output folder, whose path is asked for at every request: a reload may move it.
+class PublishedFiles:
+    """Serves one output folder, whose path is asked for at every request, because a reload may change it.
 
-    ``reading`` runs what touches the disk for long; ``missing`` makes the page for a wrong address (given the way
-    from there to the root, as ``../``), for a site that has published none.
+    ``reading`` runs what reads from the disk. ``missing`` makes the page for an unknown address where none is
+    published; it gets the path from there to the root, as ``../``.
     """
 
     def __init__(
@@ -149,31 +160,31 @@ class Files:
         self._added_types = added_types
         self._reading = reading
         self._missing = missing
-        self._shelf = Shelf(folder(), added_types=added_types)
+        self._cache = FileCache(folder(), added_types=added_types)
 
     @property
-    def shelf(self) -> Shelf:
-        """What is in memory of the present folder."""
+    def cache(self) -> FileCache:
+        """The files in memory of the present folder."""
         folder = self._folder()
-        if folder != self._shelf.folder:
-            self._shelf = Shelf(folder, added_types=self._added_types)
-        return self._shelf
+        if folder != self._cache.folder:
+            self._cache = FileCache(folder, added_types=self._added_types)
+        return self._cache
 
-    def quick(self, request: bytes) -> Quick | None:
-        """Answer a plain GET of a file that is in memory as the long way would; None for everything else."""
-        if len(request) > _LONGEST_SIMPLE or not (match := _SIMPLE.fullmatch(request)):
+    def fast_answer(self, request: bytes) -> FastAnswer | None:
+        """Answer a plain GET of a cached file as ``__call__`` would; None for every other request."""
+        if len(request) > _LONGEST_SIMPLE or not (match := _SIMPLE_REQUEST.fullmatch(request)):
             return None
         fields = _simple_fields(match[2])
         if fields is None:
             return None
-        file = self.shelf.held(_file_path(match[1].decode("ascii")))
+        file = self.cache.get(_file_path(match[1].decode("ascii")))
         if file is None:
             return None
-        choice = chosen(file, fields)
-        variant = choice.variant
-        if choice.status == 304:
-            return Quick(status=304, lines=variant.kept_lines, body=b"")
-        return Quick(status=200, lines=variant.lines, body=variant.body)
+        answer = answer_for(file, fields)
+        representation = answer.representation
+        if answer.status == 304:
+            return FastAnswer(status=304, header_bytes=representation.not_modified_bytes, body=b"")
+        return FastAnswer(status=200, header_bytes=representation.header_bytes, body=representation.body)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a GET or HEAD (ASGI 3)."""
@@ -185,13 +196,12 @@ class Files:
         if file is None:
             await self._not_found(send, "../" * (scope["raw_path"].count(b"/") - 1))
             return
-        choice = chosen(file, joined(scope["headers"]))
-        await respond(send, choice.status, choice.headers, choice.body)
+        answer = answer_for(file, fields_by_name(scope["headers"]))
+        await respond(send, answer.status, answer.headers, answer.body)
 
-    async def _file(self, path: str) -> Prepared | None:
-        shelf = self.shelf
-        held = shelf.held(path)
-        return held or await asyncio.get_running_loop().run_in_executor(self._reading, shelf.taken, path)
+    async def _file(self, path: str) -> ServedFile | None:
+        cache = self.cache
+        return cache.get(path) or await asyncio.get_running_loop().run_in_executor(self._reading, cache.load, path)
 
     async def _not_found(self, send: Send, root: str) -> None:
         page = await self._file(_MISSING)
@@ -201,7 +211,7 @@ class Files:
 
 
 async def respond(send: Send, status: int, headers: Headers, body: bytes) -> None:
-    """Send a whole answer; the length is added where it is missing. The server leaves the body of a HEAD out."""
+    """Send a whole answer, with its length. The server leaves the body of a HEAD out."""
     if status != 304 and not any(name == b"content-length" for name, _ in headers):
         headers = [*headers, (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -214,8 +224,8 @@ def _file_path(path: str) -> str:
 
 
 def _decoded(raw: bytes) -> str | None:
-    """Return a request's path; None for one that hides a separator, or is no text."""
-    if not raw.startswith(b"/") or _HIDING.search(raw):
+    """Return the path of a request; None for one with an encoded separator, or that is no UTF-8."""
+    if not raw.startswith(b"/") or _ENCODED_SEPARATOR.search(raw):
         return None
     try:
         return unquote_to_bytes(raw).decode("utf-8")
@@ -224,7 +234,7 @@ def _decoded(raw: bytes) -> str | None:
 
 
 def _simple_fields(lines: bytes) -> Fields | None:
-    """Return the header fields of a request; None when anything about them is out of the ordinary."""
+    """Return the header fields of a simple request; None for any other."""
     fields: dict[bytes, bytes] = {}
     for line in lines.split(b"\r\n")[:-1]:
         name, _, value = line.partition(b":")
@@ -232,6 +242,6 @@ def _simple_fields(lines: bytes) -> Fields | None:
         if name in fields:
             return None
         fields[name] = value.strip(b" \t")
-    if b"host" not in fields or not _UNUSUAL.isdisjoint(fields):
+    if b"host" not in fields or not _UNUSUAL_FIELDS.isdisjoint(fields):
         return None
     return fields if fields.get(b"connection", b"keep-alive").lower() == b"keep-alive" else None

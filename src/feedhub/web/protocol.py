@@ -1,7 +1,7 @@
-"""HTTP/1.1 by uvicorn and h11, with what guarantee 16 asks for beside it: nobody holds a connection by being slow.
+"""HTTP/1.1 by uvicorn and h11, with time limits, so that no slow client holds a connection (guarantee 16).
 
-And with a short way: a plain GET of a published file that lies in memory is answered from prepared bytes before h11
-sees it, which is several times faster (docs/decisions/0012). Whatever is unusual about a request goes the long way.
+A plain GET of a cached file is answered with prepared bytes before h11 sees it, which is several times faster
+(docs/decisions/0012). Every other request goes through h11.
 """
 
 import asyncio
@@ -14,11 +14,11 @@ from typing import Final
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from feedhub.web.files import Files
+from feedhub.web.files import PublishedFiles
 
-_STATUS: Final = {200: b"HTTP/1.1 200 OK\r\n", 304: b"HTTP/1.1 304 Not Modified\r\n"}
-_JOINED: Final = 32_768
-_FULL: Final = (
+_STATUS_LINES: Final = {200: b"HTTP/1.1 200 OK\r\n", 304: b"HTTP/1.1 304 Not Modified\r\n"}
+_LARGEST_JOINED: Final = 32_768
+_TOO_MANY_CONNECTIONS: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 10\r\nconnection: close\r\ncontent-type: text/plain\r\n"
     b"content-length: 21\r\n\r\ntoo many connections\n"
 )
@@ -38,23 +38,23 @@ class Limits:
 
 
 class GuardedProtocol(H11Protocol):
-    """One connection. A subclass names its ``files`` and ``limits``: uvicorn makes the objects."""
+    """One connection. uvicorn makes the objects, so a subclass has ``files`` and ``limits`` as attributes."""
 
-    files: Files
+    files: PublishedFiles
     limits: Limits
 
     _request_timer: asyncio.TimerHandle | None = None
     _stall_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin; refuse what is beyond the limit."""
+        """Begin; refuse a connection beyond the limit."""
         super().connection_made(transport)
-        # asyncio does this only for sockets made with the protocol's number. Without it a small answer waits 40 ms.
+        # asyncio sets this only for sockets made with the protocol's number. Without it a small answer waits 40 ms.
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # Any byte that waits for the client is seen as waiting, so that a client which reads nothing is seen too.
+        # From the first byte that waits for the client, so that a client which reads nothing is noticed too.
         transport.set_write_buffer_limits(high=0)
         if len(self.connections) > self.limits.connections:
-            transport.write(_FULL)
+            transport.write(_TOO_MANY_CONNECTIONS)
             transport.close()
             return
         self._await_request()
@@ -67,16 +67,16 @@ class GuardedProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Answer at once what can be, hand the rest to h11, and see to it that a request does not come in for ever."""
+        """Answer a simple request at once, give others to h11, and limit the time in which a request comes in."""
         if self.transport.is_closing():
             return
-        if self._is_idle() and (answer := self.files.quick(data)) is not None:
+        if self._is_idle() and (answer := self.files.fast_answer(data)) is not None:
             self._end_request_timer()
             self._unset_keepalive_if_required()
             # The date comes first, as uvicorn writes it.
             date = b"".join(b"%b: %b\r\n" % pair for pair in self.server_state.default_headers)
-            head = _STATUS[answer.status] + date + answer.lines
-            if len(answer.body) <= _JOINED:
+            head = _STATUS_LINES[answer.status] + date + answer.header_bytes
+            if len(answer.body) <= _LARGEST_JOINED:
                 self.transport.write(head + answer.body)
             else:
                 self.transport.write(head)
@@ -92,14 +92,14 @@ class GuardedProtocol(H11Protocol):
             self._end_request_timer()
 
     def pause_writing(self) -> None:
-        """The client is slower than we are: watch it."""
+        """Watch a client that is slower than the server."""
         super().pause_writing()
         if self._stall_timer is None:
-            # What is going to be written after this call counts too, so that the first span is free.
+            # What is written after this call counts too, so that nothing is expected of the first span.
             self._watch_progress(sys.maxsize)
 
     def resume_writing(self) -> None:
-        """All is sent."""
+        """Stop watching: everything was sent."""
         super().resume_writing()
         self._end_stall_timer()
 
@@ -137,6 +137,6 @@ class GuardedProtocol(H11Protocol):
             self._stall_timer = None
 
 
-def protocol_of(files: Files, limits: Limits) -> type[GuardedProtocol]:
+def protocol_of(files: PublishedFiles, limits: Limits) -> type[GuardedProtocol]:
     """Return the protocol of one server."""
     return type("Protocol", (GuardedProtocol,), {"files": files, "limits": limits})

@@ -1,4 +1,4 @@
-"""A published file, ready to be sent: made once, and what of it a request gets by RFC 9110."""
+"""The representations of a published file, and which of them a request gets by RFC 9110."""
 
 import gzip
 import re
@@ -48,11 +48,11 @@ _TYPES: Final = {
 }
 _OTHER: Final = "application/octet-stream"
 NO_TYPES: Final[Mapping[str, str]] = MappingProxyType({})
-_PRESSED: Final = frozenset({"atom", "rss", "xml", "opml", "json", "html", "css", "txt", "md", "svg"})
+_COMPRESSIBLE: Final = frozenset({"atom", "rss", "xml", "opml", "json", "html", "css", "txt", "md", "svg"})
 
 
 def media_type(path: str, added: Mapping[str, str] = NO_TYPES) -> str:
-    """Return the media type of a published file. Unknown ones are bytes: nothing is guessed, nothing runs.
+    """Return the media type of a published file. An unknown one is served as bytes, so that nothing is guessed or run.
 
     ``added`` maps the endings of feeds in formats of other packages to their media types.
     """
@@ -64,50 +64,50 @@ def media_type(path: str, added: Mapping[str, str] = NO_TYPES) -> str:
 
 def is_compressible(path: str, media_type: str) -> bool:
     """Tell whether gzip makes a file of this kind smaller."""
-    return _ending(path) in _PRESSED or media_type.startswith("text/")
+    return _ending(path) in _COMPRESSIBLE or media_type.startswith("text/")
 
 
 def _ending(path: str) -> str:
     return path.rpartition("/")[2].rpartition(".")[2].lower()
 
 
-# Readers ask every few minutes: a minute is soon enough for them, and lets a cache in front of us carry a crowd.
-_FRESH: Final = b"public, max-age=60"
-_WORTH_PRESSING: Final = 1_000
-_LEVEL: Final = 6
+# Readers ask every few minutes, so a minute is short enough; a cache in front of us then answers most requests.
+_CACHE_CONTROL: Final = b"public, max-age=60"
+_LEAST_GZIPPED: Final = 1_000
+_GZIP_LEVEL: Final = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Variant:
-    """A coding of a file. ``headers`` are those of a 200, ``kept`` those of a 304; ``lines`` are the same in bytes."""
+class Representation:
+    """A file in one coding, with the header fields of a 200 and of a 304, as pairs and as bytes."""
 
     etag: bytes
     body: bytes
     headers: Headers
-    kept: Headers
-    lines: bytes
-    kept_lines: bytes
+    not_modified_headers: Headers
+    header_bytes: bytes
+    not_modified_bytes: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
-    """A file as it was at ``stamp``: as it is, and gzipped when that is smaller."""
+class ServedFile:
+    """A file as it was at ``stamp``, plain and, when that is smaller, gzipped."""
 
     stamp: tuple[int, ...]
     modified: bytes
-    plain: Variant
-    pressed: Variant | None
+    plain: Representation
+    gzipped: Representation | None
 
     @property
     def size(self) -> int:
-        """Bytes in memory, roughly."""
-        return len(self.plain.body) + len(self.pressed.body if self.pressed else b"") + 4_096
+        """Bytes in memory, approximately."""
+        return len(self.plain.body) + len(self.gzipped.body if self.gzipped else b"") + 4_096
 
 
-def prepare(
+def prepare_file(
     path: str, body: bytes, stamp: tuple[int, ...], modified_at: float, added_types: Mapping[str, str] = NO_TYPES
-) -> Prepared:
-    """Make the answers for a file. ``path`` is relative to the output folder, ``modified_at`` in seconds of the epoch.
+) -> ServedFile:
+    """Return a file in its codings. ``path`` is relative to the output folder, ``modified_at`` in seconds of the epoch.
 
     ``added_types`` are as for ``media_type``.
 
@@ -117,36 +117,41 @@ def prepare(
     modified = formatdate(modified_at, usegmt=True).encode()
     of_type = media_type(path, added_types)
     is_text = is_compressible(path, of_type)
-    smaller = _pressed(body) if is_text else None
+    smaller = _gzipped(body) if is_text else None
     vary = [(b"vary", b"accept-encoding")] if is_text else []
-    common = [(b"cache-control", _FRESH), (b"last-modified", modified), *vary, *SECURITY]
+    common = [(b"cache-control", _CACHE_CONTROL), (b"last-modified", modified), *vary, *SECURITY]
     content = [(b"content-type", of_type.encode()), (b"accept-ranges", b"bytes")]
     coded = [*content, (b"content-encoding", b"gzip")]
-    return Prepared(
+    return ServedFile(
         stamp=stamp,
         modified=modified,
-        plain=_variant(f'"{digest}"', body, content, common),
-        pressed=_variant(f'"{digest}-gz"', smaller, coded, common) if smaller else None,
+        plain=_representation(f'"{digest}"', body, content, common),
+        gzipped=_representation(f'"{digest}-gz"', smaller, coded, common) if smaller else None,
     )
 
 
-def _pressed(body: bytes) -> bytes | None:
-    if len(body) < _WORTH_PRESSING:
+def _gzipped(body: bytes) -> bytes | None:
+    if len(body) < _LEAST_GZIPPED:
         return None
-    # No time in it: same input, same bytes.
-    smaller = gzip.compress(body, _LEVEL, mtime=0)
+    # Without a time, so that the same input gives the same bytes.
+    smaller = gzip.compress(body, _GZIP_LEVEL, mtime=0)
     return smaller if len(smaller) < len(body) else None
 
 
-def _variant(etag: str, body: bytes, content: Headers, common: Headers) -> Variant:
-    kept = [(b"etag", etag.encode()), *common]
-    headers = [*content, (b"content-length", b"%d" % len(body)), *kept]
-    return Variant(
-        etag=etag.encode(), body=body, headers=headers, kept=kept, lines=_lines(headers), kept_lines=_lines(kept)
+def _representation(etag: str, body: bytes, content: Headers, common: Headers) -> Representation:
+    unchanged = [(b"etag", etag.encode()), *common]
+    headers = [*content, (b"content-length", b"%d" % len(body)), *unchanged]
+    return Representation(
+        etag=etag.encode(),
+        body=body,
+        headers=headers,
+        not_modified_headers=unchanged,
+        header_bytes=_header_bytes(headers),
+        not_modified_bytes=_header_bytes(unchanged),
     )
 
 
-def _lines(headers: Headers) -> bytes:
+def _header_bytes(headers: Headers) -> bytes:
     return b"".join(b"%b: %b\r\n" % pair for pair in headers) + b"\r\n"
 
 
@@ -158,8 +163,8 @@ Fields = Mapping[bytes, bytes]
 """Header fields of a request: lower-case name → value; several of one name joined by a comma."""
 
 
-def joined(pairs: Iterable[tuple[bytes, bytes]]) -> Fields:
-    """Return header fields by name."""
+def fields_by_name(pairs: Iterable[tuple[bytes, bytes]]) -> Fields:
+    """Return header fields of a request by name."""
     fields: dict[bytes, bytes] = {}
     for name, value in pairs:
         fields[name] = fields[name] + b", " + value if name in fields else value
@@ -167,61 +172,61 @@ def joined(pairs: Iterable[tuple[bytes, bytes]]) -> Fields:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """An answer. With ``part`` only these bytes of the body are sent."""
+class FileAnswer:
+    """What is sent of a file. With ``part`` these bytes of the body only."""
 
     status: int
-    variant: Variant
+    representation: Representation
     headers: Headers
     part: tuple[int, int] | None = None
 
     @property
     def body(self) -> bytes:
-        """What follows the header."""
+        """The body, empty where the status has none."""
         if self.status in (304, 416):
             return b""
-        return self.variant.body[slice(*self.part)] if self.part else self.variant.body
+        return self.representation.body[slice(*self.part)] if self.part else self.representation.body
 
 
-def chosen(file: Prepared, fields: Fields) -> Choice:
-    """Return the answer to a GET (to a HEAD, its header)."""
+def answer_for(file: ServedFile, fields: Fields) -> FileAnswer:
+    """Return the answer to a GET, of which a HEAD gets the header."""
     wants_range = fields.get(b"range")
-    variant = file.plain if wants_range or not _takes_gzip(fields.get(b"accept-encoding", b"")) else file.pressed
-    variant = variant or file.plain
-    known = unchanged(file, variant, fields)
+    may_gzip = not wants_range and _accepts_gzip(fields.get(b"accept-encoding", b""))
+    representation = (file.gzipped if may_gzip else None) or file.plain
+    known = current_representation(file, representation, fields)
     if known is not None:
-        return Choice(status=304, variant=known, headers=known.kept)
+        return FileAnswer(status=304, representation=known, headers=known.not_modified_headers)
     if wants_range and _range_holds(file, fields.get(b"if-range")):
-        return _part(file.plain, wants_range)
-    return Choice(status=200, variant=variant, headers=variant.headers)
+        return _range_answer(file.plain, wants_range)
+    return FileAnswer(status=200, representation=representation, headers=representation.headers)
 
 
-def unchanged(file: Prepared, variant: Variant, fields: Fields) -> Variant | None:
-    """Return what of the file the client has already, in whichever coding it got it; None if it has nothing current.
+def current_representation(file: ServedFile, representation: Representation, fields: Fields) -> Representation | None:
+    """Return the representation that the client has already, in whichever coding; None if it has no current one.
 
     ``If-None-Match`` is compared weakly, and ``If-Modified-Since`` counts only without it (RFC 9110 §13.1).
     """
     tags = fields.get(b"if-none-match")
     if tags is not None:
         if tags.strip() == b"*":
-            return variant
+            return representation
         held = set(_TAG.findall(tags))
-        return next((each for each in (variant, file.plain, file.pressed) if each and each.etag in held), None)
+        return next((each for each in (representation, file.plain, file.gzipped) if each and each.etag in held), None)
     since = fields.get(b"if-modified-since")
-    return variant if since is not None and _is_current(file, since) else None
+    return representation if since is not None and _is_current(file, since) else None
 
 
-def _is_current(file: Prepared, since: bytes) -> bool:
+def _is_current(file: ServedFile, since: bytes) -> bool:
     if since == file.modified:
         return True
     try:
         return parsedate_to_datetime(since.decode("ascii")) >= parsedate_to_datetime(file.modified.decode("ascii"))
     except (ValueError, TypeError, OverflowError):
-        # No date, or one without a zone: the condition is ignored.
+        # An invalid date, or one without a zone: the condition is ignored.
         return False
 
 
-def _takes_gzip(accepted: bytes) -> bool:
+def _accepts_gzip(accepted: bytes) -> bool:
     if not accepted:
         return False
     if accepted in (b"gzip", b"gzip, deflate, br, zstd", b"gzip, deflate", b"gzip, deflate, br"):
@@ -231,18 +236,18 @@ def _takes_gzip(accepted: bytes) -> bool:
     return offered is not None and not _NO_GZIP.search(offered)
 
 
-def _range_holds(file: Prepared, condition: bytes | None) -> bool:
-    # A strong comparison: a weak tag never matches.
+def _range_holds(file: ServedFile, condition: bytes | None) -> bool:
+    # The comparison is strong: a weak tag never matches.
     return condition is None or condition.strip() in (file.plain.etag, file.modified)
 
 
-def _part(variant: Variant, wanted: bytes) -> Choice:
-    """Return one range; several, or what is no range, give the whole (RFC 9110 §14.2)."""
-    whole = Choice(status=200, variant=variant, headers=variant.headers)
+def _range_answer(representation: Representation, wanted: bytes) -> FileAnswer:
+    """Return one range; several ranges, or an invalid one, give the whole file (RFC 9110 §14.2)."""
+    whole = FileAnswer(status=200, representation=representation, headers=representation.headers)
     match = _RANGE.fullmatch(wanted.strip())
     if not match or not (match[1] or match[2]):
         return whole
-    size = len(variant.body)
+    size = len(representation.body)
     if match[1]:
         first, last = int(match[1]), min(int(match[2] or size), size - 1)
         if match[2] and int(match[2]) < first:
@@ -250,9 +255,13 @@ def _part(variant: Variant, wanted: bytes) -> Choice:
     else:
         first, last = max(0, size - int(match[2])), size - 1
     if first >= size or first > last:
-        headers = [*variant.kept, (b"content-range", b"bytes */%d" % size), (b"content-length", b"0")]
-        return Choice(status=416, variant=variant, headers=headers)
-    headers = [pair for pair in variant.headers if pair[0] != b"content-length"]
+        headers = [
+            *representation.not_modified_headers,
+            (b"content-range", b"bytes */%d" % size),
+            (b"content-length", b"0"),
+        ]
+        return FileAnswer(status=416, representation=representation, headers=headers)
+    headers = [pair for pair in representation.headers if pair[0] != b"content-length"]
     headers += [(b"content-range", b"bytes %d-%d/%d" % (first, last, size))]
     headers += [(b"content-length", b"%d" % (last + 1 - first))]
-    return Choice(status=206, variant=variant, headers=headers, part=(first, last + 1))
+    return FileAnswer(status=206, representation=representation, headers=headers, part=(first, last + 1))

@@ -190,19 +190,9 @@ PostName = Annotated[Line, _checked(_filename), Form("file name with `{date}`, `
 
 
 FieldName = Literal[
-    "id",
-    "title",
-    "link",
-    "summary",
-    "content",
-    "published",
-    "author",
-    "tags",
-    "language",
-    "image",
-    "comments",
-    "enclosures",
-]
+    "id", "title", "link", "summary", "content", "published",
+    "author", "tags", "language", "image", "comments", "enclosures",
+]  # fmt: skip
 _DATE = "published"
 
 

@@ -7,6 +7,7 @@ ones. What a document is, only its content says, never its name or header.
 """
 
 import codecs
+import json
 import re
 import zlib
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from enum import Enum
 from charset_normalizer import from_bytes
 
 from feedhub.errors import ParseError
+from feedhub.model.document import Document
+from feedhub.model.source import Source
 from feedhub.rules.text import xml_legal
 
 # WHATWG Encoding Standard: browsers take a label for the superset of the charset that it names.
@@ -41,19 +44,7 @@ _OTHER_LABELS = {
 }
 _NEVER = frozenset({"utf-7", "idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"})
 _MULTI_BYTE = frozenset(
-    {
-        "utf-8",
-        "gb18030",
-        "big5hkscs",
-        "cp932",
-        "cp949",
-        "cp950",
-        "euc_jp",
-        "euc_jis_2004",
-        "johab",
-        "iso2022_jp",
-        "iso2022_kr",
-    }
+    "utf-8 gb18030 big5hkscs cp932 cp949 cp950 euc_jp euc_jis_2004 johab iso2022_jp iso2022_kr".split()
 )
 _WESTERN = frozenset({"cp1252", "iso8859-15", "cp1254", "mac-roman"})
 _DETECTABLE = [
@@ -229,6 +220,33 @@ def _decoded(body: bytes, codec: str, notes: tuple[str, ...] = ()) -> DecodedTex
     return DecodedText(text=xml_legal(text.removeprefix("\ufeff")), encoding=codec, notes=notes)
 
 
+def document_text(document: Document, source: Source) -> DecodedText:
+    """Return the text of a document that a source gave.
+
+    Raises:
+        ParseError: it is a gzip file that cannot be used.
+    """
+    body = unpacked(document.body, source.max_size)
+    return decode(body, override=source.encoding, http_charset=document.charset)
+
+
+def json_in(text: str) -> object:
+    """Return the value that is written in JSON.
+
+    Raises:
+        ParseError: it is broken, or nested too deeply.
+    """
+    try:
+        value: object = json.loads(text)
+    except RecursionError as exc:
+        raise ParseError("broken JSON: nested too deeply") from exc
+    except json.JSONDecodeError as exc:
+        raise ParseError(f"broken JSON: {exc.msg} at line {exc.lineno}, column {exc.colno}") from exc
+    except ValueError as exc:
+        raise ParseError(f"broken JSON: {exc}") from exc
+    return value
+
+
 def unpacked(body: bytes, max_size: int) -> bytes:
     """Return ``body``, unzipped if it is itself a gzip file; some publishers serve ``feed.xml.gz`` as it is.
 
@@ -261,29 +279,16 @@ class Shape(Enum):
 
 
 _FEED_ROOTS = frozenset({"rss", "feed", "rdf", "channel"})
-_HTML_ROOTS = frozenset(
-    {
-        "html",
-        "head",
-        "body",
-        "script",
-        "style",
-        "meta",
-        "link",
-        "title",
-        "div",
-        "p",
-        "br",
-        "b",
-        "span",
-        "table",
-        "center",
-        "h1",
-    }
-)
+_HTML_ROOTS = frozenset("html head body script style meta link title div p br b span table center h1".split())
 _PROLOGUE = re.compile(r"(?:\s+|<\?[^>]*+>|<!--(?:[^-]|-(?!->))*+-->)*+")
 _DOCTYPE = re.compile(r"<!DOCTYPE\s+([\w:.-]+)[^\[>]*+(?:\[[^\]]*+\]\s*)?>", re.IGNORECASE)
 _ROOT = re.compile(r"<(?:[\w.-]+:)?([A-Za-z_][\w.-]*)")
+# References to characters that XML forbids (XML 1.0 §4.1, "Legal Character").
+_FORBIDDEN_REFERENCE = re.compile(
+    r"&#(?:0*(?:[0-8]|1[124-9]|2\d|3[01]|5529[6-9]|55[3-9]\d\d|5[67]\d\d\d|6553[45])"
+    r"|x0*(?:[0-8bcef]|1[0-9a-f]|d[89a-f][0-9a-f]{2}|fff[ef]));",
+    re.IGNORECASE,
+)
 _LATE_FEED = re.compile(r"<\?xml\s|<(rss|feed)\s[^>]{0,400}(?:version|xmlns)|<(?=rdf:RDF\s)")
 _HEAD = 64_000
 # A feed that begins inside of one of these is quoted by a page; the document is not a feed.
@@ -315,8 +320,12 @@ def root_name(text: str) -> str:
     return match[1] if match else ""
 
 
-def without_doctype(text: str) -> str:
-    """Return XML without its declaration and document type, which could declare entities; lines keep their numbers."""
+def parsable_xml(text: str) -> str:
+    """Return XML as parsers get it: without references to forbidden characters, declaration and document type.
+
+    A document type could declare entities. Lines keep their numbers.
+    """
+    text = _FORBIDDEN_REFERENCE.sub("", text.lstrip())
     start = _after_prologue(text)
     doctype = _DOCTYPE.match(text, start)
     head, rest = text[:start], text[doctype.end() if doctype else start :]

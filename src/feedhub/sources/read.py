@@ -1,8 +1,9 @@
 """Reads one document with the reader of its kind. Runs in a worker process, since strangers wrote the document."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
-from typing import Protocol, cast
+from typing import cast
 
 from feedhub.model.document import Document
 from feedhub.model.item import CleanedItem, ParsedFeed, ParsedItem
@@ -11,21 +12,9 @@ from feedhub.model.source import Source
 from feedhub.rules.text import item_terms
 from feedhub.sources.markup import HtmlCleaner
 
-
-class DocumentReader(Protocol):
-    """Reads the documents of one kind. Pure: no I/O, no clock."""
-
-    def __call__(self, document: Document, source: Source) -> ParsedFeed:
-        """Return the items of ``document``, or raise ParseError."""
-        ...
-
-
-class DocumentTracer(Protocol):
-    """Says what each path of a source gave on a document of one kind."""
-
-    def __call__(self, document: Document, source: Source, limit: int) -> tuple[RecordTrace, ...]:
-        """Return what each path gave on the first ``limit`` records, or raise ParseError if no record can be read."""
-        ...
+# What a kind declares as its reader and its tracer (model/kind.py).
+_Reader = Callable[[Document, Source], ParsedFeed]
+_Tracer = Callable[[Document, Source, int], tuple[RecordTrace, ...]]
 
 
 def read_document(document: Document, source: Source, reader: str) -> ParsedFeed:
@@ -34,7 +23,7 @@ def read_document(document: Document, source: Source, reader: str) -> ParsedFeed
     Raises:
         ParseError: the document cannot be read.
     """
-    return cast(DocumentReader, _imported(reader))(document, source)
+    return cast(_Reader, _imported(reader))(document, source)
 
 
 def read_and_clean(document: Document, source: Source, reader: str) -> ParsedFeed:
@@ -57,7 +46,7 @@ def trace_document(document: Document, source: Source, limit: int, tracer: str) 
     Raises:
         ParseError: what reading the document fails with before any record is read.
     """
-    return cast(DocumentTracer, _imported(tracer))(document, source, limit)
+    return cast(_Tracer, _imported(tracer))(document, source, limit)
 
 
 def _cleaned(parsed: ParsedItem, source: Source, cleaner: HtmlCleaner) -> CleanedItem:

@@ -24,15 +24,14 @@ def read_text(document: Document, source: Source) -> ParsedFeed:
     """Return the lines of a text file as items."""
     # Imported here, because every command that looks at the configuration imports this file for KIND.
     from feedhub.sources import records
-    from feedhub.sources.document import decode, unpacked
+    from feedhub.sources.document import document_text
 
     def item(position: int, line: str) -> ParsedItem:
         return records.make_item(
             ParsedItem(position=position, title=records.title_of(line), guid=records.guid_of(line), text_digest="")
         )
 
-    body = unpacked(document.body, source.max_size)
-    decoded = decode(body, override=source.encoding, http_charset=document.charset)
+    decoded = document_text(document, source)
     comment = source.option("comment")
     lines = dict.fromkeys(line.strip() for line in decoded.text.splitlines())
     kept = [line for line in lines if line and not (comment and line.startswith(str(comment)))]

@@ -18,7 +18,7 @@ from feedparser.datetimes.greek import _parse_date_greek
 from feedparser.datetimes.hungarian import _parse_date_hungarian
 from feedparser.datetimes.korean import _parse_date_nate, _parse_date_onblog
 
-from feedhub.sources.document import without_doctype
+from feedhub.sources.document import parsable_xml
 
 NOT_READ: Final = "the rest was not read"
 MOST_RECORDS_READ: Final = 12_000
@@ -80,12 +80,6 @@ def check_parts(parts: int) -> None:
 _LONGEST_AUTHOR = 300
 _EMAIL = re.compile(r"[^\s@()<>,;:\"]+@[^\s@()<>,;:\"]+\.[^\s@()<>,;:\"]+")
 _CUT_OFF = (NOT_READ, "no element found", "unclosed token", "unclosed CDATA section", "partial character")
-# References to characters that XML forbids (XML 1.0 §4.1, "Legal Character").
-_FORBIDDEN_REFERENCE = re.compile(
-    r"&#(?:0*(?:[0-8]|1[124-9]|2\d|3[01]|5529[6-9]|55[3-9]\d\d|5[67]\d\d\d|6553[45])"
-    r"|x0*(?:[0-8bcef]|1[0-9a-f]|d[89a-f][0-9a-f]{2}|fff[ef]));",
-    re.IGNORECASE,
-)
 _AMPERSAND = re.compile(r"&(?:(#\d{1,7}|#x[0-9a-fA-F]{1,6}|lt|gt|amp|quot|apos);|(\w{2,31};)?)")
 
 
@@ -246,7 +240,7 @@ def read_dialect(text: str, base: str) -> RawFeed:
     Well-formed XML is read strictly. XML with bare ampersands or undeclared entities is repaired and read
     strictly again; a document that ends too early gives what came before; the rest is read loosely.
     """
-    text = parsable(text)
+    text = parsable_xml(text)
     parser, fault = _strictly(text, base)
     if fault and not fault.startswith(_CUT_OFF):
         parser, second = _strictly(_repaired(text), base)
@@ -259,11 +253,6 @@ def read_dialect(text: str, base: str) -> RawFeed:
         fault=fault,
         cut_off=bool(parser.inentry),
     )
-
-
-def parsable(text: str) -> str:
-    """Return ``text`` as parsers get it: without a document type and without references to forbidden characters."""
-    return without_doctype(_FORBIDDEN_REFERENCE.sub("", text.lstrip()))
 
 
 def person_in(text: str) -> dict[str, str]:

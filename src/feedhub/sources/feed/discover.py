@@ -13,14 +13,8 @@ from feedhub.sources.document import decode
 from feedhub.sources.markup import has_too_many_attributes, http_url
 
 _FEED_TYPES = frozenset(
-    {
-        "application/rss+xml",
-        "application/atom+xml",
-        "application/feed+json",
-        "application/rdf+xml",
-        "application/xml",
-        "text/xml",
-    }
+    "application/rss+xml application/atom+xml application/feed+json "
+    "application/rdf+xml application/xml text/xml".split()
 )
 _FEED_LIKE = re.compile(
     r"(?:^|/)(?:feeds?|rss|atom|rdf)(?:/|$|\.(?:xml|json|php|aspx?)$)|\.(?:rss|atom|rdf)$|(?:feed|rss|atom|index)\.(?:xml|json)$",

@@ -1,6 +1,5 @@
 """Reads JSON Feed 1.0 and 1.1 (jsonfeed.org/version/1.1)."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
@@ -13,6 +12,7 @@ from feedhub.model.source import Source
 from feedhub.rules.dates import parse_date
 from feedhub.rules.text import plain
 from feedhub.sources import records
+from feedhub.sources.document import json_in
 from feedhub.sources.markup import http_url
 
 Record = Mapping[str, Any]
@@ -42,14 +42,7 @@ def read_json_feed(text: str, url: str, source: Source, now: datetime | None = N
 
 
 def _document(text: str) -> Record:
-    try:
-        document = json.loads(text)
-    except RecursionError as exc:
-        raise ParseError("broken JSON: nested too deeply") from exc
-    except json.JSONDecodeError as exc:
-        raise ParseError(f"broken JSON: {exc.msg} at line {exc.lineno}, column {exc.colno}") from exc
-    except ValueError as exc:
-        raise ParseError(f"broken JSON: {exc}") from exc
+    document = json_in(text)
     if not isinstance(document, dict):
         raise ParseError(f"JSON, but not a JSON Feed: the document is a {_kind(document)}")
     if not _is_json_feed(document):

@@ -14,6 +14,7 @@ from xml.sax.saxutils import escape
 from feedparser import api as feedparser_api
 from feedparser.html import _cp1252
 from feedparser.urls import _urljoin, make_safe_absolute_uri
+from lxml.etree import _Element as XmlElement
 
 from feedhub.sources.feed.dialects import MOST_ATTRIBUTES_PLAIN, MOST_PREFIXES_LISTED, MOST_TAGS_READ, person_in
 
@@ -31,7 +32,7 @@ _ATTRIBUTES_OF_ALL: Final = ("base", "lang")
 class Namespaces:
     """What the prefixes of one document stand for. ``is_flat``: all are declared on the root."""
 
-    def __init__(self, root: Any, *, is_flat: bool) -> None:
+    def __init__(self, root: XmlElement, *, is_flat: bool) -> None:
         self._outer: Final[Mapping[str | None, str]] = root.nsmap
         self._is_flat = is_flat
         self._bound: dict[str, str] = {}
@@ -39,7 +40,7 @@ class Namespaces:
         for prefix, uri in self._outer.items():
             self._bind(prefix, uri)
 
-    def check(self, node: Any) -> None:
+    def check(self, node: XmlElement) -> None:
         """Check the prefixes that an element declares."""
         if self._is_flat:
             return
@@ -54,7 +55,7 @@ class Namespaces:
                 raise NotPlainError("a default namespace is declared inside")
             self._bind(prefix, uri)
 
-    def check_foreign(self, node: Any) -> None:
+    def check_foreign(self, node: XmlElement) -> None:
         """Accept an element that feedparser does not know, with everything in it.
 
         Raises:
@@ -77,7 +78,7 @@ class Namespaces:
             raise NotPlainError(f"{prefix} stands for two namespaces")
 
 
-def check_attributes(node: Any) -> None:
+def check_attributes(node: XmlElement) -> None:
     """Accept any attributes but those that feedparser obeys on every element.
 
     Raises:
@@ -87,7 +88,7 @@ def check_attributes(node: Any) -> None:
         raise NotPlainError(node.tag)
 
 
-def etree_namespace(node: Any) -> str:
+def etree_namespace(node: XmlElement) -> str:
     """Return the namespace of an element, "" for none."""
     tag = str(node.tag)
     return tag[1:].partition("}")[0] if tag.startswith("{") else ""
@@ -99,7 +100,7 @@ _LOWERED: Final = frozenset({"rel", "type"})
 _QUOTE: Final = {'"': "&quot;"}
 
 
-def is_plain_xhtml(node: Any) -> bool:
+def is_plain_xhtml(node: XmlElement) -> bool:
     """Tell whether an element holds plain XHTML and nothing else, which ``inner_xhtml`` can write."""
     outer = node.nsmap
     prefixes, most = outer.keys() - {None}, MOST_PREFIXES_LISTED // max(len(outer), 1)
@@ -114,7 +115,7 @@ def is_plain_xhtml(node: Any) -> bool:
     )
 
 
-def inner_xhtml(node: Any) -> str:
+def inner_xhtml(node: XmlElement) -> str:
     """Return the markup inside of an element, without the ``div`` around it (RFC 4287 §3.1.1.3)."""
     pieces = [piece for piece in _pieces(node) if piece]
     while len(pieces) > 1 and not pieces[-1].strip():
@@ -127,7 +128,7 @@ def inner_xhtml(node: Any) -> str:
     return "".join(pieces).strip()
 
 
-def _pieces(node: Any) -> Iterator[str]:
+def _pieces(node: XmlElement) -> Iterator[str]:
     yield escape(node.text or "")
     for part in node:
         tag = part.tag.removeprefix(XHTML).lower()
@@ -185,10 +186,10 @@ class FeedBuilder:
         return {"type": kind, "language": language, "base": base or self.base, "value": value}
 
 
-Handler = Callable[[FeedBuilder, Fields, Any, dict[str, str]], None]
+Handler = Callable[[FeedBuilder, Fields, XmlElement, dict[str, str]], None]
 
 
-def _written(node: Any) -> str:
+def _written(node: XmlElement) -> str:
     return (node.text or "").strip()
 
 
@@ -208,7 +209,7 @@ def _kind(attributes: dict[str, str]) -> str:
     return kind
 
 
-def _typed_text(builder: FeedBuilder, node: Any, attributes: dict[str, str]) -> tuple[str, str]:
+def _typed_text(builder: FeedBuilder, node: XmlElement, attributes: dict[str, str]) -> tuple[str, str]:
     """Return the media type of a text, and the text; of XHTML, the markup inside of the element."""
     if builder.is_atom and attributes.get("type", "").lower() == "xhtml" and is_plain_xhtml(node):
         return "application/xhtml+xml", _repaired(inner_xhtml(node))
@@ -217,12 +218,12 @@ def _typed_text(builder: FeedBuilder, node: Any, attributes: dict[str, str]) -> 
     return _kind(attributes), _repaired(_written(node))
 
 
-def skip_element(builder: FeedBuilder, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+def skip_element(builder: FeedBuilder, fields: Fields, node: XmlElement, attributes: dict[str, str]) -> None:
     """Skip an element of which nothing is used."""
 
 
 def text_element(key: str) -> Handler:
-    def handle(builder: FeedBuilder, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+    def handle(builder: FeedBuilder, fields: Fields, node: XmlElement, attributes: dict[str, str]) -> None:
         fields[key] = _repaired(_written(node))
 
     return handle
@@ -231,7 +232,7 @@ def text_element(key: str) -> Handler:
 def guessed_element(key: str) -> Handler:
     """Return a handler of a text that RSS declares plain although it often holds markup."""
 
-    def handle(builder: FeedBuilder, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+    def handle(builder: FeedBuilder, fields: Fields, node: XmlElement, attributes: dict[str, str]) -> None:
         kind, value = _typed_text(builder, node, attributes)
         if not builder.is_atom and kind == "text/plain" and ("<" in value or "&" in value):
             kind = "text/html" if _Strict.looks_like_html(_written(node)) else kind
@@ -244,31 +245,31 @@ def guessed_element(key: str) -> Handler:
 title_element = guessed_element("title")
 
 
-def summary_element(builder: FeedBuilder, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+def summary_element(builder: FeedBuilder, fields: Fields, node: XmlElement, attributes: dict[str, str]) -> None:
     """Read ``summary`` of Atom, and ``description`` of RSS, which is always HTML."""
     kind, value = _typed_text(builder, node, attributes if builder.is_atom else _HTML)
     fields["summary"] = value
     fields["summary_detail"] = builder.detail(kind, value, attributes)
 
 
-def content_element(builder: FeedBuilder, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+def content_element(builder: FeedBuilder, fields: Fields, node: XmlElement, attributes: dict[str, str]) -> None:
     """Read ``content`` of Atom, and ``content:encoded``, which is always HTML."""
     kind, value = _typed_text(builder, node, attributes if builder.is_atom else _HTML)
     fields.setdefault("content", []).append(builder.detail(kind, value, attributes))
     fields.setdefault("summary", value)
 
 
-def guid_element(builder: FeedBuilder, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+def guid_element(builder: FeedBuilder, fields: Fields, node: XmlElement, attributes: dict[str, str]) -> None:
     fields["id"] = _repaired(_written(node))
     if attributes.get("ispermalink", "true") == "true":
         fields["permalink"] = fields["id"]
 
 
-def comments_element(builder: FeedBuilder, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+def comments_element(builder: FeedBuilder, fields: Fields, node: XmlElement, attributes: dict[str, str]) -> None:
     fields["comments"] = _repaired(builder.joined(_written(node)))
 
 
-def page_element(builder: FeedBuilder, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+def page_element(builder: FeedBuilder, fields: Fields, node: XmlElement, attributes: dict[str, str]) -> None:
     """Read ``link`` of RSS: the address is its text."""
     value = _repaired(builder.joined(_written(node)))
     if "&" in value:
@@ -278,7 +279,7 @@ def page_element(builder: FeedBuilder, fields: Fields, node: Any, attributes: di
     fields.setdefault("links", []).append({**link, "href": value} if value or fields is builder.feed else link)
 
 
-def link_element(builder: FeedBuilder, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+def link_element(builder: FeedBuilder, fields: Fields, node: XmlElement, attributes: dict[str, str]) -> None:
     """Read ``link`` of Atom: the address is an attribute."""
     if not attributes.get("href"):
         raise NotPlainError("link without an address")
@@ -293,7 +294,7 @@ def link_element(builder: FeedBuilder, fields: Fields, node: Any, attributes: di
         del attributes["type"]
 
 
-def enclosure_element(builder: FeedBuilder, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+def enclosure_element(builder: FeedBuilder, fields: Fields, node: XmlElement, attributes: dict[str, str]) -> None:
     if not attributes.get("url"):
         raise NotPlainError("enclosure without an address")
     attributes["href"] = attributes.pop("url")
@@ -304,7 +305,7 @@ def enclosure_element(builder: FeedBuilder, fields: Fields, node: Any, attribute
 
 
 def media_element(key: str) -> Handler:
-    def handle(builder: FeedBuilder, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+    def handle(builder: FeedBuilder, fields: Fields, node: XmlElement, attributes: dict[str, str]) -> None:
         if _written(node):
             raise NotPlainError("text inside media")
         if "type" in attributes:
@@ -314,11 +315,11 @@ def media_element(key: str) -> Handler:
     return handle
 
 
-def creator_element(builder: FeedBuilder, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+def creator_element(builder: FeedBuilder, fields: Fields, node: XmlElement, attributes: dict[str, str]) -> None:
     fields.setdefault("authors", []).append(person_in(_repaired(_written(node))))
 
 
-def author_element(builder: FeedBuilder, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+def author_element(builder: FeedBuilder, fields: Fields, node: XmlElement, attributes: dict[str, str]) -> None:
     person: dict[str, str] = {}
     for part in node:
         key = _PERSON.get(part.tag)
@@ -330,7 +331,7 @@ def author_element(builder: FeedBuilder, fields: Fields, node: Any, attributes: 
     fields.setdefault("authors", []).append(person)
 
 
-def category_element(builder: FeedBuilder, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+def category_element(builder: FeedBuilder, fields: Fields, node: XmlElement, attributes: dict[str, str]) -> None:
     tags: list[dict[str, str | None]] = fields.setdefault("tags", [])
     scheme = attributes.get("scheme", attributes.get("domain"))
     _add_tag(tags, attributes.get("term"), scheme, attributes.get("label"))
@@ -342,7 +343,7 @@ def category_element(builder: FeedBuilder, fields: Fields, node: Any, attributes
 
 
 def keywords_element(scheme: str | None) -> Handler:
-    def handle(builder: FeedBuilder, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+    def handle(builder: FeedBuilder, fields: Fields, node: XmlElement, attributes: dict[str, str]) -> None:
         tags: list[dict[str, str | None]] = fields.setdefault("tags", [])
         for term in _repaired(_written(node)).split(","):
             if term.strip():
@@ -357,31 +358,31 @@ def _add_tag(tags: list[dict[str, str | None]], term: str | None, scheme: str | 
         tags.append(tag)
 
 
-def media_category_element(builder: FeedBuilder, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+def media_category_element(builder: FeedBuilder, fields: Fields, node: XmlElement, attributes: dict[str, str]) -> None:
     attributes.setdefault("scheme", "http://search.yahoo.com/mrss/category_schema")
     category_element(builder, fields, node, attributes)
 
 
-def owner_element(builder: FeedBuilder, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+def owner_element(builder: FeedBuilder, fields: Fields, node: XmlElement, attributes: dict[str, str]) -> None:
     """Read name and e-mail in ``itunes:owner``: feedparser writes them over those of the last author."""
     fields.setdefault("authors", [{}])[-1][node.tag.rpartition("}")[2]] = _written(node)
 
 
-def picture_element(builder: FeedBuilder, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+def picture_element(builder: FeedBuilder, fields: Fields, node: XmlElement, attributes: dict[str, str]) -> None:
     """Read ``itunes:image``: the address is an attribute."""
     address = attributes.get("href") or attributes.get("url")
     if address:
         fields["image"] = {"href": address}
 
 
-def further_title_element(builder: FeedBuilder, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+def further_title_element(builder: FeedBuilder, fields: Fields, node: XmlElement, attributes: dict[str, str]) -> None:
     """Skip ``media:title``; feedparser uses it where the entry has no title before it."""
     if not fields.get("title"):
         raise NotPlainError("a title of a picture")
     _kind(attributes)
 
 
-def image_element(builder: FeedBuilder, fields: Fields, node: Any, attributes: dict[str, str]) -> None:
+def image_element(builder: FeedBuilder, fields: Fields, node: XmlElement, attributes: dict[str, str]) -> None:
     """Skip the picture of an RSS channel, if it holds nothing else."""
     if any(part.tag not in _IMAGE_PARTS or part.keys() or len(part) for part in node):
         raise NotPlainError("image")

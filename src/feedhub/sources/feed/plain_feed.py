@@ -4,13 +4,15 @@ Whatever is not in these tables makes it give up, and feedparser reads the docum
 the same.
 """
 
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from feedparser.urls import make_safe_absolute_uri
 from lxml import etree
+from lxml.etree import _Element as XmlElement
 
+from feedhub.sources.document import parsable_xml
 from feedhub.sources.feed import plain_elements as read
-from feedhub.sources.feed.dialects import MOST_ATTRIBUTES_PLAIN, MOST_RECORDS_READ, RawFeed, parsable
+from feedhub.sources.feed.dialects import MOST_ATTRIBUTES_PLAIN, MOST_RECORDS_READ, RawFeed
 from feedhub.sources.feed.plain_elements import (
     ATOM,
     BASE,
@@ -217,7 +219,7 @@ _WORDPRESS = 'xmlns="com-wordpress:feed-additions:1"'
 
 def read_plain(text: str, base: str) -> RawFeed | None:
     """Return what feedparser would read in ``text``, or None for a document that it must read itself."""
-    text = parsable(text)
+    text = parsable_xml(text)
     if make_safe_absolute_uri(base, base) != base:
         return None
     parser = etree.XMLParser(
@@ -236,7 +238,7 @@ def read_plain(text: str, base: str) -> RawFeed | None:
 class _Reader:
     """Walks through one document."""
 
-    def __init__(self, root: Any, base: str, namespaces: Namespaces) -> None:
+    def __init__(self, root: XmlElement, base: str, namespaces: Namespaces) -> None:
         self._root = root
         self._namespaces = namespaces
         self._builder = FeedBuilder(base=base, is_atom=root.tag != "rss")
@@ -262,7 +264,7 @@ class _Reader:
         if language:
             self._builder.feed["language"] = self._builder.language = language.replace("_", "-")
 
-    def _walk(self, channel: Any, entry_tag: str, feed_table: Table, entry_table: Table) -> None:
+    def _walk(self, channel: XmlElement, entry_tag: str, feed_table: Table, entry_table: Table) -> None:
         met: set[str] = set()
         for node in channel:
             if node.tag != entry_tag:
@@ -276,7 +278,7 @@ class _Reader:
             for part in node:
                 self._take(entry, part, entry_table, met_inside)
 
-    def _take(self, fields: Fields, node: Any, table: Table, met: set[str]) -> None:
+    def _take(self, fields: Fields, node: XmlElement, table: Table, met: set[str]) -> None:
         element = table.get(node.tag)
         if element is None:
             self._namespaces.check_foreign(node)
@@ -296,7 +298,7 @@ class _Reader:
                 self._take(fields, part, element.inside, met)
 
 
-def _attributes(node: Any, allowed: frozenset[str] | None) -> dict[str, str]:
+def _attributes(node: XmlElement, allowed: frozenset[str] | None) -> dict[str, str]:
     if len(node.attrib) > MOST_ATTRIBUTES_PLAIN:
         raise NotPlainError(node.tag)
     attributes = {key.lower(): value for key, value in node.items()}

@@ -18,7 +18,7 @@ from feedhub.rules.challenges import is_challenge
 from feedhub.rules.dates import parse_date
 from feedhub.rules.text import plain, visible_text
 from feedhub.sources import records
-from feedhub.sources.document import Shape, decode, from_feed_on, root_name, shape_of, unpacked
+from feedhub.sources.document import Shape, document_text, from_feed_on, root_name, shape_of
 from feedhub.sources.feed.dialects import NOT_READ, RawFeed, date_in_words, read_dialect
 from feedhub.sources.feed.discover import feeds_in_page
 from feedhub.sources.feed.json_feed import read_json_feed
@@ -229,8 +229,7 @@ def read_feed(document: Document, source: Source) -> ParsedFeed:
     Raises:
         ParseError: the document is empty, a web page (``offers`` lists its feeds), or no feed that can be read.
     """
-    body = unpacked(document.body, source.max_size)
-    decoded = decode(body, override=source.encoding, http_charset=document.charset)
+    decoded = document_text(document, source)
     text = from_feed_on(decoded.text)
     shape = shape_of(text)
     if shape is Shape.EMPTY:

@@ -28,7 +28,7 @@ from feedhub.rules.selectors import (
 )
 from feedhub.rules.text import plain, visible_text
 from feedhub.sources import records
-from feedhub.sources.document import Shape, decode, shape_of, unpacked
+from feedhub.sources.document import Shape, document_text, shape_of
 from feedhub.sources.mapped.record import DocumentContext, RecordReader, context_of, with_left_out
 from feedhub.sources.markup import has_too_many_attributes, http_url
 
@@ -60,8 +60,7 @@ def read_page(document: Document, source: Source) -> WebPage:
     Raises:
         ParseError: it is empty, a challenge, no page at all, or one that would take too long.
     """
-    body = unpacked(document.body, source.max_size)
-    decoded = decode(body, override=source.encoding, http_charset=document.charset)
+    decoded = document_text(document, source)
     shape = shape_of(decoded.text)
     if shape in (Shape.EMPTY, Shape.JSON):
         raise ParseError("the document is empty" if shape is Shape.EMPTY else "JSON instead of a web page")

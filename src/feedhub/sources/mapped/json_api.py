@@ -3,7 +3,6 @@
 A wrapper is ``var x=…;``, ``cb(…);``, ``try{cb(…);}catch(e){}``, ``/**/cb(…)``, or several of these.
 """
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -22,7 +21,7 @@ from feedhub.rules.json_paths import compile_path, in_words, is_true
 from feedhub.rules.mapping import is_present, text_of
 from feedhub.rules.text import plain
 from feedhub.sources import records
-from feedhub.sources.document import decode, unpacked
+from feedhub.sources.document import document_text, json_in
 from feedhub.sources.mapped.record import DocumentContext, RecordReader, context_of, with_left_out
 
 _BLANK = " \t\r\n\ufeff\u00a0\u2028\u2029"
@@ -250,17 +249,8 @@ def read_json(document: Document, source: Source) -> tuple[object, tuple[str, ..
     Raises:
         ParseError: it is empty, a page, or broken.
     """
-    body = unpacked(document.body, source.max_size)
-    decoded = decode(body, override=source.encoding, http_charset=document.charset)
-    try:
-        data: object = json.loads(unwrapped(decoded.text))
-    except RecursionError as exc:
-        raise ParseError("broken JSON: nested too deeply") from exc
-    except json.JSONDecodeError as exc:
-        raise ParseError(f"broken JSON: {exc.msg} at line {exc.lineno}, column {exc.colno}") from exc
-    except ValueError as exc:
-        raise ParseError(f"broken JSON: {exc}") from exc
-    return data, decoded.notes
+    decoded = document_text(document, source)
+    return json_in(unwrapped(decoded.text)), decoded.notes
 
 
 def trace_json_api(document: Document, source: Source, limit: int) -> tuple[RecordTrace, ...]:

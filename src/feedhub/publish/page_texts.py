@@ -11,7 +11,7 @@ _MONTHS: Final = "January February March April May June July August September Oc
 _DAYS: Final = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 _DAYS_ZH: Final = "一二三四五六日"
 
-_ENGLISH: Final[Mapping[str, str]] = MappingProxyType(
+ENGLISH: Final[Mapping[str, str]] = MappingProxyType(
     {
         "about_sources": "The publishers whose news appears here.",
         "also": "Also reported by",
@@ -49,7 +49,7 @@ _ENGLISH: Final[Mapping[str, str]] = MappingProxyType(
         "via": "via",
     }
 )
-_CHINESE: Final[Mapping[str, str]] = MappingProxyType(
+CHINESE: Final[Mapping[str, str]] = MappingProxyType(
     {
         "about_sources": "本站内容来自以下发布者。",
         "also": "其他报道",
@@ -102,23 +102,24 @@ _HEALTH: Final[Mapping[Health, tuple[str, str]]] = MappingProxyType(
 )
 
 
-def health_text(health: Health, *, is_chinese: bool) -> str:
-    """Return what the health of a source is called."""
-    english, chinese = _HEALTH[health]
-    return chinese if is_chinese else english
-
-
 class PageTexts:
     """The texts and dates of one site. Dates are in its time zone."""
 
-    def __init__(self, language: str, zone: tzinfo) -> None:
+    def __init__(
+        self,
+        language: str,
+        zone: tzinfo,
+        english: Mapping[str, str] = ENGLISH,
+        chinese: Mapping[str, str] = CHINESE,
+    ) -> None:
         self._is_chinese = language.lower().partition("-")[0] == "zh"
         self._zone = zone
-        self.texts = _CHINESE if self._is_chinese else _ENGLISH
+        self.texts = chinese if self._is_chinese else english
 
     def state(self, health: Health) -> str:
         """Return what the health of a source is called."""
-        return health_text(health, is_chinese=self._is_chinese)
+        english, chinese = _HEALTH[health]
+        return chinese if self._is_chinese else english
 
     def local(self, instant: datetime) -> datetime:
         """Return an instant in the zone of the site; at the edges of the calendar in UTC."""

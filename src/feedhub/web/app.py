@@ -33,7 +33,7 @@ from feedhub.runtime.plugins import added_formats
 from feedhub.runtime.status import daily_series, polling_complaints, search_result, search_result_feed, status_json
 from feedhub.web import prometheus
 from feedhub.web.files import PublishedFiles, respond
-from feedhub.web.pages import HITS, Pages, query_of
+from feedhub.web.pages import HITS, Pages, parse_query
 from feedhub.web.representation import SECURITY, answer_for, fields_by_name, prepare_file
 
 _TEXT: Final = {"type": "string"}
@@ -199,7 +199,7 @@ class Endpoints:
 
     def search(self, request: Request) -> Response:
         """Answer with the page of a search."""
-        query = query_of(request.query_params.get("q", ""), request.query_params.get("page", "1"))
+        query = parse_query(request.query_params.get("q", ""), request.query_params.get("page", "1"))
         try:
             result = search_result(self._hub(), query.text, query.first, HITS)
         except StoreError as error:
@@ -209,7 +209,7 @@ class Endpoints:
 
     def search_feed(self, request: Request) -> Response:
         """Answer with the feed of a search."""
-        query = query_of(request.query_params.get("q", ""))
+        query = parse_query(request.query_params.get("q", ""))
         if not query.text:
             return Response("give words to search for: search.atom?q=…\n", 400, _NO_STORE, "text/plain; charset=utf-8")
         body = search_result_feed(self._hub(), query.text)

@@ -1,9 +1,9 @@
-"""A series of numbers as small bars, for an SVG that a strict policy allows: no style, no script."""
+"""The pages that are made on request: search, status, and what says that a page is missing or failed."""
 
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote, urlsplit
@@ -17,7 +17,8 @@ from feedhub.model.source import Health
 from feedhub.publish.addresses import SEARCH_FEED, SEARCH_PAGE, feed_path
 from feedhub.publish.entry import safe_line, safe_url
 from feedhub.publish.formats import FORMATS
-from feedhub.publish.page_texts import health_text
+from feedhub.publish.page_texts import CHINESE, ENGLISH, PageTexts
+from feedhub.rules.health import duration_text
 from feedhub.rules.select import ALL
 from feedhub.rules.text import marked
 from feedhub.rules.urls import public_url
@@ -33,7 +34,7 @@ WIDTH: Final = DAYS * _STEP - 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """One bar; the lower edge is that of the drawing."""
+    """One bar of a small chart, in an SVG without style and script. Its lower edge is that of the chart."""
 
     x: int
     y: int
@@ -41,7 +42,7 @@ class Bar:
 
 
 def bars(series: Sequence[int]) -> tuple[Bar, ...]:
-    """Return a bar for each number that is not 0, the largest as high as the drawing; what is small is still seen."""
+    """Return a bar for each number that is not 0, the largest as high as the chart and the smallest still visible."""
     highest = max(series, default=0)
     return tuple(
         Bar(x=place * _STEP, y=_TOP + _HEIGHT - height, height=height)
@@ -53,10 +54,10 @@ def bars(series: Sequence[int]) -> tuple[Bar, ...]:
 
 _ENGLISH: Final[Mapping[str, str]] = MappingProxyType(
     {
+        **ENGLISH,
         "all_well": "Everything is well",
         "as_of": "As of",
         "as_feed": "Follow this search in a feed reader",
-        "categories": "Categories",
         "category": "Category",
         "days": "new items a day, last 30 days",
         "due": "due",
@@ -64,21 +65,17 @@ _ENGLISH: Final[Mapping[str, str]] = MappingProxyType(
         "failed_hint": "The feeds are not affected. Try again in a minute.",
         "failed_search": "The search took too long or could not be done. Try again in a minute.",
         "feeds": "Feeds",
-        "home": "Home",
         "item_count": "Items",
         "last_change": "Last change",
         "last_days": "30 days",
         "last_success": "Last success",
-        "missing": "There is no such page.",
-        "missing_hint": "The address may be wrong, or the item was removed after its time.",
         "more_results": "More results",
         "fewer_results": "Back",
         "more_sources": "More sources are in",
         "needs_look": "Needs a look",
-        "never": "never",
         "next_poll": "Next poll",
         "no_results": "Nothing was found.",
-        "no_results_hint": "Every word must occur in an item. Try fewer words, or shorter ones.",
+        "no_results_hint": "Every word must occur in an item. Try fewer texts, or shorter ones.",
         "no_sources": "No sources are configured.",
         "now_at": "now at",
         "original": "Original",
@@ -86,23 +83,18 @@ _ENGLISH: Final[Mapping[str, str]] = MappingProxyType(
         "results.1": "1 result",
         "results.n": "{} results",
         "results.most": "More than {} results",
-        "search": "Search",
         "search_hint": "Words that must all occur. Chinese needs no spaces.",
-        "skip": "Skip to the content",
-        "source": "Source",
-        "sources": "Sources",
         "state": "State",
         "status": "Status",
         "too_long": "The query was cut to {} characters.",
-        "untitled": "Untitled",
     }
 )
 _CHINESE: Final[Mapping[str, str]] = MappingProxyType(
     {
+        **CHINESE,
         "all_well": "一切正常",
         "as_of": "截至",
         "as_feed": "在阅读器中订阅此搜索",
-        "categories": "分类",
         "category": "分类",
         "days": "最近 30 天每日新增",
         "due": "即将抓取",
@@ -110,18 +102,14 @@ _CHINESE: Final[Mapping[str, str]] = MappingProxyType(
         "failed_hint": "订阅源不受影响，请稍后再试。",
         "failed_search": "搜索超时或无法完成，请稍后再试。",
         "feeds": "订阅",
-        "home": "首页",
         "item_count": "条目",
         "last_change": "最近变动",
         "last_days": "近 30 天",
         "last_success": "上次成功",
-        "missing": "没有这个页面。",
-        "missing_hint": "地址可能有误，或者该内容已过保留期。",
         "more_results": "更多结果",
         "fewer_results": "返回",
         "more_sources": "其余来源见",
         "needs_look": "需要留意",
-        "never": "从未",
         "next_poll": "下次抓取",
         "no_results": "没有找到相关内容。",
         "no_results_hint": "所有词都必须出现。可以减少词数，或换更短的词。",
@@ -132,33 +120,22 @@ _CHINESE: Final[Mapping[str, str]] = MappingProxyType(
         "results.1": "1 条结果",
         "results.n": "{} 条结果",
         "results.most": "超过 {} 条结果",
-        "search": "搜索",
         "search_hint": "输入的词须全部出现；中文无需空格。",
-        "skip": "跳到正文",
-        "source": "来源",
-        "sources": "来源",
         "state": "状态",
         "status": "状态",
         "too_long": "搜索词已截短为 {} 个字符。",
-        "untitled": "无标题",
     }
 )
-_UNITS: Final = ((86_400, "day", "天"), (3_600, "h", "小时"), (60, "min", "分钟"), (1, "s", "秒"))
-_RELATIVE: Final = 14 * 86_400
+_DATE_AFTER: Final = 14 * 86_400
+_CHINESE_UNITS: Final = {"day": "天", "days": "天", "h": "小时", "min": "分钟", "s": "秒"}
 
 
-class Words:
-    """The words and times of one site. Dates are in its time zone."""
+class WebTexts(PageTexts):
+    """The texts and times of the pages that are made on request."""
 
     def __init__(self, language: str, timezone: str) -> None:
-        self._is_chinese = language.lower().replace("_", "-").partition("-")[0] == "zh"
-        self._zone = ZoneInfo(timezone)
+        super().__init__(language, ZoneInfo(timezone), _ENGLISH, _CHINESE)
         self.language = "zh-CN" if self._is_chinese else "en"
-        self.texts = _CHINESE if self._is_chinese else _ENGLISH
-
-    def state(self, health: Health) -> str:
-        """Return what the health of a source is called, as on the page of the sources."""
-        return health_text(health, is_chinese=self._is_chinese)
 
     def results(self, total: int, most: int) -> str:
         """Return how many results there are."""
@@ -167,39 +144,30 @@ class Words:
         return self.texts["results.1" if total == 1 else "results.n"].format(f"{total:,}")
 
     def ago(self, at: datetime | None, now: datetime) -> str:
-        """Return ``3 h ago``; the date for what is long past."""
+        """Return ``3 h ago``; the date for an instant long past."""
         if at is None:
             return self.texts["never"]
         seconds = max(0.0, (now - at).total_seconds())
-        if seconds > _RELATIVE:
+        if seconds > _DATE_AFTER:
             return self.moment(at)[:10]
-        return f"{self._span(seconds)}前" if self._is_chinese else f"{self._span(seconds)} ago"
+        return f"{self._duration(seconds)}前" if self._is_chinese else f"{self._duration(seconds)} ago"
 
     def until(self, seconds: float | None) -> str:
-        """Return ``in 12 min``, or that the moment has come; a dash for never."""
+        """Return ``in 12 min``, or that the instant has come; a dash for never."""
         if seconds is None:
             return "–"
         if seconds < 1:
             return self.texts["due"]
-        return f"{self._span(seconds)}后" if self._is_chinese else f"in {self._span(seconds)}"
+        return f"{self._duration(seconds)}后" if self._is_chinese else f"in {self._duration(seconds)}"
 
     def moment(self, at: datetime) -> str:
-        """Return date and time; at the edges of the calendar, where zones end, in UTC."""
-        try:
-            local = at.astimezone(self._zone)
-        except OverflowError:
-            local = at.astimezone(UTC)
-        return f"{local:%Y-%m-%d %H:%M}"
+        """Return date and time."""
+        return f"{self.local(at):%Y-%m-%d %H:%M}"
 
-    def _span(self, seconds: float) -> str:
-        # As the command does: one unit, and it changes when it would say too little.
-        size, short, chinese = next(
-            (unit for unit in _UNITS if seconds >= unit[0] * (2 if unit[0] > 60 else 1)), _UNITS[-1]
-        )
-        number = round(seconds / size)
-        if self._is_chinese:
-            return f"{number} {chinese}"
-        return f"{number} {short}s" if short == "day" else f"{number} {short}"
+    def _duration(self, seconds: float) -> str:
+        text = duration_text(seconds)
+        number, _, unit = text.partition(" ")
+        return f"{number} {_CHINESE_UNITS[unit]}" if self._is_chinese else text
 
 
 LONGEST_QUERY: Final = 200
@@ -213,7 +181,7 @@ _WORST_FIRST: Final = (*_TROUBLE, Health.NEW, Health.OK, Health.PAUSED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """A search as it was asked for: ``text`` clean and of bounded length, ``page`` from 1."""
+    """A search as requested: ``text`` clean and of limited length, ``page`` from 1."""
 
     text: str
     page: int = 1
@@ -225,8 +193,8 @@ class Query:
         return (self.page - 1) * HITS
 
 
-def query_of(text: str, page: str = "1") -> Query:
-    """Return what a request asks for; anything can be asked."""
+def parse_query(text: str, page: str = "1") -> Query:
+    """Return the query of a request; never raises."""
     line = safe_line(text[: 4 * LONGEST_QUERY])
     number = int(page) if page.isascii() and page.isdigit() and len(page) < 4 else 1
     return Query(
@@ -237,7 +205,7 @@ def query_of(text: str, page: str = "1") -> Query:
 
 
 class Pages:
-    """Makes pages. The settings come with each call: a reload may exchange them. Safe for many threads."""
+    """Makes pages. The settings are arguments, because a reload may exchange them. Safe for many threads."""
 
     def __init__(self) -> None:
         self._templates = Environment(
@@ -248,24 +216,24 @@ class Pages:
             lstrip_blocks=True,
         )
 
-    def search(self, settings: Settings, query: Query, found: SearchResult | None) -> bytes:
-        """Return the page of a search; None was found when it could not be done."""
-        words = _words(settings)
-        hits = found.hits if found else ()
-        more = query.first + len(hits) < (found.total if found else 0) and query.page < LAST_PAGE
+    def search(self, settings: Settings, query: Query, result: SearchResult | None) -> bytes:
+        """Return the page of a search; ``result`` is None when the search failed."""
+        texts = _texts_of(settings)
+        hits = result.hits if result else ()
+        more = query.first + len(hits) < (result.total if result else 0) and query.page < LAST_PAGE
         values = {
             "query": query.text,
             "first": query.first,
             "was_cut": query.was_cut,
             "longest": LONGEST_QUERY,
-            "failed": found is None,
+            "failed": result is None,
             "feed": f"{SEARCH_FEED}?q={quote(query.text, safe='')}",
-            "total": words.results(found.total, found.most) if found else "",
-            "hits": [_hit(hit, query.text, settings, words) for hit in hits],
+            "total": texts.results(result.total, result.most) if result else "",
+            "hits": [_hit(hit, query.text, settings, texts) for hit in hits],
             "newer": _page_address(query, query.page - 1) if query.page > 1 else None,
             "older": _page_address(query, query.page + 1) if more else None,
         }
-        return self._page("search.html", settings, words, "search", values)
+        return self._page("search.html", settings, texts, "search", values)
 
     def status(
         self,
@@ -276,42 +244,44 @@ class Pages:
         complaints: Sequence[str],
         now: datetime,
     ) -> bytes:
-        """Return the page of the status; ``items`` are all in the store."""
-        words = _words(settings)
+        """Return the page of the status; ``items`` is the number of items in the store."""
+        texts = _texts_of(settings)
         masked = Masker()
         masked.hide(settings.secrets)
         sources = sorted(status.sources, key=lambda source: _WORST_FIRST.index(source.state))
         values = {
             "complaints": [masked(each) for each in complaints],
             "has_trouble": any(source.state in _TROUBLE for source in sources),
-            "tally": _tally(sources, words),
+            "state_counts": _state_counts(sources, texts),
             "items": f"{items:,}",
             "rows": [
-                _row(each, series.get(each.name, ()), settings, words, masked, now) for each in sources[:_MOST_ROWS]
+                _row(each, series.get(each.name, ()), settings, texts, masked, now) for each in sources[:_MOST_ROWS]
             ],
             "left_out": max(0, len(sources) - _MOST_ROWS),
             "categories": [
                 {
                     "title": safe_line(each.title) or each.slug,
                     "count": f"{each.items:,}",
-                    "changed": words.ago(each.changed_at, now) if each.items else words.texts["never"],
+                    "changed": texts.ago(each.changed_at, now) if each.items else texts.texts["never"],
                     "page": _if_published(settings, f"category/{each.slug}.html"),
                     "feeds": _feeds(settings, each.slug),
                 }
                 for each in status.categories
             ],
             "machine": now.replace(microsecond=0).isoformat(),
-            "moment": words.moment(now),
+            "moment": texts.moment(now),
         }
-        return self._page("status.html", settings, words, "status", values)
+        return self._page("status.html", settings, texts, "status", values)
 
     def message(self, settings: Settings, name: str, root: str = "") -> bytes:
-        """Return a page that says one thing: ``missing`` or ``failed``."""
-        words = _words(settings)
-        values = {"title": words.texts[name], "hint": words.texts[f"{name}_hint"]}
-        return self._page("message.html", settings, words, "", {**values, "root": root})
+        """Return a page with one message: ``missing`` or ``failed``."""
+        texts = _texts_of(settings)
+        values = {"title": texts.texts[name], "hint": texts.texts[f"{name}_hint"]}
+        return self._page("message.html", settings, texts, "", {**values, "root": root})
 
-    def _page(self, template: str, settings: Settings, words: Words, here: str, values: Mapping[str, object]) -> bytes:
+    def _page(
+        self, template: str, settings: Settings, texts: WebTexts, here: str, values: Mapping[str, object]
+    ) -> bytes:
         site = {
             "title": safe_line(settings.site.title),
             "style": _if_published(settings, "assets/style.css"),
@@ -320,13 +290,13 @@ class Pages:
             "feeds": _feeds(settings, ALL),
         }
         text = self._templates.get_template(template).render(
-            {"root": "", "site": site, "words": words, "here": here, **values}
+            {"root": "", "site": site, "texts": texts.texts, "language": texts.language, "here": here, **values}
         )
         return text.encode("utf-8", "replace")
 
 
-def _words(settings: Settings) -> Words:
-    return Words(settings.site.language, settings.site.timezone)
+def _texts_of(settings: Settings) -> WebTexts:
+    return WebTexts(settings.site.language, settings.site.timezone)
 
 
 def _if_published(settings: Settings, path: str) -> str | None:
@@ -349,11 +319,11 @@ def _page_address(query: Query, page: int) -> str:
     return f"{SEARCH_PAGE}?q={quote(query.text, safe='')}" + (f"&page={page}" if page > 1 else "")
 
 
-def _hit(hit: SearchHit, query: str, settings: Settings, words: Words) -> dict[str, object]:
+def _hit(hit: SearchHit, query: str, settings: Settings, texts: WebTexts) -> dict[str, object]:
     original = safe_url(hit.link)
     ours = _item_page(hit, settings)
     return {
-        "title": marked(safe_line(hit.title) or words.texts["untitled"], query),
+        "title": marked(safe_line(hit.title) or texts.texts["untitled"], query),
         "snippet": marked(safe_line(hit.snippet), query),
         "href": ours or original,
         "is_ours": ours is not None,
@@ -361,12 +331,12 @@ def _hit(hit: SearchHit, query: str, settings: Settings, words: Words) -> dict[s
         "host": (urlsplit(original).hostname or "").removeprefix("www.") if original else "",
         "source": safe_line(hit.source),
         "machine": hit.published_at.replace(microsecond=0).isoformat(),
-        "moment": words.moment(hit.published_at),
+        "moment": texts.moment(hit.published_at),
     }
 
 
 def _item_page(hit: SearchHit, settings: Settings) -> str | None:
-    """Return the page of an item (SPEC §6) if there is one: under the whole id where eight digits are another's."""
+    """Return the page of an item (SPEC §6) if there is one: under its whole id where another has its eight digits."""
     try:
         local = hit.published_at.astimezone(ZoneInfo(settings.site.timezone))
     except OverflowError:
@@ -376,33 +346,33 @@ def _item_page(hit: SearchHit, settings: Settings) -> str | None:
     return _if_published(settings, f"{folder}/{digits}.html") or _if_published(settings, f"{folder}/{digits[:8]}.html")
 
 
-def _tally(sources: Sequence[SourceStatus], words: Words) -> list[dict[str, str]]:
+def _state_counts(sources: Sequence[SourceStatus], texts: WebTexts) -> list[dict[str, str]]:
     states = dict.fromkeys(source.state for source in sources)
     counts = {state: sum(source.state == state for source in sources) for state in states}
     return [
-        {"state": state.value, "word": words.state(state), "number": f"{count:,}"} for state, count in counts.items()
+        {"state": state.value, "word": texts.state(state), "number": f"{count:,}"} for state, count in counts.items()
     ]
 
 
 def _row(
-    source: SourceStatus, series: tuple[int, ...], settings: Settings, words: Words, masked: Masker, now: datetime
+    source: SourceStatus, series: tuple[int, ...], settings: Settings, texts: WebTexts, masked: Masker, now: datetime
 ) -> dict[str, object]:
     moved = source.current_url if source.current_url not in (None, source.url) else None
     moved = public_url(moved, settings.secrets)
-    notes = (source.reason, f"{words.texts['now_at']} {moved}" if moved else "")
+    notes = (source.reason, f"{texts.texts['now_at']} {moved}" if moved else "")
     success = source.last_success
     return {
         "name": safe_line(masked(source.name)),
         "link": safe_url(public_url(source.url, settings.secrets)),
         "state": source.state.value,
-        "word": words.state(source.state),
+        "word": texts.state(source.state),
         "reason": safe_line(masked("; ".join(note for note in notes if note))),
         "count": f"{source.items:,}",
         "per_day": f"{source.items_per_day:.1f}",
         "bars": bars(series),
         "width": WIDTH,
         "series": ", ".join(map(str, series)),
-        "success": words.ago(success, now),
+        "success": texts.ago(success, now),
         "success_machine": success.replace(microsecond=0).isoformat() if success else None,
-        "next": words.until(source.next_poll_in),
+        "next": texts.until(source.next_poll_in),
     }

@@ -22,14 +22,16 @@ PLAIN_FORMS = (
     KeyForm.DURATION,
     KeyForm.PATTERN,
     KeyForm.PATH,
-    KeyForm.FIELDS,
-    KeyForm.PAGES,
 )
 FORMS = SourceKind(
     name="forms",
     meaning="one of each",
     reader="forms:read",
-    keys=tuple(KindKey(name=f"a_{form.name.lower()}", form=form, meaning="M.") for form in PLAIN_FORMS),
+    keys=(
+        *(KindKey(name=f"a_{form.name.lower()}", form=form, meaning="M.") for form in PLAIN_FORMS),
+        KindKey(name="fields", form=KeyForm.FIELDS, meaning="M."),
+        KindKey(name="pages", form=KeyForm.PAGES, meaning="M."),
+    ),
     paths="jmespath",
 )
 Load = Callable[..., Settings]
@@ -50,7 +52,7 @@ def loaded(tmp_path: Path) -> Load:
 
 
 def test_all_forms_are_tried_here() -> None:
-    assert set(PLAIN_FORMS) == set(KeyForm)
+    assert {*PLAIN_FORMS, KeyForm.FIELDS, KeyForm.PAGES} == set(KeyForm)
 
 
 @pytest.mark.parametrize(
@@ -81,8 +83,8 @@ def test_a_value_of_every_form_arrives_as_an_option(loaded: Load, written: str, 
         ("a_duration: soon", 'a_duration: expected a duration such as 90s, 15m, 2h or 7d, found "soon"'),
         ("a_pattern: '('", "a_pattern: "),
         ("a_path: 'a['", "a_path: "),
-        ("a_fields: {title: 'a['}", "a_fields.title: "),
-        ("a_pages: {max: 0}", "a_pages.max: expected 1 or more"),
+        ("fields: {title: 'a['}", "fields.title: "),
+        ("pages: {max: 0}", "pages.max: expected 1 or more"),
     ],
 )
 def test_a_value_of_every_form_is_checked_at_its_place(loaded: Load, written: str, problem: str) -> None:
@@ -121,6 +123,7 @@ def test_the_digest_of_settings_moves_with_an_option_and_else_stays(loaded: Load
         (with_key(KindKey(name="copy", form=KeyForm.LINE, meaning="M.")), "'copy', a name that is taken or none"),
         (with_key(KindKey(name="a b", form=KeyForm.LINE, meaning="M.")), "'a b', a name that is taken or none"),
         (with_key(KindKey(name="items", form=KeyForm.COUNT, meaning="M.")), "'items' in another form than kind: json"),
+        (with_key(KindKey(name="rows", form=KeyForm.PAGES, meaning="M.")), "'rows' in a form that only pages may have"),
         (with_key(KindKey(name="rows", form=KeyForm.PATH, meaning="M.")), "not what its paths are written in"),
     ],
 )

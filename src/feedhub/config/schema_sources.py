@@ -63,9 +63,10 @@ _NAMES: Final = re.compile(r"\{([^{}]*)\}")
 def _kind_faults(source: "SourceSection") -> Iterator[Fault]:
     """Yield the keys that another kind has, and those that are required and missing."""
     kind = source.declared_kind()
-    for name, kinds in source.kinds_by_key().items():
-        if kind.key(name) is None and name in source.model_fields_set:
-            yield Fault((name,), f"belongs to kind: {' or '.join(kinds)}; this source is of kind: {kind.name}")
+    for name in source.model_fields_set - source.general_keys:
+        if kind.key(name) is None:
+            kinds = " or ".join(each.name for each in source.kinds if each.key(name))
+            yield Fault((name,), f"belongs to kind: {kinds}; this source is of kind: {kind.name}")
     for key in kind.keys:
         value = source.own(key.name)
         if key.required and (value is None or (isinstance(value, FieldsSection) and not any(value.given()))):
@@ -192,6 +193,7 @@ class SourceSection(Section):
 
     # The keys of every source stand here; ``source_section`` adds those that kinds declare.
     kinds: ClassVar[tuple[SourceKind, ...]] = ()
+    general_keys: ClassVar[frozenset[str]] = frozenset()
     name: SourceName = Field(description="Unique name, used in commands and reports.", examples=["hn"])
     url: SourceUrl = Field(
         description="`http(s)://` address, `file:` URL or path of a local file; a user and password in it are sent as "
@@ -284,17 +286,12 @@ class SourceSection(Section):
         """Return what the kind of the source declares."""
         return next(kind for kind in self.kinds if kind.name == self.kind)
 
-    @classmethod
-    def kinds_by_key(cls) -> dict[str, list[str]]:
-        """Return the keys that kinds declare, and which kinds have each."""
-        names = dict.fromkeys(key.name for kind in cls.kinds for key in kind.keys)
-        return {name: [kind.name for kind in cls.kinds if kind.key(name)] for name in names}
-
     def own(self, name: str) -> object:
         """Return the value of a key that its kind declares; None for a key of other kinds, or one that is not given."""
         return getattr(self, name) if self.declared_kind().key(name) else None
 
 
+SourceSection.general_keys = frozenset(SourceSection.model_fields)
 _FORMS: Final[dict[KeyForm, Any]] = {
     KeyForm.LINE: Line,
     KeyForm.LINES: Names,
@@ -323,8 +320,10 @@ def usable_kinds(table: KindTable) -> KindTable:
 
 def _key_faults(kind: SourceKind, others: Sequence[SourceKind]) -> Iterator[str]:
     for key in kind.keys:
-        if not key.name.isidentifier() or hasattr(SourceSection, key.name) or key.name in SourceSection.model_fields:
+        if not key.name.isidentifier() or hasattr(SourceSection, key.name) or key.name in SourceSection.general_keys:
             yield f"declares the key {key.name!r}, a name that is taken or none"
+        if key.form in (KeyForm.FIELDS, KeyForm.PAGES) and key.name != key.form.name.lower():
+            yield f"declares the key {key.name!r} in a form that only {key.form.name.lower()} may have"
         if key.form in (KeyForm.PATH, KeyForm.FIELDS) and kind.paths is None:
             yield f"declares the key {key.name!r}, but not what its paths are written in"
         for other in others:

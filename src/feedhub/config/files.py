@@ -257,7 +257,7 @@ def read_files(
 
     ``overrides`` are those of the key ``include``: no other decides which files are read.
     """
-    reader = _Reader(overrides, environ, cwd)
+    reader = _FileReader(overrides, environ, cwd)
     reader.read(main)
     return reader.files, reader.problems
 
@@ -279,7 +279,7 @@ def include_folders(file: ConfigFile) -> set[str]:
     return folders
 
 
-class _Reader:
+class _FileReader:
     def __init__(self, overrides: Sequence[Override], environ: Mapping[str, str], cwd: str) -> None:
         self._overrides = overrides
         self._environ = environ

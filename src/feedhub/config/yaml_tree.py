@@ -42,7 +42,7 @@ class Place(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class YamlFault:
     """Something wrong with the YAML itself."""
 
     place: Place
@@ -56,7 +56,7 @@ class Tree:
 
     value: Value
     place: Place
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[YamlFault, ...] = ()
 
 
 _Mapping: TypeAlias = tuple[dict[str, Value], dict[str, Place], dict[str, Place]]
@@ -72,35 +72,35 @@ class _Anchored:
 class _UnreadableError(Exception):
     def __init__(self, place: Place, message: str) -> None:
         super().__init__(message)
-        self.fault = Fault(place=place, path=(), message=message)
+        self.fault = YamlFault(place=place, path=(), message=message)
 
 
 def read_tree(text: str) -> Tree:
     """Return the one document in ``text``; an unreadable one has the value None and its fault. Never raises."""
     try:
-        return _Reader(text).read()
+        return _TreeBuilder(text).read()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
         said = ", ".join(part for part in (error.context, error.problem) if part)
-        fault = Fault(place=place, path=(), message=f"not valid YAML: {said}")
+        fault = YamlFault(place=place, path=(), message=f"not valid YAML: {said}")
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
         place = Place(before.count("\n") + 1, error.position - before.rfind("\n"))
-        fault = Fault(place=place, path=(), message="not valid YAML: it contains a control character")
+        fault = YamlFault(place=place, path=(), message="not valid YAML: it contains a control character")
     except _UnreadableError as error:
         fault = error.fault
     return Tree(value=None, place=Place(1, 1), faults=(fault,))
 
 
-class _Reader:
+class _TreeBuilder:
     """Builds the tree from events: PyYAML's own composer recurses in C and dies on deep nesting."""
 
     def __init__(self, text: str) -> None:
         loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         self._loader = loader(text)
         self._anchors: dict[str, _Anchored | None] = {}
-        self._faults: list[Fault] = []
+        self._faults: list[YamlFault] = []
         self._size = 0
         self._budget = 10 * len(text) + _SPARE_EXPANSION
 
@@ -213,7 +213,7 @@ class _Reader:
             yield event
 
     def _fault(self, place: Place, path: Path, message: str) -> None:
-        self._faults.append(Fault(place=place, path=path, message=message))
+        self._faults.append(YamlFault(place=place, path=path, message=message))
 
 
 def _mappings(value: Value, place: Place) -> Iterator[tuple[dict[str, Value], Place]]:

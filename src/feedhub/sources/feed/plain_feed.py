@@ -41,7 +41,7 @@ _ITUNES = (
 )
 
 
-class Element(NamedTuple):
+class ElementRule(NamedTuple):
     """How an element is read.
 
     ``once`` is a name if it may stand only once in its parent. ``attributes`` are those it may have; None for any.
@@ -54,7 +54,7 @@ class Element(NamedTuple):
     inside: "Table | None"
 
 
-Table = dict[str, Element]
+Table = dict[str, ElementRule]
 _OF_TEXT: Final = f"type {LANG} {BASE}"
 
 
@@ -62,17 +62,17 @@ def _many(
     *tags: str, handle: Handler = read.skip_element, attributes: str | None = "", inside: Table | None = None
 ) -> Table:
     allowed = None if attributes is None else frozenset(attributes.split())
-    return {tag: Element(handle, "", allowed, inside) for tag in tags}
+    return {tag: ElementRule(handle, "", allowed, inside) for tag in tags}
 
 
 def _once(tag: str, handle: Handler, attributes: str = "", name: str = "") -> Table:
-    return {tag: Element(handle, name or tag, frozenset(attributes.split()), None)}
+    return {tag: ElementRule(handle, name or tag, frozenset(attributes.split()), None)}
 
 
 def _itunes(*names: str, handle: Handler = read.skip_element, attributes: str = "", once: bool = False) -> Table:
     allowed = frozenset(attributes.split())
     return {
-        f"{{{uri}}}{name}": Element(handle, f"itunes:{name}" if once else "", allowed, None)
+        f"{{{uri}}}{name}": ElementRule(handle, f"itunes:{name}" if once else "", allowed, None)
         for uri in _ITUNES
         for name in names
     }
@@ -124,7 +124,7 @@ _PODCAST_FEED = {
     **_itunes("image", attributes="href url"),
     **_itunes("summary", "subtitle", "explicit", "block", "keywords", "type", "complete", "new-feed-url"),
     **{
-        f"{{{uri}}}owner": Element(
+        f"{{{uri}}}owner": ElementRule(
             read.skip_element,
             "itunes:owner",
             frozenset(),
@@ -133,7 +133,7 @@ _PODCAST_FEED = {
         for uri in _ITUNES
     },
     **{
-        tag: Element(read.skip_element, "", frozenset({"text"}), _itunes("category", attributes="text"))
+        tag: ElementRule(read.skip_element, "", frozenset({"text"}), _itunes("category", attributes="text"))
         for tag in _itunes("category")
     },
 }
@@ -230,12 +230,12 @@ def read_plain(text: str, base: str) -> RawFeed | None:
         if root.tag not in ("rss", f"{ATOM}feed"):
             return None
         is_flat = text.count("xmlns") == len(root.nsmap) + text.count(_WORDPRESS)
-        return _Reader(root, base, Namespaces(root, is_flat=is_flat)).read()
+        return _PlainReader(root, base, Namespaces(root, is_flat=is_flat)).read()
     except (etree.XMLSyntaxError, ValueError, NotPlainError):
         return None
 
 
-class _Reader:
+class _PlainReader:
     """Walks through one document."""
 
     def __init__(self, root: XmlElement, base: str, namespaces: Namespaces) -> None:

@@ -115,7 +115,7 @@ DEFENCES = (
     _d(
         "4 headers of second requests",
         "rules/requests.py",
-        "return tuple(pair for pair in detail.headers if pair[0].lower() in _HARMLESS)",
+        "return tuple(pair for pair in detail.headers if pair[0].lower() in _HEADERS_FOR_ANYBODY)",
         "return detail.headers",
         "tests/rules/test_requests_hostile.py",
     ),

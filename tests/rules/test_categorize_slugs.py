@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedhub.rules.categorize import MAX_SLUG_LENGTH, RESERVED_SLUGS, category_slug, is_safe_name, unique_slug
+from feedhub.rules.categorize import MAX_SLUG_LENGTH, RESERVED_SLUGS, category_slug, slug_fault, unique_slug
 
 
 @pytest.mark.parametrize(
@@ -64,12 +64,12 @@ def test_a_slug_is_always_a_safe_file_name(name: str) -> None:
     ],
 )
 def test_names_that_cannot_be_files_are_refused_with_a_reason(name: str, reason: str) -> None:
-    assert is_safe_name(name) == reason
+    assert slug_fault(name) == reason
 
 
 @pytest.mark.parametrize("name", ["Tech News", "界面新闻", "a.b", "com10", "console"])
 def test_ordinary_names_are_safe(name: str) -> None:
-    assert is_safe_name(name) is None
+    assert slug_fault(name) is None
 
 
 def test_our_own_outputs_and_device_names_are_reserved() -> None:

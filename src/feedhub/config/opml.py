@@ -14,7 +14,7 @@ from feedhub.errors import UsageError
 from feedhub.model.output import Category
 from feedhub.model.settings import Settings
 from feedhub.model.source import Source
-from feedhub.rules.categorize import RESERVED_SLUGS, category_slug, is_safe_name, unique_slug
+from feedhub.rules.categorize import RESERVED_SLUGS, category_slug, slug_fault, unique_slug
 from feedhub.rules.text import plain
 from feedhub.rules.urls import canonical_url
 
@@ -193,7 +193,7 @@ def _usable(names: Sequence[str], unnamed: dict[str, str]) -> Iterator[str]:
     """Yield names of categories, made fit for file names; those that cannot be go to ``unnamed`` with the reason."""
     for name in names:
         cleaned = " ".join(_UNSAFE.sub(" ", name).split()).lstrip(".").strip()
-        reason = is_safe_name(cleaned)
+        reason = slug_fault(cleaned)
         if reason is None or category_slug(cleaned) in RESERVED_SLUGS:
             yield cleaned
         else:

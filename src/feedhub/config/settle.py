@@ -47,7 +47,7 @@ from feedhub.model.source import (
     Rule,
     Source,
 )
-from feedhub.rules.categorize import CONDITION_FIELDS, ConditionField, category_slug, is_safe_name, unique_slug
+from feedhub.rules.categorize import CONDITION_FIELDS, ConditionField, category_slug, slug_fault, unique_slug
 
 _WAY_OUT: Final = "declare it under `categories:` with a slug and this title"
 
@@ -129,7 +129,7 @@ def category_table(declared: dict[str, str], names: Iterable[str]) -> CategoryTa
     for name in sorted(in_order, key=lambda name: name == category_slug(name)):
         slug = name if name in titles else by_title.get(_plain(name))
         if slug is None:
-            reason = is_safe_name(name)
+            reason = slug_fault(name)
             if reason:
                 refused[name] = f"{reason}; {_WAY_OUT}" if name else reason
                 continue

@@ -54,11 +54,11 @@ def record_categories(item: Item, source: Source) -> tuple[tuple[str, str], ...]
         "title": [item.title],
     }.get(asked.field, [])
     titles = (plain(asked.title.replace(f"{{{asked.field}}}", value)) for value in values if value)
-    return tuple((title, category_slug(title, readings=asked.slug) or _unreadable(title)) for title in titles if title)
+    return tuple((title, category_slug(title, readings=asked.slug) or _digest_slug(title)) for title in titles if title)
 
 
-def _unreadable(title: str) -> str:
-    """Return a slug for a title in a script without readings: stable, and told apart from others."""
+def _digest_slug(title: str) -> str:
+    """Return a slug for a title in a script that has no reading in Latin letters: always the same, and its own."""
     return "c-" + hashlib.sha256(title.encode("utf-8", "replace")).hexdigest()[:8]
 
 
@@ -198,7 +198,7 @@ def _replaced(item: Item, replacement: Replacement) -> Item:
 Readings = Literal["pinyin", "pinyin-chars"]
 
 MAX_SLUG_LENGTH: Final = 63
-"""Long enough for a title, short enough for every file system beside an ending and a suffix."""
+"""Short enough for every file system, with a suffix and an ending."""
 
 _DEVICES: Final = frozenset(
     {"con", "prn", "aux", "nul"} | {f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10)}
@@ -217,8 +217,9 @@ _ASCII_FORMS: Final = str.maketrans(
 def category_slug(name: str, *, readings: Readings = "pinyin") -> str:
     """Return ``name`` in lower-case ASCII letters, digits and hyphens; '' when nothing of it can be written so.
 
-    Chinese is read aloud and joined (界面新闻 → jiemianxinwen): ``pinyin`` reads words, ``pinyin-chars`` every
-    character by itself, as the site this began with did (重庆 → zhongqing). A blank between Latin words is a hyphen.
+    Chinese is written as it is read, without tones and blanks (界面新闻 → jiemianxinwen): ``pinyin`` reads words,
+    ``pinyin-chars`` every character by itself, as the origin site did (重庆 → zhongqing). A blank between Latin words
+    becomes a hyphen.
     """
     slug, gap, after_latin = "", False, False
     for part in _SLUG_PARTS.finditer(_without_marks(name)):
@@ -226,14 +227,14 @@ def category_slug(name: str, *, readings: Readings = "pinyin") -> str:
             gap = True
             continue
         is_latin = part.lastgroup == "latin"
-        text = part.group() if is_latin else _read_aloud(part.group(), readings)
+        text = part.group() if is_latin else _pinyin(part.group(), readings)
         slug += f"-{text}" if slug and gap and is_latin and after_latin else text
         gap, after_latin = False, is_latin
     return slug[:MAX_SLUG_LENGTH].rstrip("-")
 
 
-def is_safe_name(name: str) -> str | None:
-    """Return why ``name`` cannot become part of a file name, or None when it can."""
+def slug_fault(name: str) -> str | None:
+    """Return why no slug can be made of ``name``, or None when one can."""
     if not name.strip():
         return "is empty"
     if any(unicodedata.category(letter) in {"Cc", "Cs", "Zl", "Zp"} for letter in name):
@@ -265,8 +266,8 @@ def _without_marks(name: str) -> str:
     return "".join(letter for letter in plain if not unicodedata.combining(letter))
 
 
-def _read_aloud(text: str, readings: Readings) -> str:
-    # Reading words needs a dictionary that takes a moment to load; names in Latin letters never pay for it.
+def _pinyin(text: str, readings: Readings) -> str:
+    # Reading words needs a dictionary that takes a moment to load; names in Latin letters do not need it.
     from pypinyin import lazy_pinyin
 
     words = [text] if readings == "pinyin" else list(text)

@@ -1,4 +1,4 @@
-"""Dates of mapped sources, in the forms that their configuration names (SPEC §3.1, §3.2)."""
+"""Fields of mapped records: what paths and templates give, in the form that each field needs (SPEC §3.1, §3.2)."""
 
 import math
 import re

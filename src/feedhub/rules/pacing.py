@@ -15,10 +15,10 @@ from feedhub.model.document import Freshness
 from feedhub.model.source import NextPoll, PollReason, PollSettings, Source, SourceState
 from feedhub.rules.urls import ascii_host
 
-# Aims at about three polls per expected item, as a reader that looks a little more often than it is rewarded.
+# With ``every: auto`` about three polls are made for each item that is expected.
 _POLLS_PER_ITEM: Final = 3
 _BACKOFF_DOUBLINGS: Final = 16
-# Never more than two first polls a second, however many sources were added at once.
+# At most two first polls a second, however many sources were added at once.
 _FIRST_POLL_GAP: Final = 0.5
 
 
@@ -101,9 +101,9 @@ def pacing_text(source: Source, settings: PollSettings) -> str:
 
 
 def first_poll_at(now: datetime, *, position: int, interval: float) -> datetime:
-    """Return when the source that is new at ``position`` among all new ones is polled first.
+    """Return when a new source is polled first; ``position`` is its place among all new ones, from 0.
 
-    In the order of the configuration, spread out, and within one interval.
+    First polls are spread out, in the order of the configuration, within one interval.
     """
     return now + timedelta(seconds=position * _FIRST_POLL_GAP % max(interval, _FIRST_POLL_GAP))
 
@@ -119,10 +119,11 @@ def replanned_at(
 ) -> datetime | None:
     """Return when a source that was polled before is due, after a restart or a change of the configuration or clock.
 
-    Its due time stays, unless the source has another address now (then it is due), or is paced otherwise: then it is
-    due when it would be had it always been so, but never later than it was and not before a failing server's time.
-    ``scheduled`` is the next time its cron expression names, which a clock that is set back leaves where it is; waits
-    move with the clock. ``set_by``: by how many seconds it was set just now, negative for back.
+    Its due time stays, unless the source has another address now (then it is due at once), or another interval or
+    schedule: then it is due when it would be, had it been so at the last poll, but not later than before. The wait
+    after failures is kept in any case. ``scheduled`` is the next time that its cron expression names; a clock that is
+    set back does not change it, while waits move with the clock. ``set_by`` is by how many seconds the clock was set
+    just now, negative for back.
     """
     if state.configured_url is not None and state.configured_url != source.url:
         return now
@@ -143,7 +144,7 @@ def replanned_at(
 
 
 def spread(name: str) -> float:
-    """Return a number from 0 to 1 that follows from a name: the same at every start, different for every source."""
+    """Return a number from 0 to 1 that follows from a name, so that it is the same at every start."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4]) / 2**32
 
 
@@ -161,12 +162,12 @@ def is_due(source: Source, state: SourceState | None, now: datetime) -> bool:
 
 
 def is_gone(source: Source, state: SourceState) -> bool:
-    """Tell whether the server said 410 at the address that is configured now; another address begins anew."""
+    """Tell whether the server said 410 at the address that is configured now, and not at an earlier one."""
     return state.gone and state.configured_url in (None, source.url)
 
 
 def host_key(url: str, settings: PollSettings) -> str:
-    """Return what limits are counted by: the pattern of the first group that the host is in, else the host.
+    """Return the key by which requests are limited: the pattern of the first group that the host is in, else the host.
 
     The host is in lower case, in ASCII, without port and trailing dot; "" for what has no host, such as a file.
     """
@@ -175,7 +176,7 @@ def host_key(url: str, settings: PollSettings) -> str:
 
 @lru_cache(maxsize=1024)  # a poll asks for its host several times
 def host_name(url: str) -> str:
-    """Return the host of an address as it is counted, "" for what has none."""
+    """Return the host of an address in the form of ``host_key``, "" for what has none."""
     try:
         parts = urlsplit(url)
         return "" if parts.scheme == "file" else ascii_host(parts.hostname or "")

@@ -6,7 +6,7 @@ from typing import Any, Final, Protocol
 
 import re2
 
-_NOT_THERE: Final = "lookaround and backreferences do not exist here; for (?!…) put the pattern under `not:` instead"
+_UNSUPPORTED: Final = "lookaround and backreferences do not exist here; for (?!…) put the pattern under `not:` instead"
 _LOOKS_UNSUPPORTED: Final = re.compile(r"\(\?(?:[=!]|<[=!]|P=)|\\[1-9]|\\k<")
 _IN_REPLACEMENT: Final = re.compile(r"\\(?:(?P<number>[0-9]{1,2})|g<(?P<name>\w+)>|(?P<escaped>.))", re.DOTALL)
 _ESCAPES: Final = {"n": "\n", "t": "\t"}
@@ -47,7 +47,7 @@ class Pattern:
         """
 
         def filled(match: Match) -> str:
-            return _IN_REPLACEMENT.sub(lambda part: _part(part, match), replacement)
+            return _IN_REPLACEMENT.sub(lambda part: _filled_group(part, match), replacement)
 
         result: str = self._compiled.sub(filled, text)
         return result
@@ -88,7 +88,7 @@ def _group(part: re.Match[str]) -> int | str:
     return int(name) if name.isdigit() else name
 
 
-def _part(part: re.Match[str], match: Match) -> str:
+def _filled_group(part: re.Match[str], match: Match) -> str:
     escaped = part["escaped"]
     if escaped is not None:
         return _ESCAPES.get(escaped, escaped)
@@ -96,5 +96,5 @@ def _part(part: re.Match[str], match: Match) -> str:
 
 
 def _explained(text: str, reason: bytes) -> str:
-    hint = f" ({_NOT_THERE})" if _LOOKS_UNSUPPORTED.search(text) else ""
+    hint = f" ({_UNSUPPORTED})" if _LOOKS_UNSUPPORTED.search(text) else ""
     return f"not a usable pattern: {reason.decode('utf-8', 'replace')}{hint}"

@@ -1,4 +1,4 @@
-"""What is asked of a source: the first page of its list, the next ones, and the second request of a new item."""
+"""What is requested of a source, page by page and for new items, and at which address once the source has moved."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -15,13 +15,15 @@ from feedhub.rules.urls import is_web_url
 
 _PLACEHOLDER: Final = re.compile(r"\{(now_ms|now_s|page|cursor)\}")
 _OWN_HOST: Final = re.compile(r"https?://[^/?#{}]+(?:[/?#]|$)", re.IGNORECASE)
-_HARMLESS: Final = frozenset({"accept", "accept-language", "origin", "referer", "user-agent", "x-requested-with"})
+_HEADERS_FOR_ANYBODY: Final = frozenset(
+    {"accept", "accept-language", "origin", "referer", "user-agent", "x-requested-with"}
+)
 _NEXT_LINK: Final = re.compile(r'<([^<>]{1,2000})>[^,<]{0,500};\s*rel="?(?:[\w-]+ )*next\b', re.IGNORECASE)
 
 
 def first_request(source: Source, validators: Validators, now: datetime) -> Request:
     """Return the request for a source's document, or for the first page of its list."""
-    values = _clock(now)
+    values = _times(now)
     if source.pages:
         values |= {"page": str(source.pages.start), "cursor": ""}
     url = _filled_in(source.url, values)
@@ -35,29 +37,29 @@ def next_request(source: Source, document: Document, feed: ParsedFeed, number: i
     pages = source.pages
     if pages is None or number > pages.max or not feed.items:
         return None
-    values = _clock(now)
+    values = _times(now)
     if pages.link:
-        url = _linked(document)
+        url = _next_link(document)
         return _request(source, url, values, Validators()) if url else None
-    turn = feed.cursor if pages.cursor else str(pages.start + (number - 1) * pages.step)
-    if not turn:
+    page = feed.cursor if pages.cursor else str(pages.start + (number - 1) * pages.step)
+    if not page:
         return None
-    values |= {"page": turn, "cursor": quote(turn, safe="")}
+    values |= {"page": page, "cursor": quote(page, safe="")}
     url = _filled_in(source.url, values)
-    return _request(source, _turned(url, pages, turn), values, Validators())
+    return _request(source, _at_page(url, pages, page), values, Validators())
 
 
 def detail_request(source: Source, detail: DetailMap, item: ParsedItem, now: datetime) -> Request | None:
-    """Return the second request for an item; None when the item has not what its address needs."""
+    """Return the second request for an item; None when the item lacks what its address is made of."""
     author = item.authors[0].name if item.authors else ""
     values = {"id": item.guid, "link": item.link, "title": item.title, "author": author}
     known = {name: value for name, value in values.items() if value}
-    template = _filled_in(detail.url, _clock(now)) if detail.url else None
+    template = _filled_in(detail.url, _times(now)) if detail.url else None
     named = filled(template, known, {}, as_url=True) if template else item.link
     url = _joined(source.url, named) if named else None
     if not url:
         return None
-    request = _request(source, url, _clock(now), Validators())
+    request = _request(source, url, _times(now), Validators())
     headers = _detail_headers(source, detail, request.url)
     return replace(request, headers=headers, method="GET", body=None, origin="")
 
@@ -65,13 +67,13 @@ def detail_request(source: Source, detail: DetailMap, item: ParsedItem, now: dat
 def _detail_headers(source: Source, detail: DetailMap, url: str) -> tuple[tuple[str, str], ...]:
     """Return the headers for a second request: credentials stay with the origin they were given for (guarantee 4).
 
-    Those of ``detail`` are for the host that its address names; where the record names it, for the source's.
+    The headers of ``detail`` are for the host that its address names, or for the source's host where a record names it.
     """
     if urlsplit(url)[:2] == urlsplit(source.url)[:2]:
         return (*source.headers, *detail.headers)
     if detail.url and _OWN_HOST.match(detail.url):
         return detail.headers
-    return tuple(pair for pair in detail.headers if pair[0].lower() in _HARMLESS)
+    return tuple(pair for pair in detail.headers if pair[0].lower() in _HEADERS_FOR_ANYBODY)
 
 
 def _request(source: Source, url: str, values: Mapping[str, str], validators: Validators) -> Request:
@@ -90,7 +92,7 @@ def _request(source: Source, url: str, values: Mapping[str, str], validators: Va
     )
 
 
-def _clock(now: datetime) -> dict[str, str]:
+def _times(now: datetime) -> dict[str, str]:
     seconds = now.timestamp()
     return {"now_ms": str(int(seconds * 1000)), "now_s": str(int(seconds))}
 
@@ -99,8 +101,8 @@ def _filled_in(text: str, values: Mapping[str, str]) -> str:
     return _PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), text)
 
 
-def _turned(url: str, pages: PageMap, turn: str) -> str:
-    return _with_parameter(url, pages.param, turn) if pages.param else url
+def _at_page(url: str, pages: PageMap, page: str) -> str:
+    return _with_parameter(url, pages.param, page) if pages.param else url
 
 
 def _with_parameter(url: str, name: str, value: str) -> str:
@@ -109,7 +111,7 @@ def _with_parameter(url: str, name: str, value: str) -> str:
     return urlunsplit(parts._replace(query=urlencode([*kept, (name, value)])))
 
 
-def _linked(document: Document) -> str | None:
+def _next_link(document: Document) -> str | None:
     """Return the ``rel=next`` address of the Link header (RFC 8288)."""
     for name, value in document.headers:
         match = _NEXT_LINK.search(value) if name.lower() == "link" else None
@@ -119,7 +121,7 @@ def _linked(document: Document) -> str | None:
 
 
 def _joined(base: str, url: str) -> str | None:
-    """Return an address that others wrote, absolute; None unless it is http(s): a file of this machine never is."""
+    """Return an address that others wrote, absolute; None unless it is http(s), so that nobody makes us read a file."""
     try:
         address = urljoin(base, url)
     except ValueError:
@@ -138,16 +140,16 @@ def asked_url(source: Source, state: SourceState) -> str:
 
 
 def redirected_request(request: Request, source: Source, state: SourceState) -> Request:
-    """Return the request, at the address a source moved to. Credentials stay with the configured origin."""
+    """Return the request with the address that a source moved to. Credentials stay with the configured origin."""
     url = asked_url(source, state)
-    # An address with placeholders, a POST or a file cannot be said to have moved.
+    # Of an address with placeholders, and of a POST, nobody can say that it moved.
     if url == source.url or request.url != source.url or request.method != "GET":
         return request
     return replace(request, url=url, origin=source.url)
 
 
 def move_after_success(state: SourceState, asked: str, redirects: Sequence[Redirect]) -> SourceState:
-    """Return the state after a poll that gave a feed: the third sighting of one target in a row is believed."""
+    """Return the state after a poll that gave a feed; a target is believed when three polls in a row led there."""
     target = permanent_target(redirects)
     if target is None or target == asked:
         return replace(state, move_target=None, move_sightings=0)
@@ -158,7 +160,7 @@ def move_after_success(state: SourceState, asked: str, redirects: Sequence[Redir
 
 
 def move_after_failure(state: SourceState) -> SourceState:
-    """Return the state after a failed poll: the row is broken, and a new address that fails is given up again."""
+    """Return the state after a failed poll; a new address that goes on failing is given up again."""
     state = replace(state, move_target=None, move_sightings=0)
     if state.moved_to and (state.failures >= _FAILURES_BELIEVED or state.gone):
         return replace(state, moved_to=None, gone=False)
@@ -166,7 +168,7 @@ def move_after_failure(state: SourceState) -> SourceState:
 
 
 def permanent_target(redirects: Sequence[Redirect]) -> str | None:
-    """Return where the unbroken run of permanent redirects leads that begins at the asked address."""
+    """Return where the permanent redirects from the asked address lead, up to the first that is not permanent."""
     target = None
     for redirect in redirects:
         if redirect.status not in _PERMANENT:

@@ -1,4 +1,4 @@
-"""Text cleaning: what may enter, what is seen of markup, and when two texts are the same."""
+"""Text: which characters are let in, what a reader sees of markup, when two texts are the same, what a search finds."""
 
 import hashlib
 import html
@@ -91,7 +91,10 @@ def text_digest(title: str, *texts: str) -> str:
 
 
 def _is_printable(text: str) -> bool:
-    """Tell quickly of most texts that nothing is to be taken out of them; what Unicode calls printable never is."""
+    """Tell whether a text is printable, apart from white space: then nothing is to be taken out of it.
+
+    The answer is quick for most texts; the patterns would take longer.
+    """
     if text.isprintable():
         return True
     for harmless in _HARMLESS:
@@ -111,7 +114,7 @@ def _end_of_declaration(markup: str, start: int) -> int:
 
 
 def _end_of_bogus(markup: str, start: int) -> int:
-    """Return where ``</…`` without a name ends; a tag without an end hides the rest."""
+    """Return where a tag that is not closed, or has no name, ends; without any ``>`` it hides the rest."""
     end = markup.find(">", start)
     return len(markup) if end < 0 else end + 1
 
@@ -157,7 +160,7 @@ def search_terms(text: str) -> str:
     if text.isascii():
         return text.lower()
     # Split and joined again, which takes half the time of a substitution with a function.
-    parts = _RUNS.split(_plain(text))
+    parts = _RUNS.split(_folded(text))
     parts[1::2] = [f" {run} {run[1]} " if len(run) == 2 else f" {_pairs(run)} {run[-1]} " for run in parts[1::2]]
     return "".join(parts)
 
@@ -169,7 +172,7 @@ def query_terms(query: str) -> list[str]:
     prefix. Apart from those spaces and that star a term has letters and digits only: no query language gets through.
     """
     terms: list[str] = []
-    for run in _TERM.finditer(_plain(query)):
+    for run in _TERM.finditer(_folded(query)):
         if not run.lastgroup:
             terms.append(run[0])
         elif len(run[0]) == 1:
@@ -179,26 +182,26 @@ def query_terms(query: str) -> list[str]:
     return list(dict.fromkeys(terms))
 
 
-def marked(text: str, query: str) -> list[tuple[str, bool]]:
+def highlighted(text: str, query: str) -> list[tuple[str, bool]]:
     """Return ``text`` in pieces, each with whether the query asked for it, to be highlighted.
 
     What stands between words is no part of a match, and a word is not found inside a longer one. Text that matches
     only after compatibility folding (full-width letters) is not highlighted.
     """
-    words = [run[0] for run in _TERM.finditer(_plain(query))]
+    words = [run[0] for run in _TERM.finditer(_folded(query))]
     if not words:
         return [(text, False)] if text else []
     # Longest first, so that of two words that begin alike the longer one wins.
-    wanted = "|".join(_as_found(word) for word in sorted(set(words), key=lambda word: (-len(word), word)))
+    wanted = "|".join(_word_pattern(word) for word in sorted(set(words), key=lambda word: (-len(word), word)))
     pieces = re.split(f"({wanted})", text, flags=re.IGNORECASE)
     return [(piece, bool(place % 2)) for place, piece in enumerate(pieces) if piece]
 
 
-def _as_found(word: str) -> str:
+def _word_pattern(word: str) -> str:
     return re.escape(word) if _RUNS.fullmatch(word) else rf"(?<![^\W_{_CJK}]){re.escape(word)}(?![^\W_{_CJK}])"
 
 
-def _plain(text: str) -> str:
+def _folded(text: str) -> str:
     return unicodedata.normalize("NFKC", text).lower()
 
 

@@ -20,7 +20,7 @@ from feedhub.publish.formats import FORMATS
 from feedhub.publish.page_texts import CHINESE, ENGLISH, PageTexts
 from feedhub.rules.health import duration_text
 from feedhub.rules.select import ALL
-from feedhub.rules.text import marked
+from feedhub.rules.text import highlighted
 from feedhub.rules.urls import public_url
 from feedhub.runtime.logs import Masker
 from feedhub.runtime.plugins import added_formats
@@ -323,8 +323,8 @@ def _hit(hit: SearchHit, query: str, settings: Settings, texts: WebTexts) -> dic
     original = safe_url(hit.link)
     ours = _item_page(hit, settings)
     return {
-        "title": marked(safe_line(hit.title) or texts.texts["untitled"], query),
-        "snippet": marked(safe_line(hit.snippet), query),
+        "title": highlighted(safe_line(hit.title) or texts.texts["untitled"], query),
+        "snippet": highlighted(safe_line(hit.snippet), query),
         "href": ours or original,
         "is_ours": ours is not None,
         "original": original if ours else None,

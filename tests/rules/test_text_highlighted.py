@@ -2,7 +2,7 @@
 
 import pytest
 
-from feedhub.rules.text import marked
+from feedhub.rules.text import highlighted
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,6 @@ from feedhub.rules.text import marked
     ],
 )
 def test_marked(text: str, query: str, expected: str) -> None:
-    pieces = marked(text, query)
+    pieces = highlighted(text, query)
     assert "".join(piece for piece, _ in pieces) == text
     assert "".join(f"[{piece}]" if is_found else piece for piece, is_found in pieces) == expected

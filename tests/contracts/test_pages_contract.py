@@ -98,21 +98,26 @@ def test_items_between_two_instants_come_in_the_order_of_the_output(store: Store
     put(store, *(ingest(number, published_at=NOW - number * DAY, slugs=("tech",)) for number in range(1, 6)))
     put(store, ingest(9, published_at=NOW - 3 * DAY, slugs=("cn",), position=1))
     since, until = NOW - 4 * DAY, NOW - DAY
-    assert [mark.id for mark in store.marks("tech", since, until)] == [item_id(2), item_id(3), item_id(4)]
-    assert [mark.id for mark in store.marks("all", since, until)] == [item_id(2), item_id(3), item_id(9), item_id(4)]
-    assert [mark.id for mark in store.marks("all", since, until, 2)] == [item_id(2), item_id(3)]
-    assert store.marks("tech", since, until, 0) == ()
-    assert [mark.published_at for mark in store.marks("cn", since, until)] == [NOW - 3 * DAY]
+    assert [version.id for version in store.item_versions("tech", since, until)] == [item_id(2), item_id(3), item_id(4)]
+    assert [version.id for version in store.item_versions("all", since, until)] == [
+        item_id(2),
+        item_id(3),
+        item_id(9),
+        item_id(4),
+    ]
+    assert [version.id for version in store.item_versions("all", since, until, 2)] == [item_id(2), item_id(3)]
+    assert store.item_versions("tech", since, until, 0) == ()
+    assert [version.published_at for version in store.item_versions("cn", since, until)] == [NOW - 3 * DAY]
     assert (store.count_between("tech", since, until), store.count_between("all", since, until)) == (3, 4)
     assert store.count_between("tech", FIRST, LAST) == 5
-    assert store.marks("nothing", FIRST, LAST) == ()
+    assert store.item_versions("nothing", FIRST, LAST) == ()
 
 
 def test_a_mark_tells_the_change_that_touched_the_item(store: Store) -> None:
     put(store, ingest(1), ingest(2))
     first = store.change_number()
     put(store, ingest(2, verdict=Verdict.CHANGED), now=LATER)
-    assert {mark.id: mark.touched for mark in store.marks("tech", FIRST, LAST)} == {
+    assert {version.id: version.change_number for version in store.item_versions("tech", FIRST, LAST)} == {
         item_id(1): first,
         item_id(2): store.change_number(),
     }

@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from feedhub.model.output import Mark, Part
-from feedhub.rules.select import PART_SIZE, closed_parts, marks_of, month_bounds, month_of, parts_in
+from feedhub.model.output import ItemVersion, Part
+from feedhub.rules.select import PART_SIZE, closed_parts, month_bounds, month_of, parts_in, versions_of_part
 
 SHANGHAI, NEW_YORK = ZoneInfo("Asia/Shanghai"), ZoneInfo("America/New_York")
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
@@ -55,10 +55,15 @@ def test_the_part_that_still_grows_is_written_only_when_the_feed_does_not_show_a
 
 def test_a_new_item_moves_none_of_the_older_parts() -> None:
     at = datetime(2026, 11, 1, tzinfo=UTC)
-    marks = [Mark(id=str(n), published_at=at + timedelta(minutes=n), touched=1) for n in range(150)][::-1]
-    more = [Mark(id="new", published_at=at + timedelta(days=1), touched=2), *marks]
+    versions = [ItemVersion(id=str(n), published_at=at + timedelta(minutes=n), change_number=1) for n in range(150)][
+        ::-1
+    ]
+    more = [ItemVersion(id="new", published_at=at + timedelta(days=1), change_number=2), *versions]
     first, second = Part(month="2026-11"), Part(month="2026-11", number=2)
-    assert marks_of(first, more) == marks_of(first, marks)
-    assert [mark.id for mark in marks_of(first, marks)][::99] == ["99", "0"]
-    assert marks_of(second, marks[:50], first=2) == marks_of(second, marks)
-    assert [mark.id for mark in marks_of(second, more)] == ["new", *(mark.id for mark in marks_of(second, marks))]
+    assert versions_of_part(first, more) == versions_of_part(first, versions)
+    assert [version.id for version in versions_of_part(first, versions)][::99] == ["99", "0"]
+    assert versions_of_part(second, versions[:50], first=2) == versions_of_part(second, versions)
+    assert [version.id for version in versions_of_part(second, more)] == [
+        "new",
+        *(version.id for version in versions_of_part(second, versions)),
+    ]

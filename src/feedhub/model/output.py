@@ -130,7 +130,6 @@ class OutputView:
     items: tuple[StoredItem, ...]
     updated_at: datetime
     content: Content = "full"
-    formats: tuple[str, ...] = ("atom", "rss", "json")
     part: Part | None = None
     older: Part | None = None
     newer: Part | None = None
@@ -246,12 +245,12 @@ class PageItem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
-    """Which item an output shows and where in its order; ``touched`` is the change number of its newest change."""
+class ItemVersion:
+    """Which item an output shows and where in its order; ``change_number`` is that of its newest change."""
 
     id: str
     published_at: datetime
-    touched: int
+    change_number: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,11 +10,11 @@ from typing import Final, Protocol
 
 from feedhub.errors import PublishError
 from feedhub.model.item import StoredItem
-from feedhub.model.output import Mark, OutputFile, OutputView, Part
+from feedhub.model.output import ItemVersion, OutputFile, OutputView, Part
 from feedhub.model.report import PublishReport
 from feedhub.ports.publishing import FeedRenderer, IndexRenderer, OutputWriter, PagePaths, PageRenderer
 from feedhub.ports.store import Store
-from feedhub.rules.select import ALL, PART_SIZE, closed_parts, marks_of, month_bounds, month_of, parts_in
+from feedhub.rules.select import ALL, PART_SIZE, closed_parts, month_bounds, month_of, parts_in, versions_of_part
 
 PAGES: Final = "pages"
 """How reports name what went wrong with pages; no output has that slug."""
@@ -143,10 +143,10 @@ class StoredArchive:
             moment = self._store.published_before(self._slug, month_bounds(found[-1], self._zone)[0])
         return tuple(found)
 
-    def marks(self, month: str, first: int) -> tuple[Mark, ...]:
+    def versions(self, month: str, first: int) -> tuple[ItemVersion, ...]:
         """Return the items of a month from part ``first`` on, newest first."""
         rest = self.count(month) - (first - 1) * PART_SIZE
-        return self._store.marks(self._slug, *month_bounds(month, self._zone), limit=max(rest, 0))
+        return self._store.item_versions(self._slug, *month_bounds(month, self._zone), limit=max(rest, 0))
 
     def count(self, month: str) -> int:
         """Return how many items a month has."""
@@ -272,9 +272,9 @@ class OutputFiles:
         digests = {name: digest for name, digest in known.items() if _is_before(_part(name), months)}
         for month in sorted(months.keys() & set(archive.months)):
             first = months[month]
-            marks = archive.marks(month, first)
+            versions = archive.versions(month, first)
             for part in archive.parts(month)[first - 1 :]:
-                own = marks_of(part, marks, first)
+                own = versions_of_part(part, versions, first)
                 digest = _digest(own, archive.older(part), archive.newer(part))
                 is_current = changed_months is not None and known.get(part.name) == digest
                 digests[part.name] = digest if is_current or self._write_part(part, own) else ""
@@ -284,8 +284,8 @@ class OutputFiles:
             body = json.dumps(digests, indent=0, sort_keys=True).encode() if digests else None
             self.writer.write_note(self.slug, self._note_path, body)
 
-    def _write_part(self, part: Part, own: Sequence[Mark]) -> bool:
-        items = self.store.items_by_id(self.slug, [mark.id for mark in own])
+    def _write_part(self, part: Part, own: Sequence[ItemVersion]) -> bool:
+        items = self.store.items_by_id(self.slug, [version.id for version in own])
         view = self.view(items, part=part, older=self.archive.older(part), newer=self.archive.newer(part))
         written = [self.writer.write(self.slug, partial(each.render, view)) for each in self.context.renderers]
         if self.context.pages is not None:
@@ -318,8 +318,8 @@ class OutputFiles:
             return {}
 
 
-def _digest(own: Sequence[Mark], older: Part | None, newer: Part | None) -> str:
-    items = [[mark.id, mark.touched] for mark in own]
+def _digest(own: Sequence[ItemVersion], older: Part | None, newer: Part | None) -> str:
+    items = [[version.id, version.change_number] for version in own]
     text = json.dumps([items, older and older.name, newer and newer.name])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -1,4 +1,4 @@
-"""What is rendered and written."""
+"""What publishing asks of the outside: renderers of each kind of file, and the output folder."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -27,7 +27,7 @@ class FeedRenderer(Protocol):
 
 
 class IndexRenderer(Protocol):
-    """Renders the files that speak of all outputs: the OPML list and the manifest. Pure."""
+    """Renders the lists of all outputs: the OPML list and the manifest. Pure."""
 
     def render(
         self, categories: Sequence[CategorySummary], *, items: int, changed_at: datetime
@@ -48,7 +48,7 @@ class IndexRenderer(Protocol):
 
 
 class PagePaths(Protocol):
-    """Says where the pages lie in the output folder, also where none are written."""
+    """Says where pages are in the output folder, also when none are written."""
 
     def item(self, item: StoredItem) -> str:
         """Return the path of an item's page, from its id and published time alone."""

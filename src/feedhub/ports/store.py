@@ -7,7 +7,7 @@ from typing import Protocol
 
 from feedhub.model.identity import IdentityKey, IngestPlan, KnownKeys
 from feedhub.model.item import Item, StoredItem
-from feedhub.model.output import Category, CategorySummary, Mark, PageItem
+from feedhub.model.output import Category, CategorySummary, ItemVersion, PageItem
 from feedhub.model.report import Explanation, HealthEvent, PruneReport, SearchHit, SourceCounts
 from feedhub.model.source import PlannedPoll, SourceState
 
@@ -97,7 +97,9 @@ class OutputStore(Protocol):
         """Remember that pages and archives were published up to a change number."""
         ...
 
-    def marks(self, slug: str, since: datetime, until: datetime, limit: int | None = None) -> tuple[Mark, ...]:
+    def item_versions(
+        self, slug: str, since: datetime, until: datetime, limit: int | None = None
+    ) -> tuple[ItemVersion, ...]:
         """Return the newest ``limit`` items published from ``since`` to before ``until``, ordered as ``newest``."""
         ...
 

@@ -1,4 +1,4 @@
-"""What is fetched, read and cleaned."""
+"""What a poll asks of the outside: fetching, reading and cleaning."""
 
 from typing import Protocol
 

@@ -17,7 +17,7 @@ SOURCES_PATH: Final = "sources.html"
 MISSING_PATH: Final = "404.html"
 SEARCH_PAGE: Final = "search"
 SEARCH_FEED: Final = "search.atom"
-"""Searches are answered by the web server; no file lies there."""
+"""Searches are answered by the web server; no file is there."""
 
 
 def feed_path(slug: str, kind: str, part: Part | None = None) -> str:
@@ -31,7 +31,7 @@ def archive_folder(slug: str) -> str:
 
 
 def page_path(slug: str, part: Part | None = None) -> str:
-    """Return the path of the page that shows a feed in a browser, or that of a part of its archive."""
+    """Return the path of the page that shows a feed in a browser, or a part of its archive."""
     if part is not None:
         return f"{page_folder(slug)}/{part.name}.html"
     return {ALL: "index.html", HEALTH_SLUG: SOURCES_PATH}.get(slug, f"category/{slug}.html")
@@ -50,7 +50,7 @@ def item_path(item: StoredItem, zone: tzinfo) -> str:
 
 
 class SitePaths:
-    """Says where the pages of a site lie."""
+    """Says where the pages of a site are in the output folder."""
 
     def __init__(self, site: Site) -> None:
         self._zone = ZoneInfo(site.timezone)

@@ -22,7 +22,7 @@ from feedhub.publish.addresses import (
     feed_url,
     page_url,
 )
-from feedhub.publish.entry import OCTETS, Entry, EntryTexts, Upstream, language_tag, safe_line, whole_second
+from feedhub.publish.entry import OCTETS, Entry, EntryCache, Upstream, language_tag, safe_line, whole_second
 from feedhub.publish.formats import ATOM_FORMAT, FormatRenderer
 from feedhub.rules.select import EPOCH, output_view
 
@@ -80,26 +80,26 @@ def _type_texts(element: Any, *names: str) -> None:
             text.set("type", "text")
 
 
-def render_atom(view: OutputView, texts: EntryTexts) -> bytes:
+def render_atom(view: OutputView, cache: EntryCache) -> bytes:
     """Return the Atom document of ``view``.
 
     Raises:
         ValueError: the view breaks its own contract (an id or the site's address is empty).
     """
-    entries = texts.of(view, "atom", partial(atom_text, scheme=category_scheme(view.site)))
+    entries = cache.written(view, "atom", partial(atom_text, scheme=category_scheme(view.site)))
     generator = generator_of(view, "atom")
     generator.register_extension(NAME, AtomFeed, rss=False)
     place_in_archive(generator, view, "atom")
     return _around(generator.atom_str(pretty=True), b"</feed>", entries)
 
 
-def render_rss(view: OutputView, texts: EntryTexts) -> bytes:
+def render_rss(view: OutputView, cache: EntryCache) -> bytes:
     """Return the RSS document of ``view``.
 
     Raises:
         ValueError: the view breaks its own contract (an id or the site's address is empty).
     """
-    items = texts.of(view, "rss", partial(rss_text, scheme=category_scheme(view.site)))
+    items = cache.written(view, "rss", partial(rss_text, scheme=category_scheme(view.site)))
     generator = generator_of(view, "rss")
     generator.register_extension(NAME, RssFeed, atom=False)
     place_in_archive(generator, view, "rss")

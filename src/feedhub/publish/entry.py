@@ -32,7 +32,7 @@ _MAX_URL = 4096
 _MAX_PORT = 65535
 
 OCTETS = "application/octet-stream"
-"""What an enclosure is when nobody says: RSS and JSON Feed demand a media type."""
+"""The media type of an enclosure of which none is known: RSS and JSON Feed demand one."""
 
 _EXCERPT_LENGTH = 300
 
@@ -77,7 +77,7 @@ def entries_of(view: OutputView) -> tuple[Entry, ...]:
     return tuple(entry_of(stored, view.content, view.site.language) for stored in view.items)
 
 
-@lru_cache(maxsize=512)  # every format and the page of an output ask for the same
+@lru_cache(maxsize=512)  # every format and the page of an output show the same items
 def entry_of(stored: StoredItem, texts: Content, site_language: str) -> Entry:
     """Return an item with as much text as ``texts`` says, for a feed in ``site_language``."""
     item = stored.item
@@ -87,7 +87,7 @@ def entry_of(stored: StoredItem, texts: Content, site_language: str) -> Entry:
     language = language_tag(item.language)
     return Entry(
         id=safe_line(stored.id),
-        # RSS needs something to show; so all formats give the same.
+        # An item of RSS needs something to show, and all formats give the same.
         title=safe_line(item.title) or ("" if summary or content else link or safe_line(stored.id)),
         published_at=whole_second(stored.published_at),
         updated_at=whole_second(stored.updated_at),
@@ -122,7 +122,7 @@ def _texts(stored: StoredItem, texts: Content) -> tuple[str | None, str | None]:
     if texts == "full":
         return (None if summary == content else summary), content
     if summary is None and content is not None:
-        # Text without its markup: the escaping makes it markup again.
+        # The text without its markup; escaped, it is markup again.
         summary = escape(shortened(plain_text(content), _EXCERPT_LENGTH), quote=False) or None
     return summary, None
 
@@ -172,7 +172,7 @@ def _natural(number: int | None) -> int | None:
     return number if number is not None and number > 0 else None
 
 
-@lru_cache(maxsize=256)  # neighbours have the same few sources
+@lru_cache(maxsize=256)  # the items of one feed come from few sources
 def _upstream(source: str, title: str, link: str | None, url: str | None) -> Upstream:
     name = safe_line(source)
     return Upstream(name=name, title=safe_line(title) or name, link=safe_url(link), url=safe_url(url))
@@ -257,55 +257,59 @@ def _encoded(part: str) -> str:
     return quote(_BARE_PERCENT.sub("%25", part), safe="/%:@!$&'()*+,;=~?-._")
 
 
-MOST: Final = 64_000_000
+MAX_BYTES: Final = 64_000_000
 """Bytes that are kept during a publish. What does not fit is written anew for every document."""
-MOST_BETWEEN: Final = 8_000_000
-"""Bytes that are kept until the next one; if there are more, none are."""
+MAX_BYTES_BETWEEN: Final = 8_000_000
+"""Bytes that are kept until the next publish; if there are more, none are."""
 
 _Key = tuple[str, int]
-_Texts = dict[str, bytes]
+_Written = dict[str, bytes]
+"""An entry as it was written, by the name of the format."""
 
 
 @dataclass(slots=True)
-class EntryTexts:
-    """Shared by the renderers of all formats of one site, with one configuration."""
+class EntryCache:
+    """Keeps entries as they were written, so that an entry in several documents is written once in each format.
 
-    most_between: int = MOST_BETWEEN
-    _texts: dict[_Key, _Texts] = field(default_factory=dict)
-    _earlier: dict[_Key, _Texts] = field(default_factory=dict)
-    _shown: tuple[OutputView | None, list[_Texts]] = (None, [])
+    All formats of one site with one configuration share it. What one publish does not show is forgotten by the next.
+    """
+
+    max_bytes_between: int = MAX_BYTES_BETWEEN
+    _entries: dict[_Key, _Written] = field(default_factory=dict)
+    _earlier: dict[_Key, _Written] = field(default_factory=dict)
+    _last: tuple[OutputView | None, list[_Written]] = (None, [])
     _size: int = 0
 
-    def begin(self) -> None:
+    def start_publish(self) -> None:
         """Begin another publish."""
-        self._earlier = self._texts if self._size <= self.most_between else {}
-        self._texts, self._size, self._shown = {}, 0, (None, [])
+        self._earlier = self._entries if self._size <= self.max_bytes_between else {}
+        self._entries, self._size, self._last = {}, 0, (None, [])
 
-    def of(self, view: OutputView, kind: str, write: Callable[[Entry], bytes]) -> list[bytes]:
+    def written(self, view: OutputView, kind: str, write: Callable[[Entry], bytes]) -> list[bytes]:
         """Return the items of ``view`` as ``write`` writes them in the format ``kind``, in their order."""
-        if self._shown[0] is not view:
-            self._shown = view, [self._kept(stored) for stored in view.items]
+        if self._last[0] is not view:
+            self._last = view, [self._entry(stored) for stored in view.items]
         return [
-            self._text(texts, stored, view, kind, write)
-            for texts, stored in zip(self._shown[1], view.items, strict=True)
+            self._text(entry, stored, view, kind, write)
+            for entry, stored in zip(self._last[1], view.items, strict=True)
         ]
 
-    def _kept(self, stored: StoredItem) -> _Texts:
-        # Not by the item itself: its texts would be kept once more.
+    def _entry(self, stored: StoredItem) -> _Written:
+        # The key holds a hash and not the item itself, whose texts would be kept once more.
         key = stored.id, hash(stored)
-        texts = self._texts.get(key)
-        if texts is None:
-            texts = self._texts[key] = self._earlier.pop(key, {})
-            self._size += sum(map(len, texts.values()))
-        return texts
+        entry = self._entries.get(key)
+        if entry is None:
+            entry = self._entries[key] = self._earlier.pop(key, {})
+            self._size += sum(map(len, entry.values()))
+        return entry
 
     def _text(
-        self, texts: _Texts, stored: StoredItem, view: OutputView, kind: str, write: Callable[[Entry], bytes]
+        self, entry: _Written, stored: StoredItem, view: OutputView, kind: str, write: Callable[[Entry], bytes]
     ) -> bytes:
-        text = texts.get(kind)
+        text = entry.get(kind)
         if text is None:
             text = write(entry_of(stored, view.content, view.site.language))
-            if self._size < MOST:
-                texts[kind] = text
+            if self._size < MAX_BYTES:
+                entry[kind] = text
                 self._size += len(text)
         return text

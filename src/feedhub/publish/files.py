@@ -1,4 +1,4 @@
-"""The output folder: files appear whole or not at all, and only in it (SPEC §6, §9)."""
+"""The output folder: files appear in it whole or not at all, and nothing is written elsewhere (SPEC §6, §9)."""
 
 import contextlib
 import errno
@@ -54,7 +54,7 @@ class FolderWriter:
             PublishError: no room, no permission, or a path that would leave the folder.
         """
         target = self._target(file.path)
-        with _told(file.path, "written"):
+        with _os_errors(file.path, "written"):
             if not target.parent.is_dir():
                 target.parent.mkdir(parents=True, exist_ok=True)
             self._sweep(target.parent)
@@ -70,7 +70,7 @@ class FolderWriter:
             PublishError: no permission, or a path that would leave the folder.
         """
         target = self._target(path)
-        with _told(path, "removed"):
+        with _os_errors(path, "removed"):
             try:
                 target.unlink()
             except (FileNotFoundError, NotADirectoryError):
@@ -85,7 +85,7 @@ class FolderWriter:
             PublishError: no permission, or a path that would leave the folder.
         """
         target = self._target(path)
-        with _told(path, "read"):
+        with _os_errors(path, "read"):
             return target.read_bytes() if _size(target) is not None else None
 
     def move(self, old: str, new: str) -> bool:
@@ -95,7 +95,7 @@ class FolderWriter:
             PublishError: no permission, or a path that would leave the folder.
         """
         source, target = self._target(old), self._target(new)
-        with _told(old, f"moved to {new}"):
+        with _os_errors(old, f"moved to {new}"):
             if _size(source) is None:
                 return False
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -111,7 +111,7 @@ class FolderWriter:
             PublishError: no permission, or a path that would leave the folder.
         """
         place = self._target(f"{folder}/x").parent
-        with _told(folder, "listed"):
+        with _os_errors(folder, "listed"):
             try:
                 with os.scandir(place) as entries:
                     found = [one.name for one in entries if one.is_file(follow_symlinks=False)]
@@ -122,7 +122,7 @@ class FolderWriter:
     def _target(self, path: str) -> Path:
         """Return where ``path`` lies, and refuse what is not below the folder, symbolic links followed."""
         parts = checked_parts(path)
-        # Not Path.resolve(): before Python 3.13 that raises RuntimeError for links that go round in a circle.
+        # Path.resolve() raises RuntimeError for links that lead round in a circle, before Python 3.13.
         root = Path(os.path.realpath(self._folder))
         parent = Path(os.path.realpath(root.joinpath(*parts[:-1])))
         if not parent.is_relative_to(root):
@@ -130,7 +130,7 @@ class FolderWriter:
         return parent / parts[-1]
 
     def _sweep(self, folder: Path) -> None:
-        """Remove what killed runs left in ``folder``; once per writer, because listing a large folder is slow."""
+        """Remove what killed runs left in ``folder``, once for each writer, because listing a large folder is slow."""
         if folder in self._swept:
             return
         self._swept.add(folder)
@@ -141,8 +141,8 @@ class FolderWriter:
 
 
 @contextlib.contextmanager
-def _told(path: str, what: str) -> Iterator[None]:
-    """Turn the errors of the system into ours, in words."""
+def _os_errors(path: str, what: str) -> Iterator[None]:
+    """Turn errors of the system into PublishError, in words."""
     try:
         yield
     except OSError as exc:
@@ -172,7 +172,7 @@ def _replace(target: Path, body: bytes) -> None:
             stream.flush()
             os.fsync(stream.fileno())
             if sys.platform != "win32":
-                # Renamed while it is still locked, so that no sweep takes it for abandoned.
+                # The file is renamed while it is still locked, so that no other process takes it for abandoned.
                 temporary.replace(target)
         if sys.platform == "win32":
             temporary.replace(target)
@@ -184,7 +184,7 @@ def _replace(target: Path, body: bytes) -> None:
 
 
 def _temporary(target: Path) -> tuple[Path, int]:
-    """Make and lock a new file beside ``target``. The lock says that its writer lives; the system drops it at death."""
+    """Make and lock a new file beside ``target``. The lock lasts as long as the process that writes."""
     while True:
         temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), _MODE)
@@ -193,18 +193,18 @@ def _temporary(target: Path) -> tuple[Path, int]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         except OSError:
-            # A file system without locks. Nobody can sweep there either.
+            # A file system without locks, where no process removes what others left either.
             return temporary, descriptor
         if temporary.exists():
             return temporary, descriptor
-        # Swept by another publisher between the making and the locking.
+        # Another process removed the file before it was locked.
         os.close(descriptor)
 
 
 def _remove_if_abandoned(leftover: Path) -> None:
-    """Remove a temporary file whose writer is dead. Nobody's reason to fail: the next run tries again."""
+    """Remove a temporary file whose writer is dead. When that fails, the next run tries again."""
     if sys.platform == "win32":
-        # The system refuses to remove what a living writer holds open.
+        # Windows refuses to remove what a living process holds open.
         with contextlib.suppress(OSError):
             leftover.unlink()
         return
@@ -218,7 +218,7 @@ def _remove_if_abandoned(leftover: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a rename or removal last. Some systems cannot open or sync a folder; there it lasts by itself or not."""
+    """Write a rename or removal to the disk, on systems that can open and sync a folder."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

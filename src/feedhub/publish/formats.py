@@ -7,39 +7,39 @@ from typing import Final
 from feedhub.errors import PublishError
 from feedhub.model.output import FormatTable, OutputFile, OutputFormat, OutputView
 from feedhub.publish.addresses import feed_path
-from feedhub.publish.entry import EntryTexts
+from feedhub.publish.entry import EntryCache
 
 # What renders is imported when the first feed is rendered: mostly no poll brings anything new.
 
 
-def _atom(view: OutputView, texts: EntryTexts) -> bytes:
+def _atom(view: OutputView, cache: EntryCache) -> bytes:
     from feedhub.publish.atom_rss import render_atom
 
-    return render_atom(view, texts)
+    return render_atom(view, cache)
 
 
-def _rss(view: OutputView, texts: EntryTexts) -> bytes:
+def _rss(view: OutputView, cache: EntryCache) -> bytes:
     from feedhub.publish.atom_rss import render_rss
 
-    return render_rss(view, texts)
+    return render_rss(view, cache)
 
 
-def _json_feed(view: OutputView, texts: EntryTexts) -> bytes:
+def _json_feed(view: OutputView, cache: EntryCache) -> bytes:
     from feedhub.publish.json_feed import render_json_feed
 
-    return render_json_feed(view, texts)
+    return render_json_feed(view, cache)
 
 
-def built_in_formats(texts: EntryTexts | None = None) -> tuple[OutputFormat, ...]:
-    """Return the built-in formats; ``texts`` keeps the entries that they write, so that none is written twice."""
+def built_in_formats(cache: EntryCache | None = None) -> tuple[OutputFormat, ...]:
+    """Return the built-in formats; ``cache`` is shared by them."""
 
-    def kept(render: Callable[[OutputView, EntryTexts], bytes]) -> Callable[[OutputView], bytes]:
-        return lambda view: render(view, texts or EntryTexts())
+    def cached(render: Callable[[OutputView, EntryCache], bytes]) -> Callable[[OutputView], bytes]:
+        return lambda view: render(view, cache or EntryCache())
 
     return (
-        OutputFormat(name="atom", title="Atom", media_type="application/atom+xml", render=kept(_atom)),
-        OutputFormat(name="rss", title="RSS", media_type="application/rss+xml", render=kept(_rss)),
-        OutputFormat(name="json", title="JSON Feed", media_type="application/feed+json", render=kept(_json_feed)),
+        OutputFormat(name="atom", title="Atom", media_type="application/atom+xml", render=cached(_atom)),
+        OutputFormat(name="rss", title="RSS", media_type="application/rss+xml", render=cached(_rss)),
+        OutputFormat(name="json", title="JSON Feed", media_type="application/feed+json", render=cached(_json_feed)),
     )
 
 
@@ -75,8 +75,8 @@ class FormatRenderer:
 
 
 def renderers(
-    names: Sequence[str], texts: EntryTexts | None = None, added: Sequence[OutputFormat] = ()
+    names: Sequence[str], cache: EntryCache | None = None, added: Sequence[OutputFormat] = ()
 ) -> tuple[FormatRenderer, ...]:
     """Return the renderers of the formats of these names, in that order, each once; ``added`` are of other packages."""
-    known = {one.name: one for one in (*added, *built_in_formats(texts))}
+    known = {one.name: one for one in (*added, *built_in_formats(cache))}
     return tuple(FormatRenderer(known[name]) for name in dict.fromkeys(names))

@@ -1,4 +1,4 @@
-"""The files that speak of all outputs: ``feedhub.json``, the manifest, and ``feeds.opml`` (SPEC §6)."""
+"""The two lists of all outputs: ``feedhub.json``, the manifest, and ``feeds.opml`` (SPEC §6)."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Values in the YAML front matter of a post, and the check that what a template made of them is YAML."""
+"""Jekyll posts: a template that strangers' texts cannot break out of, and front matter that is checked to be YAML."""
 
 import hashlib
 import re
@@ -20,10 +20,10 @@ from feedhub.publish.files import checked_parts
 from feedhub.publish.templating import line_of, sandbox
 from feedhub.rules.text import clean_text
 
-# YAML 1.2 §5.1: what a reader may refuse, fold or drop when it stands unescaped; and the two signs of our own quoting.
+# YAML 1.2 §5.1: what a reader may refuse, fold or drop when it is not escaped; and the two signs of our own quoting.
 _ESCAPED = re.compile('["\\\\\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff\ufffe\uffff]')
 _SHORT = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
-# Text that every reader, of YAML 1.1 too, takes for text: no sign that means anything, no number, date or hour.
+# Text that every reader, of YAML 1.1 too, takes for text: no sign with a meaning, no number, date or time.
 _PLAIN = re.compile(r"(?:[^\W\d_]|\d+[^\W\da-zA-Z_])(?:[\w.·/&+()（）“”《》-]| (?! |\Z))*")
 _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 _DEEPEST: Final = 20
@@ -37,9 +37,9 @@ class Scalar(Markup):
 
 
 def quoted(value: object) -> Scalar:
-    """Return ``value`` in double quotes, as any YAML reader gives it back; a list as ``["…", "…"]``.
+    """Return ``value`` in double quotes, which every YAML reader reads as the same text; a list as ``["…", "…"]``.
 
-    What can be printed stays as it is, so that an ordinary title is ``"title"`` and nothing else.
+    Printable characters stay as they are, so that an ordinary title is ``"title"`` and nothing else.
     """
     if isinstance(value, list | tuple):
         return Scalar("[{}]".format(", ".join(quoted(part) for part in value)))
@@ -47,10 +47,10 @@ def quoted(value: object) -> Scalar:
 
 
 def scalar(value: object) -> Scalar:
-    """Return ``value`` without quotes where no reader can take it for anything else, in quotes otherwise.
+    """Return ``value`` without quotes where every reader takes it for text, in quotes otherwise.
 
-    A list of one label without white space is that label; Jekyll cuts a longer text at its blanks, so any other list is
-    written as a list.
+    A list of one label without white space is that label. Jekyll cuts a longer text at its blanks, so any other list
+    is written as a list.
     """
     if isinstance(value, list | tuple):
         return scalar(value[0]) if _is_one_word(value) else quoted(value)
@@ -64,7 +64,7 @@ def check_front_matter(post: str) -> None:
     """Accept a post whose front matter is a YAML mapping, or that has none.
 
     Raises:
-        PublishError: Jekyll could not read it; a value went into it without the ``yaml`` filter.
+        PublishError: Jekyll could not read it, because a value went into it without the ``yaml`` filter.
     """
     if not post.startswith("---\n"):
         return
@@ -81,10 +81,10 @@ def check_front_matter(post: str) -> None:
 
 
 def _check_mapping(text: str) -> None:
-    """Raises yaml.YAMLError, or PublishError when there is something else than one mapping.
+    """Accept one mapping; raise yaml.YAMLError, or PublishError for anything else.
 
-    By events: no value becomes a date, a number or an object (guarantee 14). Deep nesting ends it at once, because the
-    time that it takes to read grows with its square.
+    The text is read as events, so that no value becomes a date, a number or an object (guarantee 14). Deep nesting ends
+    the check at once, because the time that it takes grows with the square of the depth.
     """
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     documents, depth = 0, 0
@@ -115,17 +115,18 @@ def _escape(match: re.Match[str]) -> str:
     character = match[0]
     code = ord(character)
     if 0xD800 <= code <= 0xDFFF:
-        return "\ufffd"  # half a character: no encoding, and so no YAML, has a form for it
+        return "\ufffd"  # half of a character, for which no encoding and so no YAML has a form
     return _SHORT.get(character) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
 
 
-# At the end of a value too: the template, or the next value, may go on with the other half.
+# What begins a command of Liquid or a link of Markdown; at the end of a value too, since the template or the next value
+# may bring the other half.
 _ACTIVE = re.compile(r"\{(?=[{%:]|\Z)|\](?=[(\[:]|\Z)")
 _ENTITIES: Final = {"{": "&#123;", "]": "&#93;"}
 
 
 class PostTemplate:
-    """A compiled template. ``{% … %}`` on a line of its own leaves no line; one line end at the very end is dropped."""
+    """A compiled template. ``{% … %}`` on a line of its own leaves no line; the last line end is dropped."""
 
     def __init__(self, text: str) -> None:
         """Raises PublishError, with the line, when ``text`` is no template."""
@@ -135,7 +136,7 @@ class PostTemplate:
             self._template = environment.from_string(text)
         except TemplateSyntaxError as exc:
             raise PublishError(f"template line {exc.lineno}: {exc.message}") from exc
-        except Exception as exc:  # what the compiler meets when it works out constants
+        except Exception as exc:  # the compiler works out constants, which can raise whatever Python can
             raise PublishError(f"template: {exc}") from exc
 
     def render(self, values: Mapping[str, object]) -> str:
@@ -147,7 +148,7 @@ class PostTemplate:
 
 
 def _inert(value: object) -> Markup:
-    """Return a value as it may stand in the post: text escaped, nothing in it active."""
+    """Return a value as it may be in the post: text escaped, nothing in it a command of Liquid or a link."""
     if isinstance(value, Scalar):
         return value
     return Markup(_ACTIVE.sub(lambda match: _ENTITIES[match[0]], str(escape(value))))  # noqa: S704 - just escaped
@@ -156,7 +157,7 @@ def _inert(value: object) -> Markup:
 _UNFIT: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _LONGEST_GUID: Final = 56
 _LONGEST_NAME: Final = 135
-"""In bytes: the longest file name, less what the pipeline adds (a category or an id) to tell two posts apart."""
+"""In bytes: the longest file name, less the category or the id that the pipeline adds to tell two posts apart."""
 
 
 class JekyllRenderer:
@@ -165,7 +166,7 @@ class JekyllRenderer:
     def __init__(self, settings: PostSettings, site: Site) -> None:
         """Raises PublishError when the template or the file name in ``settings`` cannot be used."""
         if not settings.filename.startswith("{date}-"):
-            # Jekyll passes over files in _posts whose name does not begin so.
+            # Jekyll passes over files in _posts whose names do not begin with a date.
             raise PublishError(f"filename {settings.filename!r}: a post's name begins with {{date}}-")
         self._settings = settings
         self._site = site
@@ -275,12 +276,12 @@ def _people(item: Item) -> list[dict[str, object]]:
 
 
 def _html(fragment: str | None) -> Markup:
-    """Return a fragment that was sanitised, or trusted, when it was stored. Its line ends stay as they are."""
+    """Return a fragment that was sanitised, or was trusted, when it was stored. Its line ends stay as they are."""
     return Markup(clean_text(fragment or ""))  # noqa: S704
 
 
 def _address(url: str | None) -> Markup:
-    """Return an http(s) address, without characters that HTML or Markdown could stumble over; "" for none."""
+    """Return an http(s) address without characters that mean something in HTML or Markdown; "" for none."""
     return Markup(safe_url(url) or "")  # noqa: S704
 
 
@@ -289,12 +290,12 @@ def _bare_id(item_id: str) -> str:
 
 
 def _written(local: datetime) -> str:
-    """Return ``YYYY-MM-DD HH:MM:SS +HHMM``; an offset of old local time loses its seconds, which no reader knows."""
+    """Return ``YYYY-MM-DD HH:MM:SS +HHMM``; the seconds of an offset of old local time are left out."""
     return f"{local.date().isoformat()} {local:%H:%M:%S} {f'{local:%z}'[:5]}"
 
 
 def _file_part(text: str) -> str:
-    """Return ``text`` as a part of a file name: safe, bounded, and two long ones with one beginning told apart."""
+    """Return ``text`` as a safe part of a file name of bounded length; a long text ends with a digest of all of it."""
     part = _UNFIT.sub("-", text).strip("-.")
     if len(part) <= _LONGEST_GUID:
         return part

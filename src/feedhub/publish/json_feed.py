@@ -8,14 +8,14 @@ from typing import Final, TypeAlias
 from feedhub.model.item import Enclosure, Person
 from feedhub.model.output import OutputView
 from feedhub.publish.addresses import feed_url, page_url
-from feedhub.publish.entry import OCTETS, Entry, EntryTexts, language_tag, plain_text, safe_line
+from feedhub.publish.entry import OCTETS, Entry, EntryCache, language_tag, plain_text, safe_line
 
 VERSION: Final = "https://jsonfeed.org/version/1.1"
 
 JsonObject: TypeAlias = "dict[str, object]"
 
 
-def render_json_feed(view: OutputView, texts: EntryTexts) -> bytes:
+def render_json_feed(view: OutputView, cache: EntryCache) -> bytes:
     """Return the JSON Feed document of ``view``."""
     site, feed = view.site, view.feed
     title = safe_line(feed.title) or feed.slug
@@ -33,7 +33,7 @@ def render_json_feed(view: OutputView, texts: EntryTexts) -> bytes:
             "items": [],
         }
     )
-    return _with_items((json_text(document) + "\n").encode(), texts.of(view, "json", _item_text))
+    return _with_items((json_text(document) + "\n").encode(), cache.written(view, "json", _item_text))
 
 
 def _with_items(document: bytes, items: list[bytes]) -> bytes:

@@ -191,7 +191,6 @@ def health_view(site: Site, events: Sequence[HealthEvent], *, hub: str | None = 
         ),
         items=items,
         updated_at=max((item.updated_at for item in items), default=EPOCH),
-        formats=("atom",),
         hub=hub,
     )
 

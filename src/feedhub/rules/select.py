@@ -9,7 +9,7 @@ from typing import Final
 from feedhub.model.item import StoredItem
 from feedhub.model.output import (
     Category,
-    Mark,
+    ItemVersion,
     OutputChoice,
     OutputFeed,
     OutputSettings,
@@ -68,9 +68,9 @@ def closed_parts(month: str, count: int, *, is_newest: bool, entries: int) -> tu
     return tuple(Part(month=month, number=number) for number in range(1, written + 1))
 
 
-def marks_of(part: Part, marks: Sequence[Mark], first: int = 1) -> tuple[Mark, ...]:
-    """Return the items of a part, newest first; ``marks`` are those of its month from part ``first`` on, likewise."""
-    oldest_first = marks[::-1]
+def versions_of_part(part: Part, versions: Sequence[ItemVersion], first: int = 1) -> tuple[ItemVersion, ...]:
+    """Return the items of a part; ``versions`` are those of its month from part ``first`` on, both newest first."""
+    oldest_first = versions[::-1]
     return tuple(oldest_first[(part.number - first) * PART_SIZE : (part.number - first + 1) * PART_SIZE][::-1])
 
 
@@ -136,7 +136,6 @@ def output_view(
         items=shown,
         updated_at=max([EPOCH if part else changed_at, *(item.updated_at for item in shown)]),
         content=settings.content,
-        formats=settings.formats,
         part=part,
         older=older,
         newer=newer,

@@ -15,7 +15,7 @@ from feedhub.pipeline.publish import publish, publish_health
 from feedhub.ports.publishing import PageRenderer
 from feedhub.ports.store import Store
 from feedhub.publish.addresses import SitePaths
-from feedhub.publish.entry import EntryTexts
+from feedhub.publish.entry import EntryCache
 from feedhub.publish.files import FolderWriter
 from feedhub.publish.formats import ATOM_FORMAT, FormatRenderer, renderers
 from feedhub.publish.index import FeedIndex
@@ -36,10 +36,10 @@ class OutputPublisher:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._texts = EntryTexts()
+        self._cache = EntryCache()
         writer = FolderWriter(settings.output.dir)
         self._context = PublishContext(
-            renderers=renderers(settings.output.formats, self._texts, added_formats(settings.output.formats)),
+            renderers=renderers(settings.output.formats, self._cache, added_formats(settings.output.formats)),
             index=FeedIndex(settings.site, settings.output.formats),
             writer=writer,
             page_paths=SitePaths(settings.site),
@@ -51,7 +51,7 @@ class OutputPublisher:
         self, store: Store, now: datetime, *, slugs: Collection[str] = (), everything: bool = False
     ) -> PublishReport:
         """Write what changed, or the named outputs (posts belong to none), or all."""
-        self._texts.begin()
+        self._cache.start_publish()
         report = publish(
             store,
             self._settings,

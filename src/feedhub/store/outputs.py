@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Select, bindparam, case, exists, func, select, update
 
 from feedhub.model.item import StoredItem
-from feedhub.model.output import CategorySummary, Mark, OtherSource, PageItem
+from feedhub.model.output import CategorySummary, ItemVersion, OtherSource, PageItem
 from feedhub.rules.select import ALL
 from feedhub.store.database import Connection, Database, PreparedStatement, chunks
 from feedhub.store.sqlite import insert
@@ -245,7 +245,7 @@ class _OutputStatements:
         between = (published >= _SINCE, published < _UNTIL)
         marked = shown.with_only_columns(items.c.id, items.c.published_at, sightings.c.touched)
         self.newest = PreparedStatement(shown.limit(bindparam("most")))
-        self.marks = PreparedStatement(marked.where(*between).limit(bindparam("most")))
+        self.versions = PreparedStatement(marked.where(*between).limit(bindparam("most")))
         # The index alone is read for these two.
         self.count = PreparedStatement(narrow.with_only_columns(func.count()).where(*between))
         self.before = PreparedStatement(
@@ -336,10 +336,12 @@ class SqlOutputs(Database):
                 found = _page_items(connection, part)
             yield from found
 
-    def marks(self, slug: str, since: datetime, until: datetime, limit: int | None = None) -> tuple[Mark, ...]:
+    def item_versions(
+        self, slug: str, since: datetime, until: datetime, limit: int | None = None
+    ) -> tuple[ItemVersion, ...]:
         most = _NO_LIMIT if limit is None else limit
-        rows = self._query(_of(slug).marks, {"slug": slug, "since": since, "until": until, "most": most})
-        return tuple(Mark(id=row.id, published_at=row.published_at, touched=row.touched) for row in rows)
+        rows = self._query(_of(slug).versions, {"slug": slug, "since": since, "until": until, "most": most})
+        return tuple(ItemVersion(id=row.id, published_at=row.published_at, change_number=row.touched) for row in rows)
 
     def count_between(self, slug: str, since: datetime, until: datetime) -> int:
         return int(self._query(_of(slug).count, {"slug": slug, "since": since, "until": until}).scalar())

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from feedhub.publish.entry import Entry, EntryTexts
+from feedhub.publish.entry import Entry, EntryCache
 from support.output_views import rich_view
 
 
@@ -20,39 +20,39 @@ class Pen:
 
 
 def test_an_entry_is_written_once_for_each_format_in_a_publish() -> None:
-    texts, pen, view = EntryTexts(), Pen(), rich_view()
-    first = texts.of(view, "atom", pen)
-    assert texts.of(replace(view, items=view.items[::-1]), "atom", pen) == first[::-1]
+    cache, pen, view = EntryCache(), Pen(), rich_view()
+    first = cache.written(view, "atom", pen)
+    assert cache.written(replace(view, items=view.items[::-1]), "atom", pen) == first[::-1]
     assert len(pen.written) == len(view.items)
-    texts.of(view, "rss", pen)
+    cache.written(view, "rss", pen)
     assert len(pen.written) == 2 * len(view.items)
 
 
 def test_what_is_shown_again_by_the_next_publish_is_not_written_again() -> None:
-    texts, pen, view = EntryTexts(), Pen(), rich_view()
-    first = texts.of(view, "atom", pen)
+    cache, pen, view = EntryCache(), Pen(), rich_view()
+    first = cache.written(view, "atom", pen)
     for _ in range(3):
         pen.written.clear()
-        texts.begin()
-        assert texts.of(view, "atom", pen) == first
+        cache.start_publish()
+        assert cache.written(view, "atom", pen) == first
         assert pen.written == []
 
 
 def test_what_one_publish_did_not_show_is_forgotten() -> None:
-    texts, pen, view = EntryTexts(), Pen(), rich_view()
-    texts.of(view, "atom", pen)
-    texts.begin()
-    texts.begin()
+    cache, pen, view = EntryCache(), Pen(), rich_view()
+    cache.written(view, "atom", pen)
+    cache.start_publish()
+    cache.start_publish()
     pen.written.clear()
-    texts.of(view, "atom", pen)
+    cache.written(view, "atom", pen)
     assert len(pen.written) == len(view.items)
 
 
 @pytest.mark.parametrize("change", ["item", "categories", "source_title"])
 def test_an_item_that_changed_is_written_again_and_the_others_are_not(change: str) -> None:
-    texts, pen, view = EntryTexts(), Pen(), rich_view()
-    texts.of(view, "atom", pen)
-    texts.begin()
+    cache, pen, view = EntryCache(), Pen(), rich_view()
+    cache.written(view, "atom", pen)
+    cache.start_publish()
     pen.written.clear()
     stored = view.items[0]
     new = {
@@ -60,14 +60,14 @@ def test_an_item_that_changed_is_written_again_and_the_others_are_not(change: st
         "categories": replace(stored, categories=("Other",)),
         "source_title": replace(stored, source_title="Renamed"),
     }[change]
-    texts.of(replace(view, items=(new, *view.items[1:])), "atom", pen)
+    cache.written(replace(view, items=(new, *view.items[1:])), "atom", pen)
     assert len(pen.written) == 1
 
 
 def test_much_is_not_kept_until_the_next_publish() -> None:
-    texts, pen, view = EntryTexts(most_between=3), Pen(), rich_view()
-    texts.of(view, "atom", pen)
-    texts.begin()
+    cache, pen, view = EntryCache(max_bytes_between=3), Pen(), rich_view()
+    cache.written(view, "atom", pen)
+    cache.start_publish()
     pen.written.clear()
-    texts.of(view, "atom", pen)
+    cache.written(view, "atom", pen)
     assert len(pen.written) == len(view.items)

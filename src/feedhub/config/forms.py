@@ -136,6 +136,16 @@ def _matching(pattern: re.Pattern[str], message: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def checked(check: Callable[[str], object]) -> AfterValidator:
+    """Return a validator that accepts what ``check`` does not raise ValueError for."""
+
+    def accept(text: str) -> str:
+        check(text)
+        return text
+
+    return AfterValidator(accept)
+
+
 def _category_slug(text: str) -> str:
     if text in RESERVED_SLUGS:
         raise ValueError("is a reserved name; choose another slug")

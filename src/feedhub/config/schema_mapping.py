@@ -1,8 +1,8 @@
-"""The keys that say how records become items: ``fields``, ``detail``, ``pages``, ``category`` (SPEC §3.1)."""
+"""The keys that say how records become items: ``fields``, ``detail``, ``pages`` (SPEC §3.1)."""
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import isfinite
@@ -12,7 +12,6 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema, model_validator
 
 from feedhub.config.forms import (
-    CategoryNames,
     Count,
     Form,
     HeaderName,
@@ -22,6 +21,7 @@ from feedhub.config.forms import (
     PatternText,
     UrlTemplate,
     WebUrl,
+    checked,
     one_or_many,
     parse_flag,
     parse_whole,
@@ -47,14 +47,6 @@ class Body:
 
     text: str
     is_json: bool
-
-
-def _checked(check: Callable[[str], object]) -> AfterValidator:
-    def accept(text: str) -> str:
-        check(text)
-        return text
-
-    return AfterValidator(accept)
 
 
 def _date_format(text: str) -> str:
@@ -153,9 +145,9 @@ def _selector(text: str) -> None:
     check_element_selector(text)
 
 
-JsonPath = Annotated[Line, _checked(compile_path), Form("JMESPath")]
-Selector = Annotated[Line, _checked(_selector), Form("CSS selector")]
-Template = Annotated[Line, _checked(check_template), Form("text with `{name}`")]
+JsonPath = Annotated[Line, checked(compile_path), Form("JMESPath")]
+Selector = Annotated[Line, checked(_selector), Form("CSS selector")]
+Template = Annotated[Line, checked(check_template), Form("text with `{name}`")]
 DateFormats = Annotated[
     list[Annotated[Line, AfterValidator(_date_format)]],
     BeforeValidator(one_or_many),
@@ -183,10 +175,10 @@ LinkHeader = Annotated[
 ]
 Whole = Annotated[int, Field(ge=0, le=1_000_000_000), BeforeValidator(parse_whole), Form("whole number from 0")]
 Pages = Annotated[int, Field(ge=1, le=1_000), BeforeValidator(parse_whole), Form("whole number, 1 to 1,000")]
-CookieName = Annotated[str, _checked(_cookie_name), Form("cookie name")]
-CookieValue = Annotated[str, _checked(_cookie_value), Form("text")]
-InnerFolder = Annotated[Line, _checked(_folder), Form("folder inside of `output.dir`")]
-PostName = Annotated[Line, _checked(_filename), Form("file name with `{date}`, `{id}`, `{guid}`, `{slug}`")]
+CookieName = Annotated[str, checked(_cookie_name), Form("cookie name")]
+CookieValue = Annotated[str, checked(_cookie_value), Form("text")]
+InnerFolder = Annotated[Line, checked(_folder), Form("folder inside of `output.dir`")]
+PostName = Annotated[Line, checked(_filename), Form("file name with `{date}`, `{id}`, `{guid}`, `{slug}`")]
 
 
 FieldName = Literal[
@@ -332,30 +324,3 @@ class PagesSection(Section):
         if self.cursor and counting:
             raise ValueError("start and step count pages; with a cursor nothing is counted")
         return self
-
-
-class SourceCategorySection(Section):
-    """A category for each value of a field. A text alone, or a list, names the categories of all items."""
-
-    from_: FieldName | None = Field(
-        default=None,
-        alias="from",
-        description="The field with a category for each of its values; up to 500 for a source.",
-        examples=["author"],
-    )
-    title: Template | None = Field(
-        default=None, description="Title of the category, of fields. Default: the value.", examples=["{author}"]
-    )
-    slug: Literal["pinyin", "pinyin-chars"] = Field(
-        default="pinyin", description="How Chinese titles are read: in words, or character by character."
-    )
-    also: CategoryNames = Field(default=[], description="Slugs or titles of categories that all items go to.")
-
-    @model_validator(mode="after")
-    def _says_from_what(self) -> Self:
-        if self.from_ is None and {"title", "slug"} & self.model_fields_set:
-            refuse([Fault(("from",), "is required with title and slug")])
-        return self
-
-
-CategoryForm = Annotated[SourceCategorySection, shorthand_for("also"), Shorthand(), Form("text, list, or mapping")]

@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from feedhub.config.forms import (
+    CategoryNames,
     Count,
     Cron,
     Duration,
@@ -42,16 +43,16 @@ from feedhub.config.forms import (
     one_or_many,
 )
 from feedhub.config.schema_mapping import (
-    CategoryForm,
     CookieName,
     CookieValue,
     DetailSection,
+    FieldName,
     FieldsSection,
     PagesSection,
     RequestBody,
-    SourceCategorySection,
+    Template,
 )
-from feedhub.config.section import Fault, Section, refuse
+from feedhub.config.section import Fault, Section, Shorthand, refuse, shorthand_for
 from feedhub.config.yaml_tree import Path
 from feedhub.model.kind import KeyForm, KindKey, KindTable, SourceKind
 from feedhub.rules.json_paths import compile_path
@@ -184,6 +185,31 @@ class IdentitySection(Section):
     )
 
 
+class SourceCategorySection(Section):
+    """A category for each value of a field. A text alone, or a list, names the categories of all items."""
+
+    from_: FieldName | None = Field(
+        default=None,
+        alias="from",
+        description="The field with a category for each of its values; up to 500 for a source.",
+        examples=["author"],
+    )
+    title: Template | None = Field(
+        default=None, description="Title of the category, of fields. Default: the value.", examples=["{author}"]
+    )
+    slug: Literal["pinyin", "pinyin-chars"] = Field(
+        default="pinyin", description="How Chinese titles are read: in words, or character by character."
+    )
+    also: CategoryNames = Field(default=[], description="Slugs or titles of categories that all items go to.")
+
+    @model_validator(mode="after")
+    def _says_from_what(self) -> Self:
+        if self.from_ is None and {"title", "slug"} & self.model_fields_set:
+            refuse([Fault(("from",), "is required with title and slug")])
+        return self
+
+
+CategoryForm = Annotated[SourceCategorySection, shorthand_for("also"), Shorthand(), Form("text, list, or mapping")]
 PluginName = Annotated[SourceName, Form("name of a plugin")]
 Identities = dict[KeyName, IdentitySection]
 

@@ -25,9 +25,8 @@ from feedhub.config.schema_mapping import (
     FieldSection,
     FieldsSection,
     PagesSection,
-    SourceCategorySection,
 )
-from feedhub.config.schema_sources import IdentitySection, SourceSection
+from feedhub.config.schema_sources import IdentitySection, SourceCategorySection, SourceSection
 from feedhub.config.section import ConfigFile
 from feedhub.config.yaml_tree import Path, Value
 from feedhub.model.identity import KeyPattern

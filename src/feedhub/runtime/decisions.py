@@ -1,4 +1,4 @@
-"""Says at debug level why things were decided as they were (``-v``). Nothing is written out unless somebody asks."""
+"""Logs the reasons of decisions at debug level (``-v``). This module is imported only where that level is on."""
 
 import logging
 from collections.abc import Iterator
@@ -25,8 +25,6 @@ _NOT_MODIFIED: Final = 304
 
 def log_poll_decisions(source: Source, stored: StoredPoll) -> None:
     """Log what was decided about every record of a document, and when the source is polled next."""
-    if not log.isEnabledFor(logging.DEBUG):
-        return
     if stored.report.outcome is Outcome.NOT_MODIFIED:
         log.debug("%s: not read, since %s", source.name, _unchanged_text(stored.report))
     for ingest in stored.ingests:
@@ -36,8 +34,6 @@ def log_poll_decisions(source: Source, stored: StoredPoll) -> None:
 
 def log_publish_decisions(report: PublishReport) -> None:
     """Log of every output why it was published or was not, and what became of the files."""
-    if not log.isEnabledFor(logging.DEBUG):
-        return
     for choice in report.choices:
         done = "published" if choice.is_published else "not published"
         log.debug("%s: %s, since %s", choice.slug, done, choice.reason.value)

@@ -18,7 +18,6 @@ from feedhub.pipeline.fetch import Fetched
 from feedhub.pipeline.ingest import IngestContext, store_poll, withdraw_failures
 from feedhub.ports.store import Transaction
 from feedhub.rules.pacing import Outage, host_key, host_pace, most_concurrent
-from feedhub.runtime.decisions import log_poll_decisions
 
 if TYPE_CHECKING:
     from feedhub.runtime.hub import Hub
@@ -279,7 +278,10 @@ class Ingester:
             stored = store_poll(transaction, failed, self._context, now=self._now())
         if fetched.error and fetched.error.retry_at and self._context.settings.poll.retry_after == "host":
             self._hold(fetched.source, fetched.error.retry_at, transaction)
-        log_poll_decisions(fetched.source, stored)
+        if log.isEnabledFor(logging.DEBUG):
+            from feedhub.runtime.decisions import log_poll_decisions
+
+            log_poll_decisions(fetched.source, stored)
         return stored.report
 
     def held_until(self, source: Source) -> datetime | None:

@@ -20,11 +20,12 @@ from feedhub.publish.files import FolderWriter
 from feedhub.publish.formats import ATOM_FORMAT, FormatRenderer, renderers
 from feedhub.publish.index import FeedIndex
 from feedhub.rules.health import health_of
-from feedhub.runtime.decisions import log_publish_decisions
 from feedhub.runtime.plugins import added_formats
 
 if TYPE_CHECKING:
     from feedhub.pipeline.posts import PostContext
+
+log = logging.getLogger(__name__)
 
 
 class OutputPublisher:
@@ -62,12 +63,15 @@ class OutputPublisher:
         )
         parts = [report]
         if not slugs:
-            parts += self._beside(store, now, everything=everything)
+            parts += self._publish_without_category(store, now, everything=everything)
         report = _summed(parts)
-        log_publish_decisions(report)
+        if log.isEnabledFor(logging.DEBUG):
+            from feedhub.runtime.decisions import log_publish_decisions
+
+            log_publish_decisions(report)
         return report
 
-    def _beside(self, store: Store, now: datetime, *, everything: bool) -> list[PublishReport]:
+    def _publish_without_category(self, store: Store, now: datetime, *, everything: bool) -> list[PublishReport]:
         """Publish what belongs to no category: the health feed, and Jekyll posts where they are configured."""
         parts = [
             publish_health(
@@ -114,8 +118,6 @@ def _summed(parts: Sequence[PublishReport]) -> PublishReport:
         choices=tuple(choice for part in parts for choice in part.choices),
     )
 
-
-log = logging.getLogger(__name__)
 
 _LONGEST: Final = 60.0
 

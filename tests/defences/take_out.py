@@ -294,7 +294,7 @@ DEFENCES = (
         "pipeline/ingest.py",
         "if self._room <= 0:",
         "if False:",
-        "tests/pipeline/test_brought_categories.py",
+        "tests/pipeline/test_record_categories.py",
     ),
     _d(
         "8 text per item",

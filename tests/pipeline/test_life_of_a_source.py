@@ -87,7 +87,7 @@ def test_who_is_held_is_not_asked_and_not_blamed() -> None:
 def test_our_own_outage_counts_against_nobody_and_is_made_up_soon() -> None:
     world = World((A,))
     failure = Fetched(source=A, error=HttpStatusError("x"))
-    world.keep(failure, is_ours=True)
+    world.keep(failure, is_offline=True)
     state = world.state("a")
     assert (state.failures, state.next_poll_at) == (0, world.now + timedelta(seconds=60))
     assert "this machine's network" in (state.last_error or "")

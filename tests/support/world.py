@@ -169,7 +169,7 @@ class World:
             state = transaction.state(name)
         return self.keep(fetch_source(source, state, context=self.fetch_context, now=self.now))
 
-    def keep(self, fetched: Fetched, *, is_ours: bool = False) -> PollReport:
+    def keep(self, fetched: Fetched, *, is_offline: bool = False) -> PollReport:
         """Store what was fetched."""
         context = IngestContext(
             settings=self.settings,
@@ -178,7 +178,7 @@ class World:
             scheduled=lambda source, now: now + timedelta(days=2) if source.schedule else None,
         )
         with self.store.transaction() as transaction:
-            return store_poll(transaction, fetched, context, now=self.now, is_ours=is_ours).report
+            return store_poll(transaction, fetched, context, now=self.now, is_offline=is_offline).report
 
     @property
     def fetch_context(self) -> FetchContext:

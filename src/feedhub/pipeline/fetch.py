@@ -67,13 +67,13 @@ NO_DETAILS: Final = Details()
 class Fetched:
     """What came of fetching a source; ``seconds`` is how long it took.
 
-    ``asked`` is the address that the request went to, "" when there was none. ``feed`` and ``keyed``, its records with
-    their keys and with what their second requests gave, are None when there was nothing new to read. ``held_until``
-    says that no request was made because the host asked to be left alone until then.
+    ``requested_url`` is the address that the request went to, "" when there was none. ``feed`` and ``keyed``, its
+    records with their keys and with what their second requests gave, are None when there was nothing new to read.
+    ``held_until`` says that no request was made because the host asked to be left alone until then.
     """
 
     source: Source
-    asked: str = ""
+    requested_url: str = ""
     answer: Document | NotModified | None = None
     feed: ParsedFeed | None = None
     keyed: KeyedDocument | None = None
@@ -90,23 +90,23 @@ def fetch_source(source: Source, state: SourceState, *, context: FetchContext, n
     current = _is_current(source, state)
     request = first_request(source, state.validators if current else Validators(), now)
     request = redirected_request(request, source, state)
-    asked = request.url
+    requested = request.url
     answer: Document | NotModified | None = None
     try:
         answer = _with_digest_of_content(context.fetcher.fetch(context.sign(request, source)), source)
         if isinstance(answer, NotModified) or (current and answer.digest == state.body_digest):
-            return Fetched(source=source, asked=asked, answer=answer)
+            return Fetched(source=source, requested_url=requested, answer=answer)
         known = (state.reading_digest if current and source.pages is None else None) or ""
         document = replace(answer, known_reading=known, known_texts=context.offered_texts(source.name))
         feed = context.parser.parse(document, source)
         if known and feed.reading == known:
-            return Fetched(source=source, asked=asked, answer=answer)
+            return Fetched(source=source, requested_url=requested, answer=answer)
         feed = _with_further_pages(feed, answer, source, context, now)
         details = fetch_details(source, source.detail, feed, context, now) if source.detail else NO_DETAILS
         keyed = keyed_document([_with_detail(item, details) for item in feed.items], source.identity, source.name)
-        return Fetched(source=source, asked=asked, answer=answer, feed=feed, keyed=keyed, details=details)
+        return Fetched(source=source, requested_url=requested, answer=answer, feed=feed, keyed=keyed, details=details)
     except PollError as error:
-        return Fetched(source=source, asked=asked, answer=answer, error=error)
+        return Fetched(source=source, requested_url=requested, answer=answer, error=error)
 
 
 def _is_current(source: Source, state: SourceState) -> bool:

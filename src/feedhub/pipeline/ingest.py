@@ -46,7 +46,7 @@ Scheduled = Callable[[Source, datetime], datetime | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestContext:
-    """What storing a poll needs beside what was fetched."""
+    """What storing a poll needs besides what was fetched."""
 
     settings: Settings
     store: Store
@@ -64,11 +64,11 @@ class StoredPoll:
 
 
 def store_poll(
-    transaction: Transaction, fetched: Fetched, context: IngestContext, *, now: datetime, is_ours: bool = False
+    transaction: Transaction, fetched: Fetched, context: IngestContext, *, now: datetime, is_offline: bool = False
 ) -> StoredPoll:
     """Decide about what was fetched and store it as a part of a transaction, all or nothing.
 
-    ``is_ours``: the failure of the poll is our own network's.
+    ``is_offline``: our own network is down, so that a failure counts against no source.
 
     Raises:
         StoreError: nothing was stored; the same poll can be repeated.
@@ -85,8 +85,8 @@ def store_poll(
         planned = None
         state = replace(before, last_poll_at=now, pacing=pacing_text(source, context.settings.poll))
         if fetched.error:
-            state = _unreached_state(state, fetched) if is_ours else _failed_state(state, fetched, now)
-            next_poll = _next_try(state, fetched, context, now, is_ours=is_ours)
+            state = _unreached_state(state, fetched) if is_offline else _failed_state(state, fetched, now)
+            next_poll = _next_try(state, fetched, context, now, is_offline=is_offline)
             report = _failure_report(fetched)
         else:
             planned = _planned(transaction, fetched, context, now)
@@ -328,7 +328,7 @@ def _succeeded_state(
         http_status=_status(answer),
     )
     if answer is not None:
-        state = move_after_success(state, fetched.asked, answer.redirects)
+        state = move_after_success(state, fetched.requested_url, answer.redirects)
         state = replace(state, validators=answer.validators)
     if isinstance(answer, Document):
         # Without a plan they may be other bytes, but nothing that anybody uses is different.
@@ -381,10 +381,10 @@ def _unreached_state(state: SourceState, fetched: Fetched) -> SourceState:
 
 
 def _next_try(
-    state: SourceState, fetched: Fetched, context: IngestContext, now: datetime, *, is_ours: bool
+    state: SourceState, fetched: Fetched, context: IngestContext, now: datetime, *, is_offline: bool
 ) -> NextPoll:
     """Return the next poll after a failed one; one that could not leave our own network is made up for soon."""
-    if is_ours:
+    if is_offline:
         return NextPoll(at=now + timedelta(seconds=RETRY_SECONDS), reason=PollReason.NO_NETWORK)
     return next_try(
         fetched.source,

@@ -26,7 +26,7 @@ _END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishContext:
-    """What publishing needs beside the store: one renderer per format, the index, the folder, and the pages.
+    """What publishing needs besides the store: one renderer per format, the index, the folder, and the pages.
 
     ``pages`` None means that no pages are written; ``page_paths`` says where those lie that were written before.
     """

@@ -23,7 +23,7 @@ _DATED: Final = re.compile(r"\d{4}-\d\d-\d\d-.+", re.ASCII | re.DOTALL)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostContext:
-    """What publishing posts needs beside the store."""
+    """What publishing posts needs besides the store."""
 
     settings: PostSettings
     renderer: PostRenderer

@@ -267,9 +267,9 @@ class Ingester:
             return [self._ingest(fetched, transaction) for fetched in batch]
 
     def _ingest(self, fetched: Fetched, transaction: Transaction) -> PollReport:
-        is_ours = self._is_own_outage(fetched, transaction)
+        is_offline = self._is_own_outage(fetched, transaction)
         try:
-            stored = store_poll(transaction, fetched, self._context, now=self._now(), is_ours=is_ours)
+            stored = store_poll(transaction, fetched, self._context, now=self._now(), is_offline=is_offline)
         except StoreError:
             raise
         except Exception as error:  # one source must never cost another its poll

@@ -1,4 +1,4 @@
-"""Pages that stand between a program and what it asked for: challenges, captchas, blocks."""
+"""Tells pages that keep programs out (challenges, captchas, blocks) from what was asked for."""
 
 import re
 from typing import Final
@@ -14,8 +14,8 @@ _HINTS: Final = re.compile(
     r"|verify (?:that )?you are (?:a )?human|are you a robot|unusual traffic|awswaf|access denied",
     re.IGNORECASE,
 )
-# What only a challenge has: its title, or the script that makes it one. The script that watches over ordinary pages
-# of the same services lies elsewhere.
+# What only a challenge has: its title, or the script that runs it. On ordinary pages the same services have another
+# script.
 _PROOFS: Final = re.compile(
     r"<title>\s*(?:just a moment\.\.\.|attention required! \| cloudflare|ddos-guard|checking your browser"
     r"|access denied\s*</title>|security check|are you a robot\?|human verification|robot check"
@@ -29,15 +29,15 @@ _FEW_WORDS: Final = 2_000
 
 
 def is_challenge(text: str) -> bool:
-    """Tell whether a page that is not what was asked for looks like a wall against programs."""
+    """Tell whether a page that is not what was asked for looks like a challenge."""
     return bool(_HINTS.search(text[:_HEAD]) or _PROOFS.search(text[:_HEAD])) and _is_short_page(text)
 
 
 def is_surely_challenge(text: str) -> bool:
-    """Tell whether a page is a wall, whatever was asked for: an ordinary page with a captcha in its form is none."""
+    """Tell whether a page is a challenge, whatever was asked for; an ordinary page with a captcha in a form is none."""
     return bool(_PROOFS.search(text[:_HEAD])) and _is_short_page(text)
 
 
 def _is_short_page(text: str) -> bool:
-    """A wall has little to say; a page that merely mentions one has more."""
+    """Tell whether a page has little text, as challenges do; a page that only mentions one has more."""
     return bool(_BEGINS_AS_PAGE.match(text)) and len(visible_text(text[: 4 * _HEAD]).strip()) < _FEW_WORDS

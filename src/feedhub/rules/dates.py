@@ -1,4 +1,4 @@
-"""Reads the dates that publishers write (SPEC §3.2). feedparser reads several of these silently wrong."""
+"""Reads the dates that publishers write (SPEC §3.2). feedparser reads several of these wrong without a word."""
 
 import math
 import re
@@ -208,9 +208,9 @@ def _span(count: str, unit: str) -> timedelta:
 
 
 def _from_english(words: str, zone: tzinfo) -> datetime | None:
-    """Leave prose to dateutil, but only where it names day, month and year itself.
+    """Let dateutil read other words, and believe it where they name day, month and year.
 
-    Fields that are missing are filled in from a default: two defaults give two answers, and neither is believed.
+    It fills in what is missing from a default, so two defaults give two answers where something is missing.
     """
     if not re.search(_MONTH, words, re.IGNORECASE) or not re.search(r"\b\d{4}\b", words):
         return None
@@ -257,10 +257,10 @@ _MOST_DATES: Final = 4
 
 
 def without_build_dates(body: bytes) -> bytes:
-    """Return a feed of RSS or Atom with nothing in the dates that stand before its first record.
+    """Return the bytes of an RSS or Atom feed with the dates before its first record emptied.
 
-    Two bodies that are equal then say the same. A body that is not understood is returned as it is: of another format
-    or in an encoding of two bytes, without records, with prefixes of its own.
+    Two bodies that are equal then say the same. Any other body is returned as it is: of another format, in an encoding
+    of two bytes, without records, with other prefixes.
     """
     first = _FIRST_RECORD.search(body, 0, _LONGEST_HEAD)
     if first is None:
@@ -276,7 +276,7 @@ def without_build_dates(body: bytes) -> bytes:
 
 
 def _is_text(body: bytes, place: int) -> bool:
-    """Tell whether a place lies in a comment or in character data, where tags are none (XML 1.0 §2.5, §2.7)."""
+    """Tell whether a place lies in a comment or a CDATA section, where no tags are (XML 1.0 §2.5, §2.7)."""
     return any(
         body.rfind(opening, 0, place) > body.rfind(closing, 0, place)
         for opening, closing in ((b"<!--", b"-->"), (b"<![CDATA[", b"]]>"))

@@ -83,7 +83,7 @@ _MEMORY_DAYS: Final = 14.0
 _LEAST_DAYS: Final = 2.0
 _ONE_DAY: Final = timedelta(days=1)
 
-# A source may pause for a long weekend, or for ten times its usual pause, without being called silent.
+# A source may pause for a long weekend, or for twelve times its usual pause, without being called silent.
 _SHORTEST_SILENCE: Final = timedelta(days=4)
 _USUAL_PAUSES: Final = 12
 
@@ -98,8 +98,8 @@ def with_new_items(state: SourceState, new: int, now: datetime) -> SourceState:
     if not new:
         return state
     since = state.last_new_at or state.first_success_at
-    faded = state.rhythm * math.exp(-max((now - since) / _ONE_DAY, 0.0) / _MEMORY_DAYS)
-    return replace(state, rhythm=faded + new, last_new_at=now)
+    remembered = state.rhythm * math.exp(-max((now - since) / _ONE_DAY, 0.0) / _MEMORY_DAYS)
+    return replace(state, rhythm=remembered + new, last_new_at=now)
 
 
 def usual_rate(state: SourceState) -> float | None:

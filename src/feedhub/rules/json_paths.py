@@ -97,7 +97,7 @@ def _explained(text: str, error: ParseError) -> str:
 
 
 def _hint(text: str, error: LexerError) -> str:
-    """A key such as ``created-at`` or ``标题`` must be quoted: what people trip over first."""
+    """Say that a key such as ``created-at`` or ``标题`` must be quoted, which is the most common mistake."""
     if text[error.lex_position : error.lex_position + 1] in ("'", '"', "`", "#", ""):
         return ""
     return ' (put a key that is more than letters, digits and _ between double quotes: "created-at")'

@@ -15,82 +15,98 @@ from feedhub.rules.json_paths import compile_path, in_words
 from feedhub.rules.patterns import Pattern, compile_pattern
 from feedhub.rules.text import clean_text
 
-_PER_SECOND: Final = {"epoch": 1, "epoch_ms": 1_000, "epoch_us": 1_000_000}
-_FIRST_YEAR, _LAST_YEAR = 1990, 2100  # as in rules/dates: 0001-01-01 and 1970-01-01 stand for "no date"
-_LONGEST: Final = 200
-_LONG_FRACTION: Final = re.compile(r"(?<=\d[.,:])(\d{6})\d+")
-
-
-def read_mapped_date(value: str, formats: tuple[str, ...], zone: tzinfo, now: datetime | None) -> datetime:
-    """Return the instant that ``value`` names in one of ``formats``, in UTC; without formats, in any known form.
-
-    Formats are strptime patterns, ``iso``, ``epoch``, ``epoch_ms``, ``epoch_us`` or ``relative``. A date without a
-    zone is taken in ``zone``. ``relative`` (``今天 16:25``, ``3分钟前``) needs ``now``.
-
-    Raises:
-        ValueError: ``"…" does not match "%Y-%m-%d"``.
-    """
-    text = " ".join(value.split())
-    if len(text) > _LONGEST:
-        raise ValueError(f"{shown(text)} is too long for a date")
-    if not formats:
-        found = parse_date(text, zone=zone, now=now)
-        if found is None:
-            raise ValueError(f"{shown(text)} is no date that can be read")
-        return found
-    for form in formats:
-        moment = _read(text, form, zone, now)
-        if moment is not None:
-            if _FIRST_YEAR <= moment.year <= _LAST_YEAR:
-                return moment
-            raise ValueError(f"{shown(text)} read as {form} is in the year {moment.year}, which cannot be believed")
-    if "relative" in formats and now is None:
-        raise ValueError(f"{shown(text)} cannot be read: it is not known when the document was fetched")
-    raise ValueError(f"{shown(text)} does not match {' or '.join(_quoted(form) for form in formats)}")
-
-
-def _quoted(form: str) -> str:
-    return form if form in NAMED_FORMATS else f'"{form}"'
-
-
-def _read(text: str, form: str, zone: tzinfo, now: datetime | None) -> datetime | None:
-    try:
-        if form in _PER_SECOND:
-            return _from_epoch(text, _PER_SECOND[form])
-        if form == "iso":
-            return _in_utc(datetime.fromisoformat(text), zone)
-        if form == "relative":
-            return parse_date(text, zone=zone, now=now) if now else None
-        return _from_pattern(text, form, zone)
-    except (ValueError, OverflowError, IndexError, re.error):
-        return None
-
-
-def _from_epoch(text: str, per_second: int) -> datetime | None:
-    number = int(text) if text.lstrip("-").isdecimal() else float(text)
-    if not math.isfinite(number):
-        return None
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=round(number * (1_000_000 // per_second)))
-
-
-def _from_pattern(text: str, form: str, zone: tzinfo) -> datetime:
-    if "%f" in form:
-        text = _LONG_FRACTION.sub(r"\1", text)  # strptime knows six digits, some services write nine
-    return _in_utc(datetime.strptime(text, form), zone)  # noqa: DTZ007 - the zone is put in by _in_utc
-
-
-def _in_utc(moment: datetime, zone: tzinfo) -> datetime:
-    if not 1 < moment.year < 9999:
-        return moment.replace(tzinfo=UTC)  # where calendars end, zones cannot be counted
-    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
-
-
 LIST_FIELDS: Final = frozenset({"author", "tags", "enclosures"})
 """Fields that hold several values; all others hold one text."""
 ADDRESS_FIELDS: Final = frozenset({"link", "image", "comments", "enclosures"})
 """Fields whose texts are addresses."""
 
 FieldValue = str | tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldResult:
+    """The value of one field of one record; ``path`` gave it. Without a value, ``reason`` says why there is none."""
+
+    name: str
+    value: FieldValue | None = None
+    path: str | None = None
+    reason: str = ""
+
+
+def apply_field(name: str, field: FieldMap, record: object, values: Mapping[str, str]) -> FieldResult:
+    """Return the value of one field of ``record``. ``values`` are the fields that templates may use."""
+    faults: list[tuple[str, str]] = []
+    for path, value, fault in _candidates(name, field, record, values):
+        if value is not None:
+            return FieldResult(name=name, value=value, path=path)
+        faults.append((path, fault))
+    reasons = [f"{path}: {fault}" for path, fault in faults if fault]
+    empty = [path for path, fault in faults if not fault]
+    if empty:
+        reasons.append(f"nothing at {', '.join(empty)}")
+    return FieldResult(name=name, reason=f"fields.{name}: {'; '.join(reasons) or 'no path is given'}")
+
+
+def apply_fields(fields: Sequence[tuple[str, FieldMap]], record: object) -> dict[str, FieldResult]:
+    """Return the value of every mapped field. Templates come last, so that they can use the values of the others."""
+    results: dict[str, FieldResult] = {}
+    for name, field in sorted(fields, key=lambda pair: pair[1].template is not None):
+        values = template_values(results) if field.template is not None else {}
+        results[name] = apply_field(name, field, record, values)
+    return results
+
+
+def template_values(results: Mapping[str, FieldResult]) -> dict[str, str]:
+    """Return the fields that have a value, each as the text that a template puts in."""
+    return {name: _written(result.value).strip() for name, result in results.items() if result.value is not None}
+
+
+def traced_field(name: str, field: FieldMap, record: object, values: Mapping[str, str]) -> tuple[FieldTrace, ...]:
+    """Return what every path of a field gives, also after the first that has a value."""
+    return tuple(
+        FieldTrace(
+            field=name,
+            path=path,
+            state="failed" if fault else "empty" if value is None else "gave",
+            value=fault or ("" if value is None else shown(_written(value))),
+        )
+        for path, value, fault in _candidates(name, field, record, values)
+    )
+
+
+def _written(value: FieldValue) -> str:
+    if isinstance(value, str):
+        return value
+    return ", ".join(part if isinstance(part, str) else in_words(part) for part in value)
+
+
+def _candidates(
+    name: str, field: FieldMap, record: object, values: Mapping[str, str]
+) -> Iterator[tuple[str, FieldValue | None, str]]:
+    """Yield (path, value, fault) of each path in turn and of the template; neither value nor fault means empty."""
+    for path in field.paths:
+        yield path, *_attempt(name, field, record, path)
+    if field.template is not None:
+        yield field.template, *_attempt_template(name, field, record, values, field.template)
+
+
+def _attempt(name: str, field: FieldMap, record: object, path: str) -> tuple[FieldValue | None, str]:
+    try:
+        value = compile_path(path).value(record)
+        return (shaped(name, field, value) if is_present(value) else None), ""
+    except ValueError as exc:
+        return None, str(exc)
+
+
+def _attempt_template(
+    name: str, field: FieldMap, record: object, values: Mapping[str, str], template: str
+) -> tuple[FieldValue | None, str]:
+    try:
+        text = filled(template, values, record, as_url=name in ADDRESS_FIELDS)
+        return (shaped(name, field, text) if text else None), ""
+    except ValueError as exc:
+        return None, str(exc)
+
 
 _COMMAS: Final = re.compile(r"[,，、;；]")
 
@@ -199,16 +215,6 @@ _STRAY_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _SAFE_IN_ADDRESS: Final = "/:@!$&'()*+,;=~?#[]%"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FieldResult:
-    """The value of one field of one record; ``path`` gave it. Without a value, ``reason`` says why there is none."""
-
-    name: str
-    value: FieldValue | None = None
-    path: str | None = None
-    reason: str = ""
-
-
 def filled(template: str, values: Mapping[str, str], record: object, *, as_url: bool = False) -> str | None:
     """Return ``template`` with every ``{name}`` filled in; None if one has no value.
 
@@ -251,81 +257,6 @@ def check_template(template: str) -> None:
             raise ValueError(f"{{{name}}}: {exc}") from exc
 
 
-def apply_field(name: str, field: FieldMap, record: object, values: Mapping[str, str]) -> FieldResult:
-    """Return the value of one field of ``record``. ``values`` are the fields that templates may use."""
-    faults: list[tuple[str, str]] = []
-    for path, value, fault in _candidates(name, field, record, values):
-        if value is not None:
-            return FieldResult(name=name, value=value, path=path)
-        faults.append((path, fault))
-    told = [f"{path}: {fault}" for path, fault in faults if fault]
-    empty = [path for path, fault in faults if not fault]
-    if empty:
-        told.append(f"nothing at {', '.join(empty)}")
-    return FieldResult(name=name, reason=f"fields.{name}: {'; '.join(told) or 'no path is given'}")
-
-
-def apply_fields(fields: Sequence[tuple[str, FieldMap]], record: object) -> dict[str, FieldResult]:
-    """Return the value of every mapped field. Templates come last, so that they can use all others and earlier ones."""
-    results: dict[str, FieldResult] = {}
-    for name, field in sorted(fields, key=lambda pair: pair[1].template is not None):
-        values = template_values(results) if field.template is not None else {}
-        results[name] = apply_field(name, field, record, values)
-    return results
-
-
-def template_values(results: Mapping[str, FieldResult]) -> dict[str, str]:
-    """Return the fields that have a value as the texts that templates put in."""
-    return {name: _written(result.value).strip() for name, result in results.items() if result.value is not None}
-
-
-def traced_field(name: str, field: FieldMap, record: object, values: Mapping[str, str]) -> tuple[FieldTrace, ...]:
-    """Return what every path of a field gives, those too that are not asked because an earlier one won."""
-    return tuple(
-        FieldTrace(
-            field=name,
-            path=path,
-            state="failed" if fault else "empty" if value is None else "gave",
-            value=fault or ("" if value is None else shown(_written(value))),
-        )
-        for path, value, fault in _candidates(name, field, record, values)
-    )
-
-
-def _written(value: FieldValue) -> str:
-    if isinstance(value, str):
-        return value
-    return ", ".join(part if isinstance(part, str) else in_words(part) for part in value)
-
-
-def _candidates(
-    name: str, field: FieldMap, record: object, values: Mapping[str, str]
-) -> Iterator[tuple[str, FieldValue | None, str]]:
-    """Yield (path, value, fault) of each path in turn and of the template; neither value nor fault means empty."""
-    for path in field.paths:
-        yield path, *_attempt(name, field, record, path)
-    if field.template is not None:
-        yield field.template, *_attempt_template(name, field, record, values, field.template)
-
-
-def _attempt(name: str, field: FieldMap, record: object, path: str) -> tuple[FieldValue | None, str]:
-    try:
-        value = compile_path(path).value(record)
-        return (shaped(name, field, value) if is_present(value) else None), ""
-    except ValueError as exc:
-        return None, str(exc)
-
-
-def _attempt_template(
-    name: str, field: FieldMap, record: object, values: Mapping[str, str], template: str
-) -> tuple[FieldValue | None, str]:
-    try:
-        text = filled(template, values, record, as_url=name in ADDRESS_FIELDS)
-        return (shaped(name, field, text) if text else None), ""
-    except ValueError as exc:
-        return None, str(exc)
-
-
 def _encoded(text: str, before: str) -> str:
     """Return ``text`` as it may follow ``before`` in an address."""
     authority = before.partition("://")[2]
@@ -337,3 +268,73 @@ def _encoded(text: str, before: str) -> str:
         safe = _SAFE_IN_PATH
     # Slugs often come encoded already; encoding them once more would name another page.
     return quote(_STRAY_PERCENT.sub("%25", text), safe=safe)
+
+
+_PER_SECOND: Final = {"epoch": 1, "epoch_ms": 1_000, "epoch_us": 1_000_000}
+_FIRST_YEAR, _LAST_YEAR = 1990, 2100  # as in rules/dates.py: 0001-01-01 and 1970-01-01 stand for "no date"
+_LONGEST: Final = 200
+_LONG_FRACTION: Final = re.compile(r"(?<=\d[.,:])(\d{6})\d+")
+
+
+def read_mapped_date(value: str, formats: tuple[str, ...], zone: tzinfo, now: datetime | None) -> datetime:
+    """Return the instant that ``value`` names in one of ``formats``, in UTC; without formats, in any known form.
+
+    Formats are strptime patterns, ``iso``, ``epoch``, ``epoch_ms``, ``epoch_us`` or ``relative``. A date without a
+    zone is taken in ``zone``. ``relative`` (``今天 16:25``, ``3分钟前``) needs ``now``.
+
+    Raises:
+        ValueError: ``"…" does not match "%Y-%m-%d"``.
+    """
+    text = " ".join(value.split())
+    if len(text) > _LONGEST:
+        raise ValueError(f"{shown(text)} is too long for a date")
+    if not formats:
+        found = parse_date(text, zone=zone, now=now)
+        if found is None:
+            raise ValueError(f"{shown(text)} is no date that can be read")
+        return found
+    for form in formats:
+        moment = _read(text, form, zone, now)
+        if moment is not None:
+            if _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+                return moment
+            raise ValueError(f"{shown(text)} read as {form} is in the year {moment.year}, which cannot be believed")
+    if "relative" in formats and now is None:
+        raise ValueError(f"{shown(text)} cannot be read: it is not known when the document was fetched")
+    raise ValueError(f"{shown(text)} does not match {' or '.join(_quoted(form) for form in formats)}")
+
+
+def _quoted(form: str) -> str:
+    return form if form in NAMED_FORMATS else f'"{form}"'
+
+
+def _read(text: str, form: str, zone: tzinfo, now: datetime | None) -> datetime | None:
+    try:
+        if form in _PER_SECOND:
+            return _from_epoch(text, _PER_SECOND[form])
+        if form == "iso":
+            return _in_utc(datetime.fromisoformat(text), zone)
+        if form == "relative":
+            return parse_date(text, zone=zone, now=now) if now else None
+        return _from_pattern(text, form, zone)
+    except (ValueError, OverflowError, IndexError, re.error):
+        return None
+
+
+def _from_epoch(text: str, per_second: int) -> datetime | None:
+    number = int(text) if text.lstrip("-").isdecimal() else float(text)
+    if not math.isfinite(number):
+        return None
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=round(number * (1_000_000 // per_second)))
+
+
+def _from_pattern(text: str, form: str, zone: tzinfo) -> datetime:
+    if "%f" in form:
+        text = _LONG_FRACTION.sub(r"\1", text)  # strptime reads six digits, some services write nine
+    return _in_utc(datetime.strptime(text, form), zone)  # noqa: DTZ007 - the zone is put in by _in_utc
+
+
+def _in_utc(moment: datetime, zone: tzinfo) -> datetime:
+    if not 1 < moment.year < 9999:
+        return moment.replace(tzinfo=UTC)  # where the calendar ends, no zone can be applied
+    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)

@@ -1,4 +1,4 @@
-"""What an output shows: the feed itself, and the months and parts of its archive (RFC 5005 §4)."""
+"""Which outputs are published, what each shows, and the months and parts of its archive (RFC 5005 §4)."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -19,60 +19,6 @@ from feedhub.model.output import (
     Site,
 )
 from feedhub.rules.urls import public_url
-
-PART_SIZE: Final = 100
-"""Items of one part. A change of it renames the files of every archive."""
-_DECEMBER: Final = 12
-_FIRST: Final = datetime.min.replace(tzinfo=UTC)
-_LAST: Final = datetime.max.replace(tzinfo=UTC)
-
-
-def month_of(instant: datetime, zone: tzinfo) -> str:
-    """Return the month of an instant, ``YYYY-MM``; at the edges of the calendar, where zones end, in UTC."""
-    try:
-        local = instant.astimezone(zone)
-    except OverflowError:
-        local = instant.astimezone(UTC)
-    return f"{local.year:04}-{local.month:02}"
-
-
-def month_bounds(month: str, zone: tzinfo) -> tuple[datetime, datetime]:
-    """Return when a month begins and when the next one does, in UTC."""
-    year, number = int(month[:4]), int(month[5:])
-    begins = _in_utc(year, number, zone)
-    if (year, number) == (_LAST.year, _DECEMBER):
-        return begins, _LAST
-    return begins, _in_utc(*((year + 1, 1) if number == _DECEMBER else (year, number + 1)), zone)
-
-
-def _in_utc(year: int, month: int, zone: tzinfo) -> datetime:
-    if (year, month) == (_FIRST.year, 1):
-        return _FIRST
-    return datetime(year, month, 1, tzinfo=zone).astimezone(UTC)
-
-
-def parts_in(count: int) -> int:
-    """Return into how many parts a month of ``count`` items is divided."""
-    return -(-count // PART_SIZE)
-
-
-def closed_parts(month: str, count: int, *, is_newest: bool, entries: int) -> tuple[Part, ...]:
-    """Return the parts of a month that are written, oldest first.
-
-    The newest part of the newest month is still growing. It is written only when it holds more than the ``entries``
-    that the feed itself shows: else whoever reads the feed and its archive has seen everything without it.
-    """
-    parts = parts_in(count)
-    newest = count - (parts - 1) * PART_SIZE
-    written = parts - 1 if parts and is_newest and newest <= entries else parts
-    return tuple(Part(month=month, number=number) for number in range(1, written + 1))
-
-
-def versions_of_part(part: Part, versions: Sequence[ItemVersion], first: int = 1) -> tuple[ItemVersion, ...]:
-    """Return the items of a part; ``versions`` are those of its month from part ``first`` on, both newest first."""
-    oldest_first = versions[::-1]
-    return tuple(oldest_first[(part.number - first) * PART_SIZE : (part.number - first + 1) * PART_SIZE][::-1])
-
 
 ALL: Final = "all"
 HEALTH_SLUG: Final = "health"
@@ -119,12 +65,11 @@ def output_view(
     older: Part | None = None,
     newer: Part | None = None,
 ) -> OutputView:
-    """Choose the newest entries for an output; ``items`` come newest first.
+    """Choose what an output shows of ``items``, which come newest first: the newest entries, or all for a ``part``.
 
-    All of them are shown in a ``part`` of its archive, whose change is that of its newest item.
-
-    An address of a source is shown only while ``addresses`` (by name) holds it, and as far as it holds no credential
-    (guarantee 4): of one that was changed or removed it is no longer known what in it was secret.
+    A part of the archive changes when its newest item does. The address of a source is shown while ``addresses`` (by
+    name) holds it, and without credentials (guarantee 4): of an address that is not configured any more nobody knows
+    what in it is secret.
     """
     chosen = items if part else items[: feed.entries]
     urls = {(item.source, item.source_url) for item in chosen}
@@ -149,5 +94,59 @@ def _with_url(item: StoredItem, url: str | None) -> StoredItem:
 
 
 def settled_published(published_at: datetime | None, now: datetime) -> datetime:
-    """Return the published time an item keeps for ever: its own unless missing or in the future (SPEC §3.2)."""
+    """Return the published time that an item keeps for ever: its own, unless missing or in the future (SPEC §3.2)."""
     return now if published_at is None or published_at > now else published_at
+
+
+PART_SIZE: Final = 100
+"""Items in one part. Another number would rename the files of every archive."""
+_DECEMBER: Final = 12
+_FIRST: Final = datetime.min.replace(tzinfo=UTC)
+_LAST: Final = datetime.max.replace(tzinfo=UTC)
+
+
+def month_of(instant: datetime, zone: tzinfo) -> str:
+    """Return the month of an instant, ``YYYY-MM``; at the edges of the calendar, where zones end, in UTC."""
+    try:
+        local = instant.astimezone(zone)
+    except OverflowError:
+        local = instant.astimezone(UTC)
+    return f"{local.year:04}-{local.month:02}"
+
+
+def month_bounds(month: str, zone: tzinfo) -> tuple[datetime, datetime]:
+    """Return when a month begins and when the next one does, in UTC."""
+    year, number = int(month[:4]), int(month[5:])
+    begins = _in_utc(year, number, zone)
+    if (year, number) == (_LAST.year, _DECEMBER):
+        return begins, _LAST
+    return begins, _in_utc(*((year + 1, 1) if number == _DECEMBER else (year, number + 1)), zone)
+
+
+def _in_utc(year: int, month: int, zone: tzinfo) -> datetime:
+    if (year, month) == (_FIRST.year, 1):
+        return _FIRST
+    return datetime(year, month, 1, tzinfo=zone).astimezone(UTC)
+
+
+def parts_in(count: int) -> int:
+    """Return into how many parts a month of ``count`` items is divided."""
+    return -(-count // PART_SIZE)
+
+
+def closed_parts(month: str, count: int, *, is_newest: bool, entries: int) -> tuple[Part, ...]:
+    """Return the parts of a month that are written, oldest first.
+
+    The newest part of the newest month is still growing. It is written only when it holds more than the ``entries``
+    that the feed itself shows; with fewer, the feed and the other parts show everything.
+    """
+    parts = parts_in(count)
+    newest = count - (parts - 1) * PART_SIZE
+    written = parts - 1 if parts and is_newest and newest <= entries else parts
+    return tuple(Part(month=month, number=number) for number in range(1, written + 1))
+
+
+def versions_of_part(part: Part, versions: Sequence[ItemVersion], first: int = 1) -> tuple[ItemVersion, ...]:
+    """Return the items of a part; ``versions`` are those of its month from part ``first`` on, both newest first."""
+    oldest_first = versions[::-1]
+    return tuple(oldest_first[(part.number - first) * PART_SIZE : (part.number - first + 1) * PART_SIZE][::-1])

@@ -30,7 +30,7 @@ _WRITTEN_OUT: Final = re.compile(r"[A-Za-z0-9_.~!$&'()*+,;=:@/?\[\]-]*")
 _SAFE: Final = "!$&'()*+,;=:@/?%[]"
 
 
-@lru_cache(maxsize=1024)  # what identifies a record is asked for again when it is compared
+@lru_cache(maxsize=1024)  # the keys of a record are asked for again when it is compared
 def canonical_url(url: str) -> str | None:
     """Return the address without scheme, fragment, default port and trackers, parameters sorted; the URL key.
 

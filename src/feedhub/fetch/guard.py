@@ -114,10 +114,6 @@ class AddressGuard:
         name = host.rstrip(".").lower()
         return None if any(each.covers(name, port, forms) for each in self._permissions) else kind
 
-    def allowed(self, host: str, port: int, ip: str) -> bool:
-        """Whether ``ip``, which ``host`` resolved to, may be connected to on ``port``."""
-        return self.refusal(host, port, ip) is None
-
     def refusal_of_unknown(self, host: str, port: int) -> str | None:
         """Return why a proxy may not be asked for ``host``, a name that is unknown here; None when it may.
 

@@ -30,10 +30,6 @@ class Notifier:
         """The daemon is stopping."""
         self._send("STOPPING=1")
 
-    def status(self, text: str) -> None:
-        """Say in a line what is going on; ``systemctl status`` shows it."""
-        self._send(f"STATUS={text}")
-
     def alive(self) -> None:
         """Reset the watchdog of systemd if that is due."""
         if self.watchdog is not None and time.monotonic() - self._alive_at >= self.watchdog:

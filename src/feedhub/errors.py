@@ -20,8 +20,10 @@ FeedhubError
 """
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from feedhub.model.settings import Problem
+if TYPE_CHECKING:
+    from feedhub.model.settings import Problem
 
 
 class FeedhubError(Exception):
@@ -31,7 +33,7 @@ class FeedhubError(Exception):
 class ConfigError(FeedhubError):
     """The configuration cannot be used; ``problems`` lists everything that is wrong with it."""
 
-    def __init__(self, problems: tuple[Problem, ...]) -> None:
+    def __init__(self, problems: "tuple[Problem, ...]") -> None:
         self.problems = problems
         super().__init__("\n".join(str(problem) for problem in problems))
 

@@ -1,5 +1,7 @@
 """What other packages offer through entry points, and what a broken one costs."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -56,3 +58,16 @@ def test_a_source_whose_signer_is_broken_fails_with_the_reason(site: Path) -> No
     absent = Source(name="b", url="https://example.org/", sign="t")
     with pytest.raises(PollError, match=r'offers the signer "t"; offered: s$'):
         Signers([absent]).sign(Request(url=absent.url), absent)
+
+
+def test_the_configuration_is_read_without_importing_a_reader_or_a_renderer(tmp_path: Path) -> None:
+    config = tmp_path / "feedhub.yaml"
+    sources = "[{name: a, url: a.xml}, {name: b, kind: json, url: b.json, fields: {title: t}}]"
+    config.write_text(f"site: {{title: T, url: https://example.org}}\nsources: {sources}\n")
+    code = (
+        "import sys, feedhub.runtime.hub; from feedhub.runtime.plugins import load_settings;"
+        "load_settings(sys.argv[1]); print(*(name for name in sys.modules))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code, str(config)], capture_output=True, text=True, check=True)
+    loaded = {name for name in ran.stdout.split() if name.startswith(("feedhub.sources.", "feedhub.publish.", "lxml"))}
+    assert loaded <= {"feedhub.sources.kinds", "feedhub.publish.formats", "feedhub.publish.addresses"}

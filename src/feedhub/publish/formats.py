@@ -2,39 +2,47 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from feedhub.errors import PublishError
 from feedhub.model.output import FormatTable, OutputFile, OutputFormat, OutputView
 from feedhub.publish.addresses import feed_path
-from feedhub.publish.entry import EntryCache
 
-# What renders is imported when the first feed is rendered: mostly no poll brings anything new.
+if TYPE_CHECKING:
+    from feedhub.publish.entry import EntryCache
+
+# What renders is imported when the first feed is rendered: mostly no poll brings anything new, and every command that
+# reads the configuration needs the names of the formats.
 
 
-def _atom(view: OutputView, cache: EntryCache) -> bytes:
+def _atom(view: OutputView, cache: "EntryCache") -> bytes:
     from feedhub.publish.atom_rss import render_atom
 
     return render_atom(view, cache)
 
 
-def _rss(view: OutputView, cache: EntryCache) -> bytes:
+def _rss(view: OutputView, cache: "EntryCache") -> bytes:
     from feedhub.publish.atom_rss import render_rss
 
     return render_rss(view, cache)
 
 
-def _json_feed(view: OutputView, cache: EntryCache) -> bytes:
+def _json_feed(view: OutputView, cache: "EntryCache") -> bytes:
     from feedhub.publish.json_feed import render_json_feed
 
     return render_json_feed(view, cache)
 
 
-def built_in_formats(cache: EntryCache | None = None) -> tuple[OutputFormat, ...]:
+def built_in_formats(cache: "EntryCache | None" = None) -> tuple[OutputFormat, ...]:
     """Return the built-in formats; ``cache`` is shared by them."""
 
-    def cached(render: Callable[[OutputView, EntryCache], bytes]) -> Callable[[OutputView], bytes]:
-        return lambda view: render(view, cache or EntryCache())
+    def cached(render: Callable[[OutputView, "EntryCache"], bytes]) -> Callable[[OutputView], bytes]:
+        def rendered(view: OutputView) -> bytes:
+            from feedhub.publish.entry import EntryCache
+
+            return render(view, cache or EntryCache())
+
+        return rendered
 
     return (
         OutputFormat(name="atom", title="Atom", media_type="application/atom+xml", render=cached(_atom)),
@@ -75,7 +83,7 @@ class FormatRenderer:
 
 
 def renderers(
-    names: Sequence[str], cache: EntryCache | None = None, added: Sequence[OutputFormat] = ()
+    names: Sequence[str], cache: "EntryCache | None" = None, added: Sequence[OutputFormat] = ()
 ) -> tuple[FormatRenderer, ...]:
     """Return the renderers of the formats of these names, in that order, each once; ``added`` are of other packages."""
     known = {one.name: one for one in (*added, *built_in_formats(cache))}

@@ -10,6 +10,7 @@ import pickle
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 from feedhub.model.document import Document
@@ -41,7 +42,7 @@ def main() -> None:
     same = Document(url=source.url, body=document.body, digest="", known_reading=feed.reading or "")
     cleaner = HtmlCleaner()
     items = [cleaner.clean(item, source) for item in feed.items]
-    keyed = keyed_document(feed.items, (), "s")
+    keyed = keyed_document(feed.items, source)
     prepared = read_and_clean(document, source, FEED.reader)
     steps: dict[str, Callable[[], object]] = {
         "feedparser alone": lambda: read_dialect(text, source.url),
@@ -50,8 +51,10 @@ def main() -> None:
         "sanitise": lambda: [cleaner.clean(item, source) for item in feed.items],
         "cut into search terms": lambda: [item_terms(item) for item in items],
         "to another process and back": lambda: pickle.loads(pickle.dumps(prepared, 5)),
-        "keys": lambda: keyed_document(feed.items, (), "s"),
-        "judge": lambda: judge(keyed, KnownKeys(), source="s", site_url="https://news.example.org"),
+        "keys": lambda: keyed_document(feed.items, source),
+        "judge": lambda: judge(
+            keyed, KnownKeys(), source=source, site_url="https://news.example.org", now=datetime.now(UTC)
+        ),
         "encode": lambda: [encode_item(item) for item in items],
     }
     for name, step in steps.items():
@@ -73,7 +76,7 @@ def storing(together: int) -> float:
             for number, source in enumerate(hub.settings.sources):
                 answer = Document(url=source.url, body=feed_bytes(number), digest="")
                 feed = read_and_clean(answer, source, FEED.reader)
-                keyed = keyed_document(feed.items, source.identity, source.name)
+                keyed = keyed_document(feed.items, source)
                 fetched.append(Fetched(source=source, answer=answer, feed=feed, keyed=keyed))
             spent = []
             for start in range(0, count, together):

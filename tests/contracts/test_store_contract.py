@@ -63,6 +63,7 @@ def test_a_state_comes_back_as_it_was_saved(store: Store) -> None:
         pacing="auto",
         reading_digest="ef",
         warnings=("shared link", "b"),
+        changing=frozenset({"date", "guid"}),
     )
     unset = SourceState(name="")
     assert [each.name for each in fields(state) if getattr(state, each.name) == getattr(unset, each.name)] == []

@@ -497,7 +497,7 @@ DEFENCES = (
     _d(
         "34 twice in a document",
         "rules/dedupe.py",
-        "if target.id in self.seen_ids:",
+        "if other != own and _values_agree(names[other], names[own]):",
         "if False:",
         "tests/rules/test_dedupe.py",
     ),
@@ -511,15 +511,15 @@ DEFENCES = (
     _d(
         "34 addresses tied by others",
         "rules/dedupe.py",
-        "if not self.migration.links and _differ(sighting.url_key, key.text):",
-        "if False:",
+        'elif KeyStrength.URL in keys and before.url_key != now.url_key and "address" not in self.habits.changing:',
+        "elif False:",
         "tests/rules/test_dedupe_hostile.py",
     ),
     _d(
         "34 codes tied by others",
         "rules/dedupe.py",
-        "return sighting is not None and _is_imposed(key, sighting, keyed)",
-        "return False",
+        "if named and not (before and _is_imposed(named, before, keyed)):",
+        "if named:",
         "tests/rules/test_dedupe_hostile.py",
     ),
     _d(

@@ -127,7 +127,7 @@ def _published(feed: ParsedFeed, source: Source) -> None:
     """Take items all the way to the files: clean, with keys, valid in every format."""
     cleaner = HtmlCleaner()
     items = [cleaner.clean(item, source) for item in feed.items[:20]]
-    keyed_document(feed.items, (), source.name)
+    keyed_document(feed.items, source)
     for item in items:
         assert plain(item.title) == item.title
         for markup in (item.summary, item.content):

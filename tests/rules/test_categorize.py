@@ -4,9 +4,9 @@ import hashlib
 
 import pytest
 
-from feedhub.model.item import Item, Person
+from feedhub.model.item import Item, ParsedItem, Person
 from feedhub.model.source import CategoryMap, Condition, Replacement, Rule, Source
-from feedhub.rules.categorize import Subject, file_item, holds, record_categories
+from feedhub.rules.categorize import Subject, file_item, holds, link_rules, record_categories, with_link_put_right
 
 SOURCE = Source(name="blog-one", url="https://a.example/rss", categories=("news",))
 ITEM = Item(
@@ -137,8 +137,34 @@ REPLACEMENTS = {
 
 @pytest.mark.parametrize(("replacement", "name", "value"), REPLACEMENTS.values(), ids=REPLACEMENTS)
 def test_a_replacement_changes_its_field(replacement: Replacement, name: str, value: object) -> None:
-    item, _ = file_item(ITEM, SOURCE, [rule("edit", replace=(replacement,))])
+    edit = rule("edit", field("tags", "Semiconductors"), replace=(replacement,))
+    item, _ = file_item(ITEM, SOURCE, [edit])
     assert getattr(item, name) == value
+
+
+UNWRAP = Replacement(field="link", pattern=r"^.*[?&]url=([^&]+).*$", replacement=r"\1")
+WRAPPED = ParsedItem(
+    position=0, title="One", text_digest="", link="https://alerts.example/url?q=1&url=https://a.example/1"
+)
+
+
+@pytest.mark.parametrize("when", [field("source", "*"), field("link", "^https://alerts"), field("title", "One")])
+def test_a_rule_that_asks_for_link_source_or_title_puts_links_right_before_anything_else(when: Condition) -> None:
+    rules = link_rules([rule("unwrap", when, replace=(UNWRAP,))])
+    record = with_link_put_right(WRAPPED, SOURCE, rules)
+    assert (record.link, record.received_link) == ("https://a.example/1", WRAPPED.link)
+    filed, _ = file_item(Item(title="One", link=record.link), SOURCE, rules)
+    assert filed.link == record.link
+
+
+@pytest.mark.parametrize("when", [field("tags", "x"), field("content", "x"), field("category", "x")])
+def test_a_rule_that_asks_for_more_acts_on_links_only_after_items_are_recognised(when: Condition) -> None:
+    assert link_rules([rule("unwrap", when, replace=(UNWRAP,))]) == ()
+
+
+def test_a_link_that_no_rule_changes_was_received_as_it_is() -> None:
+    rules = link_rules([rule("unwrap", field("title", "Two"), replace=(UNWRAP,))])
+    assert with_link_put_right(WRAPPED, SOURCE, rules) is WRAPPED
 
 
 @pytest.mark.parametrize("name", ["summary", "content", "link"])

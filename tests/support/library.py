@@ -14,10 +14,12 @@ from feedhub.model.identity import (
     Verdict,
 )
 from feedhub.model.item import Enclosure, Markup, ParsedItem
-from feedhub.rules.dedupe import judge, url_key
-from feedhub.rules.identity import keyed_document, lookup_keys
+from feedhub.model.source import DedupeSettings, Source
+from feedhub.rules.dedupe import judge
+from feedhub.rules.identity import keyed_document, lookup_keys, said
 from feedhub.rules.text import text_digest, visible_text
 
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SITE = "https://site.example"
 INFO_CODE = KeyPattern(name="infoCode", fields=("id", "link"), pattern=r"(?:infoCode=|/a/|^)(?:NW)?(\d{18})")
 STORED = (Verdict.NEW, Verdict.CHANGED, Verdict.REFRESHED, Verdict.DUPLICATE)
@@ -51,27 +53,40 @@ def day(number: int) -> datetime:
     return datetime(2024, 1, number, 12, tzinfo=UTC)
 
 
+def source_with(*patterns: KeyPattern) -> Source:
+    """Return a source with named keys."""
+    return Source(name="a", url="https://a.example/feed", identity=patterns)
+
+
 @dataclass(slots=True)
 class Library:
     """What a store would remember: keys, items, sightings, distrusted keys."""
 
     patterns: tuple[KeyPattern, ...] = (INFO_CODE,)
+    dedupe: DedupeSettings = field(default_factory=DedupeSettings)
+    categories: tuple[str, ...] = ("news",)
+    published: dict[str, datetime] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
     owners: dict[str, str] = field(default_factory=dict)
     named: dict[str, set[IdentityKey]] = field(default_factory=dict)
     sightings: dict[tuple[str, str], Sighting] = field(default_factory=dict)
     distrusted: dict[str, set[str]] = field(default_factory=dict)
     removed: set[str] = field(default_factory=set)
+    sections: set[str] = field(default_factory=set)
+    changing: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def poll(self, source: str, *records: ParsedItem) -> Judgement:
         """Judge a document of ``source`` and remember the outcome."""
-        document = keyed_document(records, self.patterns, source)
+        given = replace(source_with(*self.patterns), name=source, categories=self.categories, dedupe=self.dedupe)
+        document = keyed_document(records, given)
         asked = lookup_keys(document.items)
         known = KnownKeys(
             items={key.text: self._known(self.keys[key.text], source) for key in asked if key.text in self.keys},
             distrusted=frozenset(key.text for key in asked if key.text in self.distrusted.get(source, set())),
+            sections=frozenset(key.text for key in asked if key.text in self.sections),
         )
-        judgement = judge(document, known, source=source, site_url=SITE)
+        changing = self.changing.get(source, frozenset())
+        judgement = judge(document, known, source=given, site_url=SITE, now=NOW, changing=changing)
         self._remember(judgement, source)
         return judgement
 
@@ -91,10 +106,13 @@ class Library:
             named=tuple(sorted(self.named.get(item, set()))),
             sighting=self.sightings.get((item, source)),
             removed=item in self.removed,
+            published_at=self.published[item],
         )
 
     def _remember(self, judgement: Judgement, source: str) -> None:
         self.distrusted.setdefault(source, set()).update(key.text for key in judgement.distrusted)
+        self.sections.update(key.text for key in judgement.sections)
+        self.changing[source] = judgement.changing
         for decision in judgement.decisions:
             if decision.verdict is Verdict.UNIDENTIFIED:
                 continue
@@ -102,19 +120,17 @@ class Library:
             if decision.verdict is Verdict.NEW:
                 assert item not in self.owners, "an id was given twice"
                 self.owners[item] = source
+                self.published[item] = keyed.item.published_at or NOW
             for key in decision.gained + decision.moved:
                 self.keys[key.text] = item
                 if key.strength is KeyStrength.NAMED:
                     self.named.setdefault(item, set()).add(key)
             if decision.verdict in STORED:
                 self.keys[keyed.signature.text] = item
-                self.sightings[item, source] = Sighting(
-                    guid=keyed.item.guid,
-                    url_key=url_key(keyed),
-                    title=keyed.item.title,
-                    text_digest=decision.text_digest,
-                    extras_digest=decision.extras_digest,
-                    offered=True,
+                self.sightings[item, source] = said(keyed)
+            elif decision.has_new_evidence:
+                self.sightings[item, source] = replace(
+                    self.sightings[item, source], offered=True, evidence=keyed.evidence
                 )
             elif (item, source) in self.sightings:
                 self.sightings[item, source] = replace(self.sightings[item, source], offered=True)

@@ -8,10 +8,10 @@ from feedhub.model.item import ParsedFeed
 
 
 def as_plain(value: Any) -> Any:
-    """Return dataclasses as dicts without empty fields, instants as ISO text."""
+    """Return dataclasses as dicts without what is empty or false, instants as ISO text."""
     if is_dataclass(value):
         pairs = ((field.name, as_plain(getattr(value, field.name))) for field in fields(value))
-        return {name: plain for name, plain in pairs if plain not in (None, "", [], {})}
+        return {name: plain for name, plain in pairs if plain not in (None, "", [], {}) and plain is not False}
     if isinstance(value, tuple):
         return [as_plain(part) for part in value]
     return value.isoformat() if isinstance(value, datetime) else value

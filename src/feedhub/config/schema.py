@@ -31,7 +31,7 @@ from feedhub.config.forms import (
     one_or_many,
 )
 from feedhub.config.schema_mapping import InnerFolder, PostName, Whole
-from feedhub.config.schema_sources import Identities, SourceSection, source_section
+from feedhub.config.schema_sources import DedupeSection, Identities, SourceSection, source_section
 from feedhub.config.section import Fault, Section, refuse
 from feedhub.model.kind import KindTable
 from feedhub.model.output import FormatTable
@@ -296,6 +296,9 @@ class Config(IncludedConfig):
     output: OutputSection = Field(default=OutputSection(), description="What is written, and where.")
     poll: PollSection = Field(
         default=PollSection(), description="How sources are polled, unless a source says otherwise."
+    )
+    dedupe: DedupeSection = Field(
+        default=DedupeSection(), description="What tells items apart, and what does not, in all sources."
     )
     retention: RetentionSection = Field(default=RetentionSection(), description="How long items are kept.")
     web: WebSection = Field(default=WebSection(), description="The web server.")

@@ -210,6 +210,37 @@ class SourceCategorySection(Section):
 
 
 CategoryForm = Annotated[SourceCategorySection, shorthand_for("also"), Shorthand(), Form("text, list, or mapping")]
+
+
+class SameTitleSection(Section):
+    """How near in time records of one title must be to be one item. A duration may stand alone."""
+
+    within: Interval = Field(description="How far apart their dates may be.", examples=["7d"])
+    across: Literal["source", "category"] = Field(
+        default="source",
+        description="Whether records of other sources count that have a category in common in the configuration.",
+    )
+
+
+SameTitle = Annotated[SameTitleSection, shorthand_for("within"), Shorthand(), Form("duration, or mapping")]
+
+
+class DedupeSection(Section):
+    """What a user knows of a source that its records do not say. It holds for items to come."""
+
+    ignore_parameters: Names = Field(
+        default=[],
+        description="Parameters of addresses that never tell two items apart; `*` and `?` stand for any.",
+        examples=[["ref", "from", "src*"]],
+    )
+    same_title: SameTitle | None = Field(
+        default=None,
+        description="Records with one title are one item while their dates are at most this far apart, unless a "
+        "named key says otherwise. Default: a title alone joins nothing.",
+        examples=["7d"],
+    )
+
+
 PluginName = Annotated[SourceName, Form("name of a plugin")]
 Identities = dict[KeyName, IdentitySection]
 
@@ -259,6 +290,9 @@ class SourceSection(Section):
         description="What happens to markup: cleaned by an allow-list, left as it is, or turned into text.",
     )
     identity: Identities = Field(default={}, description="Named keys of this source, added to the global ones.")
+    dedupe: DedupeSection = Field(
+        default=DedupeSection(), description="What is known of this source; added to the global `dedupe`."
+    )
     detail: DetailSection | None = Field(default=None, description="A second request for the text of each new item.")
     method: Literal["GET", "POST"] = Field(default="GET", description="How the list is asked for.")
     body: RequestBody | None = Field(

@@ -26,7 +26,7 @@ from feedhub.config.schema_mapping import (
     FieldsSection,
     PagesSection,
 )
-from feedhub.config.schema_sources import IdentitySection, SourceCategorySection, SourceSection
+from feedhub.config.schema_sources import DedupeSection, IdentitySection, SourceCategorySection, SourceSection
 from feedhub.config.section import ConfigFile
 from feedhub.config.yaml_tree import Path, Value
 from feedhub.model.identity import KeyPattern
@@ -36,6 +36,7 @@ from feedhub.model.settings import Problem, Settings, WebSettings
 from feedhub.model.source import (
     CategoryMap,
     Condition,
+    DedupeSettings,
     DetailMap,
     FieldMap,
     HostGroup,
@@ -46,7 +47,7 @@ from feedhub.model.source import (
     Rule,
     Source,
 )
-from feedhub.rules.categorize import CONDITION_FIELDS, ConditionField, category_slug, slug_fault, unique_slug
+from feedhub.rules.categorize import CONDITION_FIELDS, ConditionField, category_slug, link_rules, slug_fault, unique_slug
 
 _WAY_OUT: Final = "declare it under `categories:` with a slug and this title"
 
@@ -230,6 +231,7 @@ class Defaults:
     site: Site
     poll: PollSettings
     identity: dict[str, IdentitySection]
+    dedupe: DedupeSection
     categories: CategoryTable
 
 
@@ -255,6 +257,7 @@ def settled_source(section: SourceSection, file: ConfigFile, index: int, broken:
         limit=section.limit,
         content=section.content,
         identity=key_patterns({**given.identity, **section.identity}),
+        dedupe=dedupe_settings(section.dedupe, given.dedupe),
         timeout=section.timeout or given.poll.timeout,
         max_size=section.max_size or given.poll.max_size,
         user_agent=section.user_agent or given.poll.user_agent,
@@ -301,6 +304,16 @@ def key_patterns(identity: dict[str, IdentitySection]) -> tuple[KeyPattern, ...]
     )
 
 
+def dedupe_settings(own: DedupeSection, general: DedupeSection) -> DedupeSettings:
+    """Return what holds for one source: its own title rule or the general one, and the parameters of both."""
+    title = own.same_title or general.same_title
+    return DedupeSettings(
+        ignore_parameters=tuple(dict.fromkeys((*general.ignore_parameters, *own.ignore_parameters))),
+        same_title=title.within if title else None,
+        across=title is not None and title.across == "category",
+    )
+
+
 def digest(*facts: Any) -> str:
     """Return the SHA-256 in hex of facts that JSON can write."""
     text = json.dumps(facts, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
@@ -330,7 +343,7 @@ def settle(
     site = Site(**{name: getattr(config.site, name) for name in type(config.site).model_fields})
     poll = _poll(config.poll, site)
     identity = {name: pattern for part in parts for name, pattern in part.section.identity.items()}
-    given = Defaults(root=root, site=site, poll=poll, identity=identity, categories=table)
+    given = Defaults(root=root, site=site, poll=poll, identity=identity, dedupe=config.dedupe, categories=table)
     rules = tuple(_rule(section, table) for part in parts for section in part.section.rules)
     sources = tuple(
         _read_again_for(rules, settled_source(section, part.file, index, _line(part.unusable.get(index)), given))
@@ -451,8 +464,8 @@ def _condition_values(field: ConditionField, given: str | list[str], table: Cate
 
 
 def _read_again_for(rules: Sequence[Rule], source: Source) -> Source:
-    """Return ``source`` so that an unchanged document is read again when the rules change, if any rule drops items."""
-    if not any(rule.drop for rule in rules):
+    """Return ``source`` so that an unchanged document is read again when rules that drop items or change links do."""
+    if not (any(rule.drop for rule in rules) or link_rules(rules)):
         return source
     return replace(source, settings_digest=digest(source.settings_digest, [asdict(rule) for rule in rules]))
 

@@ -49,17 +49,38 @@ class KeyPattern:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What a record says beside its keys, for comparing it with others; digests are empty for what it does not have.
+
+    ``published_at`` is an instant to the second; None for a day, a relative form, or no date. ``files`` are the
+    enclosures, ``bare_files`` the same without their queries, ``pictures`` what is shown, without queries.
+    """
+
+    published_at: datetime | None = None
+    files: str = ""
+    bare_files: str = ""
+    pictures: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeyedItem:
     """A parsed item with the keys that identify it, strongest first.
 
-    ``distrusted`` keys are shared by different records of the document and identify none of them. ``fingerprint`` is
-    the key of title and text, used when no other is left; None when there is neither.
+    ``distrusted`` keys are shared by different records of the document and identify none of them. ``fallbacks`` name
+    it where no key does: by its words, then with its files, what it shows and its date added. ``words`` is the first
+    of them, None when there is neither title nor text. ``leads`` identify nothing: they find items that say the same or
+    have the same files, to be weighed against the record; ``titles`` are such keys where the configuration lets a title
+    decide.
     """
 
     item: ParsedItem
     keys: tuple[IdentityKey, ...]
     signature: IdentityKey
-    fingerprint: IdentityKey | None = None
+    evidence: Evidence = Evidence()
+    words: IdentityKey | None = None
+    fallbacks: tuple[IdentityKey, ...] = ()
+    leads: tuple[IdentityKey, ...] = ()
+    titles: tuple[IdentityKey, ...] = ()
     distrusted: tuple[IdentityKey, ...] = ()
 
 
@@ -67,7 +88,8 @@ class KeyedItem:
 class Sighting:
     """What a source last said about a stored item: enough to tell an edit from a reused key.
 
-    ``offered`` tells whether the item was in the source's last document.
+    ``offered`` tells whether the item was in the source's last document. ``evidence`` is None where it was stored by a
+    version that did not keep it: unknown, neither for nor against.
     """
 
     guid: str | None
@@ -76,6 +98,7 @@ class Sighting:
     text_digest: str
     extras_digest: str
     offered: bool
+    evidence: Evidence | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,14 +114,19 @@ class KnownItem:
     named: tuple[IdentityKey, ...] = ()
     sighting: Sighting | None = None
     removed: bool = False
+    published_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownKeys:
-    """What the store knows of the keys of one document: the items they lead to, and those found to be shared before."""
+    """What the store knows of the keys of one document: the items they lead to, and those found to be shared before.
+
+    ``sections`` are addresses that were given to different items: they say nothing across sources.
+    """
 
     items: dict[str, KnownItem] = field(default_factory=dict)
     distrusted: frozenset[str] = frozenset()
+    sections: frozenset[str] = frozenset()
 
 
 class Verdict(Enum):
@@ -136,9 +164,10 @@ class LedgerNote:
 class Decision:
     """What to do with one record, and why.
 
-    ``matched`` is the key by which it was recognised as an item of the source ``owner``; None for a new item.
-    ``doubted`` keys are known, and were not believed: headline and address of the record speak against them.
-    ``gained`` are keys the item did not have; ``moved`` keys change their item.
+    ``matched`` is the key by which it was recognised as an item of the source ``owner``, ``reason`` the evidence in
+    words; None and empty for a new item. ``doubted`` keys are known, and were not believed: other evidence speaks
+    against them. ``gained`` are keys the item did not have; ``moved`` keys change their item. ``has_new_evidence``:
+    the item is stored as it is, but its evidence is not known yet or is another now.
     """
 
     keyed: KeyedItem
@@ -152,6 +181,8 @@ class Decision:
     text_digest: str = ""
     extras_digest: str = ""
     reoffered: bool = False
+    has_new_evidence: bool = False
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +196,8 @@ class Judgement:
     notes: tuple[LedgerNote, ...] = ()
     distrusted: tuple[IdentityKey, ...] = ()
     warnings: tuple[str, ...] = ()
+    sections: tuple[IdentityKey, ...] = ()
+    changing: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,3 +231,4 @@ class IngestPlan:
     ingests: tuple[Ingest, ...] = ()
     notes: tuple[LedgerNote, ...] = ()
     distrusted: tuple[IdentityKey, ...] = ()
+    sections: tuple[IdentityKey, ...] = ()

@@ -40,8 +40,9 @@ class ParsedItem:
     """One record of a document: control characters are gone, dates are read, markup is as its publisher wrote it.
 
     ``position`` counts from 0 in document order. ``text_digest`` is that of title and visible text without white
-    space, so that other markup does not look like an edit.
-    ``published_at`` is None when the record has no date that can be believed.
+    space, so that other markup does not look like an edit. ``received_link`` is the link as it came, where a rule put
+    it right. ``published_at`` is None when the record has no date that can be believed; it ``has_rough_date`` where
+    that was reckoned from words such as "3 minutes ago" or names a day only.
     """
 
     position: int
@@ -49,7 +50,9 @@ class ParsedItem:
     text_digest: str
     guid: str | None = None
     link: str | None = None
+    received_link: str | None = None
     published_at: datetime | None = None
+    has_rough_date: bool = False
     summary: Markup | None = None
     content: Markup | None = None
     authors: tuple[Person, ...] = ()

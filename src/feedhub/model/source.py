@@ -128,6 +128,20 @@ class PollSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DedupeSettings:
+    """What a user knows of a source that its records do not say.
+
+    Parameters whose names match ``ignore_parameters`` (globs) never tell addresses apart. Records with one title whose
+    dates are at most ``same_title`` seconds apart are one item; ``across`` sources that share a configured category,
+    too.
+    """
+
+    ignore_parameters: tuple[str, ...] = ()
+    same_title: float | None = None
+    across: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """One configured upstream. ``url`` is ``http(s)://`` or ``file://``.
 
@@ -154,6 +168,7 @@ class Source:
     limit: int | None = None
     content: Literal["sanitize", "trust", "text"] = "sanitize"
     identity: tuple[KeyPattern, ...] = ()
+    dedupe: DedupeSettings = DedupeSettings()
     timeout: float = 30.0
     max_size: int = 10_000_000
     user_agent: str = "feedhub"
@@ -236,6 +251,7 @@ class SourceState:
     reported_health: Health = Health.OK
     pacing: str | None = None
     warnings: tuple[str, ...] = ()
+    changing: frozenset[str] = frozenset()
 
 
 class PollReason(Enum):

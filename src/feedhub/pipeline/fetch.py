@@ -15,7 +15,7 @@ from feedhub.model.identity import Decision, IdentityKey, KnownKeys, Verdict
 from feedhub.model.item import Detail, ParsedFeed, ParsedItem
 from feedhub.model.source import DetailMap, Rule, Source, SourceState
 from feedhub.ports.world import Cleaner, Fetcher, Parser
-from feedhub.rules.categorize import file_item
+from feedhub.rules.categorize import file_item, link_rules, with_link_put_right
 from feedhub.rules.dates import without_build_dates
 from feedhub.rules.dedupe import judge
 from feedhub.rules.identity import KeyedDocument, keyed_document, lookup_keys
@@ -101,12 +101,26 @@ def fetch_source(source: Source, state: SourceState, *, context: FetchContext, n
         feed = context.parser.parse(document, source)
         if known and feed.reading == known:
             return Fetched(source=source, requested_url=requested, answer=answer)
-        feed = _with_further_pages(feed, answer, source, context, now)
+        feed = with_links_put_right(_with_further_pages(feed, answer, source, context, now), source, context.rules)
         details = fetch_details(source, source.detail, feed, context, now) if source.detail else NO_DETAILS
-        keyed = keyed_document([_with_detail(item, details) for item in feed.items], source.identity, source.name)
+        keyed = keyed_document([_with_detail(item, details) for item in feed.items], source)
         return Fetched(source=source, requested_url=requested, answer=answer, feed=feed, keyed=keyed, details=details)
     except PollError as error:
         return Fetched(source=source, requested_url=requested, answer=answer, error=error)
+
+
+def with_links_put_right(feed: ParsedFeed, source: Source, rules: Sequence[Rule]) -> ParsedFeed:
+    """Let the rules about links act on records before anything is recognised by them."""
+    wanted = link_rules(rules)
+    if not wanted:
+        return feed
+    items = tuple(with_link_put_right(item, source, wanted) for item in feed.items)
+    links = {item.position: item.link for item in items if item.received_link is not None}
+    cleaned = {
+        position: replace(one, item=replace(one.item, link=links[position])) if position in links else one
+        for position, one in feed.cleaned.items()
+    }
+    return replace(feed, items=items, cleaned=cleaned)
 
 
 def _is_current(source: Source, state: SourceState) -> bool:
@@ -155,9 +169,9 @@ def fetch_details(source: Source, detail: DetailMap, feed: ParsedFeed, context: 
 
     A host that asks for time, or that cannot be reached, is not asked again for the rest of the document.
     """
-    keyed = keyed_document(feed.items, source.identity, source.name)
+    keyed = keyed_document(feed.items, source)
     known = context.known(source.name, lookup_keys(keyed.items))
-    judgement = judge(keyed, known, source=source.name, site_url=context.site_url)
+    judgement = judge(keyed, known, source=source, site_url=context.site_url, now=now)
     found: dict[int, Detail] = {}
     waiting: dict[int, str] = {}
     closed_hosts: dict[str, str] = {}

@@ -89,7 +89,7 @@ def store_poll(
             next_poll = _next_try(state, fetched, context, now, is_offline=is_offline)
             report = _failure_report(fetched)
         else:
-            planned = _planned(transaction, fetched, context, now)
+            planned = _planned(transaction, fetched, context, state.changing, now)
             if planned is not None:
                 # An empty document says nothing about what the source still offers (guarantee 39).
                 complete = bool(planned.feed.items)
@@ -140,15 +140,18 @@ class _Planned:
     rejected: int
     warnings: tuple[str, ...]
     is_whole: bool
+    changing: frozenset[str]
 
 
-def _planned(transaction: Transaction, fetched: Fetched, context: IngestContext, now: datetime) -> _Planned | None:
+def _planned(
+    transaction: Transaction, fetched: Fetched, context: IngestContext, changing: frozenset[str], now: datetime
+) -> _Planned | None:
     """Judge every record against the store; clean and file those that will be written. None: nothing was read."""
     source, feed, keyed = fetched.source, fetched.feed, fetched.keyed
     if feed is None or keyed is None:
         return None
     known = transaction.known_keys(source.name, lookup_keys(keyed.items))
-    judgement = judge(keyed, known, source=source.name, site_url=context.settings.site.url)
+    judgement = judge(keyed, known, source=source, site_url=context.settings.site.url, now=now, changing=changing)
     planner = _Planner(
         fetched=fetched,
         feed=feed,
@@ -170,7 +173,13 @@ def _planned(transaction: Transaction, fetched: Fetched, context: IngestContext,
     return _Planned(
         feed=feed,
         ingests=tuple(ingests),
-        plan=IngestPlan(ingests=_without(left_out, ingests), notes=notes, distrusted=judgement.distrusted),
+        plan=IngestPlan(
+            ingests=_without(left_out, ingests),
+            notes=notes,
+            distrusted=judgement.distrusted,
+            sections=judgement.sections,
+        ),
+        changing=judgement.changing,
         verdicts=verdicts,
         rejected=len(feed.rejected) + len(dropped),
         warnings=(*feed.notes, *judgement.warnings, *planner.warnings()),
@@ -289,7 +298,7 @@ def _rejected_notes(rejected: Rejected, source: Source) -> Iterator[LedgerNote]:
     seen = ParsedItem(
         position=rejected.position, title=rejected.title, text_digest="", guid=rejected.guid, link=rejected.link
     )
-    keys = keyed_document([seen], source.identity, source.name).items[0].keys if seen.guid or seen.link else ()
+    keys = keyed_document([seen], source).items[0].keys if seen.guid or seen.link else ()
     return _notes("rejected", rejected.reason, keys, rejected.title, rejected.link)
 
 
@@ -343,6 +352,7 @@ def _succeeded_state(
             ttl=planned.feed.ttl,
             configured_url=fetched.source.url,
             warnings=planned.warnings,
+            changing=planned.changing,
         )
         if not planned.is_whole:
             # What waits for its text is asked for again only if the document is read again.

@@ -88,7 +88,7 @@ def entry_of(stored: StoredItem, texts: Content, site_language: str) -> Entry:
     return Entry(
         id=safe_line(stored.id),
         # An item of RSS needs something to show, and all formats give the same.
-        title=safe_line(item.title) or ("" if summary or content else link or safe_line(stored.id)),
+        title=safe_line(item.title) or ("" if summary or content else _stand_in(stored, link)),
         published_at=whole_second(stored.published_at),
         updated_at=whole_second(stored.updated_at),
         link=link,
@@ -103,6 +103,13 @@ def entry_of(stored: StoredItem, texts: Content, site_language: str) -> Entry:
         enclosures=_enclosures(item.enclosures),
         source=_upstream(stored.source, stored.source_title, stored.source_link, stored.source_url),
     )
+
+
+def _stand_in(stored: StoredItem, link: str | None) -> str:
+    """Return what stands where a title would for an item without title and text; never a number of our own making."""
+    files = (safe_url(enclosure.url) for enclosure in stored.item.enclosures)
+    named = link or next((file for file in files if file), None) or safe_line(stored.item.guid or "")
+    return named or safe_line(stored.source_title) or safe_line(stored.source) or "untitled"
 
 
 def whole_second(instant: datetime) -> datetime:

@@ -11,7 +11,7 @@ from itertools import accumulate
 from typing import Final, Literal
 
 from feedhub.model.identity import Filing
-from feedhub.model.item import Item, Person
+from feedhub.model.item import Item, ParsedItem, Person
 from feedhub.model.source import Condition, Replacement, Rule, Source
 from feedhub.rules.patterns import compile_pattern
 from feedhub.rules.text import plain, visible_text
@@ -33,13 +33,42 @@ def file_item(item: Item, source: Source, rules: Sequence[Rule], named: Sequence
         if rule.drop:
             return item, Filing(applied=tuple(applied), dropped_by=rule.name)
         for replacement in rule.replace:
-            item = _replaced(item, replacement)
+            # A link that a rule may put right has been put right before the item was recognised.
+            if not (replacement.field == "link" and _is_of_addresses(rule)):
+                item = _replaced(item, replacement)
         item = replace(item, tags=tuple(dict.fromkeys(item.tags + rule.tags)))
         for category in rule.categories:
             categories.setdefault(category, rule.name)
         if rule.stop:
             break
     return item, Filing(categories=tuple(categories.items()), tags=item.tags, applied=tuple(applied))
+
+
+def link_rules(rules: Sequence[Rule]) -> tuple[Rule, ...]:
+    """Return the rules that put links right before an item is recognised: they ask for link, source and title only."""
+    return tuple(
+        rule for rule in rules if _is_of_addresses(rule) and any(part.field == "link" for part in rule.replace)
+    )
+
+
+def with_link_put_right(record: ParsedItem, source: Source, rules: Sequence[Rule]) -> ParsedItem:
+    """Return a record with the link that ``rules`` (see ``link_rules``) make of its own, which it keeps as received."""
+    item = Item(title=record.title, link=record.link)
+    for rule in rules:
+        if item.link and holds(rule.when, Subject(item=item, source=source)):
+            for replacement in rule.replace:
+                item = _replaced(item, replacement) if replacement.field == "link" else item
+    return record if item.link == record.link else replace(record, link=item.link, received_link=record.link)
+
+
+def _is_of_addresses(rule: Rule) -> bool:
+    return _asked_fields(rule.when) <= {"link", "source", "title"}
+
+
+def _asked_fields(condition: Condition) -> set[str]:
+    if condition.kind in ("all", "any", "not"):
+        return set[str]().union(*(_asked_fields(part) for part in condition.parts))
+    return {condition.kind}
 
 
 def record_categories(item: Item, source: Source) -> tuple[tuple[str, str], ...]:

@@ -77,6 +77,7 @@ _CHINESE_UNITS = {
     "月": "mo",
     "年": "y",
 }
+_CLOCK_TIME = re.compile(r"\d\s*[:时時点點]|\d{9}|\d{8}t?\d{4}|t\d{4}", re.IGNORECASE)
 _AFTERNOON = frozenset({"下午", "晚上", "傍晚", "中午"})
 
 _OFFSET = re.compile(r"^(?:utc|gmt|ut)?\s*(?P<sign>[+-])(?P<hours>\d{1,2}):?(?P<minutes>\d{2})?[^\d]*$", re.IGNORECASE)
@@ -115,6 +116,14 @@ def parse_date(text: str | float, *, zone: tzinfo, now: datetime | None = None) 
         )
     except (ValueError, OverflowError):
         return None
+
+
+def is_exact(text: str | float) -> bool:
+    """Tell whether a date names an instant, not only a day, and not a span before now."""
+    if not isinstance(text, str):
+        return True
+    words = " ".join(text[:_LONGEST].split())
+    return bool(_CLOCK_TIME.search(words)) and not (_AGO.match(words) or words.lower() in _JUST_NOW)
 
 
 def _from_number(value: float) -> datetime | None:

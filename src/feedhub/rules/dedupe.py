@@ -1,12 +1,14 @@
-"""Verdicts: what every record of a document is, seen from the store, and why (SPEC §4).
+"""New, changed or duplicate: what each record of a document is, seen from the store (SPEC §4).
 
-The keys of a record lead to stored items. A key is believed unless the record speaks against it: a guid that comes back
-with another link and another headline, or a link with another guid and headline, was reused for a new item. When a
-source changes all its guids or all its links at once, that says nothing about a single record.
+The records of a document are first put together where they are one item by themselves. Then every item that any key
+of a record leads to is weighed against it (``evidence.py``), and the pairs are settled from the strongest reason to
+the weakest, so that the order of the records decides nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from math import inf
 from typing import Final
 
@@ -22,268 +24,493 @@ from feedhub.model.identity import (
     Sighting,
     Verdict,
 )
-from feedhub.rules.identity import KeyedDocument, comparable_title, extras_digest, item_id, without_keys
+from feedhub.model.source import Source
+from feedhub.rules.evidence import (
+    DIFFERENT,
+    SAME,
+    WORDS_ALONE,
+    Comparison,
+    Likeness,
+    Trust,
+    comparable_title,
+    compare,
+    reason_for_one,
+)
+from feedhub.rules.identity import (
+    Classes,
+    KeyedDocument,
+    extras_digest,
+    guid_of,
+    item_id,
+    said,
+    told_apart,
+    url_key,
+    without_keys,
+)
+
+_REMEMBERED: Final = frozenset({Verdict.NEW, Verdict.CHANGED, Verdict.DUPLICATE, Verdict.REFRESHED})
+# Up to here a reason holds for several records of a document; beyond, only for the first.
+_SHARED_REASONS: Final = 4
+_NAMED, _ACROSS, _WHOLESALE, _NAMED_BY_WORDS, _BY_TITLE = 0, 3, 6, 7, 9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Migration:
-    """Which kinds of keys a source changed all at once: then another guid (or link) says nothing about a record.
+class Habits:
+    """What a whole document shows of its source. ``changing`` are the parts that it changes on known items, of
+    ``guid``, ``address`` and ``date``; ``signatures`` those of records that lost guid and link, all at once."""
 
-    ``signatures`` are those of records that have neither guid nor link of before, and are known by headline and date.
-    """
-
-    guids: bool = False
-    links: bool = False
+    changing: frozenset[str] = frozenset()
+    stable_guids: bool = False
+    stable_dates: bool = False
     signatures: frozenset[IdentityKey] = frozenset()
     note: str = ""
 
 
-def find_migration(items: Sequence[KeyedItem], known: Mapping[str, KnownItem]) -> Migration:
-    """Find out whether a source changed its guids, its links or both all at once (guarantee 36)."""
-    guids = _mostly_changed(items, known, KeyStrength.URL)
-    links = _mostly_changed(items, known, KeyStrength.GUID)
-    signatures = _known_signatures(items, known)
-    causes = [name for name, found in (("guids", guids), ("links", links)) if found]
+def judge(
+    document: KeyedDocument,
+    known: KnownKeys,
+    *,
+    source: Source,
+    site_url: str,
+    now: datetime,
+    changing: frozenset[str] = frozenset(),
+) -> Judgement:
+    """Decide about every record of one document of ``source``; the decisions are in the order of the records.
+
+    ``changing`` is what is remembered of the source: parts that it changes on known items at each poll. ``now`` stands
+    for the date of a record that has none.
+    """
+    remembered = frozenset(key for keyed in document.items for key in keyed.keys if key.text in known.distrusted)
+    items = told_apart([without_keys(keyed, remembered) for keyed in document.items])
+    habits = habits_of(items, known.items, changing)
+    matching = _Matching(
+        source=source.name,
+        site_url=site_url,
+        known=known,
+        items=items,
+        habits=habits,
+        now=now,
+        within=source.dedupe.same_title or 0.0,
+    )
+    decisions = matching.decisions()
+    notes = [LedgerNote(kind="distrusted", reason=text) for text in document.warnings]
+    notes += [LedgerNote(kind="migration", reason=habits.note)] * bool(habits.note)
+    warnings = (*document.warnings, *((habits.note,) if habits.note else ()), *_nameless(decisions))
+    return Judgement(
+        decisions=decisions,
+        notes=(*matching.notes, *notes),
+        distrusted=document.distrusted,
+        warnings=warnings,
+        sections=tuple(matching.sections),
+        changing=habits.changing,
+    )
+
+
+def _nameless(decisions: Sequence[Decision]) -> tuple[str, ...]:
+    count = sum(decision.verdict is Verdict.UNIDENTIFIED for decision in decisions)
+    return (f"{count} records have nothing to recognise them by and were left out",) if count else ()
+
+
+# --- what the source is like -------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Counts:
+    """How many known records kept a part and how many changed it; ``same_title`` of those that changed it."""
+
+    same: int = 0
+    changed: int = 0
+    same_title: int = 0
+
+    @property
+    def is_wholesale(self) -> bool:
+        return self.changed >= 2 and self.changed > self.same and self.same_title * 2 >= self.changed
+
+
+def habits_of(items: Sequence[KeyedItem], known: Mapping[str, KnownItem], changing: frozenset[str]) -> Habits:
+    """Look at a whole document for what its source changes wholesale, and for what it keeps."""
+    counts = {part: _Counts() for part in ("guid", "address", "date")}
+    for keyed in items:
+        by_url = _own_sighting(keyed, known, KeyStrength.URL)
+        by_guid = _own_sighting(keyed, known, KeyStrength.GUID)
+        now = said(keyed)
+        if by_url:
+            _count(counts["guid"], now, by_url, now.guid, by_url.guid)
+        if by_guid:
+            _count(counts["address"], now, by_guid, now.url_key, by_guid.url_key)
+        if (before := by_guid or by_url) and before.evidence and before.evidence.published_at:
+            _count(counts["date"], now, before, keyed.evidence.published_at, before.evidence.published_at)
+    signatures = _re_identified(items, known)
+    wholesale = {part for part, count in counts.items() if count.is_wholesale}
+    causes = [words for part, words in (("guid", "guids"), ("address", "links")) if part in wholesale]
     if signatures:
         causes = ["guids and links"]
     note = f"the source changed its {' and its '.join(causes)} all at once; known items stay known" if causes else ""
-    return Migration(guids=guids, links=links, signatures=signatures, note=note)
+    return Habits(
+        changing=frozenset(wholesale | {part for part in changing if not counts[part].same}),
+        stable_guids=any(_keeps_guid(keyed, known) for keyed in items),
+        stable_dates=counts["date"].same > 0,
+        signatures=signatures,
+        note=note,
+    )
 
 
-def _mostly_changed(items: Sequence[KeyedItem], known: Mapping[str, KnownItem], anchor: KeyStrength) -> bool:
-    """Tell whether most records found by URL have another guid (or by guid another link), headlines unchanged."""
-    same = changed = same_title = 0
-    for keyed in items:
-        found = _sighting_by(keyed, known, anchor)
-        if found is None:
-            continue
-        before, now = _before_and_now(keyed, found, anchor)
-        if before is None or now is None or before == now:
-            same += 1
-            continue
-        changed += 1
-        same_title += comparable_title(found.title) == comparable_title(keyed.item.title)
-    return changed >= 2 and changed > same and same_title * 2 >= changed
+def _count(counts: _Counts, now: Sighting, before: Sighting, one: object, other: object) -> None:
+    if one is None or other is None or one == other:
+        counts.same += 1
+        return
+    counts.changed += 1
+    counts.same_title += comparable_title(now.title) == comparable_title(before.title)
 
 
-def _sighting_by(keyed: KeyedItem, known: Mapping[str, KnownItem], anchor: KeyStrength) -> Sighting | None:
-    key = next((key for key in keyed.keys if key.strength is anchor), None)
+def _keeps_guid(keyed: KeyedItem, known: Mapping[str, KnownItem]) -> bool:
+    before = _own_sighting(keyed, known, KeyStrength.GUID)
+    return before is not None and comparable_title(before.title) == comparable_title(keyed.item.title)
+
+
+def _own_sighting(keyed: KeyedItem, known: Mapping[str, KnownItem], strength: KeyStrength) -> Sighting | None:
+    key = next((key for key in keyed.keys if key.strength is strength), None)
     target = known.get(key.text) if key else None
     return target.sighting if target else None
 
 
-def _before_and_now(keyed: KeyedItem, found: Sighting, anchor: KeyStrength) -> tuple[str | None, str | None]:
-    if anchor is KeyStrength.URL:
-        return found.guid, keyed.item.guid
-    url = next((key.text for key in keyed.keys if key.strength is KeyStrength.URL), None)
-    return found.url_key, url
-
-
-def _known_signatures(items: Sequence[KeyedItem], known: Mapping[str, KnownItem]) -> frozenset[IdentityKey]:
-    """Return the signatures of the records that are known by nothing else, if most of a document is."""
-    unknown = [keyed for keyed in items if keyed.keys and not any(key.text in known for key in keyed.keys)]
+def _re_identified(items: Sequence[KeyedItem], known: Mapping[str, KnownItem]) -> frozenset[IdentityKey]:
+    """Return signatures of records whose every key is unknown, if that is most of the document and they were known."""
+    strangers = [keyed for keyed in items if keyed.keys and not any(key.text in known for key in keyed.keys)]
     recognised = {known[key.text].id for keyed in items for key in keyed.keys if key.text in known}
     found = [
         keyed.signature
-        for keyed in unknown
+        for keyed in strangers
         if (target := known.get(keyed.signature.text)) and target.id not in recognised
     ]
-    most = len(found) >= 2 and len(found) * 2 >= len(items) and len(found) * 5 >= len(unknown) * 3
-    # Three records with headlines and dates that are known are no coincidence, however many others are new.
-    enough = most or (len(found) >= 3 and len(found) * 3 >= len(unknown))
+    most = len(found) >= 2 and len(found) * 2 >= len(items) and len(found) * 5 >= len(strangers) * 3
+    # Three records that agree in headline and second are no coincidence, however much is new beside them.
+    enough = most or (len(found) >= 3 and len(found) * 3 >= len(strangers))
     return frozenset(found) if enough and len(set(found)) == len(found) else frozenset()
 
 
-_STORED: Final = frozenset({Verdict.NEW, Verdict.CHANGED, Verdict.DUPLICATE, Verdict.REFRESHED})
+# --- which record is which item ----------------------------------------------------------------------------------
 
 
-def judge(document: KeyedDocument, known: KnownKeys, *, source: str, site_url: str) -> Judgement:
-    """Decide about every record of one document of ``source``; the records keep their order."""
-    distrusted = frozenset(key for keyed in document.items for key in keyed.keys if key.text in known.distrusted)
-    items = [without_keys(keyed, distrusted) for keyed in document.items]
-    migration = find_migration(items, known.items)
-    notes = [LedgerNote(kind="migration", reason=migration.note)] if migration.note else []
-    judging = _DocumentJudge(source=source, site_url=site_url, known=known.items, migration=migration, notes=notes)
-    decided = {number: judging.decide(items[number]) for number in judging.order(items)}
-    notes.extend(LedgerNote(kind="distrusted", reason=text) for text in document.warnings)
-    return Judgement(
-        decisions=tuple(decided[number] for number in range(len(items))),
-        notes=tuple(notes),
-        distrusted=document.distrusted,
-        warnings=(*document.warnings, *([migration.note] if migration.note else ())),
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Match:
+    """A record that is a known item: how strong the reason is (0 is strongest), and by what."""
+
+    strength: int
+    reason: str
+    record: int
+    target: KnownItem
+    key: IdentityKey
 
 
 @dataclass(slots=True, kw_only=True)
-class _DocumentJudge:
-    """Decides about the records of one document, one after the other.
-
-    What earlier records changed is taken into account: ``claimed`` are the keys that they gained, ``updated`` the items
-    that they belong to, by id, and ``seen_ids`` the ids of these.
-    """
+class _Matching:
+    """The records of one document and the known items that they are weighed against."""
 
     source: str
     site_url: str
-    known: Mapping[str, KnownItem]
-    migration: Migration
-    notes: list[LedgerNote]
-    claimed: dict[str, KnownItem] = field(default_factory=dict)
-    updated: dict[str, KnownItem] = field(default_factory=dict)
-    seen_ids: set[str] = field(default_factory=set)
+    known: KnownKeys
+    items: Sequence[KeyedItem]
+    habits: Habits
+    now: datetime
+    within: float
+    notes: list[LedgerNote] = field(default_factory=list)
+    sections: dict[IdentityKey, None] = field(default_factory=dict)
+    _claimed: dict[str, str] = field(default_factory=dict)
+    _stretches: dict[IdentityKey, datetime] = field(default_factory=dict)
 
-    def order(self, items: Sequence[KeyedItem]) -> list[int]:
-        """Return the numbers of the records in the order in which they are to be decided.
-
-        Of two records of one item the first decided gives its text. That must not depend on their places in the
-        document, or the item would seem edited whenever they change places: the newest record comes first, then the one
-        that says what the item said before.
-        """
-
-        def rank(number: int) -> tuple[float, bool, int]:
-            keyed = items[number]
-            targets = [self.known[key.text] for key in keyed.keys if key.text in self.known]
-            said = {target.sighting.text_digest for target in targets if target.sighting}
-            at = keyed.item.published_at.timestamp() if keyed.item.published_at else -inf
-            return -at, keyed.item.text_digest not in said, number
-
-        return sorted(range(len(items)), key=rank)
-
-    def decide(self, keyed: KeyedItem) -> Decision:
-        """Return what a record is. The decisions on later records of the document depend on it."""
-        if not keyed.keys:
-            self._note(keyed, "rejected", "no link, guid, title or text to recognise it by")
-            return Decision(keyed=keyed, verdict=Verdict.UNIDENTIFIED, item_id="")
-        believed, doubted = self._candidates(keyed)
-        if believed:
-            return self._known_item(keyed, believed, doubted)
-        return self._new_item(keyed, doubted)
-
-    def _candidates(self, keyed: KeyedItem) -> tuple[list[tuple[IdentityKey, KnownItem]], list[IdentityKey]]:
-        """Split the keys that lead to an item into those believed, strongest first, and those that are not."""
-        believed, doubted = [], []
-        for key in keyed.keys:
-            target = self._target(key)
-            if target is None:
+    def decisions(self) -> tuple[Decision, ...]:
+        """Decide about every record, in the order of the records."""
+        decided: dict[int, Decision] = {}
+        groups = self._groups()
+        settled = self._settled(groups)
+        met: set[str] = set()
+        for number, group in sorted(enumerate(groups), key=lambda pair: (pair[0] not in settled, pair[0])):
+            speaker, *others = group
+            match = settled.get(number)
+            if not self.items[speaker].keys:
+                decided.update((record, self._unidentified(self.items[record])) for record in group)
                 continue
-            if self._contradicts(keyed, key, target):
-                doubted.append(key)
+            if match is None:
+                first = self._new(self.items[speaker], group)
             else:
-                believed.append((key, target))
-        if not believed:
-            believed = self._by_weaker_sign(keyed)
-        return believed, doubted
+                first = self._matched(speaker, match, is_repeat=match.target.id in met)
+            met.add(first.item_id)
+            decided[speaker] = first
+            decided.update((record, self._repeat(self.items[record], first, match)) for record in others)
+        return tuple(decided[number] for number in range(len(self.items)))
 
-    def _by_weaker_sign(self, keyed: KeyedItem) -> list[tuple[IdentityKey, KnownItem]]:
-        """Return the item that a record without a believed key is nevertheless, with the key that says so."""
-        if keyed.signature in self.migration.signatures:
-            return [(keyed.signature, self.known[keyed.signature.text])]
-        # The key told records apart until now and led to this item; a record that did not change is still that item.
-        for key in keyed.distrusted:
-            target = self._target(key)
-            if target and target.id not in self.seen_ids and _is_unchanged(keyed, target):
-                return [(key, target)]
-        return []
+    def _groups(self) -> list[list[int]]:
+        """Put records together that are one item by themselves; the first of each group speaks for it.
 
-    def _target(self, key: IdentityKey) -> KnownItem | None:
-        target = self.claimed.get(key.text) or self.known.get(key.text)
-        return self.updated.get(target.id, target) if target else None
+        The newest does, else what was said before: never the place in the document, or the item would seem edited
+        whenever two records change places.
+        """
+        order = sorted(range(len(self.items)), key=self._turn)
+        classes = Classes(len(order))
+        names: dict[int, dict[str, set[str]]] = {}
+        first: dict[object, int] = {}
+        for place, number in enumerate(order):
+            keyed = self.items[number]
+            names[place] = _named_values(keyed)
+            for key in (*keyed.keys, *_whole(keyed), *self._near_titles(keyed)):
+                other = classes.find(first.setdefault(key, place))
+                own = classes.find(place)
+                if other != own and _values_agree(names[other], names[own]):
+                    classes.join(place, other)
+                    names[classes.find(place)] = _both(names[other], names[own])
+        groups: dict[int, list[int]] = {}
+        for place, number in enumerate(order):
+            groups.setdefault(classes.find(place), []).append(number)
+        return list(groups.values())
 
-    def _contradicts(self, keyed: KeyedItem, key: IdentityKey, target: KnownItem) -> bool:
-        """Tell whether a record speaks against being the item that one of its keys leads to."""
-        sighting = target.sighting
-        if key.strength is KeyStrength.NAMED:
-            return sighting is not None and _is_imposed(key, sighting, keyed)
+    def _near_titles(self, keyed: KeyedItem) -> Iterator[object]:
+        """Yield what records of one title share where the configuration lets a title decide: a stretch of time."""
+        at = keyed.item.published_at or self.now
+        for key in keyed.titles:
+            nearest = self._stretches.setdefault(key, at)
+            if abs((at - nearest).total_seconds()) > self.within:
+                nearest = self._stretches[key] = at
+            yield key, nearest
+
+    def _turn(self, number: int) -> tuple[float, bool, str, str]:
+        item = self.items[number].item
+        told = {target.sighting.text_digest for target in self._targets(self.items[number]) if target.sighting}
+        at = item.published_at.timestamp() if item.published_at else -inf
+        return -at, item.text_digest not in told, item.text_digest, f"{item.guid} {item.link}"
+
+    def _targets(self, keyed: KeyedItem) -> list[KnownItem]:
+        keys = (*keyed.keys, *keyed.distrusted, *keyed.fallbacks, *keyed.leads, *keyed.titles, keyed.signature)
+        found = {
+            self.known.items[key.text].id: self.known.items[key.text] for key in keys if key.text in self.known.items
+        }
+        return list(found.values())
+
+    def _settled(self, groups: Sequence[Sequence[int]]) -> dict[int, _Match]:
+        """Settle which group is which known item, from the strongest reason to the weakest."""
+        same_words = Counter(self.items[group[0]].item.text_digest for group in groups)
+        matches = [
+            (match.strength, match.target.id, number, match)
+            for number, group in enumerate(groups)
+            for record in group
+            for target in self._targets(self.items[record])
+            if (match := self._weighed(record, target))
+            # Words that several records of the document have are those of none of them.
+            and (match.strength != WORDS_ALONE or same_words[self.items[record].item.text_digest] == 1)
+        ]
+        matches.sort(key=lambda found: found[:3])
+        settled: dict[int, _Match] = {}
+        values: dict[str, dict[str, set[str]]] = {}
+        for strength, item, number, match in matches:
+            if number in settled:
+                if settled[number].target.id != item and strength <= _SHARED_REASONS:
+                    self._note_conflict(match, settled[number])
+                continue
+            own = _named_values(self.items[match.record])
+            if item not in values:
+                settled[number], values[item] = match, _both(own, _values_of(match.target))
+            elif (strength <= _SHARED_REASONS or strength == _BY_TITLE) and _values_agree(own, values[item]):
+                settled[number], values[item] = match, _both(own, values[item])
+        return settled
+
+    def _weighed(self, record: int, target: KnownItem) -> _Match | None:
+        """Return why a record is a known item, or None where that cannot be said."""
+        keyed = self.items[record]
         if _names_differ(keyed, target):
-            return True
-        if sighting is None or comparable_title(sighting.title) == comparable_title(keyed.item.title):
-            return False
-        if key.strength is KeyStrength.GUID:
-            return not self.migration.links and _differ(sighting.url_key, url_key(keyed))
-        if not self.migration.links and _differ(sighting.url_key, key.text):
-            return True  # this source never gave the item under this address; another one did
-        return not self.migration.guids and _differ(sighting.guid, keyed.item.guid)
+            return None
+        keys = {key.strength: key for key in reversed(keyed.keys) if self._leads_to(key, target)}
+        named = keys.get(KeyStrength.NAMED)
+        before = target.sighting
+        if named and not (before and _is_imposed(named, before, keyed)):
+            return _Match(strength=_NAMED, reason=named.name, record=record, target=target, key=named)
+        if before is None:
+            key = next((key for key in keyed.keys if self._leads_to(key, target)), None)
+            if key is None or key.text in self.known.sections:
+                return self._by_title(record, target)
+            return _Match(strength=_ACROSS, reason=key.name, record=record, target=target, key=key)
+        if keyed.signature in self.habits.signatures and self._leads_to(keyed.signature, target):
+            return _Match(
+                strength=_WHOLESALE, reason="title and date", record=record, target=target, key=keyed.signature
+            )
+        found = self._compared(keyed, target, before, keys)
+        reason = reason_for_one(found, stable_guids=self.habits.stable_guids, stable_dates=self.habits.stable_dates)
+        if reason is None:
+            return self._by_title(record, target)
+        if KeyStrength.TEXT in keys:
+            reason = min(reason, (_NAMED_BY_WORDS, reason[1]))
+        key = keys.get(KeyStrength.URL) or keys.get(KeyStrength.GUID) or keyed.words or keyed.signature
+        return _Match(strength=reason[0], reason=reason[1], record=record, target=target, key=key)
 
-    def _known_item(
-        self, keyed: KeyedItem, believed: list[tuple[IdentityKey, KnownItem]], doubted: list[IdentityKey]
-    ) -> Decision:
-        key, target = believed[0]
-        for other_key, other in believed[1:]:
-            if other.id != target.id:
-                self._note(
-                    keyed, "conflict", f"{key.text} and {other_key.text} name different items", target, other_key
-                )
-        verdict = self._verdict(keyed, target)
-        if verdict is Verdict.DUPLICATE:
-            self._note(keyed, "duplicate", f"the same item as one of {target.owner}, by {key.name}", target, key)
-        elif verdict is Verdict.REMOVED:
-            self._note(keyed, "removed", "taken out by retention earlier, not presented again", target, key)
-        elif verdict is Verdict.REPEAT:
-            self._note(keyed, "repeat", f"a second record of one item in the document, by {key.name}", target, key)
-        return self._decision(
-            keyed, verdict, target, matched=key, doubted=doubted, reoffered=_is_reoffered(verdict, target)
+    def _by_title(self, record: int, target: KnownItem) -> _Match | None:
+        """Take a record for an item of the same title where the configuration says so, and their dates are near."""
+        keyed = self.items[record]
+        key = next((key for key in keyed.titles if self._leads_to(key, target)), None)
+        at = keyed.item.published_at or self.now
+        if key is None or target.published_at is None or abs((at - target.published_at).total_seconds()) > self.within:
+            return None
+        return _Match(
+            strength=_BY_TITLE, reason="title, as dedupe.same_title says", record=record, target=target, key=key
         )
 
-    def _verdict(self, keyed: KeyedItem, target: KnownItem) -> Verdict:
-        sighting = target.sighting
-        if target.id in self.seen_ids:
-            return Verdict.REPEAT
-        if target.removed:
-            return Verdict.REMOVED
-        if sighting is None:
-            return Verdict.DUPLICATE
-        if sighting.text_digest != keyed.item.text_digest:
-            return Verdict.CHANGED
-        return Verdict.SEEN if sighting.extras_digest == extras_digest(keyed.item) else Verdict.REFRESHED
+    def _compared(
+        self, keyed: KeyedItem, target: KnownItem, before: Sighting, keys: Mapping[KeyStrength, IdentityKey]
+    ) -> Comparison:
+        now = said(keyed)
+        own = {key.strength for key in keyed.keys}
+        same_title = comparable_title(now.title) == comparable_title(before.title)
+        # An item keeps every address and guid that it ever had; but an address that only another source gave it
+        # says nothing when the headline is another.
+        address: Likeness | None = None
+        if KeyStrength.URL in keys and (same_title or before.url_key is None):
+            address = SAME
+        elif KeyStrength.URL in keys and before.url_key != now.url_key and "address" not in self.habits.changing:
+            address = DIFFERENT
+        guid = SAME if KeyStrength.GUID in keys else None
+        trust = Trust(guid=KeyStrength.GUID in own, address=KeyStrength.URL in own, changing=self.habits.changing)
+        return compare(now, before, trust, guid=guid, address=address)
 
-    def _new_item(self, keyed: KeyedItem, doubted: list[IdentityKey]) -> Decision:
-        """Present a record as a new item; keys that were reused for it lead to it from now on."""
-        own = next((key for key in keyed.keys if key not in doubted), keyed.fingerprint or keyed.signature)
-        item = KnownItem(id=item_id(self.site_url, own), owner=self.source)
-        moved: list[IdentityKey] = []
-        for key in doubted:
-            target = self._target(key)
-            if target is None or _names_differ(keyed, target):
-                continue
-            if target.owner != self.source:
-                # A source changes only its own items, so the key stays where it is.
-                self._note(keyed, "kept", f"{key.text} stays with an item of {target.owner}", target, key)
-                continue
-            moved.append(key)
-            self._note(keyed, "reused", f"{key.text} came back with another headline and address", target, key)
-        return self._decision(keyed, Verdict.NEW, item, doubted=doubted, moved=tuple(moved))
+    def _leads_to(self, key: IdentityKey, target: KnownItem) -> bool:
+        found = self.known.items.get(key.text)
+        return found is not None and found.id == target.id
 
-    def _decision(
-        self,
-        keyed: KeyedItem,
-        verdict: Verdict,
-        target: KnownItem,
-        *,
-        matched: IdentityKey | None = None,
-        doubted: Sequence[IdentityKey] = (),
-        moved: tuple[IdentityKey, ...] = (),
-        reoffered: bool = False,
-    ) -> Decision:
-        gained = tuple(key for key in keyed.keys if key.text not in self.known and key.text not in self.claimed)
-        names = tuple(key for key in gained if key.strength is KeyStrength.NAMED)
+    # --- what to store ---
+
+    def _matched(self, speaker: int, match: _Match, *, is_repeat: bool) -> Decision:
+        keyed, target = self.items[speaker], match.target
+        verdict = Verdict.REPEAT if is_repeat else _verdict(keyed, target)
+        if verdict is Verdict.DUPLICATE:
+            self._note(
+                keyed, "duplicate", f"the same item as one of {target.owner}, by {match.reason}", target, match.key
+            )
+        elif verdict is Verdict.REMOVED:
+            self._note(keyed, "removed", "taken out by retention earlier, not presented again", target, match.key)
+        elif verdict is Verdict.REPEAT:
+            self._note_repeat(keyed, target, match.key, match.reason)
         extras = extras_digest(keyed.item)
-        # Later records are judged as the next poll will judge them, with this one stored.
-        sighting = _sighting(keyed, extras) if verdict in _STORED else target.sighting
-        target = self.updated[target.id] = replace(target, named=target.named + names, sighting=sighting)
-        self.claimed.update((key.text, target) for key in gained + moved)
-        self.seen_ids.add(target.id)
         return Decision(
             keyed=keyed,
             verdict=verdict,
             item_id=target.id,
             owner=target.owner,
-            matched=matched,
-            doubted=tuple(doubted),
-            gained=gained,
-            moved=moved,
+            matched=match.key,
+            doubted=self._doubted(keyed, target.id),
+            gained=self._gained(keyed, target.id, is_stored=verdict in _REMEMBERED),
             text_digest=keyed.item.text_digest,
             extras_digest=extras,
-            reoffered=reoffered,
+            reoffered=_is_reoffered(verdict, target),
+            has_new_evidence=verdict is Verdict.SEEN and self._tells_more(keyed, target),
+            reason=match.reason,
         )
+
+    def _tells_more(self, keyed: KeyedItem, target: KnownItem) -> bool:
+        """Tell whether the evidence of a record is to be remembered although nothing else changed."""
+        before = target.sighting.evidence if target.sighting else None
+        if before is None:
+            return True
+        now = keyed.evidence
+        if "date" in self.habits.changing:
+            now = replace(now, published_at=before.published_at)
+        is_named_anew = (
+            "guid" not in self.habits.changing
+            and target.sighting is not None
+            and (target.sighting.guid not in (None, guid_of(keyed.item)))
+        )
+        return is_named_anew or now != replace(before, files=now.files, bare_files=now.bare_files)
+
+    def _repeat(self, keyed: KeyedItem, first: Decision, match: _Match | None) -> Decision:
+        reason = match.reason if match else _shared_name(keyed, first.keyed)
+        target = KnownItem(id=first.item_id, owner=self.source)
+        key = next((key for key in keyed.keys if key in first.keyed.keys), keyed.keys[0])
+        self._note_repeat(keyed, target, key, reason)
+        return Decision(
+            keyed=keyed,
+            verdict=Verdict.REPEAT,
+            item_id=first.item_id,
+            owner=first.owner,
+            matched=key,
+            gained=self._gained(keyed, first.item_id, is_stored=False),
+            text_digest=keyed.item.text_digest,
+            extras_digest=extras_digest(keyed.item),
+            reason=reason,
+        )
+
+    def _new(self, keyed: KeyedItem, group: Sequence[int]) -> Decision:
+        """Present a record as a new item; a key that was reused for it now names it."""
+        doubted = self._doubted(keyed)
+        own = self._own_name(keyed)
+        item = KnownItem(id=item_id(self.site_url, own), owner=self.source)
+        moved: list[IdentityKey] = []
+        for key in doubted:
+            target = self.known.items[key.text]
+            if _names_differ(keyed, target) or (key.text in self.known.sections and target.sighting is None):
+                continue
+            if key.strength is KeyStrength.URL:
+                self.sections[key] = None
+            if target.owner != self.source:
+                # A source changes only what it owns, so the key stays where it is.
+                self._note(keyed, "kept", f"{key.text} stays with an item of {target.owner}", target, key)
+                continue
+            moved.append(key)
+            self._note(keyed, "reused", f"{key.text} came back for another item", target, key)
+        moved += keyed.titles
+        self._claimed.update((key.text, item.id) for key in moved)
+        gained = self._gained(keyed, item.id, is_stored=True)
+        if own not in gained and own.strength is not KeyStrength.SIGNATURE:
+            gained = (own, *gained)
+            self._claimed[own.text] = item.id
+        return Decision(
+            keyed=keyed,
+            verdict=Verdict.NEW,
+            item_id=item.id,
+            owner=self.source,
+            doubted=doubted,
+            gained=gained,
+            moved=tuple(moved),
+            text_digest=keyed.item.text_digest,
+            extras_digest=extras_digest(keyed.item),
+        )
+
+    def _doubted(self, keyed: KeyedItem, item: str = "") -> tuple[IdentityKey, ...]:
+        """Return the keys of a record that lead to other items than the one it is."""
+        return tuple(
+            key for key in keyed.keys if key.text in self.known.items and self.known.items[key.text].id != item
+        )
+
+    def _own_name(self, keyed: KeyedItem) -> IdentityKey:
+        """Return the strongest key that names no other item: the id follows from it."""
+        names = (*keyed.keys, *keyed.fallbacks, keyed.signature)
+        taken = self.known.items.keys() | self._claimed.keys()
+        name = next((key for key in names if key.text not in taken), None)
+        if name is None:
+            rest = (guid_of(keyed.item), keyed.item.link, keyed.signature.text, keyed.evidence)
+            name = replace(keyed.signature, strength=KeyStrength.TEXT, text=f"{keyed.signature.text}:{rest}")
+        return name
+
+    def _gained(self, keyed: KeyedItem, item: str, *, is_stored: bool) -> tuple[IdentityKey, ...]:
+        """Return the keys that an item gets by a record; what nobody has yet, and no random guid of a known item."""
+        keys = [
+            key
+            for key in keyed.keys
+            if not (key.strength is KeyStrength.GUID and "guid" in self.habits.changing and not is_stored)
+        ]
+        if is_stored and not any(key.strength is KeyStrength.URL for key in keyed.keys):
+            keys += keyed.leads
+        gained = [key for key in keys if key.text not in self.known.items and key.text not in self._claimed]
+        self._claimed.update((key.text, item) for key in gained)
+        return tuple(gained)
+
+    def _unidentified(self, keyed: KeyedItem) -> Decision:
+        self._note(keyed, "rejected", "no link, guid, title, text, file or picture to recognise it by")
+        return Decision(keyed=keyed, verdict=Verdict.UNIDENTIFIED, item_id="")
+
+    def _note_conflict(self, match: _Match, settled: _Match) -> None:
+        if settled.target.id == match.target.id:
+            return
+        reason = f"{settled.key.text} and {match.key.text} name different items"
+        self._note(self.items[match.record], "conflict", reason, settled.target, match.key)
+
+    def _note_repeat(self, keyed: KeyedItem, target: KnownItem, key: IdentityKey, reason: str) -> None:
+        self._note(keyed, "repeat", f"a second record of one item in the document, by {reason}", target, key)
 
     def _note(
         self,
@@ -305,67 +532,73 @@ class _DocumentJudge:
         )
 
 
-def url_key(keyed: KeyedItem) -> str | None:
-    """Return the text of a record's URL key, distrusted or not: the address that a sighting remembers."""
-    return next((key.text for key in keyed.keys + keyed.distrusted if key.strength is KeyStrength.URL), None)
+def _whole(keyed: KeyedItem) -> tuple[object, ...]:
+    """Return all that a record says but for its guid, if that is enough to tell two copies of it by."""
+    if keyed.evidence.published_at is None:
+        return ()
+    return ((keyed.item.link, keyed.item.text_digest, keyed.evidence, comparable_title(keyed.item.title)),)
 
 
-def _sighting(keyed: KeyedItem, extras: str) -> Sighting:
-    return Sighting(
-        guid=keyed.item.guid,
-        url_key=url_key(keyed),
-        title=keyed.item.title,
-        text_digest=keyed.item.text_digest,
-        extras_digest=extras,
-        offered=True,
-    )
+def _shared_name(one: KeyedItem, other: KeyedItem) -> str:
+    return next((key.name for key in one.keys if key in other.keys), "all that it says")
+
+
+def _verdict(keyed: KeyedItem, target: KnownItem) -> Verdict:
+    before = target.sighting
+    if target.removed:
+        return Verdict.REMOVED
+    if before is None:
+        return Verdict.DUPLICATE
+    if before.text_digest != keyed.item.text_digest:
+        return Verdict.CHANGED
+    return Verdict.SEEN if before.extras_digest == extras_digest(keyed.item) else Verdict.REFRESHED
+
+
+def _named_values(keyed: KeyedItem) -> dict[str, set[str]]:
+    values: dict[str, set[str]] = {}
+    for key in keyed.keys:
+        if key.strength is KeyStrength.NAMED:
+            values.setdefault(key.name, set()).add(key.text)
+    return values
+
+
+def _values_agree(one: Mapping[str, set[str]], other: Mapping[str, set[str]]) -> bool:
+    return all(one[name] & other[name] for name in one.keys() & other.keys())
+
+
+def _both(one: Mapping[str, set[str]], other: Mapping[str, set[str]]) -> dict[str, set[str]]:
+    return {name: one.get(name, set()) | other.get(name, set()) for name in one.keys() | other.keys()}
 
 
 def _names_differ(keyed: KeyedItem, target: KnownItem) -> bool:
     """Tell whether record and item carry different values of one named key: then they are two items."""
-    theirs = {key.name: set[str]() for key in target.named}
+    return not _values_agree(_named_values(keyed), _values_of(target))
+
+
+def _values_of(target: KnownItem) -> dict[str, set[str]]:
+    values: dict[str, set[str]] = {}
     for key in target.named:
-        theirs[key.name].add(key.text)
-    return any(
-        key.text not in theirs[key.name]
-        for key in keyed.keys
-        if key.strength is KeyStrength.NAMED and key.name in theirs
-    )
+        values.setdefault(key.name, set()).add(key.text)
+    return values
 
 
-def _is_imposed(key: IdentityKey, sighting: Sighting, keyed: KeyedItem) -> bool:
-    """Tell whether another source gave an item a named key by which this record must not be taken for that item.
+def _is_imposed(key: IdentityKey, before: Sighting, keyed: KeyedItem) -> bool:
+    """Tell whether a named key was tied to a source's item by another source, and this record is another article.
 
-    The source's own earlier record of the item does not show the value, and headline, address and guid all differ.
+    The source's own earlier record does not show the value, and headline, address and guid are all different.
     """
     value = key.text.partition(":")[2]
-    shown = (sighting.guid or "", sighting.url_key or "", sighting.title)
+    shown = (before.guid or "", before.url_key or "", before.title)
     return (
         not any(value in text for text in shown)
-        and comparable_title(sighting.title) != comparable_title(keyed.item.title)
-        and sighting.url_key != url_key(keyed)
-        and (sighting.guid is None or sighting.guid != keyed.item.guid)
+        and comparable_title(before.title) != comparable_title(keyed.item.title)
+        and before.url_key != url_key(keyed)
+        and (before.guid is None or before.guid != guid_of(keyed.item))
     )
 
 
 def _is_reoffered(verdict: Verdict, target: KnownItem) -> bool:
-    """Tell whether the store has to note that the source offers the item again, so that retention spares it."""
+    """Tell whether the store does not know yet that the source offers the item; it must not forget one on offer."""
     if target.sighting is None:
         return verdict is Verdict.REMOVED
     return not target.sighting.offered
-
-
-def _is_unchanged(keyed: KeyedItem, target: KnownItem) -> bool:
-    """Tell whether a record has the text, the guid and the address that its source last gave for an item."""
-    said = target.sighting
-    return (
-        said is not None
-        and said.text_digest == keyed.item.text_digest
-        and not _differ(said.guid, keyed.item.guid)
-        and not _differ(said.url_key, url_key(keyed))
-        and not _names_differ(keyed, target)
-    )
-
-
-def _differ(one: str | None, other: str | None) -> bool:
-    return one is not None and other is not None and one != other

@@ -1,22 +1,25 @@
 """Identity keys: how one record of one document can be recognised (SPEC §4)."""
 
 import hashlib
-import unicodedata
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from feedhub.model.identity import IdentityKey, KeyedItem, KeyPattern, KeyStrength
+from feedhub.model.identity import Evidence, IdentityKey, KeyedItem, KeyPattern, KeyStrength, Sighting
 from feedhub.model.item import ParsedItem
+from feedhub.model.source import Source
+from feedhub.rules.evidence import comparable_title, evidence_of, revised_address
 from feedhub.rules.patterns import compile_pattern
 from feedhub.rules.urls import canonical_url, without_query
 
 # A user's own pattern is believed longer than a publisher's guid: two records with one infoCode are one article
 # with a corrected headline, three different headlines are a pattern that matches too much.
 _TITLES_ALLOWED: Final = {KeyStrength.NAMED: 2, KeyStrength.URL: 1, KeyStrength.GUID: 1}
+# Two revisions of an article may stand in one document; more records whose guids count are entries of a list.
+_MOST_REVISIONS: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,9 +31,9 @@ class KeyedDocument:
     warnings: tuple[str, ...] = ()
 
 
-def keyed_document(items: Sequence[ParsedItem], patterns: Sequence[KeyPattern], source: str) -> KeyedDocument:
+def keyed_document(items: Sequence[ParsedItem], source: Source) -> KeyedDocument:
     """Give every record its keys, leaving out those that several different records of the document share."""
-    keyed = [_keyed(item, patterns, source) for item in items]
+    keyed = [_keyed(item, source) for item in items]
     distrusted = _indiscriminate(keyed)
     if not distrusted:
         return KeyedDocument(items=tuple(keyed))
@@ -49,10 +52,27 @@ def without_keys(keyed: KeyedItem, distrusted: "dict[IdentityKey, int] | frozens
     lost = tuple(key for key in keyed.keys if key in distrusted)
     if not lost:
         return keyed
-    kept = tuple(key for key in keyed.keys if key not in distrusted)
-    if not kept and keyed.fingerprint:
-        kept = (keyed.fingerprint,)
+    kept = tuple(key for key in keyed.keys if key not in distrusted) or keyed.fallbacks[:1]
     return replace(keyed, keys=kept, distrusted=keyed.distrusted + lost)
+
+
+def told_apart(keyed: Sequence[KeyedItem]) -> list[KeyedItem]:
+    """Name records that only their words identify by more than their words, where others of the document say the same.
+
+    Which of several names a record gets does not depend on its place: the first that no other record has.
+    """
+    users: dict[IdentityKey, set[Evidence]] = defaultdict(set)
+    for one in keyed:
+        for key in one.fallbacks:
+            users[key].add(one.evidence)
+    return [_told_apart(one, users) for one in keyed]
+
+
+def _told_apart(keyed: KeyedItem, users: Mapping[IdentityKey, set[Evidence]]) -> KeyedItem:
+    if not keyed.keys or keyed.keys != keyed.fallbacks[:1] or len(users[keyed.keys[0]]) == 1:
+        return keyed
+    name = next((key for key in keyed.fallbacks if len(users[key]) == 1), keyed.fallbacks[-1])
+    return replace(keyed, keys=(name,))
 
 
 def lookup_keys(items: Sequence[KeyedItem]) -> tuple[IdentityKey, ...]:
@@ -61,19 +81,14 @@ def lookup_keys(items: Sequence[KeyedItem]) -> tuple[IdentityKey, ...]:
     for keyed in items:
         asked.update(dict.fromkeys(keyed.keys + keyed.distrusted))
         asked[keyed.signature] = None
-        if keyed.fingerprint:
-            asked[keyed.fingerprint] = None
+        asked.update(dict.fromkeys(keyed.fallbacks))
+        asked.update(dict.fromkeys(keyed.leads + keyed.titles))
     return tuple(asked)
 
 
 def item_id(site_url: str, key: IdentityKey) -> str:
     """Return the permanent id that follows from a key: a version 5 UUID (RFC 9562) over the site's address."""
     return uuid5(_namespace(site_url), key.text).urn
-
-
-def comparable_title(title: str) -> str:
-    """Return a title so that width, case and white space make no difference."""
-    return "".join(unicodedata.normalize("NFKC", title).casefold().split())
 
 
 def extras_digest(item: ParsedItem) -> str:
@@ -90,24 +105,39 @@ def key_text(name: str, value: str) -> str:
     return f"{name}:{value}"
 
 
-def _keyed(item: ParsedItem, patterns: Sequence[KeyPattern], source: str) -> KeyedItem:
-    keys = [key for pattern in patterns if (key := _named_key(item, pattern))]
-    url = canonical_url(item.link) if item.link else None
-    if url:
-        keys.append(IdentityKey(KeyStrength.URL, key_text("url", url)))
-    if item.guid:
-        keys.append(IdentityKey(KeyStrength.GUID, f"guid:{source}:{item.guid}"))
-    fingerprint = _fingerprint(item, source)
-    if not keys and fingerprint:
-        keys.append(fingerprint)
+def _keyed(item: ParsedItem, source: Source) -> KeyedItem:
+    keys = [key for pattern in source.identity if (key := _named_key(item, pattern))]
+    for link in (item.link, item.received_link):
+        url = canonical_url(link, source.dedupe.ignore_parameters) if link else None
+        if url:
+            keys.append(IdentityKey(KeyStrength.URL, key_text("url", url)))
+    guid = guid_of(item)
+    if guid:
+        keys.append(IdentityKey(KeyStrength.GUID, f"guid:{source.name}:{guid}"))
+    evidence = evidence_of(item)
+    words = _words(item, source.name)
+    fallbacks = _fallbacks(item, evidence, words, source.name)
     moment = item.published_at.isoformat() if item.published_at else item.text_digest
     signature = _digest(comparable_title(item.title) or item.text_digest, moment)
     return KeyedItem(
         item=item,
-        keys=tuple(keys),
-        fingerprint=fingerprint,
-        signature=IdentityKey(KeyStrength.SIGNATURE, f"signature:{source}:{signature}"),
+        keys=tuple(dict.fromkeys(keys)) or fallbacks[:1],
+        evidence=evidence,
+        words=words,
+        fallbacks=fallbacks,
+        leads=_leads(item, evidence, words, source.name),
+        titles=_titles(item, source),
+        signature=IdentityKey(KeyStrength.SIGNATURE, f"signature:{source.name}:{signature}"),
     )
+
+
+def _titles(item: ParsedItem, source: Source) -> tuple[IdentityKey, ...]:
+    """Return keys of the title where the configuration lets a title decide: of the source, or of its categories."""
+    title = comparable_title(item.title)
+    if source.dedupe.same_title is None or not title:
+        return ()
+    scopes = [f"@{category}" for category in source.categories] if source.dedupe.across else [source.name]
+    return tuple(IdentityKey(KeyStrength.SIGNATURE, f"title:{scope}:{_digest(title)}") for scope in scopes)
 
 
 def _named_key(item: ParsedItem, pattern: KeyPattern) -> IdentityKey | None:
@@ -133,38 +163,145 @@ def field_texts(item: ParsedItem, field: str) -> tuple[str, ...]:
     return tuple(text for text in texts[field] if text)
 
 
-def _fingerprint(item: ParsedItem, source: str) -> IdentityKey | None:
+def guid_of(item: ParsedItem) -> str | None:
+    """Return the guid of a record; without one, its link where a fragment may be what names the item."""
+    if item.guid or not item.link or "#" not in item.link:
+        return item.guid
+    return f"link:{item.link}"
+
+
+def _words(item: ParsedItem, source: str) -> IdentityKey | None:
     has_text = any(body and body.value.strip() for body in (item.summary, item.content))
     if not (item.title or has_text):
         return None
     return IdentityKey(KeyStrength.TEXT, f"text:{source}:{item.text_digest}")
 
 
+def _fallbacks(item: ParsedItem, evidence: Evidence, words: IdentityKey | None, source: str) -> tuple[IdentityKey, ...]:
+    """Return what names a record that has no key: its words, then with its files, pictures and date added in turn."""
+    found = [words] if words else []
+    parts = [item.text_digest if words else ""]
+    date = item.published_at.isoformat() if item.published_at else ""
+    page = "" if words or not item.link else item.link
+    for part in (page, evidence.files, evidence.pictures):
+        if part:
+            parts.append(part)
+            found.append(_text_key(source, *parts))
+    if date and found:
+        found.append(_text_key(source, *parts, date))
+    if found and not (item.link and canonical_url(item.link)):
+        found.append(_text_key(source, *parts, date, item.guid or "", item.link or "", "whole"))
+    return tuple(found)
+
+
+def _leads(item: ParsedItem, evidence: Evidence, words: IdentityKey | None, source: str) -> tuple[IdentityKey, ...]:
+    found = [IdentityKey(KeyStrength.SIGNATURE, f"words:{source}:{item.text_digest}")] if words else []
+    if evidence.files:
+        found.append(IdentityKey(KeyStrength.SIGNATURE, f"files:{source}:{evidence.files}"))
+    return tuple(found)
+
+
+def _text_key(source: str, *parts: str) -> IdentityKey:
+    return IdentityKey(KeyStrength.TEXT, f"text:{source}:{_digest(*parts)}")
+
+
 def _indiscriminate(keyed: Sequence[KeyedItem]) -> dict[IdentityKey, int]:
     """Return the keys that several different records share, with the number of records."""
-    users: dict[IdentityKey, list[ParsedItem]] = defaultdict(list)
+    users: dict[IdentityKey, list[KeyedItem]] = defaultdict(list)
     for one in keyed:
         for key in one.keys:
             if key.strength in _TITLES_ALLOWED:
-                users[key].append(one.item)
+                users[key].append(one)
     return {
         key: len(items)
         for key, items in users.items()
-        if len(items) > 1 and _distinct(items) > _TITLES_ALLOWED[key.strength]
+        if len(items) > 1 and _distinct(items, key) > _TITLES_ALLOWED[key.strength]
     }
 
 
-def _distinct(items: Sequence[ParsedItem]) -> int:
-    labels = {comparable_title(item.title) or item.text_digest for item in items}
-    if len(labels) > 1:
-        return len(labels)
-    # One headline over and over ("Daily briefing") is still many items when guid, date and text all say so.
-    distinct = min(
-        len({item.guid for item in items}),
-        len({item.published_at for item in items}),
-        len({item.text_digest for item in items}),
+def _distinct(items: Sequence[KeyedItem], key: IdentityKey) -> int:
+    """Return how many different items the records that share a key are, as far as they themselves tell."""
+    titles = {comparable_title(one.item.title) or one.item.text_digest for one in items}
+    if len(titles) > 1:
+        return len(titles)
+    # One headline over and over ("Daily briefing") is still many items when the rest says so.
+    return len(set(_same_records(items, key).values()))
+
+
+def _same_records(items: Sequence[KeyedItem], key: IdentityKey) -> dict[int, int]:
+    """Put records of one key and title that are one item into one class, by number.
+
+    Records that differ in guid (or, sharing that, in link) and in date, text or file are different items.
+    """
+    classes = Classes(len(items))
+    is_list = len({guid_of(one.item) for one in items if revised_address(said(one))}) > _MOST_REVISIONS
+    names = [_name_beside(one, key, is_list=is_list) for one in items]
+    by_name: dict[object, int] = {}
+    nameless = [number for number, name in enumerate(names) if name is None]
+    for number, one in enumerate(items):
+        rest = (one.evidence.published_at, one.item.text_digest, one.evidence.files)
+        classes.join(number, by_name.setdefault(rest, number))
+        if names[number] is not None:
+            classes.join(number, by_name.setdefault(names[number], number))
+    # Without a guid, a record is told from the others by date and words together.
+    for part in (_instant, _text):
+        same: dict[object, int] = {part(items[number]): number for number in range(len(items))}
+        for number in nameless:
+            classes.join(number, same[part(items[number])])
+    return {number: classes.find(number) for number in range(len(items))}
+
+
+def _instant(one: KeyedItem) -> object:
+    return one.evidence.published_at
+
+
+def _text(one: KeyedItem) -> object:
+    return one.item.text_digest, one.evidence.files
+
+
+def _name_beside(one: KeyedItem, key: IdentityKey, *, is_list: bool) -> str | None:
+    """Return what tells records of one key apart: the guid, or for records of one guid the address."""
+    if key.strength is KeyStrength.GUID:
+        return url_key(one) or ""
+    base = None if is_list else revised_address(said(one))
+    return base or guid_of(one.item)
+
+
+class Classes:
+    """Numbers that belong together (union–find); the smallest stands for its class."""
+
+    def __init__(self, count: int) -> None:
+        self._parents = list(range(count))
+
+    def find(self, number: int) -> int:
+        """Return what stands for the class of a number."""
+        while self._parents[number] != number:
+            self._parents[number] = self._parents[self._parents[number]]
+            number = self._parents[number]
+        return number
+
+    def join(self, one: int, other: int) -> None:
+        """Make one class of two."""
+        one, other = self.find(one), self.find(other)
+        self._parents[max(one, other)] = min(one, other)
+
+
+def url_key(keyed: KeyedItem) -> str | None:
+    """Return the text of a record's URL key, believed or not; what a sighting remembers as its address."""
+    return next((key.text for key in keyed.keys + keyed.distrusted if key.strength is KeyStrength.URL), None)
+
+
+def said(keyed: KeyedItem) -> Sighting:
+    """Return what a record says, as it is remembered of its source."""
+    return Sighting(
+        guid=guid_of(keyed.item),
+        url_key=url_key(keyed),
+        title=keyed.item.title,
+        text_digest=keyed.item.text_digest,
+        extras_digest=extras_digest(keyed.item),
+        offered=True,
+        evidence=keyed.evidence,
     )
-    return distinct if distinct == len(items) else 1
 
 
 def _shown(key: IdentityKey) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, urlsplit
@@ -31,8 +32,10 @@ _SAFE: Final = "!$&'()*+,;=:@/?%[]"
 
 
 @lru_cache(maxsize=1024)  # the keys of a record are asked for again when it is compared
-def canonical_url(url: str) -> str | None:
+def canonical_url(url: str, ignored: tuple[str, ...] = ()) -> str | None:
     """Return the address without scheme, fragment, default port and trackers, parameters sorted; the URL key.
+
+    Parameters whose names match one of ``ignored`` (globs) are left out as trackers are.
 
     None for anything but http(s), for addresses that cannot be read, and for a front page (neither path nor
     query), which identifies a site and not an item. Percent-encoding is normalised as in RFC 3986 §6.2.2.
@@ -46,7 +49,7 @@ def canonical_url(url: str) -> str | None:
     host = ascii_host(parts.hostname or "")
     if scheme not in _DEFAULT_PORTS or not host:
         return None
-    query = "&".join(sorted(_kept_parameters(parts.query)))
+    query = "&".join(sorted(_kept_parameters(parts.query, ignored)))
     path = _encoded(parts.path) or "/"
     if path == "/" and not query:
         return None
@@ -82,13 +85,15 @@ def without_query(url: str) -> str:
     return url.partition("#")[0].partition("?")[0]
 
 
-def _kept_parameters(query: str) -> list[str]:
-    return [_encoded(parameter) for parameter in query.split("&") if parameter and not _is_tracker(parameter)]
+def _kept_parameters(query: str, ignored: tuple[str, ...]) -> list[str]:
+    return [_encoded(parameter) for parameter in query.split("&") if parameter and not _is_noise(parameter, ignored)]
 
 
-def _is_tracker(parameter: str) -> bool:
+def _is_noise(parameter: str, ignored: tuple[str, ...]) -> bool:
     name = parameter.partition("=")[0].lower()
-    return name in TRACKING_NAMES or name.startswith(TRACKING_PREFIXES)
+    if name in TRACKING_NAMES or name.startswith(TRACKING_PREFIXES):
+        return True
+    return any(fnmatchcase(name, pattern.lower()) for pattern in ignored)
 
 
 def ascii_host(host: str) -> str:

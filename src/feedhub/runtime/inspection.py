@@ -12,7 +12,7 @@ from feedhub.model.item import Item, ParsedFeed, ParsedItem
 from feedhub.model.report import Explanation, Preview, RecordTrace
 from feedhub.model.settings import Settings
 from feedhub.model.source import Source
-from feedhub.pipeline.fetch import FetchContext, Sign, unsigned
+from feedhub.pipeline.fetch import FetchContext, Sign, unsigned, with_links_put_right
 from feedhub.ports.store import Store
 from feedhub.ports.world import Fetcher, Parser
 from feedhub.rules.identity import key_text, keyed_document
@@ -62,7 +62,8 @@ def preview_source(
             raise
         # Every record was left out, so what the paths gave is all there is to show.
         feed = ParsedFeed(title="", items=(), notes=(str(error),))
-    shown = keyed_document(feed.items, source.identity, source.name).items[:limit]
+    feed = with_links_put_right(feed, source, context.rules)
+    shown = keyed_document(feed.items, source).items[:limit]
     return Preview(
         url=document.url,
         title=feed.title,

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from feedhub.errors import ParseError
 from feedhub.model.item import Enclosure, Markup, ParsedFeed, ParsedItem, Person, Rejected
+from feedhub.rules.evidence import pictures_of
 from feedhub.rules.text import clean_text, plain, text_digest, visible_text
 
 MOST_RECORDS = 10_000
@@ -98,7 +99,7 @@ def make_item(item: ParsedItem) -> ParsedItem:
     """
     body = item.content or item.summary
     text = "" if body is None else body.value if body.kind == "text" else visible_text(body.value)
-    if not (item.title or item.link or item.guid or item.enclosures or text.strip()):
+    if not (item.title or item.link or item.guid or item.enclosures or text.strip() or pictures_of(item)):
         raise Unusable("nothing in it: no title, text, link or id")
     return replace(item, text_digest=text_digest(item.title, text))
 

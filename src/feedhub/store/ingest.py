@@ -20,7 +20,7 @@ from feedhub.model.identity import (
     Verdict,
 )
 from feedhub.model.item import Item
-from feedhub.rules.dedupe import url_key
+from feedhub.rules.identity import said
 from feedhub.rules.select import ALL
 from feedhub.rules.text import item_terms
 from feedhub.store.database import Connection, Database, PreparedStatement, chunks
@@ -31,8 +31,10 @@ from feedhub.store.sqlite import index_texts, insert
 from feedhub.store.tables import (
     NO_WORDING,
     AnyRow,
+    decode_evidence,
     decode_item,
     distrusted_keys,
+    encode_evidence,
     encode_item,
     fact_digest,
     identity_keys,
@@ -49,6 +51,7 @@ _KNOWN = PreparedStatement(
         items.c.pk,
         items.c.id,
         items.c.removed_at,
+        items.c.published_at,
         sources.c.name,
         sightings.c.source_id,
         sightings.c.guid,
@@ -56,7 +59,9 @@ _KNOWN = PreparedStatement(
         sightings.c.title,
         sightings.c.text_digest,
         sightings.c.extras_digest,
+        sightings.c.evidence,
         sightings.c.left_at,
+        identity_keys.c.is_section,
     )
     .select_from(identity_keys)
     .join(items, items.c.pk == identity_keys.c.item_pk)
@@ -107,6 +112,7 @@ class KeyReader(SourceReader):
         return KnownKeys(
             items={asked[row.text]: found[row.pk] for row in rows},
             distrusted=frozenset(asked[key] for key in distrusted),
+            sections=frozenset(asked[row.text] for row in rows if row.is_section),
         )
 
 
@@ -128,9 +134,15 @@ def _known_item(row: AnyRow, named: tuple[IdentityKey, ...]) -> KnownItem:
             text_digest=row.text_digest,
             extras_digest=row.extras_digest,
             offered=row.left_at is None,
+            evidence=decode_evidence(row.evidence),
         )
     return KnownItem(
-        id=row.id, owner=row.name, named=tuple(sorted(named)), sighting=sighting, removed=row.removed_at is not None
+        id=row.id,
+        owner=row.name,
+        named=tuple(sorted(named)),
+        sighting=sighting,
+        removed=row.removed_at is not None,
+        published_at=row.published_at,
     )
 
 
@@ -172,6 +184,9 @@ _DELETE_SIGNATURES = PreparedStatement(
         identity_keys.c.text < bindparam("beginning") + "g",
     )
 )
+_MARK_SECTION = PreparedStatement(
+    update(identity_keys).where(identity_keys.c.text == bindparam("section")).values(is_section=1)
+)
 _REWRITTEN = {Verdict.CHANGED, Verdict.REFRESHED, Verdict.DUPLICATE}
 _STORED = PreparedStatement(
     select(
@@ -190,12 +205,13 @@ _OFFERED = PreparedStatement(
 )
 _THIS_SIGHTING = (sightings.c.item_pk == bindparam("pk"), sightings.c.source_id == bindparam("source"))
 _NEW_VALUES: dict[str, BindParameter[Any]] = {
-    name: bindparam(f"new_{name}") for name in ("guid", "url_key", "title", "text_digest", "extras_digest", "left_at")
+    name: bindparam(f"new_{name}")
+    for name in ("guid", "url_key", "title", "text_digest", "extras_digest", "evidence", "left_at")
 }
 _NEW_ITEM = PreparedStatement(items.insert())
 _NEW_SIGHTING = PreparedStatement(insert(sightings).on_conflict_do_nothing())
 _NEW_NOTE = PreparedStatement(insert(ledger).on_conflict_do_nothing(index_elements=["digest"]))
-_UPDATE_DROPPED = PreparedStatement(update(sightings).where(*_THIS_SIGHTING).values(**_NEW_VALUES))
+_UPDATE_EVIDENCE = PreparedStatement(update(sightings).where(*_THIS_SIGHTING).values(**_NEW_VALUES))
 _UPDATE_REFRESHED = PreparedStatement(
     update(sightings).where(*_THIS_SIGHTING).values(**_NEW_VALUES, wording=bindparam("new_wording"))
 )
@@ -236,7 +252,10 @@ class _Ingestion:
         dropped = [ingest for ingest in self.plan.ingests if _is(ingest, Verdict.REMOVED)]
         removed = [ingest for ingest in dropped if ingest.decision.item_id in self.stored]
         self._insert_sightings([*new, *duplicates, *removed])
-        self._update_sightings(edited)
+        known = [
+            one for one in self.plan.ingests if one.decision.has_new_evidence and one.decision.item_id in self.stored
+        ]
+        self._update_sightings([*edited, *known])
         self._write_keys(new)
         self._mark_offered(complete=complete)
         worded = [ingest for ingest in [*new, *rewritten] if ingest.item is not None]
@@ -328,7 +347,7 @@ class _Ingestion:
 
     def _update_sightings(self, edited: list[Ingest]) -> None:
         rows: dict[PreparedStatement, list[dict[str, object]]] = {
-            _UPDATE_DROPPED: [],
+            _UPDATE_EVIDENCE: [],
             _UPDATE_REFRESHED: [],
             _UPDATE_CHANGED: [],
         }
@@ -336,8 +355,8 @@ class _Ingestion:
             row: dict[str, object] = {"pk": self._pk(ingest), "source": self.source_id, "new_left_at": None}
             row.update((f"new_{name}", value) for name, value in _sighting_values(ingest).items())
             if ingest.item is None:
-                # Now dropped by a rule: the old wording stays, and the new one is not asked about again.
-                rows[_UPDATE_DROPPED].append(row)
+                # The wording stays: only the evidence is new, or the record is now dropped by a rule.
+                rows[_UPDATE_EVIDENCE].append(row)
                 continue
             row["new_wording"] = encode_item(ingest.item)
             if _is(ingest, Verdict.CHANGED):
@@ -376,6 +395,7 @@ class _Ingestion:
             (_DELETE_SIGNATURES, signed),
             (_MOVE, signatures),
             (_DISTRUST, distrusted),
+            (_MARK_SECTION, [{"section": stored_key(key.text)} for key in self.plan.sections]),
         ):
             if rows:
                 self.connection.execute(statement, rows)
@@ -440,15 +460,17 @@ def _ids_to_look_up(plan: IngestPlan) -> set[str]:
         or decision.gained
         or decision.moved
         or decision.reoffered
+        or decision.has_new_evidence
     }
 
 
 def _sighting_values(ingest: Ingest) -> dict[str, str | None]:
-    record = ingest.decision.keyed.item
+    now = said(ingest.decision.keyed)
     return {
-        "guid": record.guid,
-        "url_key": url_key(ingest.decision.keyed),
-        "title": record.title,
+        "guid": now.guid,
+        "url_key": now.url_key,
+        "title": now.title,
         "text_digest": ingest.decision.text_digest,
         "extras_digest": ingest.decision.extras_digest,
+        "evidence": encode_evidence(ingest.decision.keyed.evidence),
     }

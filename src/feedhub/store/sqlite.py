@@ -311,4 +311,10 @@ _THIRD: Migration = (
 # How many items an output holds is kept, not counted.
 _FOURTH: Migration = ("ALTER TABLE categories ADD COLUMN items INTEGER DEFAULT '0' NOT NULL", *_COUNT_ITEMS)
 
-MIGRATIONS: tuple[Migration, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH)
+# What a record says beside its keys is weighed, too; an address that names different items says nothing elsewhere.
+_FIFTH: Migration = (
+    "ALTER TABLE sightings ADD COLUMN evidence TEXT",
+    "ALTER TABLE identity_keys ADD COLUMN is_section INTEGER DEFAULT '0' NOT NULL",
+)
+
+MIGRATIONS: tuple[Migration, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH)

@@ -18,6 +18,7 @@ from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, MetaData,
 from sqlalchemy.types import TypeDecorator
 
 from feedhub.model.document import Validators
+from feedhub.model.identity import Evidence
 from feedhub.model.item import Enclosure, Item, Person
 from feedhub.model.source import Health, SourceState
 
@@ -97,6 +98,7 @@ identity_keys = Table(
     Column("item_pk", Integer, ForeignKey("items.pk"), nullable=False),
     Column("strength", Integer, nullable=False),
     Column("added_at", Instant, nullable=False),
+    Column("is_section", Integer, nullable=False, server_default="0"),  # an address that was given to different items
 )
 Index("identity_keys_item", identity_keys.c.item_pk, identity_keys.c.strength)
 
@@ -123,6 +125,7 @@ sightings = Table(
     Column("left_at", Instant),
     Column("wording", Text, nullable=False),
     Column("touched", Integer, nullable=False, server_default="0"),
+    Column("evidence", Text),  # NULL: written by a version that did not keep it
 )
 Index("sightings_touched", sightings.c.touched)
 Index("sightings_url_key", sightings.c.url_key)
@@ -224,6 +227,7 @@ _LONGEST_KEY: Final = 300
 NO_WORDING: Final = Item(title="")
 """What stays of the wording of an item that retention removed."""
 
+_EVIDENCE = ("files", "bare_files", "pictures")
 _PERSON = tuple(field.name for field in fields(Person))
 _ENCLOSURE = tuple(field.name for field in fields(Enclosure))
 _PLAIN = tuple(
@@ -234,7 +238,7 @@ _STATE = tuple(
     field.name
     for field in fields(SourceState)
     if field.name not in _STATE_IN_COLUMNS and not field.name.endswith("_at")
-    if field.name not in {"validators", "warnings", "failing_since", "reported_health"}
+    if field.name not in {"validators", "warnings", "failing_since", "reported_health", "changing"}
 )
 _STATE_INSTANTS = ("first_success_at", "last_new_at", "failing_since")
 
@@ -273,6 +277,22 @@ def decode_item(text: str) -> Item:
     )
 
 
+def encode_evidence(evidence: Evidence) -> str:
+    """Return what a record says beside its keys as JSON; empty parts are left out."""
+    at = evidence.published_at
+    data = {name: value for name in _EVIDENCE if (value := getattr(evidence, name))}
+    return _dump({**data, "at": at.isoformat()} if at else data)
+
+
+def decode_evidence(text: str | None) -> Evidence | None:
+    """Return the evidence that ``encode_evidence`` wrote; None where none was."""
+    if text is None:
+        return None
+    data: dict[str, Any] = json.loads(text)
+    at = datetime.fromisoformat(data["at"]) if "at" in data else None
+    return Evidence(published_at=at, **_known(data, _EVIDENCE))
+
+
 def encode_state(state: SourceState) -> str:
     """Return what of ``state`` has no column of its own, as JSON."""
     data: dict[str, Any] = _present(state, _STATE)
@@ -280,6 +300,8 @@ def encode_state(state: SourceState) -> str:
     data["validators"] = _present(state.validators, ("etag", "last_modified"))
     data["warnings"] = state.warnings
     data["told"] = state.reported_health.value
+    if state.changing:
+        data["changing"] = sorted(state.changing)
     return _dump(data)
 
 
@@ -293,6 +315,7 @@ def decode_state(text: str, **columns: Any) -> SourceState:
         validators=Validators(**_known(data.get("validators", {}), ("etag", "last_modified"))),
         warnings=tuple(data.get("warnings", ())),
         reported_health=next((health for health in Health if health.value == data.get("told")), Health.OK),
+        changing=frozenset(data.get("changing", ())),
     )
 
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from feedhub.errors import ParseError
 from feedhub.model.item import Enclosure, Markup, ParsedFeed, ParsedItem, Person
 from feedhub.model.source import Source
-from feedhub.rules.dates import parse_date
+from feedhub.rules.dates import is_exact, parse_date
 from feedhub.rules.text import plain
 from feedhub.sources import records
 from feedhub.sources.document import json_in
@@ -76,6 +76,7 @@ def _item(
 ) -> ParsedItem:
     if not isinstance(record, dict):
         raise records.Unusable(f"not an object but a {_kind(record)}")
+    published_at = date(record.get("date_published")) or date(record.get("date_modified"))
     return records.make_item(
         ParsedItem(
             position=position,
@@ -83,7 +84,8 @@ def _item(
             text_digest="",
             guid=records.guid_of(record.get("id")),
             link=http_url(record.get("url"), url) or http_url(record.get("external_url"), url),
-            published_at=date(record.get("date_published")) or date(record.get("date_modified")),
+            published_at=published_at,
+            has_rough_date=published_at is not None and _is_rough(record),
             summary=records.markup(record.get("summary"), "text", url),
             content=_content(record, url),
             authors=_people(record) or people,
@@ -98,6 +100,11 @@ def _item(
 def _content(record: Record, url: str) -> Markup | None:
     content = records.markup(record.get("content_html"), "html", url)
     return content or records.markup(record.get("content_text"), "text", url)
+
+
+def _is_rough(record: Record) -> bool:
+    written = record.get("date_published") or record.get("date_modified")
+    return isinstance(written, str) and not is_exact(written)
 
 
 def _date(value: object, *, zone: ZoneInfo, now: datetime | None) -> datetime | None:

@@ -15,7 +15,7 @@ from feedhub.model.document import Document
 from feedhub.model.item import Enclosure, Markup, ParsedFeed, ParsedItem, Person
 from feedhub.model.source import Source
 from feedhub.rules.challenges import is_challenge
-from feedhub.rules.dates import parse_date
+from feedhub.rules.dates import is_exact, parse_date
 from feedhub.rules.text import plain, visible_text
 from feedhub.sources import records
 from feedhub.sources.document import Shape, document_text, from_feed_on, root_name, shape_of
@@ -314,6 +314,7 @@ class _EntryReader:
         base = base_of(entry, self._url)
         summary, content = text_of(entry, base)
         enclosures = enclosures_in(entry, base)
+        published_at, is_exact_date = self._date(entry)
         return records.make_item(
             ParsedItem(
                 position=position,
@@ -321,7 +322,8 @@ class _EntryReader:
                 text_digest="",
                 guid=records.guid_of(raw(entry, "id")),
                 link=best_link(entry, base),
-                published_at=self._published_at(entry),
+                published_at=published_at,
+                has_rough_date=not is_exact_date,
                 summary=summary,
                 content=content,
                 authors=people_in(entry) or self._feed_people,
@@ -333,14 +335,16 @@ class _EntryReader:
             )
         )
 
-    def _published_at(self, entry: Entry) -> datetime | None:
+    def _date(self, entry: Entry) -> tuple[datetime | None, bool]:
+        """Return when an entry was published, and whether that is an instant rather than a day."""
         written = [value for key in ("published", "created", "updated") if (value := raw(entry, key))]
         for value in written:
             found = parse_date(value, zone=self._zone, now=self._now) if isinstance(value, str) else None
             if found is not None:
-                return found
+                return found, is_exact(value)
         found = next((day for value in written if (day := date_in_words(str(value)[:100]))), None)
-        return found if found and 1990 <= found.year <= 2100 else None
+        is_found = found is not None and 1990 <= found.year <= 2100
+        return (found, False) if is_found else (None, True)
 
 
 def _described(entry: Entry, base: str) -> tuple[str, str | None, str | None]:

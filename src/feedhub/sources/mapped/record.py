@@ -12,6 +12,7 @@ from feedhub.model.document import Document
 from feedhub.model.item import Enclosure, Markup, ParsedFeed, ParsedItem, Person, Rejected
 from feedhub.model.report import FieldTrace
 from feedhub.model.source import FieldMap, RecordMap, Source
+from feedhub.rules.dates import is_exact
 from feedhub.rules.mapping import (
     FieldResult,
     apply_fields,
@@ -117,7 +118,8 @@ class RecordReader:
             text_digest="",
             guid=self._guid(),
             link=link,
-            published_at=self._instant(),
+            published_at=(published_at := self._instant()),
+            has_rough_date=published_at is not None and not is_exact(self._text("published")),
             summary=self._markup("summary", link),
             content=self._markup("content", link),
             authors=records.people_of(Person(name=name) for name in self._labels("author")),

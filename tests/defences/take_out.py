@@ -497,7 +497,7 @@ DEFENCES = (
     _d(
         "34 twice in a document",
         "rules/dedupe.py",
-        "if other != own and _values_agree(names[other], names[own]):",
+        "if other != own and values_agree(names[other], names[own]):",
         "if False:",
         "tests/rules/test_dedupe.py",
     ),
@@ -531,7 +531,7 @@ DEFENCES = (
     ),
     _d(
         "36 migrations",
-        "rules/dedupe.py",
+        "rules/habits.py",
         "return frozenset(found) if enough",
         "return frozenset() if enough",
         "tests/rules/test_dedupe.py",

@@ -66,5 +66,5 @@ def test_scenario(polls: list[dict[str, Any]]) -> None:
 
 
 def test_there_are_many_scenarios_and_none_twice() -> None:
-    assert len(SCENARIOS) >= 80
+    assert len(SCENARIOS) >= 50
     assert len({scenario.id for scenario in SCENARIOS}) == len(SCENARIOS)

@@ -36,15 +36,20 @@ from feedhub.rules.evidence import (
     compare,
     reason_for_one,
 )
+from feedhub.rules.habits import Habits, habits_of
 from feedhub.rules.identity import (
     Classes,
     KeyedDocument,
     extras_digest,
     guid_of,
     item_id,
+    joined_values,
+    known_values,
+    named_values,
     said,
     told_apart,
     url_key,
+    values_agree,
     without_keys,
 )
 
@@ -52,18 +57,6 @@ _REMEMBERED: Final = frozenset({Verdict.NEW, Verdict.CHANGED, Verdict.DUPLICATE,
 # Up to here a reason holds for several records of a document; beyond, only for the first.
 _SHARED_REASONS: Final = 4
 _NAMED, _ACROSS, _WHOLESALE, _NAMED_BY_WORDS, _BY_TITLE = 0, 3, 6, 7, 9
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Habits:
-    """What a whole document shows of its source. ``changing`` are the parts that it changes on known items, of
-    ``guid``, ``address`` and ``date``; ``signatures`` those of records that lost guid and link, all at once."""
-
-    changing: frozenset[str] = frozenset()
-    stable_guids: bool = False
-    stable_dates: bool = False
-    signatures: frozenset[IdentityKey] = frozenset()
-    note: str = ""
 
 
 def judge(
@@ -109,84 +102,6 @@ def judge(
 def _nameless(decisions: Sequence[Decision]) -> tuple[str, ...]:
     count = sum(decision.verdict is Verdict.UNIDENTIFIED for decision in decisions)
     return (f"{count} records have nothing to recognise them by and were left out",) if count else ()
-
-
-# --- what the source is like -------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class _Counts:
-    """How many known records kept a part and how many changed it; ``same_title`` of those that changed it."""
-
-    same: int = 0
-    changed: int = 0
-    same_title: int = 0
-
-    @property
-    def is_wholesale(self) -> bool:
-        return self.changed >= 2 and self.changed > self.same and self.same_title * 2 >= self.changed
-
-
-def habits_of(items: Sequence[KeyedItem], known: Mapping[str, KnownItem], changing: frozenset[str]) -> Habits:
-    """Look at a whole document for what its source changes wholesale, and for what it keeps."""
-    counts = {part: _Counts() for part in ("guid", "address", "date")}
-    for keyed in items:
-        by_url = _own_sighting(keyed, known, KeyStrength.URL)
-        by_guid = _own_sighting(keyed, known, KeyStrength.GUID)
-        now = said(keyed)
-        if by_url:
-            _count(counts["guid"], now, by_url, now.guid, by_url.guid)
-        if by_guid:
-            _count(counts["address"], now, by_guid, now.url_key, by_guid.url_key)
-        if (before := by_guid or by_url) and before.evidence and before.evidence.published_at:
-            _count(counts["date"], now, before, keyed.evidence.published_at, before.evidence.published_at)
-    signatures = _re_identified(items, known)
-    wholesale = {part for part, count in counts.items() if count.is_wholesale}
-    causes = [words for part, words in (("guid", "guids"), ("address", "links")) if part in wholesale]
-    if signatures:
-        causes = ["guids and links"]
-    note = f"the source changed its {' and its '.join(causes)} all at once; known items stay known" if causes else ""
-    return Habits(
-        changing=frozenset(wholesale | {part for part in changing if not counts[part].same}),
-        stable_guids=any(_keeps_guid(keyed, known) for keyed in items),
-        stable_dates=counts["date"].same > 0,
-        signatures=signatures,
-        note=note,
-    )
-
-
-def _count(counts: _Counts, now: Sighting, before: Sighting, one: object, other: object) -> None:
-    if one is None or other is None or one == other:
-        counts.same += 1
-        return
-    counts.changed += 1
-    counts.same_title += comparable_title(now.title) == comparable_title(before.title)
-
-
-def _keeps_guid(keyed: KeyedItem, known: Mapping[str, KnownItem]) -> bool:
-    before = _own_sighting(keyed, known, KeyStrength.GUID)
-    return before is not None and comparable_title(before.title) == comparable_title(keyed.item.title)
-
-
-def _own_sighting(keyed: KeyedItem, known: Mapping[str, KnownItem], strength: KeyStrength) -> Sighting | None:
-    key = next((key for key in keyed.keys if key.strength is strength), None)
-    target = known.get(key.text) if key else None
-    return target.sighting if target else None
-
-
-def _re_identified(items: Sequence[KeyedItem], known: Mapping[str, KnownItem]) -> frozenset[IdentityKey]:
-    """Return signatures of records whose every key is unknown, if that is most of the document and they were known."""
-    strangers = [keyed for keyed in items if keyed.keys and not any(key.text in known for key in keyed.keys)]
-    recognised = {known[key.text].id for keyed in items for key in keyed.keys if key.text in known}
-    found = [
-        keyed.signature
-        for keyed in strangers
-        if (target := known.get(keyed.signature.text)) and target.id not in recognised
-    ]
-    most = len(found) >= 2 and len(found) * 2 >= len(items) and len(found) * 5 >= len(strangers) * 3
-    # Three records that agree in headline and second are no coincidence, however much is new beside them.
-    enough = most or (len(found) >= 3 and len(found) * 3 >= len(strangers))
-    return frozenset(found) if enough and len(set(found)) == len(found) else frozenset()
 
 
 # --- which record is which item ----------------------------------------------------------------------------------
@@ -252,13 +167,13 @@ class _Matching:
         first: dict[object, int] = {}
         for place, number in enumerate(order):
             keyed = self.items[number]
-            names[place] = _named_values(keyed)
+            names[place] = named_values(keyed)
             for key in (*keyed.keys, *_whole(keyed), *self._near_titles(keyed)):
                 other = classes.find(first.setdefault(key, place))
                 own = classes.find(place)
-                if other != own and _values_agree(names[other], names[own]):
+                if other != own and values_agree(names[other], names[own]):
                     classes.join(place, other)
-                    names[classes.find(place)] = _both(names[other], names[own])
+                    names[classes.find(place)] = joined_values(names[other], names[own])
         groups: dict[int, list[int]] = {}
         for place, number in enumerate(order):
             groups.setdefault(classes.find(place), []).append(number)
@@ -306,11 +221,11 @@ class _Matching:
                 if settled[number].target.id != item and strength <= _SHARED_REASONS:
                     self._note_conflict(match, settled[number])
                 continue
-            own = _named_values(self.items[match.record])
+            own = named_values(self.items[match.record])
             if item not in values:
-                settled[number], values[item] = match, _both(own, _values_of(match.target))
-            elif (strength <= _SHARED_REASONS or strength == _BY_TITLE) and _values_agree(own, values[item]):
-                settled[number], values[item] = match, _both(own, values[item])
+                settled[number], values[item] = match, joined_values(own, known_values(match.target))
+            elif (strength <= _SHARED_REASONS or strength == _BY_TITLE) and values_agree(own, values[item]):
+                settled[number], values[item] = match, joined_values(own, values[item])
         return settled
 
     def _weighed(self, record: int, target: KnownItem) -> _Match | None:
@@ -554,32 +469,9 @@ def _verdict(keyed: KeyedItem, target: KnownItem) -> Verdict:
     return Verdict.SEEN if before.extras_digest == extras_digest(keyed.item) else Verdict.REFRESHED
 
 
-def _named_values(keyed: KeyedItem) -> dict[str, set[str]]:
-    values: dict[str, set[str]] = {}
-    for key in keyed.keys:
-        if key.strength is KeyStrength.NAMED:
-            values.setdefault(key.name, set()).add(key.text)
-    return values
-
-
-def _values_agree(one: Mapping[str, set[str]], other: Mapping[str, set[str]]) -> bool:
-    return all(one[name] & other[name] for name in one.keys() & other.keys())
-
-
-def _both(one: Mapping[str, set[str]], other: Mapping[str, set[str]]) -> dict[str, set[str]]:
-    return {name: one.get(name, set()) | other.get(name, set()) for name in one.keys() | other.keys()}
-
-
 def _names_differ(keyed: KeyedItem, target: KnownItem) -> bool:
     """Tell whether record and item carry different values of one named key: then they are two items."""
-    return not _values_agree(_named_values(keyed), _values_of(target))
-
-
-def _values_of(target: KnownItem) -> dict[str, set[str]]:
-    values: dict[str, set[str]] = {}
-    for key in target.named:
-        values.setdefault(key.name, set()).add(key.text)
-    return values
+    return not values_agree(named_values(keyed), known_values(target))
 
 
 def _is_imposed(key: IdentityKey, before: Sighting, keyed: KeyedItem) -> bool:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from feedhub.model.identity import Evidence, IdentityKey, KeyedItem, KeyPattern, KeyStrength, Sighting
+from feedhub.model.identity import Evidence, IdentityKey, KeyedItem, KeyPattern, KeyStrength, KnownItem, Sighting
 from feedhub.model.item import ParsedItem
 from feedhub.model.source import Source
 from feedhub.rules.evidence import comparable_title, evidence_of, revised_address
@@ -317,3 +317,31 @@ def _digest(*texts: str) -> str:
 @lru_cache(maxsize=8)
 def _namespace(site_url: str) -> UUID:
     return uuid5(NAMESPACE_URL, site_url)
+
+
+def named_values(keyed: KeyedItem) -> dict[str, set[str]]:
+    """Return the values of a record's named keys, by name."""
+    return _by_name(keyed.keys)
+
+
+def known_values(target: KnownItem) -> dict[str, set[str]]:
+    """Return the values of a known item's named keys, by name."""
+    return _by_name(target.named)
+
+
+def _by_name(keys: Sequence[IdentityKey]) -> dict[str, set[str]]:
+    values: dict[str, set[str]] = {}
+    for key in keys:
+        if key.strength is KeyStrength.NAMED:
+            values.setdefault(key.name, set()).add(key.text)
+    return values
+
+
+def values_agree(one: Mapping[str, set[str]], other: Mapping[str, set[str]]) -> bool:
+    """Tell whether values could be those of one item: of a name that both have, a value is the same."""
+    return all(one[name] & other[name] for name in one.keys() & other.keys())
+
+
+def joined_values(one: Mapping[str, set[str]], other: Mapping[str, set[str]]) -> dict[str, set[str]]:
+    """Return the values of both."""
+    return {name: one.get(name, set()) | other.get(name, set()) for name in one.keys() | other.keys()}

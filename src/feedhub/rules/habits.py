@@ -1,0 +1,95 @@
+"""What a source does with what it gave before: which parts it keeps, which it changes on known items (SPEC §4)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from feedhub.model.identity import IdentityKey, KeyedItem, KeyStrength, KnownItem, Sighting
+from feedhub.rules.evidence import comparable_title
+from feedhub.rules.identity import said
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Habits:
+    """What a whole document shows of its source. ``changing`` are the parts that it changes on known items, of
+    ``guid``, ``address`` and ``date``; ``signatures`` those of records that lost guid and link, all at once."""
+
+    changing: frozenset[str] = frozenset()
+    stable_guids: bool = False
+    stable_dates: bool = False
+    signatures: frozenset[IdentityKey] = frozenset()
+    note: str = ""
+
+
+@dataclass(slots=True)
+class _Counts:
+    """How many known records kept a part and how many changed it; ``same_title`` of those that changed it."""
+
+    same: int = 0
+    changed: int = 0
+    same_title: int = 0
+
+    @property
+    def is_wholesale(self) -> bool:
+        return self.changed >= 2 and self.changed > self.same and self.same_title * 2 >= self.changed
+
+
+def habits_of(items: Sequence[KeyedItem], known: Mapping[str, KnownItem], changing: frozenset[str]) -> Habits:
+    """Look at a whole document for what its source changes wholesale, and for what it keeps."""
+    counts = {part: _Counts() for part in ("guid", "address", "date")}
+    for keyed in items:
+        by_url = _own_sighting(keyed, known, KeyStrength.URL)
+        by_guid = _own_sighting(keyed, known, KeyStrength.GUID)
+        now = said(keyed)
+        if by_url:
+            _count(counts["guid"], now, by_url, now.guid, by_url.guid)
+        if by_guid:
+            _count(counts["address"], now, by_guid, now.url_key, by_guid.url_key)
+        if (before := by_guid or by_url) and before.evidence and before.evidence.published_at:
+            _count(counts["date"], now, before, keyed.evidence.published_at, before.evidence.published_at)
+    signatures = _re_identified(items, known)
+    wholesale = {part for part, count in counts.items() if count.is_wholesale}
+    causes = [words for part, words in (("guid", "guids"), ("address", "links")) if part in wholesale]
+    if signatures:
+        causes = ["guids and links"]
+    note = f"the source changed its {' and its '.join(causes)} all at once; known items stay known" if causes else ""
+    return Habits(
+        changing=frozenset(wholesale | {part for part in changing if not counts[part].same}),
+        stable_guids=any(_keeps_guid(keyed, known) for keyed in items),
+        stable_dates=counts["date"].same > 0,
+        signatures=signatures,
+        note=note,
+    )
+
+
+def _count(counts: _Counts, now: Sighting, before: Sighting, one: object, other: object) -> None:
+    if one is None or other is None or one == other:
+        counts.same += 1
+        return
+    counts.changed += 1
+    counts.same_title += comparable_title(now.title) == comparable_title(before.title)
+
+
+def _keeps_guid(keyed: KeyedItem, known: Mapping[str, KnownItem]) -> bool:
+    before = _own_sighting(keyed, known, KeyStrength.GUID)
+    return before is not None and comparable_title(before.title) == comparable_title(keyed.item.title)
+
+
+def _own_sighting(keyed: KeyedItem, known: Mapping[str, KnownItem], strength: KeyStrength) -> Sighting | None:
+    key = next((key for key in keyed.keys if key.strength is strength), None)
+    target = known.get(key.text) if key else None
+    return target.sighting if target else None
+
+
+def _re_identified(items: Sequence[KeyedItem], known: Mapping[str, KnownItem]) -> frozenset[IdentityKey]:
+    """Return signatures of records whose every key is unknown, if that is most of the document and they were known."""
+    strangers = [keyed for keyed in items if keyed.keys and not any(key.text in known for key in keyed.keys)]
+    recognised = {known[key.text].id for keyed in items for key in keyed.keys if key.text in known}
+    found = [
+        keyed.signature
+        for keyed in strangers
+        if (target := known.get(keyed.signature.text)) and target.id not in recognised
+    ]
+    most = len(found) >= 2 and len(found) * 2 >= len(items) and len(found) * 5 >= len(strangers) * 3
+    # Three records that agree in headline and second are no coincidence, however much is new beside them.
+    enough = most or (len(found) >= 3 and len(found) * 3 >= len(strangers))
+    return frozenset(found) if enough and len(set(found)) == len(found) else frozenset()

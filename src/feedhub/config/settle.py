@@ -47,7 +47,14 @@ from feedhub.model.source import (
     Rule,
     Source,
 )
-from feedhub.rules.categorize import CONDITION_FIELDS, ConditionField, category_slug, link_rules, slug_fault, unique_slug
+from feedhub.rules.categorize import (
+    CONDITION_FIELDS,
+    ConditionField,
+    category_slug,
+    link_rules,
+    slug_fault,
+    unique_slug,
+)
 
 _WAY_OUT: Final = "declare it under `categories:` with a slug and this title"
 

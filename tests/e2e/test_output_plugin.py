@@ -98,28 +98,30 @@ IMPORTS = "from feedhub.model.output import OutputFormat\n"
 FORMAT = "FORMAT = OutputFormat(name={!r}, title='Odd', media_type={!r}, render=lambda view: {})\n"
 
 
-@pytest.mark.parametrize(
-    ("module", "reason"),
-    [
-        pytest.param("import no_such_module", "odd:FORMAT cannot be loaded: ModuleNotFoundError", id="import"),
-        pytest.param("x = 1 / 0", "odd:FORMAT cannot be loaded: ZeroDivisionError", id="raises"),
-        pytest.param("", "odd:FORMAT cannot be loaded: AttributeError", id="no such object"),
-        pytest.param("FORMAT = 7", "offers something else than a format of the name odd", id="another object"),
-        pytest.param(IMPORTS + FORMAT.format("other", "text/plain", "b''"), "something else than a format", id="name"),
-        pytest.param(IMPORTS + FORMAT.format("o/d", "text/plain", "b''"), "not 'o/d'", id="no ending"),
-        pytest.param(IMPORTS + FORMAT.format("odd", "text\nx: y", "b''"), "no media type", id="no media type"),
-    ],
-)
-def test_a_broken_package_is_a_problem_that_names_it(run: Run, tmp_path: Path, module: str, reason: str) -> None:
-    installed = package(tmp_path / "packages", module, "odd = odd:FORMAT")
-    config = CONFIG.replace("csv", "odd")
-    code, out, err = run("check", "-c", "feedhub.yaml", config=config, installed=installed)
+BROKEN = {
+    "import": ("import no_such_module", "odd", "odd:FORMAT cannot be loaded: ModuleNotFoundError"),
+    "raises": ("x = 1 / 0", "odd", "odd:FORMAT cannot be loaded: ZeroDivisionError"),
+    "no such object": ("", "odd", "odd:FORMAT cannot be loaded: AttributeError"),
+    "another object": ("FORMAT = 7", "odd", "offers something else than a format of the name odd"),
+    "another name": (IMPORTS + FORMAT.format("other", "text/plain", "b''"), "odd", "something else than a format"),
+    "no ending": (IMPORTS + FORMAT.format("o.d", "text/plain", "b''"), "o.d", "declares the name 'o.d', which is not"),
+    "no media type": (IMPORTS + FORMAT.format("odd", "text\nx: y", "b''"), "odd", "which is no media type"),
+    "no text": (IMPORTS + FORMAT.format("odd", 7, "b''"), "odd", "declares a title or a media type that is no text"),
+}
+
+
+@pytest.mark.parametrize(("module", "name", "reason"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_package_is_a_problem_that_names_it(
+    run: Run, tmp_path: Path, module: str, name: str, reason: str
+) -> None:
+    installed = package(tmp_path / "packages", module, f"{name} = odd:FORMAT")
+    code, out, err = run("check", "-c", "feedhub.yaml", config=CONFIG.replace("csv", name), installed=installed)
     assert (code, err) == (2, "")
-    assert "output.formats[1]: odd is no format that can be used: its plugin " in out
+    assert f"output.formats[1]: {name} is no format that can be used: its plugin " in out
     assert reason in out
     code, out, err = run("schema", installed=installed)
     assert code == 0
-    assert err.startswith("left out: format odd, whose plugin ")
+    assert err.startswith(f"left out: format {name}, whose plugin ")
     assert "Traceback" not in err
     assert run("check", "-c", "feedhub.yaml", config=CONFIG.replace(", csv", ""), installed=installed)[0] == 0
 

@@ -1,17 +1,13 @@
 """What is published: the site, its outputs, and what each file shows."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Final, Literal
+from typing import Literal
 
 from feedhub.model.item import StoredItem
 from feedhub.model.source import Health
-
-FORMAT_NAME: Final = re.compile(r"[a-z][a-z0-9]{0,15}")
-_MEDIA_TYPE: Final = re.compile(r"[a-z0-9][a-z0-9.+-]*/[a-z0-9][a-z0-9.+-]*(?:; ?charset=[a-z0-9-]+)?")
 
 Content = Literal["full", "summary", "none"]
 """How much text of an item a feed shows."""
@@ -144,22 +140,12 @@ class OutputFormat:
     ``render`` returns the file of a view. It does no I/O and gives the same bytes for the same view. The texts of a
     view come from strangers; ``publish/entry.py: entries_of`` makes them and their addresses safe to write.
     ``title`` is the name of the format for people.
-
-    Raises:
-        ValueError: ``name`` cannot be the ending of a file, or ``media_type`` is none.
     """
 
     name: str
     title: str
     media_type: str
     render: Callable[[OutputView], bytes]
-
-    def __post_init__(self) -> None:
-        """Refuse what no file or web server could use."""
-        if not FORMAT_NAME.fullmatch(self.name):
-            raise ValueError(f"the name of a format is letters a to z and digits, not {self.name!r}")
-        if not _MEDIA_TYPE.fullmatch(self.media_type):
-            raise ValueError(f"no media type: {self.media_type!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """The formats of feeds: the built-in ones by name, and how a format of any package becomes a file."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -51,8 +52,21 @@ def built_in_formats(cache: "EntryCache | None" = None) -> tuple[OutputFormat, .
     )
 
 
+FORMAT_NAME: Final = re.compile(r"[a-z][a-z0-9]{0,15}")
+_MEDIA_TYPE: Final = re.compile(r"[a-z0-9][a-z0-9.+-]*/[a-z0-9][a-z0-9.+-]*(?:; ?charset=[a-z0-9-]+)?")
 FORMATS: Final = FormatTable(formats=built_in_formats())
 ATOM_FORMAT: Final = FORMATS.formats[0]
+
+
+def format_fault(declared: OutputFormat) -> str:
+    """Return why a format cannot be used, "" if it can: files need its name, and web servers its media type."""
+    if not all(isinstance(text, str) for text in (declared.name, declared.title, declared.media_type)):
+        return "declares a title or a media type that is no text"
+    if not FORMAT_NAME.fullmatch(declared.name):
+        return f"declares the name {declared.name!r}, which is not made of a to z and digits"
+    if not _MEDIA_TYPE.fullmatch(declared.media_type):
+        return f"declares {declared.media_type!r}, which is no media type"
+    return ""
 
 
 @dataclass(frozen=True, slots=True)

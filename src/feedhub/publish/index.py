@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from typing import Final
 from xml.etree import ElementTree
 
-from feedhub.model.output import FORMAT_NAME, CategorySummary, ListedOutputs, OutputFile, Part, Site
+from feedhub.model.output import CategorySummary, ListedOutputs, OutputFile, Part, Site
 from feedhub.publish.addresses import feed_path, feed_url, page_url
 from feedhub.publish.entry import safe_line
-from feedhub.publish.formats import FORMATS
+from feedhub.publish.formats import FORMAT_NAME, FORMATS
 from feedhub.rules.categorize import MAX_SLUG_LENGTH, RESERVED_SLUGS
 from feedhub.rules.select import ALL, EPOCH
 

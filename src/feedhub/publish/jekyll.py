@@ -130,7 +130,7 @@ class PostTemplate:
 
     def __init__(self, text: str) -> None:
         """Raises PublishError, with the line, when ``text`` is no template."""
-        environment = sandbox(finalize=_inert, keep_trailing_newline=False)
+        environment = sandbox(finalize=_inert)
         environment.filters.update(yaml=quoted, scalar=scalar)
         try:
             self._template = environment.from_string(text)

@@ -1,30 +1,39 @@
 """Templates of pages and posts, in the sandbox of Jinja2: whoever writes one is trusted with nothing but its text."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, cached_property
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from feedhub.errors import PublishError
 
 if TYPE_CHECKING:
+    from jinja2 import BaseLoader
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 # Jinja2 is imported when the first page is rendered: mostly no poll brings anything new.
 
 
-def sandbox(**options: Any) -> "ImmutableSandboxedEnvironment":
+def sandbox(
+    loader: "BaseLoader | None" = None,
+    *,
+    finalize: Callable[[object], object] | None = None,
+    keep_trailing_newline: bool = False,
+) -> "ImmutableSandboxedEnvironment":
     """Return an environment that escapes, refuses unknown names, and knows nothing random: same input, same bytes."""
     from jinja2 import StrictUndefined
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     environment = ImmutableSandboxedEnvironment(
+        loader=loader,
+        finalize=finalize,
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         newline_sequence="\n",
-        **options,
+        keep_trailing_newline=keep_trailing_newline,
+        auto_reload=False,
     )
     environment.filters.pop("random")
     environment.globals.pop("lipsum")
@@ -67,7 +76,7 @@ class PageTemplates:
 
         ours = PrefixLoader({"feedhub": DictLoader(dict(built_in_templates()))})
         loader = ChoiceLoader([DictLoader(dict(self.texts)), ours])
-        return sandbox(loader=loader, keep_trailing_newline=True, auto_reload=False)
+        return sandbox(loader, keep_trailing_newline=True)
 
     def render(self, name: str, values: Mapping[str, object]) -> bytes:
         """Return a page.

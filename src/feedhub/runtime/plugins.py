@@ -13,7 +13,7 @@ from feedhub.model.kind import KindTable, SourceKind
 from feedhub.model.output import FormatTable, OutputFormat
 from feedhub.model.settings import Settings
 from feedhub.model.source import Source
-from feedhub.publish.formats import FORMATS
+from feedhub.publish.formats import FORMATS, format_fault
 from feedhub.sources.kinds import KINDS
 
 SOURCES: Final = "feedhub.sources"
@@ -77,7 +77,9 @@ def output_formats(named: Collection[str] | None = None) -> FormatTable:
     if named is not None and built_in.issuperset(named):
         return FORMATS
     formats, broken = _declared(PUBLISHERS, OutputFormat, "format", built_in)
-    return FormatTable(formats=(*FORMATS.formats, *formats), broken=broken)
+    faults = {one.name: fault for one in formats if (fault := format_fault(one))}
+    usable = (one for one in formats if one.name not in faults)
+    return FormatTable(formats=(*FORMATS.formats, *usable), broken=tuple(sorted({**dict(broken), **faults}.items())))
 
 
 @lru_cache(maxsize=8)

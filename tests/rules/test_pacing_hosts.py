@@ -3,7 +3,7 @@
 import pytest
 
 from feedhub.model.source import HostGroup, PollSettings
-from feedhub.rules.pacing import host_key, host_pace
+from feedhub.rules.pacing import host_key, host_pace, most_concurrent
 
 SETTINGS = PollSettings(
     host_concurrent=3,
@@ -46,3 +46,8 @@ def test_the_key_is_the_host_or_its_group(url: str, key: str) -> None:
 )
 def test_the_pace_is_that_of_the_group_or_of_any_host(key: str, pace: tuple[int, float]) -> None:
     assert host_pace(key, SETTINGS) == pace
+
+
+def test_the_largest_number_of_requests_is_that_of_a_group_or_of_any_host() -> None:
+    assert most_concurrent(SETTINGS) == 4
+    assert most_concurrent(PollSettings(host_concurrent=3)) == 3

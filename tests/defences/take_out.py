@@ -374,7 +374,7 @@ DEFENCES = (
         "clean_text(text)",
         "tests/rules/test_text.py",
     ),
-    _d("14 texts in posts", "publish/jekyll.py", "finalize=_inert,", "", "tests/publish/test_jekyll_posts.py"),
+    _d("14 texts in posts", "publish/jekyll.py", "finalize=_inert", "", "tests/publish/test_jekyll_posts.py"),
     _d(
         "14 front matter",
         "publish/jekyll.py",

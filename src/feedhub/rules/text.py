@@ -5,9 +5,10 @@ import html
 import re
 import unicodedata
 from operator import add
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from feedhub.model.item import Item, Terms
+if TYPE_CHECKING:
+    from feedhub.model.item import Item, Terms
 
 # XML 1.0 §2.2 Char, negated.
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -144,12 +145,12 @@ _INLINE = re.compile(
 _ANY_TAG = re.compile(r"<[^>]*>")
 
 
-def item_terms(item: Item) -> Terms:
+def item_terms(item: "Item") -> "Terms":
     """Return the search terms of an item's title and of the rest that a reader sees of it."""
     return search_terms(item.title), search_terms(searched_text(item))
 
 
-def searched_text(item: Item) -> str:
+def searched_text(item: "Item") -> str:
     """Return what a reader sees of an item beside its title."""
     parts = [item.summary, item.content, *(author.name for author in item.authors), *item.tags]
     return html.unescape(_ANY_TAG.sub(" ", _INLINE.sub("", " ".join(part for part in parts if part))))

@@ -113,6 +113,17 @@ def test_an_item_whose_second_request_fails_waits_and_is_published_whole_at_the_
     assert set(contents(world)) == {"found", "whole"}
 
 
+def test_a_document_in_which_items_wait_is_read_again_although_it_says_the_same() -> None:
+    world = detail_world()
+    feed = ParsedFeed(title="", items=(record("One", guid="1"),), reading="same")
+    world.answer("a", feed=feed, body=b"one")
+    text(world, "1", None, error=HttpStatusError("404 Not Found", status=404))
+    world.poll("a")
+    world.answer("a", feed=feed, body=b"other bytes")
+    text(world, "1", "found")
+    assert world.poll("a").new == 1
+
+
 def test_a_detail_that_cannot_be_read_waits_too() -> None:
     world = detail_world()
     world.answer("a", record("One", guid="1"), record("Two", guid="2"))

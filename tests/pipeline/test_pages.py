@@ -129,9 +129,19 @@ def test_every_link_of_every_page_leads_somewhere(world: World, tmp_path: Path) 
     assert len([name for name in files(tmp_path) if name.startswith("items/")]) == 253
 
 
+def test_the_page_of_a_category_links_to_every_month_of_its_archive(world: World, tmp_path: Path) -> None:
+    listed = (tmp_path / "category/economy.html").read_text().partition('<section class="archive"')[2]
+    assert re.findall(r"category/economy/([^\"]*)", listed) == ["2024-05.html", "2024-04.html", "2024-03.html"]
+
+
+def test_a_source_of_which_nothing_is_known_is_said_to_be_new(world: World, tmp_path: Path) -> None:
+    states = re.findall(r'class="state ([a-z]+)', (tmp_path / "sources.html").read_text())
+    assert states == ["ok", "new"]
+
+
 def test_a_second_publish_writes_nothing(world: World, tmp_path: Path) -> None:
     before = {name: (tmp_path / name).stat().st_mtime_ns for name in files(tmp_path)}
-    assert published(world, tmp_path).written == ()
+    assert published(world, tmp_path) == PublishReport(), "the page of the sources does not count"
     again = published(world, tmp_path, everything=True)
     assert (again.written, again.removed) == ((), ())
     assert before == {name: (tmp_path / name).stat().st_mtime_ns for name in files(tmp_path)}
@@ -169,14 +179,28 @@ def test_a_late_item_is_put_where_it_belongs(world: World, tmp_path: Path) -> No
     assert published(world, tmp_path, everything=True).written == ()
 
 
-def test_late_items_in_two_parts_of_a_month_rewrite_both(world: World, tmp_path: Path) -> None:
-    for name, minute in (("Tardy", 105), ("Belated", 5)):
-        late = datetime(2024, 4, 10, tzinfo=UTC) + timedelta(minutes=minute, seconds=30)
-        world.answer("a", record(name, guid=name, link=f"https://a.example/{name}", published=late))
+@pytest.mark.parametrize(
+    ("count", "minutes"),
+    [
+        pytest.param(100, (500,), id="a part begins, and the one before links to it"),
+        pytest.param(205, (500,), id="in the last of three parts"),
+        pytest.param(205, (203, 5), id="in the last part and the first"),
+    ],
+)
+def test_late_items_leave_the_archive_as_if_they_had_come_in_time(
+    tmp_path: Path, count: int, minutes: tuple[int, ...]
+) -> None:
+    world = World((A,), now=NOW)
+    month(world, 3, count)
+    month(world, 4, 1)
+    facts = {"pages": False, "formats": ("atom",)}
+    published(world, tmp_path, **facts)
+    for minute in minutes:
+        late = datetime(2024, 3, 10, tzinfo=UTC) + timedelta(minutes=minute, seconds=30)
+        world.answer("a", record("Late", guid=f"l{minute}", link=f"https://a.example/l{minute}", published=late))
         world.poll("a")
-    published(world, tmp_path)
-    assert "Belated" in (tmp_path / "category/economy/2024-04.html").read_text()
-    assert published(world, tmp_path, everything=True).written == ()
+    assert published(world, tmp_path, **facts).written
+    assert published(world, tmp_path, everything=True, **facts).written == ()
 
 
 def test_a_late_item_before_all_others_is_linked_from_the_oldest_part(world: World, tmp_path: Path) -> None:
@@ -337,6 +361,16 @@ def test_a_format_that_is_no_longer_wanted_leaves_the_archive_too(world: World, 
     published(world, tmp_path, everything=True, formats=("atom",))
     kinds = {Path(name).suffix for name in files(tmp_path) if name.startswith("feeds/")}
     assert kinds == {".atom"}
+
+
+@pytest.mark.parametrize("note", ["", "[]", "{", '{"2024-03x": "0"}', '{"2024-03-1": "0"}', '{"2024-04-02": "0"}'])
+def test_a_damaged_note_of_the_archive_costs_no_file(world: World, tmp_path: Path, note: str) -> None:
+    place = tmp_path / ".feedhub/archive/economy.json"
+    good = place.read_text()
+    place.write_text(note)
+    report = published(world, tmp_path, everything=True)
+    assert (report.written, report.removed, report.failed) == ((), (), ())
+    assert place.read_text() == good
 
 
 def test_outputs_that_are_named_alone_leave_the_rest_to_the_next_publish(world: World, tmp_path: Path) -> None:

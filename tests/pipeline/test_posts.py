@@ -172,6 +172,16 @@ def test_two_items_with_one_guid_on_one_day_are_two_posts_that_keep_their_names(
     assert place.files() == expected | {other: "科技: Changed"}
 
 
+def test_a_post_keeps_its_name_though_a_better_one_has_become_free(place: Place) -> None:
+    place.put(1, guid="7")
+    place.put(2, guid="7")
+    place.publish()
+    place.put(1, guid="8")
+    place.publish()
+    place.put(2, guid="7", title="Changed")
+    assert place.publish() == PublishReport(written=(f"_posts/2026-11-23-7-{uuid(2)}.md",))
+
+
 def test_one_item_in_two_categories_is_two_posts_where_its_name_does_not_tell_them_apart(place: Place) -> None:
     place.settings = replace(BY_GUID, filename="{date}-{id}.md")
     for slug in ("tech", "chips", "tech-2"):

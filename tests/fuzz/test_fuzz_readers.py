@@ -17,9 +17,7 @@ from support.examples import examples
 @pytest.mark.hypothesis
 @pytest.mark.parametrize("harness", HARNESSES, ids=lambda harness: harness.name)
 def test_any_input_gives_a_value_or_the_readers_own_error_in_bounded_time(harness: Harness) -> None:
-    @settings(
-        max_examples=examples(25), deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
-    )
+    @settings(max_examples=examples(25), phases=[Phase.generate], suppress_health_check=list(HealthCheck))
     @given(harness.inputs)
     def run(given_input: Any) -> None:
         started = time.process_time()

@@ -65,13 +65,13 @@ def shown(batch: Batch) -> dict[str, set[str]]:
     return {slug: {item.id for item in world.store.newest(slug, 100)} for slug in slugs}
 
 
-@settings(max_examples=examples(15), deadline=None)
+@settings(max_examples=examples(15))
 @given(documents, st.randoms(use_true_random=False))
 def test_any_order_of_documents_gives_the_same_outputs_in_a_real_store(batch: Any, random: Any) -> None:
     assert shown(random.sample(batch, len(batch))) == shown(batch)
 
 
-@settings(max_examples=examples(15), deadline=None)
+@settings(max_examples=examples(15))
 @given(documents)
 def test_any_batching_of_documents_gives_the_same_outputs_in_a_real_store(batch: Any) -> None:
     one_by_one = [(source, [one]) for source, told in batch for one in told]

@@ -3,7 +3,7 @@ import unicodedata
 from urllib.parse import urlsplit
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from feedhub.publish.entry import email_address, language_tag, media_type, safe_line, safe_text, safe_url
@@ -12,7 +12,6 @@ ANY = st.text(st.characters())
 URI = re.compile(r"https?://(?:[A-Za-z0-9._~:/?#@!$&'()*+,;=-]|\[[0-9a-f:.]+\]|%[0-9A-Fa-f]{2})+")
 
 
-@settings(deadline=None)
 @given(ANY)
 def test_safe_text_keeps_everything_that_a_person_can_write(text: str) -> None:
     kept = [letter for letter in text if letter == "\n" or unicodedata.category(letter) not in ("Cc", "Cs", "Cn")]
@@ -20,7 +19,6 @@ def test_safe_text_keeps_everything_that_a_person_can_write(text: str) -> None:
     assert all(letter in remains for letter in kept)
 
 
-@settings(deadline=None)
 @given(ANY)
 def test_safe_line_is_one_line_and_safe_text_is_stable(text: str) -> None:
     assert safe_line(text) == " ".join(safe_line(text).split())
@@ -82,7 +80,6 @@ def test_safe_url(url: str | None, expected: str | None) -> None:
     assert safe_url(url) == expected
 
 
-@settings(deadline=None)
 @given(ANY.map("https://a.example".__add__) | ANY.map("https://a.example/".__add__) | ANY.map("http://".__add__) | ANY)
 def test_any_safe_url_is_a_valid_web_address_and_stable(url: str) -> None:
     result = safe_url(url)

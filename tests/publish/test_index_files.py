@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from feedhub.errors import PublishError
@@ -47,7 +47,6 @@ def test_opml_without_formats_is_empty_but_valid() -> None:
     assert outlines(feeds_opml(SITE, [category("tech")], ()).body) == []
 
 
-@settings(deadline=None)
 @given(st.text(st.characters()))
 def test_any_title_gives_a_well_formed_opml(title: str) -> None:
     site = Site(title=title, url="https://news.example.org", author=title)
@@ -112,7 +111,6 @@ def test_anything_else_than_a_manifest_names_nothing(body: bytes) -> None:
     assert read_manifest(body) == ListedOutputs()
 
 
-@settings(deadline=None)
 @given(st.binary())
 def test_any_bytes_are_read_without_an_error(body: bytes) -> None:
     assert read_manifest(body) == ListedOutputs()

@@ -158,7 +158,7 @@ def test_a_title_is_read_back_as_it_is(title: str) -> None:
     assert front_matter(post(article(title=title)))["title"] == plain(title)
 
 
-@settings(max_examples=examples(200), deadline=None)
+@settings(max_examples=examples(200))
 @given(
     st.text(
         alphabet=st.one_of(st.characters(), st.sampled_from("\"\\'{}%:#-[]&*!|>\n\r\t\0 \u2028\x85\ufeff")), min_size=1
@@ -175,7 +175,7 @@ def test_no_title_breaks_the_front_matter(title: str) -> None:
     assert list(found) == ["layout", "title", "date", "categories", "tags"]
 
 
-@settings(max_examples=examples(50), deadline=None)
+@settings(max_examples=examples(50))
 @given(st.text(alphabet=st.characters(codec="utf-8") | st.sampled_from('"\\\n\r\t\0\x85\u2028\ufeff')))
 def test_quoted_text_of_any_kind_is_read_back(text: str) -> None:
     assert read(f"a: {quoted(text)}") == {"a": text}
@@ -186,7 +186,7 @@ def test_half_a_character_is_shown_as_missing() -> None:
     assert post(article(), "{{ '\\ud800' }}") == "?"
 
 
-@settings(max_examples=examples(50), deadline=None)
+@settings(max_examples=examples(50))
 @given(
     st.one_of(
         st.text(max_size=12),
@@ -334,7 +334,7 @@ def test_two_long_guids_with_one_beginning_have_two_names() -> None:
     assert len(first) == len(second) == 70
 
 
-@settings(max_examples=examples(50), deadline=None)
+@settings(max_examples=examples(50))
 @given(st.text())
 def test_any_guid_gives_a_safe_name(guid: str) -> None:
     found = name("{date}-{guid}.md", article(guid=guid))

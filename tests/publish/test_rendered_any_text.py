@@ -107,7 +107,7 @@ def views(draw: st.DrawFn) -> OutputView:
     )
 
 
-@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(40), suppress_health_check=[HealthCheck.too_slow])
 @given(views())
 def test_any_text_in_any_field_gives_valid_feeds_that_read_back_equal(shown: OutputView) -> None:
     atom, rss, document = (renderer.render(shown) for renderer in renderers(("atom", "rss", "json")))
@@ -118,7 +118,7 @@ def test_any_text_in_any_field_gives_valid_feeds_that_read_back_equal(shown: Out
     compare_json(shown, json.loads(document.body))
 
 
-@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(40), suppress_health_check=[HealthCheck.too_slow])
 @given(views())
 def test_entries_are_byte_for_byte_what_feedgen_makes_of_them(shown: OutputView) -> None:
     atom, rss = (renderer.render(shown) for renderer in renderers(("atom", "rss")))
@@ -126,7 +126,7 @@ def test_entries_are_byte_for_byte_what_feedgen_makes_of_them(shown: OutputView)
     assert rss.body == rss_by_feedgen(shown)
 
 
-@settings(max_examples=examples(20), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(20), suppress_health_check=[HealthCheck.too_slow])
 @given(views(), texts, urls)
 def test_any_text_in_any_field_gives_pages_without_anything_active(
     shown: OutputView, name: str, url: str | None

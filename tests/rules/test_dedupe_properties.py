@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from feedhub.model.item import ParsedItem
@@ -52,7 +52,6 @@ def poll(library: Library, batch: list[tuple[str, list[tuple[Article, int]]]]) -
         library.poll(source, *(article.as_told_by(source, noise) for article, noise in told))
 
 
-@settings(deadline=None)
 @given(documents, st.randoms(use_true_random=False))
 def test_any_order_of_the_same_documents_gives_the_same_items_memberships_and_ids(batch, random) -> None:  # type: ignore[no-untyped-def]
     one, other = Library(), Library()
@@ -63,7 +62,6 @@ def test_any_order_of_the_same_documents_gives_the_same_items_memberships_and_id
     assert outcome(one) == outcome(other)
 
 
-@settings(deadline=None)
 @given(documents)
 def test_polling_everything_again_gives_nothing_new(batch) -> None:  # type: ignore[no-untyped-def]
     library = Library()
@@ -73,7 +71,6 @@ def test_polling_everything_again_gives_nothing_new(batch) -> None:  # type: ign
     assert outcome(library) == before
 
 
-@settings(deadline=None)
 @given(documents)
 def test_every_article_is_one_item_and_no_two_articles_are_one(batch) -> None:  # type: ignore[no-untyped-def]
     library = Library()
@@ -82,7 +79,6 @@ def test_every_article_is_one_item_and_no_two_articles_are_one(batch) -> None:  
     assert len(library.items) == len(told)
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.builds(

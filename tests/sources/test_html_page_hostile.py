@@ -57,13 +57,13 @@ def read_everything(body: bytes) -> None:
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=examples(30), deadline=None)
+@settings(max_examples=examples(30))
 def test_any_bytes_give_items_or_a_parse_error(body: bytes) -> None:
     read_everything(body)
 
 
 @given(st.lists(st.sampled_from(MARKUP), max_size=40).map("".join))
-@settings(max_examples=examples(30), deadline=None)
+@settings(max_examples=examples(30))
 def test_any_markup_gives_items_or_a_parse_error(text: str) -> None:
     read_everything(text.encode("utf-8", "surrogatepass"))
     read_everything(f"<html><body><li>{text}</li>".encode("utf-8", "surrogatepass"))
@@ -77,7 +77,7 @@ CSS = [*SIMPLE, ":lang(zh)", ":contains(", ":first-of-type", "\\", "\\31 ", "\x0
 
 
 @given(st.lists(st.sampled_from(CSS), max_size=12).map("".join) | st.text(max_size=30))
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(100))
 def test_a_selector_that_was_accepted_can_be_used(text: str) -> None:
     for accept, use in (
         (field_selector, lambda: list(values(PAGE, text))),

@@ -503,7 +503,7 @@ MAPS = st.builds(
     st.sampled_from([None, "@", "data", "data.list", "list[*].a", "a || `[]`"]),
     st.sampled_from([None, "a", "length(@) > `1`"]),
 )
-@settings(max_examples=examples(80), deadline=None)
+@settings(max_examples=examples(80))
 def test_any_json_under_any_mapping_gives_a_feed_or_a_parse_error(
     value: object, fields: dict[str, FieldMap], items: str | None, where: str | None
 ) -> None:

@@ -217,7 +217,7 @@ def test_ordinary_long_articles_are_not_excessive() -> None:
 
 
 @given(st.text(alphabet="<>&;/!-= \n\"'aimgsrcdt-b:#x0\ud800\x00", max_size=120), st.sampled_from(["html", "text"]))
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(100))
 def test_cleaning_never_raises_and_is_stable(value: str, kind: str) -> None:
     once = clean(value, kind=kind)
 

@@ -116,21 +116,21 @@ def test_a_document_that_is_broken_old_or_no_feed_is_left_to_feedparser(text: st
     assert read_plain(text, URL) is None
 
 
-@settings(max_examples=examples(50), deadline=None)
+@settings(max_examples=examples(50))
 @given(feed=rss_feeds, entries=st.lists(rss_entries, max_size=3).map("\n".join), first=st.booleans())
 def test_generated_rss_is_read_alike(feed: str, entries: str, first: bool) -> None:
     before, after = (feed, entries) if first else (entries, feed)
     assert_agreement(RSS.format(feed=before, entries=after))
 
 
-@settings(max_examples=examples(50), deadline=None)
+@settings(max_examples=examples(50))
 @given(feed=podcast_feeds, entries=st.lists(podcast_entries, max_size=3).map("\n".join), first=st.booleans())
 def test_a_generated_podcast_is_read_alike(feed: str, entries: str, first: bool) -> None:
     before, after = (feed, entries) if first else (entries, feed)
     assert_agreement(RSS.format(feed=before, entries=after))
 
 
-@settings(max_examples=examples(80), deadline=None)
+@settings(max_examples=examples(80))
 @given(
     feed=atom_feeds,
     entries=st.lists(atom_entries | atom_pages, max_size=3).map("\n".join),

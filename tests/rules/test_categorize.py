@@ -160,6 +160,7 @@ def test_a_rule_that_asks_for_link_source_or_title_puts_links_right_before_anyth
 @pytest.mark.parametrize("when", [field("tags", "x"), field("content", "x"), field("category", "x")])
 def test_a_rule_that_asks_for_more_acts_on_links_only_after_items_are_recognised(when: Condition) -> None:
     assert link_rules([rule("unwrap", when, replace=(UNWRAP,))]) == ()
+    assert link_rules([rule("unwrap", tree("any", field("title", "Two"), when), replace=(UNWRAP,))]) == ()
 
 
 def test_a_link_that_no_rule_changes_was_received_as_it_is() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedhub.rules.dates import parse_date
+from feedhub.rules.dates import is_exact, parse_date
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -231,3 +231,18 @@ def test_whatever_is_written_gives_a_believable_instant_or_none(value: str | flo
 @given(st.datetimes(datetime(1990, 1, 2), datetime(2100, 12, 30)))  # noqa: DTZ001 - hypothesis wants naive bounds
 def test_what_iso_writes_is_read_back(moment: datetime) -> None:
     assert parse_date(moment.isoformat() + "+00:00", zone=SHANGHAI) == moment.replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "exact"),
+    [
+        ("2024-01-05 08:00:00", True),
+        ("Fri, 05 Jan 2024 08:00:00 GMT", True),
+        (1_704_441_600, True),
+        ("2024-01-05", False),
+        ("3分钟前", False),
+        ("just now", False),
+    ],
+)
+def test_a_date_names_an_instant_or_only_a_day_or_a_span(text: str | float, exact: bool) -> None:
+    assert is_exact(text) is exact

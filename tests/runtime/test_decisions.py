@@ -59,9 +59,11 @@ def test_every_item_says_why_it_is_new_or_known_and_which_rules_filed_it(folder:
     write(folder, "paper", ("Chips are dear", "https://a.example/1"), ("Third", "https://a.example/3"))
     write(folder, "wire", ("Chips are cheap", "https://a.example/1"), ("Other", "https://a.example/4"))
     again = decisions(config, "--no-publish")
-    assert again[0].startswith("paper: “Chips are dear” is changed: known by url:a.example/1, its text is another; in")
+    assert again[0].startswith(
+        "paper: “Chips are dear” is changed: known by guid, key url:a.example/1, its text is another; in"
+    )
     assert again[1] == ("paper: “Third” is duplicate: known by url:a.example/3, an item of wire; in news by its source")
-    assert again[3] == "wire: “Chips are cheap” is seen: known by url:a.example/1, nothing is different"
+    assert again[3] == "wire: “Chips are cheap” is seen: known by guid, key url:a.example/1, nothing is different"
     (folder / "in" / "paper.xml").touch()
     assert decisions(config, "--no-publish")[0] in {
         "paper: not read, since it says what it said before",

@@ -63,9 +63,10 @@ def _verdict_text(decision: Decision) -> str:
     doubted = f"; {_keys_text(decision.doubted)} not believed" if decision.doubted else ""
     if decision.matched is not None:
         reason = _RECOGNISED[decision.verdict].format(owner=decision.owner)
-        return f"known by {decision.matched.text}, {reason}{doubted}"
+        evidence = "" if decision.reason == decision.matched.name else f"{decision.reason}, key "
+        return f"known by {evidence}{decision.matched.text}, {reason}{doubted}"
     if decision.verdict is Verdict.UNIDENTIFIED:
-        return "no link, guid, title or text to recognise it by"
+        return "nothing to recognise it by"
     return f"no item is known by {_keys_text(decision.keyed.keys)}{doubted}"
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from feedhub.publish.entry import Entry, EntryCache
+from feedhub.publish.entry import MAX_BYTES, Entry, EntryCache
 from support.output_views import rich_view
 
 
@@ -71,3 +71,24 @@ def test_much_is_not_kept_until_the_next_publish() -> None:
     pen.written.clear()
     cache.written(view, "atom", pen)
     assert len(pen.written) == len(view.items)
+
+
+def test_what_fits_is_kept_however_many_publishes_there_were() -> None:
+    pen, view = Pen(), rich_view()
+    cache = EntryCache(max_bytes_between=sum(map(len, EntryCache().written(view, "atom", pen))))
+    for _ in range(4):
+        cache.written(view, "atom", pen)
+        cache.start_publish()
+    assert len(pen.written) == 2 * len(view.items)
+
+
+def test_what_does_not_fit_is_written_anew_for_every_document() -> None:
+    cache, view, written = EntryCache(), rich_view(), []
+
+    def write(entry: Entry) -> bytes:
+        written.append(entry.id)
+        return bytes(MAX_BYTES // 2)
+
+    cache.written(view, "atom", write)
+    cache.written(replace(view, items=view.items[:3]), "atom", write)
+    assert written == [*(item.id for item in view.items), view.items[2].id]

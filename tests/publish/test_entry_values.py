@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedhub.publish.entry import email_address, language_tag, media_type, safe_line, safe_text, safe_url
+from feedhub.model.item import Enclosure, Item
+from feedhub.publish.entry import email_address, entry_of, language_tag, media_type, safe_line, safe_text, safe_url
+from support.output_views import stored
 
 ANY = st.text(st.characters())
 URI = re.compile(r"https?://(?:[A-Za-z0-9._~:/?#@!$&'()*+,;=-]|\[[0-9a-f:.]+\]|%[0-9A-Fa-f]{2})+")
@@ -143,3 +145,14 @@ def test_email_address(text: str | None, expected: str | None) -> None:
 )
 def test_media_type(text: str | None, expected: str | None) -> None:
     assert media_type(text) == expected
+
+
+def test_an_attachment_that_is_named_twice_is_one() -> None:
+    given = (Enclosure(url="https://a.example/1.mp3", title="first"), Enclosure(url="https://a.example/1.mp3 "))
+    entry = entry_of(stored(0, Item(title="T", enclosures=given)), "full", "en")
+    assert [(one.url, one.title) for one in entry.enclosures] == [("https://a.example/1.mp3", "first")]
+
+
+def test_a_text_of_nothing_but_blanks_is_none() -> None:
+    entry = entry_of(stored(0, Item(title="T", summary=" \n", content="<p>text</p>")), "full", "en")
+    assert (entry.summary, entry.content) == (None, "<p>text</p>")

@@ -306,6 +306,12 @@ def test_deep_front_matter_is_an_error_and_neither_a_crash_nor_a_long_wait() -> 
         check_front_matter(f"---\na: {'[' * 100_000}\n---\n")
 
 
+@pytest.mark.parametrize("text", ["- a: 1", "[{a: 1}]", "a", "", "a: 1\n...\n--- \nb: 2"])
+def test_front_matter_is_one_mapping(text: str) -> None:
+    with pytest.raises(PublishError, match="is no mapping"):
+        check_front_matter(f"---\n{text}\n---\n")
+
+
 def test_a_post_without_front_matter_is_as_the_template_wants_it() -> None:
     check_front_matter("\n---\n{{")
 

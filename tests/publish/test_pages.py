@@ -1,7 +1,7 @@
 """Pages: text is text, markup is what was sanitised, and every page says what it is."""
 
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 
 import pytest
@@ -173,6 +173,51 @@ def test_an_item_shows_its_text_its_source_and_the_way_to_the_original() -> None
     assert "2026年11月23日 星期一" in page.text_content()
 
 
+def test_the_name_of_the_source_is_not_said_again_as_an_author() -> None:
+    people = (Person(name="The Wire & Sons"), Person(name="Ann"))
+    page = html.fromstring(item_page(stored(0, Item(title="T", authors=people))))
+    assert page.xpath("//span[@class='authors']/text()") == ["Ann"]
+
+
+def test_the_picture_of_an_item_is_shown_once() -> None:
+    picture = "https://x.example/a.png"
+    for content, shown in (("<p>text</p>", 1), (f'<p>text <img src="{picture}" alt="x"></p>', 0)):
+        page = html.fromstring(item_page(stored(0, Item(title="T", content=content, image=picture))))
+        assert len(page.xpath("//p[@class='picture']")) == shown
+
+
+def test_a_page_names_the_feeds_that_show_what_it_shows() -> None:
+    item = stored(0, Item(title="T"), categories=("Tech", "Markets"))
+    page = html.fromstring(item_page(item, slugs=("tech", "markets")))
+    feeds = [path.rpartition("/")[2] for path in page.xpath("//link[@rel='alternate']/@href")]
+    assert feeds == ["tech.atom", "markets.atom", "all.atom"]
+    feeds = html.fromstring(site_of().output(view(item), ()).body).xpath("//link[@rel='alternate']/@href")
+    assert [path.rpartition("/")[2] for path in feeds] == ["tech.atom", "tech.rss", "tech.json"]
+
+
+def test_a_part_of_an_archive_says_which_it_is_and_leads_to_its_neighbours() -> None:
+    part, older, newer = (Part(month="2026-10", number=number) for number in (2, 1, 3))
+    page = html.fromstring(site_of(ENGLISH).output(replace(rich_view(), part=part, older=older, newer=newer), ()).body)
+    assert page.xpath("//h1/span/text()") == ["October 2026 (2)"]
+    links = {rel: page.xpath(f"//nav[@class='pager']/a[@rel='{rel}']/@href") for rel in ("prev", "next")}
+    assert links == {
+        "prev": ["../../category/tech/2026-10.html"],
+        "next": ["../../category/tech/2026-10-3.html"],
+    }
+
+
+def test_a_text_that_begins_with_its_title_is_shown_beside_it() -> None:
+    item = stored(0, Item(title="Rates", content="<p>Rates fall today</p>"))
+    page = html.fromstring(site_of().output(view(item), ()).body)
+    assert "Rates fall today" in page.xpath("//article")[0].text_content()
+
+
+@pytest.mark.parametrize("fact", [each.name for each in fields(Site)])
+def test_whatever_is_said_of_the_site_is_a_part_of_the_design(fact: str) -> None:
+    other = "UTC" if fact == "timezone" else "other"
+    assert site_of(replace(SITE, **{fact: other})).design != site_of().design
+
+
 def test_how_much_text_a_page_shows_is_what_feeds_show() -> None:
     item = stored(0, Item(title="T", link="https://x.example/", content="<p>All <b>of it</b></p>"))
     assert "<b>of it</b>" in item_page(item)
@@ -204,6 +249,7 @@ def test_pictures_and_players_get_a_name_and_headings_their_place() -> None:
         ("zh-CN", "云汐央行", None, None),
         ("zh-CN", "English", None, "en"),
         ("ja", "漢字", None, None),
+        ("zh-CN", "Grüße", None, None),
         ("de", "Grüße", None, None),
     ],
 )
@@ -219,7 +265,8 @@ def test_the_words_are_english_unless_the_site_is_chinese() -> None:
     item = stored(0, Item(title="T", link="https://x.example/"))
     assert "Latest" in front_page(item, site=ENGLISH)
     assert "Monday, 23 November 2026" in item_page(item, site=ENGLISH)
-    assert "最新" in front_page(item)
+    for language in ("zh", "zh-CN", "zh-TW", "ZH"):
+        assert "最新" in front_page(item, site=replace(SITE, language=language))
 
 
 def test_items_are_grouped_by_the_days_of_the_site() -> None:
@@ -236,7 +283,8 @@ def test_an_item_without_a_title_is_called_by_its_text() -> None:
     item = stored(0, Item(title="", content=f"<p>{'word ' * 40}</p>"))
     assert html.fromstring(item_page(item)).xpath("//h1")[0].text.startswith("word word")
     assert html.fromstring(item_page(item)).xpath("//h1")[0].text.endswith("word…")
-    assert "word word" in front_page(item)
+    listed = html.fromstring(front_page(item)).xpath("//section[@class='category']//li")
+    assert [line.text_content().strip()[:9] for line in listed] == ["word word"]
 
 
 def test_instants_at_the_edges_of_the_calendar_have_a_page() -> None:

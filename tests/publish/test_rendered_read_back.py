@@ -10,10 +10,10 @@ import feedparser
 import pytest
 
 from feedhub.model.item import StoredItem
-from feedhub.model.output import OutputView
+from feedhub.model.output import OutputView, Part
 from feedhub.publish.formats import renderers
 from support.feed_checks import check_feed
-from support.output_views import NOON, rich_view, view, wordy_view
+from support.output_views import NOON, SITE, rich_view, view, wordy_view
 
 XML_FORMATS: tuple[str, ...] = ("atom", "rss")
 FORMATS: tuple[str, ...] = (*XML_FORMATS, "json")
@@ -161,6 +161,21 @@ def test_feed_speaks_of_itself(kind: str) -> None:
     assert feed.link == "https://news.example.org/category/tech.html"
     assert [link.href for link in feed.links if link.rel == "self"] == [f"https://news.example.org/feeds/tech.{kind}"]
     assert feed.language == "zh-CN"
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_part_of_an_archive_leads_to_its_own_page_where_there_are_pages(kind: str) -> None:
+    for has_pages, page in ((True, "tech/2026-10-2.html"), (False, "tech.html")):
+        given = replace(rich_view(), part=Part(month="2026-10", number=2), has_pages=has_pages)
+        (file,) = (renderer.render(given) for renderer in renderers((kind,)))
+        feed = {"link": json.loads(file.body)["home_page_url"]} if kind == "json" else feedparser.parse(file.body).feed
+        assert feed["link"] == f"https://news.example.org/category/{page}"
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_slash_at_the_end_of_the_address_of_the_site_changes_nothing(kind: str) -> None:
+    given = rich_view()
+    assert body_of(kind, replace(given, site=replace(SITE, url=f"{SITE.url}/"))) == body_of(kind, given)
 
 
 def test_atom_ids_stay_and_differ_between_feeds() -> None:

@@ -1,4 +1,4 @@
-"""The layout of docs/architecture.md, held: floors, fences, one room per library, short files and functions.
+"""The layout of docs/architecture.md, held: floors, fences, libraries, short files, and what the page names.
 
 Every check looks at all files in one test, and its message lists all that is wrong.
 """
@@ -7,6 +7,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -78,9 +79,14 @@ def room_of(path: Path) -> str:
     return first.removesuffix(".py")
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
 def imports(path: Path) -> Iterator[tuple[int, str, int]]:
     """Yield (line, dotted module, level of relativity) of every import, those inside functions too."""
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name, 0) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -146,7 +152,7 @@ def test_files_stay_under_500_lines_and_functions_under_50() -> None:
         lines = len(text.splitlines())
         if lines >= 500:
             wrong.append(f"{name_of(path)}: {lines} lines")
-        for node in ast.walk(ast.parse(text)):
+        for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 length = (node.end_lineno or node.lineno) - node.lineno + 1
                 if length >= 50:
@@ -157,7 +163,7 @@ def test_files_stay_under_500_lines_and_functions_under_50() -> None:
 def test_nouns_are_frozen_slotted_and_keyword_only() -> None:
     wrong = []
     for path in (PACKAGE / "model").glob("*.py"):
-        for node in ast.parse(path.read_text("utf-8")).body:
+        for node in tree_of(path).body:
             if isinstance(node, ast.ClassDef) and node.decorator_list:
                 text = ast.unparse(node.decorator_list[0])
                 wanted = ["frozen=True", "slots=True"] + ["kw_only=True"] * (node.name != "IdentityKey")
@@ -177,3 +183,57 @@ def test_the_lock_names_no_package_host() -> None:
 def test_the_test_command_of_the_readme_is_that_of_make() -> None:
     (command,) = re.findall(r"^PYTEST := \$\(BIN\)/(pytest .*)$", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
     assert f".venv/bin/{command}\n" in (ROOT / "README.md").read_text("utf-8")
+
+
+PAGE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+SPANS = [span for span in re.findall(r"`([^`\n]+)`", PAGE.replace("```", "")) if ".py" in span or span.endswith("/")]
+# A file with names that it defines, such as `rules/text.py: plain` or `runtime/hub.py: Hub.poll, Waits`; or a folder.
+NAMED = re.compile(r"((?:\w+/)*(?:\w+\.py|\w+/))(?:: (\w+(?:\.\w+)?(?:, \w+(?:\.\w+)?)*))?")
+
+
+def defined_in(path: Path) -> set[str]:
+    """Return the names of what a module defines, and of what its classes define as ``Class.name``."""
+    found: set[str] = set()
+    for node in tree_of(path).body:
+        found |= names_in(node)
+        if isinstance(node, ast.ClassDef):
+            found |= {f"{node.name}.{name}" for inner in node.body for name in names_in(inner)}
+    return found
+
+
+def names_in(node: ast.stmt) -> set[str]:
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {node.name}
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return {target.id for target in targets if isinstance(target, ast.Name)}
+
+
+def test_every_file_and_function_on_the_page_is_there() -> None:
+    wrong = []
+    for span in SPANS:
+        read = NAMED.fullmatch(span)
+        found = [place for top in (PACKAGE, ROOT) if read and (place := top / read[1]).exists()]
+        if not read or not found:
+            wrong.append(span)
+        elif read[2]:
+            unknown = set(read[2].split(", ")) - defined_in(found[0])
+            wrong += [f"{read[1]}: {name}" for name in sorted(unknown)]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_module_is_on_the_page() -> None:
+    named = {span.partition(":")[0] for span in SPANS}
+    missing = [name_of(path) for path in MODULES if path.name != "__init__.py" and name_of(path) not in named]
+    assert not missing, "\n".join(missing)
+
+
+def test_every_python_file_that_a_document_names_is_there() -> None:
+    tops = [ROOT / name for name in ("src", "tests", "benchmarks", "scripts", "config")]
+    files = [path.as_posix() for top in tops for path in top.rglob("*.py")]
+    wrong = []
+    for document in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
+        for number, line in enumerate(document.read_text("utf-8").splitlines(), start=1):
+            for name in re.findall(r"[\w./-]*\w\.py\b", line):
+                is_there = any(file.endswith(f"/{name.lstrip('./')}") for file in files)
+                wrong += [] if is_there else [f"{document.relative_to(ROOT)}:{number}: {name}"]
+    assert not wrong, "\n".join(wrong)

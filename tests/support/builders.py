@@ -14,6 +14,7 @@ from feedhub.model.identity import (
     KeyedItem,
     KeyStrength,
     LedgerNote,
+    Sighting,
     Verdict,
 )
 from feedhub.model.item import Item, ParsedItem
@@ -46,6 +47,14 @@ def keyed(
 ) -> KeyedItem:
     title = title or f"Story {number}"
     return KeyedItem(
+        said=Sighting(
+            guid=str(number),
+            url_key=url(number).text,
+            title=title,
+            text_digest=f"text {title}",
+            extras_digest="extras",
+            offered=True,
+        ),
         item=ParsedItem(
             position=position,
             title=title,

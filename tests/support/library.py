@@ -16,7 +16,7 @@ from feedhub.model.identity import (
 from feedhub.model.item import Enclosure, Markup, ParsedItem
 from feedhub.model.source import DedupeSettings, Source
 from feedhub.rules.dedupe import judge
-from feedhub.rules.identity import keyed_document, lookup_keys, said
+from feedhub.rules.identity import keyed_document, lookup_keys
 from feedhub.rules.text import text_digest, visible_text
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -127,7 +127,7 @@ class Library:
                     self.named.setdefault(item, set()).add(key)
             if decision.verdict in STORED:
                 self.keys[keyed.signature.text] = item
-                self.sightings[item, source] = said(keyed)
+                self.sightings[item, source] = keyed.said
             elif decision.has_new_evidence:
                 self.sightings[item, source] = replace(
                     self.sightings[item, source], offered=True, evidence=keyed.evidence

@@ -63,28 +63,6 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeyedItem:
-    """A parsed item with the keys that identify it, strongest first.
-
-    ``distrusted`` keys are shared by different records of the document and identify none of them. ``fallbacks`` name
-    it where no key does: by its words, then with its files, what it shows and its date added. ``words`` is the first
-    of them, None when there is neither title nor text. ``leads`` identify nothing: they find items that say the same or
-    have the same files, to be weighed against the record; ``titles`` are such keys where the configuration lets a title
-    decide.
-    """
-
-    item: ParsedItem
-    keys: tuple[IdentityKey, ...]
-    signature: IdentityKey
-    evidence: Evidence = Evidence()
-    words: IdentityKey | None = None
-    fallbacks: tuple[IdentityKey, ...] = ()
-    leads: tuple[IdentityKey, ...] = ()
-    titles: tuple[IdentityKey, ...] = ()
-    distrusted: tuple[IdentityKey, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Sighting:
     """What a source last said about a stored item: enough to tell an edit from a reused key.
 
@@ -99,6 +77,33 @@ class Sighting:
     extras_digest: str
     offered: bool
     evidence: Evidence | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyedItem:
+    """A parsed item with the keys that identify it, strongest first, and what is remembered of it once it is stored.
+
+    ``distrusted`` keys are shared by different records of the document and identify none of them. ``fallbacks`` name
+    it where no key does: by its words, then with its files, what it shows and its date added. ``words`` is the first
+    of them, None when there is neither title nor text. ``leads`` identify nothing: they find items that say the same or
+    have the same files, to be weighed against the record; ``titles`` are such keys where the configuration lets a title
+    decide.
+    """
+
+    item: ParsedItem
+    keys: tuple[IdentityKey, ...]
+    signature: IdentityKey
+    said: Sighting
+    words: IdentityKey | None = None
+    fallbacks: tuple[IdentityKey, ...] = ()
+    leads: tuple[IdentityKey, ...] = ()
+    titles: tuple[IdentityKey, ...] = ()
+    distrusted: tuple[IdentityKey, ...] = ()
+
+    @property
+    def evidence(self) -> Evidence:
+        """What the record says beside its keys."""
+        return self.said.evidence or Evidence()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,15 +40,11 @@ from feedhub.rules.habits import Habits, habits_of
 from feedhub.rules.identity import (
     Classes,
     KeyedDocument,
-    extras_digest,
-    guid_of,
     item_id,
     joined_values,
     known_values,
     named_values,
-    said,
     told_apart,
-    url_key,
     values_agree,
     without_keys,
 )
@@ -270,7 +266,7 @@ class _Matching:
     def _compared(
         self, keyed: KeyedItem, target: KnownItem, before: Sighting, keys: Mapping[KeyStrength, IdentityKey]
     ) -> Comparison:
-        now = said(keyed)
+        now = keyed.said
         own = {key.strength for key in keyed.keys}
         same_title = comparable_title(now.title) == comparable_title(before.title)
         # An item keeps every address and guid that it ever had; but an address that only another source gave it
@@ -301,7 +297,6 @@ class _Matching:
             self._note(keyed, "removed", "taken out by retention earlier, not presented again", target, match.key)
         elif verdict is Verdict.REPEAT:
             self._note_repeat(keyed, target, match.key, match.reason)
-        extras = extras_digest(keyed.item)
         return Decision(
             keyed=keyed,
             verdict=verdict,
@@ -311,7 +306,7 @@ class _Matching:
             doubted=self._doubted(keyed, target.id),
             gained=self._gained(keyed, target.id, is_stored=verdict in _REMEMBERED),
             text_digest=keyed.item.text_digest,
-            extras_digest=extras,
+            extras_digest=keyed.said.extras_digest,
             reoffered=_is_reoffered(verdict, target),
             has_new_evidence=verdict is Verdict.SEEN and self._tells_more(keyed, target),
             reason=match.reason,
@@ -328,7 +323,7 @@ class _Matching:
         is_named_anew = (
             "guid" not in self.habits.changing
             and target.sighting is not None
-            and (target.sighting.guid not in (None, guid_of(keyed.item)))
+            and (target.sighting.guid not in (None, keyed.said.guid))
         )
         return is_named_anew or now != replace(before, files=now.files, bare_files=now.bare_files)
 
@@ -345,7 +340,7 @@ class _Matching:
             matched=key,
             gained=self._gained(keyed, first.item_id, is_stored=False),
             text_digest=keyed.item.text_digest,
-            extras_digest=extras_digest(keyed.item),
+            extras_digest=keyed.said.extras_digest,
             reason=reason,
         )
 
@@ -382,7 +377,7 @@ class _Matching:
             gained=gained,
             moved=tuple(moved),
             text_digest=keyed.item.text_digest,
-            extras_digest=extras_digest(keyed.item),
+            extras_digest=keyed.said.extras_digest,
         )
 
     def _doubted(self, keyed: KeyedItem, item: str = "") -> tuple[IdentityKey, ...]:
@@ -394,12 +389,14 @@ class _Matching:
     def _own_name(self, keyed: KeyedItem) -> IdentityKey:
         """Return the strongest key that names no other item: the id follows from it."""
         names = (*keyed.keys, *keyed.fallbacks, keyed.signature)
-        taken = self.known.items.keys() | self._claimed.keys()
-        name = next((key for key in names if key.text not in taken), None)
+        name = next((key for key in names if not self._is_taken(key)), None)
         if name is None:
-            rest = (guid_of(keyed.item), keyed.item.link, keyed.signature.text, keyed.evidence)
+            rest = (keyed.said.guid, keyed.item.link, keyed.signature.text, keyed.evidence)
             name = replace(keyed.signature, strength=KeyStrength.TEXT, text=f"{keyed.signature.text}:{rest}")
         return name
+
+    def _is_taken(self, key: IdentityKey) -> bool:
+        return key.text in self.known.items or key.text in self._claimed
 
     def _gained(self, keyed: KeyedItem, item: str, *, is_stored: bool) -> tuple[IdentityKey, ...]:
         """Return the keys that an item gets by a record; what nobody has yet, and no random guid of a known item."""
@@ -410,7 +407,7 @@ class _Matching:
         ]
         if is_stored and not any(key.strength is KeyStrength.URL for key in keyed.keys):
             keys += keyed.leads
-        gained = [key for key in keys if key.text not in self.known.items and key.text not in self._claimed]
+        gained = [key for key in keys if not self._is_taken(key)]
         self._claimed.update((key.text, item) for key in gained)
         return tuple(gained)
 
@@ -466,7 +463,7 @@ def _verdict(keyed: KeyedItem, target: KnownItem) -> Verdict:
         return Verdict.DUPLICATE
     if before.text_digest != keyed.item.text_digest:
         return Verdict.CHANGED
-    return Verdict.SEEN if before.extras_digest == extras_digest(keyed.item) else Verdict.REFRESHED
+    return Verdict.SEEN if before.extras_digest == keyed.said.extras_digest else Verdict.REFRESHED
 
 
 def _names_differ(keyed: KeyedItem, target: KnownItem) -> bool:
@@ -484,8 +481,8 @@ def _is_imposed(key: IdentityKey, before: Sighting, keyed: KeyedItem) -> bool:
     return (
         not any(value in text for text in shown)
         and comparable_title(before.title) != comparable_title(keyed.item.title)
-        and before.url_key != url_key(keyed)
-        and (before.guid is None or before.guid != guid_of(keyed.item))
+        and before.url_key != keyed.said.url_key
+        and (before.guid is None or before.guid != keyed.said.guid)
     )
 
 

@@ -84,6 +84,7 @@ class Comparison:
         return DIFFERENT not in (self.guid, self.address, self.files, self.pictures)
 
 
+@lru_cache(maxsize=4096)  # a title is compared with several others, and was compared at the poll before
 def comparable_title(title: str) -> str:
     """Return a title so that width, case and white space make no difference."""
     return "".join(unicodedata.normalize("NFKC", title).casefold().split())

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from feedhub.model.identity import IdentityKey, KeyedItem, KeyStrength, KnownItem, Sighting
 from feedhub.rules.evidence import comparable_title
-from feedhub.rules.identity import said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +38,7 @@ def habits_of(items: Sequence[KeyedItem], known: Mapping[str, KnownItem], changi
     for keyed in items:
         by_url = _own_sighting(keyed, known, KeyStrength.URL)
         by_guid = _own_sighting(keyed, known, KeyStrength.GUID)
-        now = said(keyed)
+        now = keyed.said
         if by_url:
             _count(counts["guid"], now, by_url, now.guid, by_url.guid)
         if by_guid:

@@ -38,13 +38,20 @@ def keyed_document(items: Sequence[ParsedItem], source: Source) -> KeyedDocument
     if not distrusted:
         return KeyedDocument(items=tuple(keyed))
     return KeyedDocument(
-        items=tuple(without_keys(one, distrusted) for one in keyed),
+        items=tuple(without_keys(_with_all_fallbacks(one, distrusted, source), distrusted) for one in keyed),
         distrusted=tuple(sorted(distrusted)),
         warnings=tuple(
             f"{key.name} {_shown(key)} is shared by {count} different records and identifies none of them"
             for key, count in sorted(distrusted.items())
         ),
     )
+
+
+def _with_all_fallbacks(keyed: KeyedItem, distrusted: Mapping[IdentityKey, int], source: Source) -> KeyedItem:
+    """Return a record that loses keys with everything that may name it instead."""
+    if not any(key in distrusted for key in keyed.keys):
+        return keyed
+    return replace(keyed, fallbacks=_fallbacks(keyed.item, keyed.evidence, keyed.words, source.name))
 
 
 def without_keys(keyed: KeyedItem, distrusted: "dict[IdentityKey, int] | frozenset[IdentityKey]") -> KeyedItem:
@@ -116,13 +123,22 @@ def _keyed(item: ParsedItem, source: Source) -> KeyedItem:
         keys.append(IdentityKey(KeyStrength.GUID, f"guid:{source.name}:{guid}"))
     evidence = evidence_of(item)
     words = _words(item, source.name)
-    fallbacks = _fallbacks(item, evidence, words, source.name)
+    is_well_named = guid is not None and any(key.strength is KeyStrength.URL for key in keys)
+    fallbacks = ((words,) if words else ()) if is_well_named else _fallbacks(item, evidence, words, source.name)
     moment = item.published_at.isoformat() if item.published_at else item.text_digest
     signature = _digest(comparable_title(item.title) or item.text_digest, moment)
     return KeyedItem(
         item=item,
         keys=tuple(dict.fromkeys(keys)) or fallbacks[:1],
-        evidence=evidence,
+        said=Sighting(
+            guid=guid,
+            url_key=next((key.text for key in keys if key.strength is KeyStrength.URL), None),
+            title=item.title,
+            text_digest=item.text_digest,
+            extras_digest=extras_digest(item),
+            offered=True,
+            evidence=evidence,
+        ),
         words=words,
         fallbacks=fallbacks,
         leads=_leads(item, evidence, words, source.name),
@@ -234,7 +250,7 @@ def _same_records(items: Sequence[KeyedItem], key: IdentityKey) -> dict[int, int
     Records that differ in guid (or, sharing that, in link) and in date, text or file are different items.
     """
     classes = Classes(len(items))
-    is_list = len({guid_of(one.item) for one in items if revised_address(said(one))}) > _MOST_REVISIONS
+    is_list = len({one.said.guid for one in items if revised_address(one.said)}) > _MOST_REVISIONS
     names = [_name_beside(one, key, is_list=is_list) for one in items]
     by_name: dict[object, int] = {}
     nameless = [number for number, name in enumerate(names) if name is None]
@@ -262,9 +278,9 @@ def _text(one: KeyedItem) -> object:
 def _name_beside(one: KeyedItem, key: IdentityKey, *, is_list: bool) -> str | None:
     """Return what tells records of one key apart: the guid, or for records of one guid the address."""
     if key.strength is KeyStrength.GUID:
-        return url_key(one) or ""
-    base = None if is_list else revised_address(said(one))
-    return base or guid_of(one.item)
+        return one.said.url_key or ""
+    base = None if is_list else revised_address(one.said)
+    return base or one.said.guid
 
 
 class Classes:
@@ -284,24 +300,6 @@ class Classes:
         """Make one class of two."""
         one, other = self.find(one), self.find(other)
         self._parents[max(one, other)] = min(one, other)
-
-
-def url_key(keyed: KeyedItem) -> str | None:
-    """Return the text of a record's URL key, believed or not; what a sighting remembers as its address."""
-    return next((key.text for key in keyed.keys + keyed.distrusted if key.strength is KeyStrength.URL), None)
-
-
-def said(keyed: KeyedItem) -> Sighting:
-    """Return what a record says, as it is remembered of its source."""
-    return Sighting(
-        guid=guid_of(keyed.item),
-        url_key=url_key(keyed),
-        title=keyed.item.title,
-        text_digest=keyed.item.text_digest,
-        extras_digest=extras_digest(keyed.item),
-        offered=True,
-        evidence=keyed.evidence,
-    )
 
 
 def _shown(key: IdentityKey) -> str:

@@ -20,7 +20,6 @@ from feedhub.model.identity import (
     Verdict,
 )
 from feedhub.model.item import Item
-from feedhub.rules.identity import said
 from feedhub.rules.select import ALL
 from feedhub.rules.text import item_terms
 from feedhub.store.database import Connection, Database, PreparedStatement, chunks
@@ -465,7 +464,7 @@ def _ids_to_look_up(plan: IngestPlan) -> set[str]:
 
 
 def _sighting_values(ingest: Ingest) -> dict[str, str | None]:
-    now = said(ingest.decision.keyed)
+    now = ingest.decision.keyed.said
     return {
         "guid": now.guid,
         "url_key": now.url_key,

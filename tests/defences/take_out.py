@@ -518,7 +518,7 @@ DEFENCES = (
     _d(
         "34 codes tied by others",
         "rules/dedupe.py",
-        "if named and not (before and _is_imposed(named, before, keyed)):",
+        "if named and not (before and is_imposed(named, before, keyed)):",
         "if named:",
         "tests/rules/test_dedupe_hostile.py",
     ),

@@ -34,6 +34,7 @@ from feedhub.rules.evidence import (
     Trust,
     comparable_title,
     compare,
+    is_imposed,
     reason_for_one,
 )
 from feedhub.rules.habits import Habits, habits_of
@@ -157,7 +158,9 @@ class _Matching:
         The newest does, else what was said before: never the place in the document, or the item would seem edited
         whenever two records change places.
         """
-        order = sorted(range(len(self.items)), key=self._turn)
+        order = sorted(range(len(self.items)), key=self._rank)
+        if self._all_differ():
+            return [[number] for number in order]
         classes = Classes(len(order))
         names: dict[int, dict[str, set[str]]] = {}
         first: dict[object, int] = {}
@@ -173,7 +176,14 @@ class _Matching:
         groups: dict[int, list[int]] = {}
         for place, number in enumerate(order):
             groups.setdefault(classes.find(place), []).append(number)
-        return list(groups.values())
+        return [sorted(group, key=self._turn) for group in groups.values()]
+
+    def _all_differ(self) -> bool:
+        """Tell whether no two records share anything by which they could be one item: so it mostly is."""
+        keys = [key for keyed in self.items for key in keyed.keys]
+        words = {keyed.item.text_digest for keyed in self.items}
+        has_titles = any(keyed.titles for keyed in self.items)
+        return len(words) == len(self.items) and len(set(keys)) == len(keys) and not has_titles
 
     def _near_titles(self, keyed: KeyedItem) -> Iterator[object]:
         """Yield what records of one title share where the configuration lets a title decide: a stretch of time."""
@@ -184,11 +194,15 @@ class _Matching:
                 nearest = self._stretches[key] = at
             yield key, nearest
 
-    def _turn(self, number: int) -> tuple[float, bool, str, str]:
+    def _rank(self, number: int) -> tuple[float, str, str]:
         item = self.items[number].item
-        told = {target.sighting.text_digest for target in self._targets(self.items[number]) if target.sighting}
         at = item.published_at.timestamp() if item.published_at else -inf
-        return -at, item.text_digest not in told, item.text_digest, f"{item.guid} {item.link}"
+        return -at, item.text_digest, f"{item.guid} {item.link}"
+
+    def _turn(self, number: int) -> tuple[float, bool, str, str]:
+        newest, words, rest = self._rank(number)
+        before = (target.sighting for target in self._targets(self.items[number]))
+        return newest, words not in {sighting.text_digest for sighting in before if sighting}, words, rest
 
     def _targets(self, keyed: KeyedItem) -> list[KnownItem]:
         keys = (*keyed.keys, *keyed.distrusted, *keyed.fallbacks, *keyed.leads, *keyed.titles, keyed.signature)
@@ -227,12 +241,12 @@ class _Matching:
     def _weighed(self, record: int, target: KnownItem) -> _Match | None:
         """Return why a record is a known item, or None where that cannot be said."""
         keyed = self.items[record]
-        if _names_differ(keyed, target):
+        if target.named and _names_differ(keyed, target):
             return None
         keys = {key.strength: key for key in reversed(keyed.keys) if self._leads_to(key, target)}
         named = keys.get(KeyStrength.NAMED)
         before = target.sighting
-        if named and not (before and _is_imposed(named, before, keyed)):
+        if named and not (before and is_imposed(named, before, keyed)):
             return _Match(strength=_NAMED, reason=named.name, record=record, target=target, key=named)
         if before is None:
             key = next((key for key in keyed.keys if self._leads_to(key, target)), None)
@@ -318,14 +332,13 @@ class _Matching:
         if before is None:
             return True
         now = keyed.evidence
-        if "date" in self.habits.changing:
-            now = replace(now, published_at=before.published_at)
+        is_dated_anew = "date" not in self.habits.changing and now.published_at != before.published_at
         is_named_anew = (
             "guid" not in self.habits.changing
             and target.sighting is not None
             and (target.sighting.guid not in (None, keyed.said.guid))
         )
-        return is_named_anew or now != replace(before, files=now.files, bare_files=now.bare_files)
+        return is_dated_anew or is_named_anew or now.pictures != before.pictures
 
     def _repeat(self, keyed: KeyedItem, first: Decision, match: _Match | None) -> Decision:
         reason = match.reason if match else _shared_name(keyed, first.keyed)
@@ -469,21 +482,6 @@ def _verdict(keyed: KeyedItem, target: KnownItem) -> Verdict:
 def _names_differ(keyed: KeyedItem, target: KnownItem) -> bool:
     """Tell whether record and item carry different values of one named key: then they are two items."""
     return not values_agree(named_values(keyed), known_values(target))
-
-
-def _is_imposed(key: IdentityKey, before: Sighting, keyed: KeyedItem) -> bool:
-    """Tell whether a named key was tied to a source's item by another source, and this record is another article.
-
-    The source's own earlier record does not show the value, and headline, address and guid are all different.
-    """
-    value = key.text.partition(":")[2]
-    shown = (before.guid or "", before.url_key or "", before.title)
-    return (
-        not any(value in text for text in shown)
-        and comparable_title(before.title) != comparable_title(keyed.item.title)
-        and before.url_key != keyed.said.url_key
-        and (before.guid is None or before.guid != keyed.said.guid)
-    )
 
 
 def _is_reoffered(verdict: Verdict, target: KnownItem) -> bool:

@@ -15,7 +15,7 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 
-from feedhub.model.identity import Evidence, Sighting
+from feedhub.model.identity import Evidence, IdentityKey, KeyedItem, Sighting
 from feedhub.model.item import ParsedItem
 from feedhub.rules.urls import canonical_url, without_query
 
@@ -155,6 +155,21 @@ def reason_for_one(found: Comparison, *, stable_guids: bool, stable_dates: bool)
     if found.title is DIFFERENT:
         return None
     return _by_words(found, stable_guids=stable_guids, stable_dates=stable_dates)
+
+
+def is_imposed(key: IdentityKey, before: Sighting, keyed: KeyedItem) -> bool:
+    """Tell whether a named key was tied to a source's item by another source, and this record is another article.
+
+    The source's own earlier record does not show the value, and headline, address and guid are all different.
+    """
+    value = key.text.partition(":")[2]
+    shown = (before.guid or "", before.url_key or "", before.title)
+    return (
+        not any(value in text for text in shown)
+        and comparable_title(before.title) != comparable_title(keyed.item.title)
+        and before.url_key != keyed.said.url_key
+        and (before.guid is None or before.guid != keyed.said.guid)
+    )
 
 
 def _by_guid(found: Comparison) -> tuple[int, str] | None:

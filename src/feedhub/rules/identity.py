@@ -98,12 +98,12 @@ def item_id(site_url: str, key: IdentityKey) -> str:
     return uuid5(_namespace(site_url), key.text).urn
 
 
-def extras_digest(item: ParsedItem) -> str:
+def extras_digest(item: ParsedItem, ignored: tuple[str, ...] = ()) -> str:
     """Return a digest of what is worth storing again although the text is the same: link and enclosures.
 
     Queries of enclosures are left out, since many carry a token that changes with every request.
     """
-    link = canonical_url(item.link) if item.link else None
+    link = canonical_url(item.link, ignored) if item.link else None
     return _digest(link or item.link or "", *(without_query(enclosure.url) for enclosure in item.enclosures))
 
 
@@ -135,7 +135,7 @@ def _keyed(item: ParsedItem, source: Source) -> KeyedItem:
             url_key=next((key.text for key in keys if key.strength is KeyStrength.URL), None),
             title=item.title,
             text_digest=item.text_digest,
-            extras_digest=extras_digest(item),
+            extras_digest=extras_digest(item, source.dedupe.ignore_parameters),
             offered=True,
             evidence=evidence,
         ),

@@ -44,9 +44,14 @@ from feedhub.store.tables import (
     stored_key,
 )
 
-_KNOWN = PreparedStatement(
+# Several keys of a record lead to one item: the keys are looked up first, then each item once.
+_KEYS = PreparedStatement(
+    select(identity_keys.c.text, identity_keys.c.item_pk, identity_keys.c.is_section).where(
+        identity_keys.c.text.in_(bindparam("keys", expanding=True))
+    )
+)
+_KNOWN_ITEMS = PreparedStatement(
     select(
-        identity_keys.c.text,
         items.c.pk,
         items.c.id,
         items.c.removed_at,
@@ -60,13 +65,10 @@ _KNOWN = PreparedStatement(
         sightings.c.extras_digest,
         sightings.c.evidence,
         sightings.c.left_at,
-        identity_keys.c.is_section,
     )
-    .select_from(identity_keys)
-    .join(items, items.c.pk == identity_keys.c.item_pk)
     .join(sources, sources.c.id == items.c.owner_id)
     .outerjoin(sightings, (sightings.c.item_pk == items.c.pk) & (sightings.c.source_id == bindparam("source_id")))
-    .where(identity_keys.c.text.in_(bindparam("keys", expanding=True)))
+    .where(items.c.pk.in_(bindparam("pks", expanding=True)))
 )
 _DISTRUSTED = PreparedStatement(
     select(distrusted_keys.c.key).where(
@@ -104,12 +106,17 @@ class KeyReader(SourceReader):
             row = self._source_row(connection, source)
             source_id = row.id if row is not None else 0
             for part in chunks(asked):
-                rows += connection.execute(_KNOWN, {"source_id": source_id, "keys": part})
+                rows += connection.execute(_KEYS, {"keys": part})
                 distrusted += connection.execute(_DISTRUSTED, {"source_id": source_id, "keys": part}).scalars()
-            named = _named_keys(connection, {row.pk for row in rows}, asked)
-        found = {row.pk: _known_item(row, tuple(named[row.pk])) for row in rows}
+            pks = {row.item_pk for row in rows}
+            named = _named_keys(connection, pks, asked)
+            found = {
+                row.pk: _known_item(row, tuple(named[row.pk]))
+                for part in chunks(sorted(pks))
+                for row in connection.execute(_KNOWN_ITEMS, {"source_id": source_id, "pks": part})
+            }
         return KnownKeys(
-            items={asked[row.text]: found[row.pk] for row in rows},
+            items={asked[row.text]: found[row.item_pk] for row in rows},
             distrusted=frozenset(asked[key] for key in distrusted),
             sections=frozenset(asked[row.text] for row in rows if row.is_section),
         )

@@ -227,7 +227,6 @@ _LONGEST_KEY: Final = 300
 NO_WORDING: Final = Item(title="")
 """What stays of the wording of an item that retention removed."""
 
-_EVIDENCE = ("files", "bare_files", "pictures")
 _PERSON = tuple(field.name for field in fields(Person))
 _ENCLOSURE = tuple(field.name for field in fields(Enclosure))
 _PLAIN = tuple(
@@ -278,19 +277,18 @@ def decode_item(text: str) -> Item:
 
 
 def encode_evidence(evidence: Evidence) -> str:
-    """Return what a record says beside its keys as JSON; empty parts are left out."""
-    at = evidence.published_at
-    data = {name: value for name in _EVIDENCE if (value := getattr(evidence, name))}
-    return _dump({**data, "at": at.isoformat()} if at else data)
+    """Return what a record says beside its keys: the instant, then the digests, with a bar between them."""
+    at = evidence.published_at.isoformat() if evidence.published_at else ""
+    return f"{at}|{evidence.files}|{evidence.bare_files}|{evidence.pictures}"
 
 
 def decode_evidence(text: str | None) -> Evidence | None:
     """Return the evidence that ``encode_evidence`` wrote; None where none was."""
     if text is None:
         return None
-    data: dict[str, Any] = json.loads(text)
-    at = datetime.fromisoformat(data["at"]) if "at" in data else None
-    return Evidence(published_at=at, **_known(data, _EVIDENCE))
+    at, files, bare_files, pictures = text.split("|")
+    published_at = datetime.fromisoformat(at) if at else None
+    return Evidence(published_at=published_at, files=files, bare_files=bare_files, pictures=pictures)
 
 
 def encode_state(state: SourceState) -> str:

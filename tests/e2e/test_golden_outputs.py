@@ -15,8 +15,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from feedhub.model.document import Document, NotModified, Request
 from feedhub.model.report import Outcome
 from feedhub.ports.world import Fetcher
@@ -116,7 +114,6 @@ def compare(name: str, files: list[Path], place: Path) -> None:
 
 
 @needs_shared_feeds
-@pytest.mark.timeout(180)  # 20 s alone; there is a file for each captured feed, and four rounds
 def test_the_captured_feeds_give_the_same_ids_and_bytes_as_ever(tmp_path: Path) -> None:
     compare("shared", shared_feeds(), tmp_path)
 

@@ -95,7 +95,7 @@ def _published(folder: Path) -> int:
 def test_a_full_disk_under_the_store_costs_nothing_but_time(
     tmp_path: Path, server: LoopbackServer, growing: Growing
 ) -> None:
-    growing._size = 20_000
+    growing._size = 5_000
     with tmpfs(tmp_path / "var", 4 * MEGABYTE):
         config = write_config(tmp_path, [_source(server)])
         with running(config) as daemon:

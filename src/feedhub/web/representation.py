@@ -24,10 +24,12 @@ SECURITY: Final[Headers] = [
 ALLOWED: Final = (b"allow", b"GET, HEAD")
 
 _TEXT: Final = "; charset=utf-8"
-_FEEDS: Final = {one.name: one.media_type for one in FORMATS.formats}
+_FEEDS: Final = {
+    one.name: one.media_type + (_TEXT if one.media_type.endswith("xml") else "") for one in FORMATS.formats
+}
 _TYPES: Final = {
-    "atom": _FEEDS["atom"] + _TEXT,
-    "rss": _FEEDS["rss"] + _TEXT,
+    "atom": _FEEDS["atom"],
+    "rss": _FEEDS["rss"],
     "xml": "application/xml" + _TEXT,
     "opml": "text/x-opml" + _TEXT,
     "json": "application/json",
@@ -57,9 +59,8 @@ def media_type(path: str, added: Mapping[str, str] = NO_TYPES) -> str:
     ``added`` maps the endings of feeds in formats of other packages to their media types.
     """
     ending = _ending(path)
-    if path.startswith("feeds/"):
-        return added.get(ending) or (_FEEDS["json"] if ending == "json" else _TYPES.get(ending, _OTHER))
-    return _TYPES.get(ending, _OTHER)
+    of_feed = added.get(ending) or _FEEDS.get(ending) if path.startswith("feeds/") else None
+    return of_feed or _TYPES.get(ending, _OTHER)
 
 
 def is_compressible(path: str, media_type: str) -> bool:

@@ -1,4 +1,8 @@
+import gzip
+import json
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -126,3 +130,43 @@ def test_a_later_migration_is_applied_to_what_is_there(tmp_path: Path) -> None:
     store.close()
     with pytest.raises(StoreError, match=f"has schema {len(MIGRATIONS) + 1}"):
         open_store(f"sqlite:///{tmp_path}/feedhub.db")
+
+
+def test_a_store_of_the_version_before_keeps_its_items_and_finds_nothing_new_in_the_same_document(
+    tmp_path: Path,
+) -> None:
+    """``schema_4.db.gz`` was written by the version before, from the feed beside it."""
+    here = Path(__file__).parent
+    (tmp_path / "store.db").write_bytes(gzip.decompress((here / "schema_4.db.gz").read_bytes()))
+    feed = (here / "schema_4_feed.xml").read_text("utf-8")
+    (tmp_path / "feedhub.yaml").write_text(CONFIG, "utf-8")
+    ids = item_ids(tmp_path)
+    assert polled(tmp_path, feed) == (0, 0, 0)
+    # What it says beside its keys is remembered now, so that it is weighed the next time: the same words to the second.
+    again = feed.replace(">r-1<", ">r-2<").replace("About two.", "About two, with notes.")
+    assert polled(tmp_path, again) == (0, 1, 0)
+    assert item_ids(tmp_path) == ids
+
+
+CONFIG = """site: {title: Old, url: "https://site.example"}
+store: sqlite:///store.db
+output: {dir: output}
+sources: [{name: paper, url: feed.xml, category: news}]
+"""
+
+
+def polled(folder: Path, feed: str) -> tuple[int, int, int]:
+    """Poll a feed with the real command; return how many items were new, changed and rejected."""
+    (folder / "feed.xml").write_text(feed, "utf-8")
+    command = [sys.executable, "-m", "feedhub", "poll", "--all", "--json", "--no-publish", "-c", "feedhub.yaml"]
+    said = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
+    (source,) = json.loads(said)["sources"]
+    return source["new"], source["changed"], source["rejected"]
+
+
+def item_ids(folder: Path) -> list[str]:
+    """Return the ids in the store."""
+    connection = sqlite3.connect(folder / "store.db")
+    found = [item for (item,) in connection.execute("SELECT id FROM items ORDER BY id")]
+    connection.close()
+    return found

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from xml.etree import ElementTree
 
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from feedhub.errors import PublishError
 from feedhub.model.item import Item
-from feedhub.model.output import CategorySummary, ListedOutputs, Site
+from feedhub.model.output import CategorySummary, ListedOutputs, OutputFormat, OutputView, Site
 from feedhub.publish.formats import renderers
 from feedhub.publish.index import FeedIndex, feeds_opml, manifest, read_manifest
 from support.output_views import NOON, SITE, stored, view
@@ -123,6 +124,25 @@ def test_index_ends_with_the_manifest_and_knows_every_path_of_a_feed() -> None:
     assert index.listed(files[-1].body) == ListedOutputs(slugs=("tech",), formats=("rss",))
     assert index.paths("tech") == ("feeds/tech.atom", "feeds/tech.rss", "feeds/tech.json")
     assert index.paths("tech", earlier=("csv", "rss"))[3:] == ("feeds/tech.csv",)
+
+
+@pytest.mark.parametrize(
+    ("render", "reason"),
+    [
+        (lambda view: view.no_such_thing, "the format odd failed: AttributeError: "),
+        (lambda view: [][len(view.items)], "the format odd failed: IndexError: list index out of range"),
+        (lambda view: int(view.feed.slug), "cannot be written as Odd: "),
+        (lambda view: view.feed.slug, "the format odd gave str instead of bytes"),
+    ],
+    ids=["no such attribute", "no such entry", "a value", "text"],
+)
+def test_a_format_of_another_package_that_fails_costs_its_file_and_says_why(
+    render: Callable[[OutputView], bytes], reason: str
+) -> None:
+    odd = OutputFormat(name="odd", title="Odd", media_type="text/odd", render=render)
+    (renderer,) = renderers(("odd",), added=(odd,))
+    with pytest.raises(PublishError, match=f"^feeds/tech.odd: {reason}"):
+        renderer.render(view())
 
 
 def test_renderers_come_in_the_order_of_the_formats_each_once() -> None:

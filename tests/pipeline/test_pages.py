@@ -11,7 +11,8 @@ from posixpath import dirname, normpath
 
 import pytest
 
-from feedhub.model.output import Retention
+from feedhub.errors import PublishError
+from feedhub.model.output import OutputFile, Retention
 from feedhub.model.report import PublishReport
 from feedhub.model.settings import Settings
 from feedhub.model.source import Health, Source
@@ -471,3 +472,23 @@ def test_a_rebuilt_store_gives_the_same_pages(seed: Path, tmp_path: Path) -> Non
     for name in sorted(files(seed / "output")):
         if not name.startswith(".feedhub/archive"):
             assert (tmp_path / "output" / name).read_bytes() == (seed / "output" / name).read_bytes(), name
+
+
+def test_a_part_that_cannot_be_written_keeps_its_last_good_file(world: World, tmp_path: Path) -> None:
+    class FullDisk(FolderWriter):
+        def write(self, file: OutputFile) -> bool:
+            if file.path.endswith("2024-04-2.rss"):
+                raise PublishError(f"{file.path}: cannot be written: no room left on the disk")
+            return super().write(file)
+
+    kept = tmp_path / "feeds/archive/economy/2024-04-2.rss"
+    before = kept.read_bytes()
+    corrected = datetime(2024, 4, 10, 2, 0, tzinfo=UTC)
+    link = "https://a.example/4/120"
+    world.answer("a", record("4/120 corrected", guid="4-120", link=link, published=corrected))
+    world.poll("a")
+    settings = settled(world)
+    context = replace(context_of(settings, tmp_path), writer=FullDisk(str(tmp_path)))
+    report = publish(world.store, settings, context, health={"a": Health.OK})
+    assert {name for name, _ in report.failed} == {"all", "economy"}
+    assert kept.read_bytes() == before

@@ -157,3 +157,42 @@ def test_a_health_feed_that_cannot_be_written_is_told_and_tried_again(world: Wor
     assert [name for name, _ in health_published(world, tmp_path).failed] == ["feeds/health.atom"]
     (tmp_path / "feeds/health.atom").rmdir()
     assert health_published(world, tmp_path).written == ("feeds/health.atom",)
+
+
+def test_what_cannot_be_removed_is_reported_and_removed_by_the_next_publish_that_can(
+    world: World, tmp_path: Path
+) -> None:
+    publish(world.store, world.settings, context(world, tmp_path))
+    in_the_way = tmp_path / "feeds/tech.rss"
+    in_the_way.unlink()
+    (in_the_way / "x").mkdir(parents=True)
+    world.sources = (A,)
+    world.store.sync_categories(world.settings.categories, "other")
+    report = publish(world.store, world.settings, context(world, tmp_path))
+    assert [path for path, _ in report.failed] == ["feeds/tech.rss"]
+    assert {"feeds/tech.atom", "feeds/tech.json"} <= set(report.removed)
+    (in_the_way / "x").rmdir()
+    in_the_way.rmdir()
+    in_the_way.write_text("left over")
+    assert publish(world.store, world.settings, context(world, tmp_path)).removed == ("feeds/tech.rss",)
+    last = publish(world.store, world.settings, context(world, tmp_path))
+    assert (last.written, last.removed, last.failed) == ((), (), ())
+
+
+@pytest.mark.parametrize("name", ["../../x", "a/../bb", "CON:abc", "2024-99", "2024-03-0"])
+def test_a_damaged_note_on_an_archive_costs_nothing(world: World, tmp_path: Path, name: str) -> None:
+    publish(world.store, world.settings, context(world, tmp_path))
+    note = tmp_path / ".feedhub/archive/economy.json"
+    note.parent.mkdir(parents=True, exist_ok=True)
+    note.write_text(json.dumps({name: "d"}))
+    report = publish(world.store, world.settings, context(world, tmp_path), everything=True)
+    assert (report.failed, report.removed) == ((), ())
+
+
+@pytest.mark.parametrize("note", ["{", '["../x"]', '["/etc/x"]', '["a:b"]', '[1, ""]', '"x"', "[" * 10_000])
+def test_a_damaged_note_on_what_is_to_be_removed_costs_nothing(world: World, tmp_path: Path, note: str) -> None:
+    publish(world.store, world.settings, context(world, tmp_path))
+    (tmp_path / ".feedhub").mkdir(exist_ok=True)
+    (tmp_path / ".feedhub/unremoved.json").write_text(note)
+    report = publish(world.store, world.settings, context(world, tmp_path))
+    assert (report.failed, report.removed) == ((), ())

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
@@ -19,7 +20,8 @@ from feedhub.rules.select import ALL, PART_SIZE, closed_parts, month_bounds, mon
 PAGES: Final = "pages"
 """How reports name what went wrong with pages; no output has that slug."""
 _FOLDER: Final = ".feedhub/archive"
-_LONGEST_NAME: Final = 20
+_LEFTOVERS_NOTE: Final = ".feedhub/unremoved.json"
+_NAME_OF_PART: Final = re.compile(r"\d{4}-(?:0[1-9]|1[0-2])(?:-\d{1,9})?", re.ASCII)
 _NO_PART: Final = 1_000_000_000
 _END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)
 
@@ -45,6 +47,7 @@ class ReportingWriter:
     writer: OutputWriter
     written: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
+    unremoved: list[str] = field(default_factory=list)
     unchanged: int = 0
     failed: dict[str, str] = field(default_factory=dict)
     is_incomplete: bool = False
@@ -97,8 +100,27 @@ class ReportingWriter:
             self.failed.setdefault(output, str(error))
 
     def remove(self, paths: Iterable[str]) -> None:
-        """Remove files that are there."""
-        self.removed.extend(path for path in paths if self.writer.remove(path))
+        """Remove files that are there; what cannot be removed is reported, and left to the next publish."""
+        for path in paths:
+            try:
+                if self.writer.remove(path):
+                    self.removed.append(path)
+            except PublishError as error:
+                self.failed.setdefault(path, str(error))
+                self.unremoved.append(path)
+
+    def remove_leftovers(self) -> list[str]:
+        """Try again to remove what an earlier publish could not; return what that was."""
+        leftovers = _leftovers(self.writer.read(_LEFTOVERS_NOTE))
+        self.remove(leftovers)
+        return leftovers
+
+    def remember_leftovers(self, before: Sequence[str]) -> None:
+        """Remember what could not be removed, where that is not what was remembered ``before``."""
+        unremoved = sorted(set(self.unremoved))
+        if unremoved != sorted(set(before)):
+            body = json.dumps(unremoved, indent=0).encode() if unremoved else None
+            self.write_note(PAGES, _LEFTOVERS_NOTE, body)
 
     def move(self, old: str, new: str) -> None:
         """Rename a file that is there; raises PublishError when that is not possible."""
@@ -114,6 +136,16 @@ class ReportingWriter:
             removed=tuple(self.removed),
             failed=tuple(self.failed.items()),
         )
+
+
+def _leftovers(note: bytes | None) -> list[str]:
+    """Return the paths of a note; of one that was damaged, what can be a path of ours."""
+    try:
+        paths = json.loads(note or b"[]")
+    except (ValueError, RecursionError):
+        return []
+    texts = [path for path in paths if isinstance(path, str)] if isinstance(paths, list) else []
+    return [path for path in texts if path[:1] not in ("", "/") and not {"..", "\\", ":"} & {*path.split("/"), *path}]
 
 
 def _itself(file: OutputFile) -> OutputFile:
@@ -248,7 +280,7 @@ class OutputFiles:
         """Remove all files of the output."""
         for name in sorted(self._digests()):
             self._remove_part(_part(name))
-        self.context.writer.remove(self._note_path)
+        self.writer.write_note(self.slug, self._note_path, None)
         self.writer.remove(self._feed_paths())
         if self.context.pages is not None:
             self.writer.remove([self.context.page_paths.output(self.slug)])
@@ -290,7 +322,8 @@ class OutputFiles:
         written = [self.writer.write(self.slug, partial(each.render, view)) for each in self.context.renderers]
         if self.context.pages is not None:
             written.append(self.writer.write(self.slug, partial(self.context.pages.output, view, ()), part=PAGES))
-        self.writer.remove(sorted(set(self._feed_paths(part)).difference(written)))
+        if all(written):
+            self.writer.remove(sorted(set(self._feed_paths(part)).difference(written)))
         return all(written)
 
     def _remove_part(self, part: Part) -> None:
@@ -338,4 +371,4 @@ def _part(name: str) -> Part:
 
 
 def _is_name_of_part(name: str) -> bool:
-    return _part(name).name == name and len(name) < _LONGEST_NAME
+    return _NAME_OF_PART.fullmatch(name) is not None and _part(name).name == name

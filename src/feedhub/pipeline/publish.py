@@ -43,6 +43,7 @@ def publish(
     listed = context.index.listed(manifest) if manifest else ListedOutputs()
     run = _begun(store, settings, context, listed)
     writer, present = run.writer, run.present
+    leftovers = writer.remove_leftovers()
     departed = [slug for slug in listed.slugs if slug not in present]
     due = store.due_outputs()
     renewal = _renewal(context, everything=everything, is_first=manifest is None)
@@ -60,6 +61,7 @@ def publish(
         run.output(slug).remove()
     if run.pages is not None:
         run.pages.remove_gone_items()
+    writer.remember_leftovers(leftovers)
     store.mark_published({slug: due[slug] for slug in wanted if slug in due and slug not in writer.failed})
     if not slugs and not writer.is_incomplete:
         run.finish(number if number != published else None)

@@ -119,14 +119,18 @@ def running(
 
 
 def write_config(folder: Path, sources: Sequence[str], *, more: str = "", poll: str = "", file: str = "") -> Path:
-    """Write a configuration that may be impatient: ``sources`` and ``poll`` are the inside of YAML flow mappings."""
+    """Write a configuration that may be impatient, without pages.
+
+    ``sources`` and ``poll`` are the inside of YAML flow mappings.
+    """
     path = folder / (file or "feedhub.yaml")
     folder.mkdir(parents=True, exist_ok=True)
     lines = "".join(f"  - {{{source}}}\n" for source in sources)
+    more = f"\n{more}" if more else ""
     path.write_text(
         "site: {title: Test site, url: https://news.example.org}\n"
         f"poll: {{every: 1s, min: 1s, timeout: 10s, allow_private: [127.0.0.1], per_host: {{gap: 0s, concurrent: 8}}"
-        f"{', ' if poll else ''}{poll}}}\n{more}\nsources:\n{lines or '  []'}",
+        f"{', ' if poll else ''}{poll}}}\noutput: {{pages: false}}{more}\nsources:\n{lines or '  []'}",
         "utf-8",
     )
     return path

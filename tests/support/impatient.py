@@ -1,7 +1,7 @@
 """The ``feedhub`` command with short waits, as a script: for tests of what comes after a wait."""
 
 if __name__ == "__main__":
-    from feedhub.cli.main import main
+    from feedhub.__main__ import main
     from feedhub.runtime.hub import Waits
 
     main(
@@ -9,7 +9,7 @@ if __name__ == "__main__":
             writer=0.5,
             other_publisher=1.0,
             tick=0.1,
-            publish=0.1,
+            publish=0.3,
             publish_retry=0.2,
             store_retry=0.2,
             hub_retry=0.2,

@@ -1,4 +1,4 @@
-"""SPEC §9, GUARANTEES 13 and 40: text enters by one door."""
+"""SPEC §9, GUARANTEES 13 and 40: every text enters through one function."""
 
 import time
 import xml.etree.ElementTree as ET

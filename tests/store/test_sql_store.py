@@ -17,7 +17,7 @@ from sqlalchemy.pool import Pool
 from feedhub.errors import DamagedStoreError, StoreError
 from feedhub.model.identity import LedgerNote, Verdict
 from feedhub.model.source import SourceState
-from feedhub.store.maintenance import remove_items, take_out
+from feedhub.store.maintenance import remove_from_category, remove_items
 from feedhub.store.sql import SqlStore, open_store
 from support.builders import DAY, HOUR, NOW, categories, guid, ingest, item_id, named, plan, put, url
 
@@ -424,7 +424,7 @@ def test_retention_of_nothing_touches_nothing(store: SqlStore) -> None:
     put(store, ingest(1))
     store.mark_published(store.due_outputs())
     with store._write() as connection:
-        assert take_out(connection, "tech", []) == []
+        assert remove_from_category(connection, "tech", []) == []
         remove_items(connection, [], NOW)
     assert store.due_outputs() == {}
 

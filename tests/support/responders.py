@@ -94,7 +94,7 @@ def chain(hops: int, end: Responder, *, code: int = 302, prefix: str = "/hop") -
 
 
 def encode(body: bytes, coding: str) -> bytes:
-    """``body`` in a transfer coding; ``raw-deflate`` is what many servers call deflate."""
+    """``body`` in a content coding; ``raw-deflate`` is what many servers call deflate."""
     match coding:
         case "gzip":
             return gzip.compress(body, mtime=0)
@@ -111,7 +111,7 @@ def encode(body: bytes, coding: str) -> bytes:
 
 
 def coded(body: bytes, coding: str, *, headers: Pairs = ()) -> Responder:
-    """A body in a transfer coding."""
+    """A body in a content coding."""
     name = coding.removeprefix("raw-")
     return status(200, encode(body, coding), headers=(("Content-Encoding", name), ("Content-Type", XML), *headers))
 

@@ -155,7 +155,7 @@ class OutputSection(Section):
     """What is written, and where."""
 
     dir: Line = Field(default="output", description="Folder of the outputs.")
-    # Which names there are is said by ``output_section``.
+    # ``output_section`` defines the valid names.
     formats: list[str] = Field(default=["atom", "rss", "json"], min_length=1, description="Formats of every feed.")
     entries: Entries = Field(default=100, description="Newest N items in a feed.")
     content: Literal["full", "summary", "none"] = Field(default="full", description="How much text a feed carries.")

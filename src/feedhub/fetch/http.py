@@ -1,4 +1,4 @@
-"""Reading an answer of HTTP: validators, freshness, redirects, and a body that is decoded within its limit."""
+"""Reading an HTTP response: validators, freshness, redirects, and a body that is decoded within its limit."""
 
 import re
 import sys
@@ -187,9 +187,9 @@ def _origin(parts: SplitResult) -> tuple[str, str, int | None]:
     return (parts.hostname or "").rstrip("."), parts.scheme, parts.port or DEFAULT_PORTS.get(parts.scheme)
 
 
-# Transfer codings, decoded piece by piece, with a known end. urllib3 can decode them too, but it does not tell when a
-# gzip stream ends early, and a cut stream must be an error (GUARANTEES 9). Every decoder gives pieces of bounded size,
-# so that a bomb is stopped while it inflates.
+# Content codings (RFC 9110 §8.4), decoded piece by piece, with a known end. urllib3 can decode them too, but it does
+# not tell when a gzip stream ends early, and a cut stream must be an error (GUARANTEES 9). Every decoder gives pieces
+# of bounded size, so that a bomb is stopped while it inflates.
 
 ACCEPT_ENCODING = "gzip, deflate, br, zstd"
 PIECE = 65_536
@@ -236,7 +236,7 @@ def decoder_for(content_encoding: str | None) -> Decoder | None:
         case "zstd":
             return _Zstd()
         case _:
-            raise FetchError("the answer has a transfer coding that was not asked for")
+            raise FetchError("the answer has a content coding that was not asked for")
 
 
 class _Gzip:

@@ -52,7 +52,7 @@ class Freshness:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """A complete answer. ``body`` is decoded from its transfer coding, not from its charset.
+    """A complete answer. ``body`` is decoded from its content coding, not from its charset.
 
     ``url`` is the final address, the base of relative links. ``digest`` is the SHA-256 in hex of ``body``, or of the
     part of it that is used. ``charset`` is what the HTTP header declares, if anything. ``fetched_at`` (aware UTC) is

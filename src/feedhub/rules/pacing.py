@@ -1,4 +1,4 @@
-"""When a source is polled next, how politely its host is treated, and when nobody can be reached (SPEC §7, §8)."""
+"""When a source is polled next, how politely its host is treated, and when our own network is down (SPEC §7, §8)."""
 
 import hashlib
 from collections.abc import Collection
@@ -32,10 +32,11 @@ def next_poll(
     scheduled: datetime | None,
     settings: PollSettings,
 ) -> NextPoll:
-    """Return the next poll after a success: at the time ``scheduled``, else after the largest wish.
+    """Return the next poll after a success: at the time ``scheduled``, else after the longest wait asked for.
 
-    Wishes are clamped to ``min``…``max``. ``interval`` and ``ttl`` are in seconds. ``Retry-After`` is obeyed up to
-    ``max``, never undercut.
+    Waits are clamped to ``min``…``max``, so ``Retry-After`` is obeyed up to ``max``. ``interval`` and ``ttl`` are in
+    seconds. A cron schedule is taken as given (SPEC §7): with ``scheduled``, neither ``Retry-After`` nor any other wish
+    of the server counts. After a failure it does: see ``next_try``.
     """
     if scheduled:
         return NextPoll(at=scheduled, reason=PollReason.SCHEDULE)
@@ -120,7 +121,7 @@ def replanned_at(
     """Return when a source that was polled before is due, after a restart or a change of the configuration or clock.
 
     Its due time stays, unless the source has another address now (then it is due at once), or another interval or
-    schedule: then it is due when it would be, had it been so at the last poll, but not later than before. The wait
+    schedule: then it is due as if the new setting had applied at the last poll, but not later than before. The wait
     after failures is kept in any case. ``scheduled`` is the next time that its cron expression names; a clock that is
     set back does not change it, while waits move with the clock. ``set_by`` is by how many seconds the clock was set
     just now, negative for back.
@@ -246,8 +247,8 @@ class Outage:
     def is_ours(self, hosts: Collection[str]) -> bool:
         """Tell whether our own network must be down; ``hosts`` are all that are polled.
 
-        A few hosts that do not answer one after the other are no coincidence; the more are polled, the more it takes.
-        With fewer hosts, all of them, if the errors speak of our side: no route, or a resolver that is out of reach.
+        A few hosts that do not answer one after the other are no coincidence; the threshold grows with the number of
+        hosts. With fewer hosts, all of them, if the errors speak of our side: no route, or a resolver out of reach.
         """
         if len(self.hosts) >= min(_FEWEST_HOSTS + len(hosts) // _SHARE, _MOST_HOSTS):
             return True

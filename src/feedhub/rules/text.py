@@ -42,9 +42,9 @@ def xml_legal(text: str) -> str:
 
 
 def clean_text(text: str) -> str:
-    """Return ``text`` without control characters, lone surrogates and noncharacters: the one door (SPEC §9).
+    """Return ``text`` without control characters, lone surrogates and noncharacters (SPEC §9).
 
-    Tabs and line breaks stay.
+    Every text enters through this function. Tabs and line breaks stay.
     """
     return text if _is_printable(text) else _UNWANTED.sub("", text)
 

@@ -26,12 +26,12 @@ log = logging.getLogger(__name__)
 
 Fetch = Callable[[Source], Fetched]
 Ingest = Callable[[Sequence[Fetched]], Sequence[PollReport]]
-"""Stores some polls, in their order."""
+"""Stores finished polls in the given order."""
 
 
 @dataclass(slots=True)
 class PollsUnderWay:
-    """The polls that were started and not ended yet: their sources, and how many there are on each host."""
+    """The polls that are still running: their sources, and how many there are on each host."""
 
     names: set[str] = field(default_factory=set)
     hosts: Counter[str] = field(default_factory=Counter)
@@ -39,7 +39,7 @@ class PollsUnderWay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinishedFetch:
-    """What a poll fetched, in the threads that must be told of its ``end``."""
+    """A fetched result, with the ``PollThreads`` whose ``end`` must be called once it is handled."""
 
     threads: "PollThreads"
     host: str
@@ -51,7 +51,8 @@ class PollThreads:
 
     A poll counts from its start until ``end``, also while it only waits: many sources of one slow host must not hold
     more threads than its limit. The requests themselves are spaced by ``fetch/throttle.py``. ``on_finished`` is called
-    from the threads; everything else is for one thread. ``under_way`` may be shared with other ``PollThreads``.
+    from the threads; everything else must be called from one thread only. ``under_way`` may be shared with other
+    ``PollThreads``.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class PollThreads:
         self._executor = ThreadPoolExecutor(max_workers=settings.workers, thread_name_prefix="poll")
 
     def has_room(self, host: str) -> bool:
-        """Tell whether another poll may be started on a host; "" stands for none, as of a file."""
+        """Tell whether another poll may be started on a host; "" means no host, as for a local file."""
         return not host or self._under_way.hosts[host] < host_pace(host, self._settings)[0]
 
     def start(self, source: Source, host: str, fetch: Fetch) -> None:
@@ -78,7 +79,7 @@ class PollThreads:
         self._executor.submit(self._run, source, host, fetch)
 
     def end(self, finished: FinishedFetch) -> None:
-        """Count a poll as ended."""
+        """Count a poll as no longer running."""
         self.count -= 1
         self._under_way.names.discard(finished.fetched.source.name)
         self._under_way.hosts[finished.host] -= 1
@@ -86,7 +87,7 @@ class PollThreads:
             del self._under_way.hosts[finished.host]
 
     def close(self) -> None:
-        """Start no further fetch, and do not wait for those under way: closing the fetcher is what ends them."""
+        """Start no further fetch, and do not wait for those under way: close the fetcher to end them."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _run(self, source: Source, host: str, fetch: Fetch) -> None:
@@ -121,7 +122,7 @@ class DuePoller:
         self._poll = hub.settings.poll
         self._sources = {source.name: source for source in hub.settings.sources}
         self.threads = PollThreads(self._poll, on_finished, self._under_way)
-        # Polls under way are still due in the store: as many again are asked for, to see those behind them.
+        # The store still lists running polls as due, so ask for twice as many rows.
         self._rows_per_host = 2 * most_concurrent(self._poll)
 
     @property
@@ -130,7 +131,7 @@ class DuePoller:
         return self._poll.workers - len(self._under_way.names)
 
     def start_due(self, most: int) -> bool:
-        """Start polls that are due, ``most`` at most; tell whether more are due than there was room for.
+        """Start polls that are due, ``most`` at most; return True if some due sources had to wait.
 
         Raises:
             StoreError: the store cannot be used.
@@ -139,7 +140,7 @@ class DuePoller:
         if room <= 0:
             return True
         limit = self._poll.workers * _ROWS_PER_THREAD
-        is_left = False
+        has_more_due = False
         for state in self.hub.store.due(self.hub.now(), per_host=self._rows_per_host, limit=limit):
             source = self._sources.get(state.name)
             if source is None or state.name in self._under_way.names:
@@ -149,11 +150,11 @@ class DuePoller:
                 self._start(source, state, host)
                 room -= 1
             else:
-                is_left = True
-        return is_left
+                has_more_due = True
+        return has_more_due
 
     def is_current(self, source: Source) -> bool:
-        """Tell whether a source is configured exactly so here: only then may its poll be stored."""
+        """Tell whether a source has exactly this configuration in the current hub: only then is its poll stored."""
         return self._sources.get(source.name) == source
 
     def _start(self, source: Source, state: SourceState, host: str) -> None:
@@ -163,8 +164,8 @@ class DuePoller:
 # How far fetching may run ahead of storing: one source at its time limit holds back this many others' results,
 # which is what bounds memory.
 _LOOKAHEAD: Final = 256
-# Polls of one transaction at most: other writers wait for it.
-_TOGETHER: Final = 32
+# Most polls stored in one transaction; other writers wait meanwhile.
+_MOST_PER_TRANSACTION: Final = 32
 
 
 def poll_all(
@@ -183,8 +184,8 @@ def poll_all(
     reports: list[PollReport] = []
     batch = _Batch(sources=sources, fetch=fetch, settings=settings)
     try:
-        for some in batch.in_order():
-            for report in ingest(some):
+        for finished in batch.in_order():
+            for report in ingest(finished):
                 on_report(report)
                 reports.append(report)
     finally:
@@ -207,7 +208,7 @@ class _Batch:
     def in_order(self) -> Iterator[list[Fetched]]:
         """Yield what was fetched in the order of the sources, keeping the threads busy meanwhile.
 
-        Results that are there already come together, to be stored together.
+        Results that are ready are yielded as one list, to be stored in one transaction.
         """
         results: dict[str, Fetched] = {}
         position = 0
@@ -218,13 +219,13 @@ class _Batch:
                 results[finished.fetched.source.name] = finished.fetched
                 self.threads.end(finished)
                 self._start_more(position)
-            some: list[Fetched] = []
-            for source in self._sources[position : position + _TOGETHER]:
+            ready: list[Fetched] = []
+            for source in self._sources[position : position + _MOST_PER_TRANSACTION]:
                 if source.name not in results:
                     break
-                some.append(results.pop(source.name))
-            position += len(some)
-            yield some
+                ready.append(results.pop(source.name))
+            position += len(ready)
+            yield ready
 
     def _start_more(self, position: int) -> None:
         while self._admitted < min(position + _LOOKAHEAD, len(self._sources)):
@@ -267,7 +268,7 @@ class Ingester:
             return [self._ingest(fetched, transaction) for fetched in batch]
 
     def _ingest(self, fetched: Fetched, transaction: Transaction) -> PollReport:
-        is_offline = self._is_own_outage(fetched, transaction)
+        is_offline = self._update_outage(fetched, transaction)
         try:
             stored = store_poll(transaction, fetched, self._context, now=self._now(), is_offline=is_offline)
         except StoreError:
@@ -285,7 +286,7 @@ class Ingester:
         return stored.report
 
     def held_until(self, source: Source) -> datetime | None:
-        """Return until when the host of a source wants to be left alone; None when it may be asked."""
+        """Return the time before which the host of a source asked not to be contacted; None when it may be asked."""
         until = self._held_hosts.get(self._host(source))
         return until if until and until > self._now() else None
 
@@ -294,8 +295,8 @@ class Ingester:
         self._held_hosts = dict(earlier._held_hosts)
         self.outage = earlier.outage
 
-    def _is_own_outage(self, fetched: Fetched, transaction: Transaction) -> bool:
-        """Take a poll into account; tell whether its failure is our own network's."""
+    def _update_outage(self, fetched: Fetched, transaction: Transaction) -> bool:
+        """Update the outage record with this poll; return True if the failure is our own network's."""
         if fetched.held_until or fetched.source.broken:
             return False
         before, was_offline = self.outage, self.is_offline

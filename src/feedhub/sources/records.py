@@ -159,13 +159,13 @@ def enclosures_of(enclosures: Iterable[Enclosure]) -> tuple[Enclosure, ...]:
 
 
 def language_of(value: object) -> str | None:
-    """Return a language tag (BCP 47), or None for what is none."""
+    """Return a language tag (BCP 47), or None if it is not valid."""
     text = value.strip().replace("_", "-") if isinstance(value, str) else ""
     return text if _LANGUAGE.fullmatch(text) else None
 
 
 def media_type_of(value: object) -> str | None:
-    """Return a media type without parameters, or None for what is none."""
+    """Return a media type without parameters, or None if it is not valid."""
     text = value.partition(";")[0].strip().lower() if isinstance(value, str) else ""
     return text if _MEDIA_TYPE.fullmatch(text) else None
 

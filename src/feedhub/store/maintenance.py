@@ -1,4 +1,6 @@
-"""What keeps the store small and safe: removing what no source offers any more, checks, copies."""
+"""What keeps the store small and safe: removing items that no source offers any more or that are
+beyond the limit of a category, checks, copies.
+"""
 
 import os
 from collections.abc import Collection
@@ -51,7 +53,7 @@ class SqlMaintenance(Database):
         outdated = _outdated(offered_before)
         for part in self._select_in_parts(outdated):
             with self._write() as connection:
-                pks = _still(outdated, part, connection)
+                pks = _still_selected(outdated, part, connection)
                 remove_items(connection, pks, now)
                 removed += len(pks)
         return removed
@@ -60,12 +62,12 @@ class SqlMaintenance(Database):
         removed = 0
         too_full = select(memberships.c.slug).group_by(memberships.c.slug).having(func.count() > keep)
         for slug in sorted(self._query(too_full).scalars()):
-            beyond = _beyond(slug, keep)
-            for part in self._select_in_parts(beyond):
+            surplus = _over_the_limit(slug, keep)
+            for part in self._select_in_parts(surplus):
                 with self._write() as connection:
-                    homeless = take_out(connection, slug, _still(beyond, part, connection))
-                    remove_items(connection, homeless, now)
-                    removed += len(homeless)
+                    in_no_category = remove_from_category(connection, slug, _still_selected(surplus, part, connection))
+                    remove_items(connection, in_no_category, now)
+                    removed += len(in_no_category)
         return removed
 
     def maintain(self) -> None:
@@ -113,11 +115,11 @@ def _outdated(before: datetime) -> Select[int]:
 
 
 def _forgettable(before: datetime) -> Select[int]:
-    """Select removed items whose keys were remembered long enough: no source has offered them again meanwhile."""
+    """Select the items that were removed before ``before`` and not offered by any source since."""
     return select(items.c.pk).where(items.c.removed_at < before, ~_offered_since(before))
 
 
-def _beyond(slug: str, keep: int) -> Select[int]:
+def _over_the_limit(slug: str, keep: int) -> Select[int]:
     """Select the items of a category beyond its newest ``keep`` that no source offers."""
     rest = (
         select(memberships.c.item_pk, items.c.id)
@@ -134,19 +136,19 @@ def _beyond(slug: str, keep: int) -> Select[int]:
     return select(rest.c.item_pk).where(~offered)
 
 
-def _still(wanted: Select[int], pks: Collection[int], connection: Connection) -> list[int]:
-    """Return those of ``pks`` that ``wanted`` still selects: a poll may have come between."""
+def _still_selected(wanted: Select[int], pks: Collection[int], connection: Connection) -> list[int]:
+    """Return those of ``pks`` that ``wanted`` still selects: a poll may have run in between."""
     column = wanted.subquery().c[0]
     return sorted(connection.execute(select(column).where(column.in_(pks))).scalars())
 
 
-def take_out(connection: Connection, slug: str, pks: list[int]) -> list[int]:
-    """Take items out of one category; return those that no category holds any more."""
+def remove_from_category(connection: Connection, slug: str, pks: list[int]) -> list[int]:
+    """Remove items from one category; return those that are in no category any more."""
     if not pks:
         return []
     for table in (filings, memberships):
         connection.execute(delete(table).where(table.c.slug == slug, table.c.item_pk.in_(pks)))
-    bump(connection, {ALL, slug, *_holding(connection, pks)}, ())
+    bump(connection, {ALL, slug, *_categories_of(connection, pks)}, ())
     touch(connection, pks)
     held = connection.execute(select(memberships.c.item_pk).where(memberships.c.item_pk.in_(pks))).scalars()
     return sorted(set(pks) - set(held))
@@ -155,12 +157,12 @@ def take_out(connection: Connection, slug: str, pks: list[int]) -> list[int]:
 def remove_items(connection: Connection, pks: list[int], now: datetime) -> None:
     """Remove items; their ids and keys stay, so nothing comes back as new (SPEC §4, last paragraph).
 
-    The time of an output's newest change does not move. Sightings lose their wording and nothing else: by guid, address
-    and title a later record can be told from the removed item although it reuses one of its keys.
+    The output's ``changed_at`` stays as it is. Sightings lose only their wording. Guid, address and title are kept, so
+    that a later record that reuses a key can still be told apart.
     """
     if not pks:
         return
-    bump(connection, {ALL, *_holding(connection, pks)}, ())
+    bump(connection, {ALL, *_categories_of(connection, pks)}, ())
     touch(connection, pks)
     for table in (filings, memberships):
         connection.execute(delete(table).where(table.c.item_pk.in_(pks)))
@@ -172,7 +174,7 @@ def remove_items(connection: Connection, pks: list[int], now: datetime) -> None:
     unindex(connection, pks)
 
 
-def _holding(connection: Connection, pks: list[int]) -> list[str]:
+def _categories_of(connection: Connection, pks: list[int]) -> list[str]:
     """Return the categories that hold any of these items."""
     held = select(memberships.c.slug).where(memberships.c.item_pk.in_(pks)).distinct()
     return connection.execute(held).scalars()
@@ -181,6 +183,6 @@ def _holding(connection: Connection, pks: list[int]) -> list[str]:
 def _forget(connection: Connection, pks: list[int]) -> int:
     """Delete removed items with their keys; return the number of keys."""
     connection.execute(delete(sightings).where(sightings.c.item_pk.in_(pks)))
-    gone = connection.execute(delete(identity_keys).where(identity_keys.c.item_pk.in_(pks))).rowcount
+    keys_deleted = connection.execute(delete(identity_keys).where(identity_keys.c.item_pk.in_(pks))).rowcount
     connection.execute(delete(items).where(items.c.pk.in_(pks)))
-    return gone
+    return keys_deleted

@@ -1,8 +1,12 @@
 """What ports.QueryStore promises to pages and to feeds of searches, on every store."""
 
-from feedhub.model.identity import Verdict
+from dataclasses import replace
+
+import pytest
+
+from feedhub.model.identity import Evidence, KeyStrength, LedgerNote, Verdict
 from feedhub.ports.store import Store
-from support.builders import DAY, HOUR, NOW, ingest, put
+from support.builders import DAY, HOUR, NOW, guid, ingest, item_id, plan, put, url
 
 
 def numbers(items) -> list[int]:
@@ -45,3 +49,92 @@ def test_days_are_counted_per_source_from_the_first_moment_to_the_last(store: St
     put(store, ingest(2, "two", Verdict.DUPLICATE), source="two", now=since + DAY)
     assert store.new_items_per_day(since, 3) == {"one": (3, 0, 1), "two": (0, 1, 0)}
     assert store.new_items_per_day(NOW + DAY, 3) == {}
+
+
+# --- explain ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_sighting_tells_what_its_source_said_and_when_each_key_came(store: Store) -> None:
+    first = ingest(1, wording={"published_at": NOW - HOUR, "content": "<p>Words</p>"})
+    said = replace(first.decision.keyed.said, evidence=Evidence(published_at=NOW - HOUR, files="f"))
+    put(store, replace(first, decision=replace(first.decision, keyed=replace(first.decision.keyed, said=said))))
+    more = ingest(1, "two", Verdict.DUPLICATE, gained=[guid("two", 1)], wording={"content": " ", "summary": None})
+    put(store, more, source="two", now=NOW + HOUR)
+    (found,) = store.explain([item_id(1)])
+    one, two = found.sightings
+    assert (one.said.guid, one.said.url_key, one.date) == ("1", url(1).text, NOW - HOUR)
+    assert one.said.evidence == Evidence(published_at=NOW - HOUR, files="f")
+    assert (one.text_digest != "", two.text_digest, two.date, two.said.evidence) == (True, "", None, Evidence())
+    assert {(key.text, key.strength, key.since) for key in found.key_reports} == {
+        (url(1).text, KeyStrength.URL, NOW),
+        (guid("one", 1).text, KeyStrength.GUID, NOW),
+        (guid("two", 1).text, KeyStrength.GUID, NOW + HOUR),
+        ("signature:one:Story 1", KeyStrength.SIGNATURE, NOW),
+        ("signature:two:Story 1", KeyStrength.SIGNATURE, NOW + HOUR),
+    }
+    assert tuple(key.text for key in found.key_reports) == found.keys
+
+
+def test_addresses_and_guids_that_several_items_have_are_told(store: Store) -> None:
+    put(store, ingest(1), ingest(2))
+    with store.transaction() as transaction:
+        distrusted = replace(plan(ingest(3)), distrusted=(guid("one", 1),), sections=(url(2),))
+        transaction.ingest("one", distrusted, NOW, complete=False)
+    found = {one.item_id: one.shared for one in store.explain([item_id(number) for number in (1, 2, 3)])}
+    assert found == {item_id(1): (guid("one", 1).text,), item_id(2): (url(2).text,), item_id(3): ()}
+
+
+def test_titles_are_found_by_all_their_words_newest_first(store: Store) -> None:
+    put(store, ingest(1, title="央行宣布降准", published_at=NOW - DAY))
+    put(store, ingest(2, title="Ferry reopens", published_at=NOW - 2 * DAY, wording={"content": "<p>央行</p>"}))
+    put(store, ingest(3, title="央行 speaks"))
+    assert [one.item_id for one in store.explain_titles("央行", 10)] == [item_id(3), item_id(1)]
+    assert [one.item_id for one in store.explain_titles("降", 10)] == [item_id(1)]
+    assert [one.item_id for one in store.explain_titles("REOPENS ferry", 10)] == [item_id(2)]
+    assert [one.item_id for one in store.explain_titles("央行", 1)] == [item_id(3)]
+    assert (
+        store.explain_titles("ferry sails", 10) == store.explain_titles("", 10) == store.explain_titles("%", 10) == ()
+    )
+
+
+@pytest.mark.parametrize("words", ["Loans ÜBER", "贷款", "贷 loans"])
+def test_dropped_and_rejected_records_are_found_by_words_of_their_titles(store: Store, words: str) -> None:
+    put(store, ingest(1, title="Else"))
+    title, link = "Loans über 贷款", "https://example.org/5"
+    for key in (url(5).text, guid("one", 5).text):
+        put(store, notes=[LedgerNote(kind="dropped", reason='rule "no ads"', key=key, title=title, link=link)])
+    (found,) = store.explain_titles(words, 10)
+    assert (found.item_id, found.title, [entry.kind for entry in found.ledger]) == (None, title, ["dropped"])
+    put(store, now=NOW + HOUR, notes=[LedgerNote(kind="rejected", reason="too long", title=f"More {title}")])
+    assert [one.ledger[0].reason for one in store.explain_titles(words, 10)] == ["too long", 'rule "no ads"']
+    assert [one.ledger[0].reason for one in store.explain_titles(words, 1)] == ["too long"]
+
+
+def test_an_item_is_found_by_the_title_that_another_source_gave_it(store: Store) -> None:
+    put(store, ingest(1, title="Rates fall"), ingest(2, title="Rates rise"))
+    told = [
+        LedgerNote(kind="duplicate", reason="by url", item_id=item_id(1), title="Bank cuts", link="https://b.example/"),
+        LedgerNote(kind="reused", reason="another", item_id=item_id(2), title="Bank cuts", link="https://b.example/"),
+    ]
+    put(store, source="two", notes=told)
+    assert [one.item_id for one in store.explain_titles("bank cuts", 10)] == [item_id(1)]
+
+
+def test_a_bounded_number_of_records_is_found_and_each_once(store: Store) -> None:
+    notes = [
+        LedgerNote(
+            kind="dropped", reason="rule", key=url(number).text, title=f"Ad {number}", link=f"https://a/{number}"
+        )
+        for number in range(40)
+    ]
+    put(store, *(ingest(number, title=f"Ad {number}") for number in range(5)), notes=notes)
+    found = store.explain_titles("ad", 10)
+    assert len(found) == len({one.ref for one in found}) == 10
+    assert len(store.explain_titles("ad", 100)) == 40
+
+
+def test_only_the_newest_entries_of_the_ledger_are_searched(store: Store) -> None:
+    put(store, notes=[LedgerNote(kind="dropped", reason="rule", title="Needle")])
+    assert [one.title for one in store.explain_titles("needle", 1)] == ["Needle"]
+    put(store, notes=[LedgerNote(kind="dropped", reason="rule", title=f"Hay {number}") for number in range(20_000)])
+    assert store.explain_titles("needle", 1) == ()

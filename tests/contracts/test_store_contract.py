@@ -602,6 +602,7 @@ def test_a_fact_that_differs_in_any_part_is_another_fact(store: Store) -> None:
         item_id(0xABCDEF12),
         item_id(0xABCDEF12).upper().replace("URN:UUID:", "urn:uuid:"),
         item_id(0xABCDEF12).removeprefix("urn:uuid:"),
+        item_id(0xABCDEF12).removeprefix("urn:uuid:").replace("-", ""),
         "abcdef12",
         "abcdef12-0000",
         url(0xABCDEF12).text,

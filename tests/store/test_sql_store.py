@@ -83,6 +83,7 @@ READS: dict[str, Callable[[SqlStore], object]] = {
     "filed_digests": lambda s: s.filed_digests(),
     "wordings": lambda s: list(s.wordings("one")),
     "explain": lambda s: s.explain([item_id(1)]),
+    "explain_titles": lambda s: s.explain_titles("story", 5),
     "search": lambda s: s.search("story", 5),
 }
 

@@ -325,28 +325,35 @@ def preview(
 @command()
 def explain(
     session: Session,
-    ref: Annotated[str, typer.Argument(metavar="REF", help="A URL, an infoCode (or other named key), or an item id.")],
+    ref: Annotated[
+        str,
+        typer.Argument(
+            metavar="REF",
+            help="A URL, an infoCode (or other named key), an item id, an item's own page, or words of a title.",
+        ),
+    ],
+    other: Annotated[
+        str | None,
+        typer.Argument(metavar="[OTHER]", show_default=False, help="A second one: why are both two, or one?"),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Tell where an item was seen, and why it is where it is.
 
-    Also how it was recognised, which rule filed or dropped it and when, and which outputs hold it.
+    Also how it was recognised, which rule filed or dropped it and when, and which outputs hold it. With OTHER: why
+    the two are two items and which setting would join them, or why they are one.
 
     Exit 1 when nothing is known of it.
     """
-    from feedhub.cli.views import explanation_json, print_explanations
+    from feedhub.cli.explanations import show_item, show_pair
 
     with session.hub() as hub:
-        found = hub.explain(ref)
-    if as_json:
-        session.screen.json([explanation_json(one) for one in found])
-    elif found:
-        print_explanations(session.screen, found, hub.settings)
-    if not found:
-        session.screen.print_err(
-            f"feedhub: nothing is known of {ref}; give a link exactly as a source has it, an infoCode, or an item id "
-            "(feedhub search finds items by their words)"
-        )
+        if other is None:
+            complaint = show_item(session.screen, hub, ref, as_json=as_json)
+        else:
+            complaint = show_pair(session.screen, hub, (ref, other), as_json=as_json)
+    if complaint:
+        session.screen.print_err(f"feedhub: {complaint}")
         raise typer.Exit(1)
 
 

@@ -12,8 +12,9 @@ from tempfile import mkdtemp
 from threading import Thread
 from typing import Any, Final
 
+from feedhub.cli.explanations import explanation_json
 from feedhub.cli.screen import Screen, own_command
-from feedhub.cli.views import explanation_json, print_run, run_json
+from feedhub.cli.views import print_run, run_json
 from feedhub.errors import UsageError
 from feedhub.model.report import Explanation, PollRun
 from feedhub.runtime.hub import Hub
@@ -93,7 +94,7 @@ def run_demo(screen: Screen, folder: str | None, *, as_json: bool) -> None:
             merged = tuple(_merged(hub))
             feeds = _published_feeds(hub)
             if as_json:
-                screen.json(_as_json(root, runs, merged, feeds))
+                screen.json(_as_json(root, runs, hub, merged, feeds))
                 return
             _print_runs(screen, runs, hub, merged)
     _print_next_steps(screen, root, feeds)
@@ -178,11 +179,11 @@ def _print_next_steps(screen: Screen, root: Path, feeds: tuple[str, ...]) -> Non
 
 
 def _as_json(
-    root: Path, runs: tuple[PollRun, PollRun], merged: tuple[Explanation, ...], feeds: tuple[str, ...]
+    root: Path, runs: tuple[PollRun, PollRun], hub: Hub, merged: tuple[Explanation, ...], feeds: tuple[str, ...]
 ) -> dict[str, object]:
     return {
         "folder": str(root),
         "rounds": [run_json(run) for run in runs],
-        "merged": [explanation_json(explanation) for explanation in merged],
+        "merged": [explanation_json(explanation, hub.settings.site.timezone) for explanation in merged],
         "feeds": list(feeds),
     }

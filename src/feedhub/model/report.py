@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Literal
 
+from feedhub.model.identity import KeyStrength, Sighting
 from feedhub.model.item import Item, ParsedItem, Rejected
 from feedhub.model.output import CategorySummary, OutputChoice
 from feedhub.model.source import Health
@@ -66,7 +67,10 @@ class PruneReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SightingReport:
-    """Where an item was seen: for ``explain``."""
+    """Where an item was seen, and what the source said: for ``explain``.
+
+    ``date`` is the one that the source gave. ``text_digest`` is that of the text without the title, empty for no text.
+    """
 
     source: str
     link: str | None
@@ -75,6 +79,18 @@ class SightingReport:
     updated_at: datetime
     offered: bool
     left_at: datetime | None
+    said: Sighting
+    date: datetime | None = None
+    text_digest: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyReport:
+    """A key of an item: for ``explain``. The item has it ``since`` then."""
+
+    text: str
+    strength: KeyStrength
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +111,9 @@ class LedgerEntry:
 class Explanation:
     """All that is known about one reference; without ``item_id``, only the ledger knows it.
 
-    ``memberships`` are (category, rule, source) triples.
+    ``memberships`` are (category, rule, source) triples. ``key_reports`` say more of each of ``keys``;
+    ``shared`` are addresses and guids of the item that several items have, so that they identify none of them.
+    ``by_title`` tells that nothing has this reference for a name: its words were found in a title.
     """
 
     ref: str
@@ -110,6 +128,9 @@ class Explanation:
     sightings: tuple[SightingReport, ...] = ()
     memberships: tuple[tuple[str, str, str], ...] = ()
     outputs: tuple[str, ...] = ()
+    key_reports: tuple[KeyReport, ...] = ()
+    shared: tuple[str, ...] = ()
+    by_title: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -268,6 +268,14 @@ class QueryStore(Protocol):
         """
         ...
 
+    def explain_titles(self, words: str, limit: int) -> tuple[Explanation, ...]:
+        """Return what is known of items, and of records that became none, whose titles hold every word of ``words``.
+
+        Newest first, at most ``limit``. Stored items are found by the wording of their owner and by what the newest
+        entries of the ledger tell; no more than a fixed number of entries is read.
+        """
+        ...
+
     def search(self, query: str, limit: int) -> tuple[SearchHit, ...]:
         """Return items that hold every word of ``query`` (Chinese included), best first."""
         ...

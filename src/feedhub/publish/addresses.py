@@ -19,6 +19,8 @@ SEARCH_PAGE: Final = "search"
 SEARCH_FEED: Final = "search.atom"
 """Searches are answered by the web server; no file is there."""
 
+_ITEM_PAGE: Final = re.compile(r"(?:[^?#]*/)?items/[0-9]{4}/[0-9]{2}/([0-9a-f]{8}|[0-9a-f]{32})\.html(?:[?#].*)?")
+
 
 def feed_path(slug: str, kind: str, part: Part | None = None) -> str:
     """Return the path of a feed in the output folder, or that of a part of its archive."""
@@ -47,6 +49,12 @@ def item_path(item: StoredItem, zone: tzinfo) -> str:
     year, _, month = month_of(item.published_at, zone).partition("-")
     digits = re.sub("[^0-9a-f]", "", item.id.removeprefix("urn:uuid:").lower())
     return f"items/{year}/{month}/{digits if item.is_twin else digits[:8]}.html"
+
+
+def id_digits(address: str) -> str | None:
+    """Return the digits of an item's id from the path or address of its page; None for anything else."""
+    found = _ITEM_PAGE.fullmatch(address)
+    return found[1] if found else None
 
 
 class SitePaths:

@@ -7,7 +7,7 @@ against.
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, time
 from enum import Enum
@@ -72,7 +72,7 @@ class Comparison:
     def words(self) -> str:
         """Say which parts are alike and which differ, such as ``titles and texts alike; guids and dates differ``."""
         said = [
-            f"{_listed([name for name, likeness in self.parts() if likeness is wanted])} {wanted.value}"
+            f"{listed([name for name, likeness in self.parts() if likeness is wanted])} {wanted.value}"
             for wanted in (SAME, DIFFERENT)
             if any(likeness is wanted for _, likeness in self.parts())
         ]
@@ -268,5 +268,6 @@ def _digest(texts: list[str]) -> str:
     return sha256("\x00".join(sorted(texts)).encode("utf-8", "replace")).hexdigest()[:16] if texts else ""
 
 
-def _listed(names: list[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Return names as a sentence lists them: ``a, b and c``."""
     return " and ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else "".join(names)

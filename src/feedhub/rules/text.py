@@ -183,17 +183,22 @@ def query_terms(query: str) -> list[str]:
     return list(dict.fromkeys(terms))
 
 
+def query_words(query: str) -> list[str]:
+    """Return the words of a query as they stand in a text that is searched without an index."""
+    return list(dict.fromkeys(run[0] for run in _TERM.finditer(_folded(query))))
+
+
 def highlighted(text: str, query: str) -> list[tuple[str, bool]]:
     """Return ``text`` in pieces, each with whether the query asked for it, to be highlighted.
 
     What stands between words is no part of a match, and a word is not found inside a longer one. Text that matches
     only after compatibility folding (full-width letters) is not highlighted.
     """
-    words = [run[0] for run in _TERM.finditer(_folded(query))]
+    words = query_words(query)
     if not words:
         return [(text, False)] if text else []
     # Longest first, so that of two words that begin alike the longer one wins.
-    wanted = "|".join(_word_pattern(word) for word in sorted(set(words), key=lambda word: (-len(word), word)))
+    wanted = "|".join(_word_pattern(word) for word in sorted(words, key=lambda word: (-len(word), word)))
     pieces = re.split(f"({wanted})", text, flags=re.IGNORECASE)
     return [(piece, bool(place % 2)) for place, piece in enumerate(pieces) if piece]
 

@@ -35,6 +35,7 @@ from feedhub.store.sql import open_store
 
 if TYPE_CHECKING:
     from feedhub.fetch.fetcher import SchemeFetcher
+    from feedhub.rules.explain import PairAnswer
     from feedhub.runtime.inspection import PreviewParser
     from feedhub.runtime.publisher import OutputPublisher
     from feedhub.sources.feed.discover import DiscoveredFeed
@@ -216,10 +217,21 @@ class Hub:
         return HubStatus(sources=tuple(sources), categories=self.store.categories())
 
     def explain(self, ref: str) -> tuple[Explanation, ...]:
-        """Return all that is known of a URL, an infoCode (or another named key), or an item id."""
+        """Return all that is known of a URL, a named key (infoCode), an item id, an own page, or words of a title."""
         from feedhub.runtime.inspection import explain
 
         return explain(ref, self.store, self.settings)
+
+    def explain_pair(self, one: Explanation, other: Explanation) -> "PairAnswer":
+        """Say why two of what ``explain`` returned are one item, or two."""
+        from feedhub.rules.explain import explain_pair
+
+        return explain_pair(
+            one,
+            other,
+            sources={source.name: source for source in self.settings.sources},
+            changing={state.name: state.changing for state in self.store.states()},
+        )
 
     def preview(self, target: str, limit: int) -> Preview:
         """Return what a source (by name) or an address would give; nothing is stored.

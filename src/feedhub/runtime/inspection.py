@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from feedhub.errors import ParseError, UsageError
 from feedhub.model.document import Document, Validators
@@ -15,12 +15,16 @@ from feedhub.model.source import Source
 from feedhub.pipeline.fetch import FetchContext, Sign, unsigned, with_links_put_right
 from feedhub.ports.store import Store
 from feedhub.ports.world import Fetcher, Parser
+from feedhub.publish.addresses import id_digits
 from feedhub.rules.identity import key_text, keyed_document
 from feedhub.rules.patterns import compile_pattern
 from feedhub.rules.requests import first_request
 from feedhub.rules.select import ALL, output_feed
 from feedhub.rules.urls import canonical_url, is_web_url
 from feedhub.sources.feed.discover import DiscoveredFeed
+
+_MOST_FOUND: Final = 10
+"""How many items are found by words of their titles."""
 
 
 class PreviewParser(Parser, Protocol):
@@ -124,16 +128,25 @@ def _fetched(source: Source, fetcher: Fetcher, now: datetime, sign: Sign = unsig
 
 
 def explain(ref: str, store: Store, settings: Settings) -> tuple[Explanation, ...]:
-    """Return every item (or entry of the ledger) that ``ref`` may mean, with the output files that contain it now."""
-    found = store.explain(tuple(dict.fromkeys(_references(ref.strip(), settings))))
-    return tuple(replace(one, outputs=tuple(_outputs_with(one, store, settings))) for one in found)
+    """Return every item (or entry of the ledger) that ``ref`` may mean, with the output files that contain it now.
+
+    What is no name of anything, and no address, is looked for as words of a title.
+    """
+    ref = ref.strip()
+    found = store.explain(tuple(dict.fromkeys(_references(ref, settings))))
+    if not found and not is_web_url(ref):
+        found = tuple(replace(one, by_title=True) for one in store.explain_titles(ref, _MOST_FOUND))
+    shown: dict[str, frozenset[str]] = {}
+    return tuple(replace(one, outputs=tuple(_outputs_with(one, store, settings, shown))) for one in found)
 
 
 def _references(ref: str, settings: Settings) -> Iterator[str]:
     yield ref
-    url = canonical_url(ref)
-    if url:
-        yield key_text("url", url)
+    for ignored in dict.fromkeys(((), *(source.dedupe.ignore_parameters for source in settings.sources))):
+        if url := canonical_url(ref, ignored):
+            yield key_text("url", url)
+    if digits := id_digits(ref):
+        yield digits
     for pattern in _patterns(settings):
         yield key_text(pattern.name, ref)
         value = compile_pattern(pattern.pattern).value(ref)
@@ -141,6 +154,8 @@ def _references(ref: str, settings: Settings) -> Iterator[str]:
             yield key_text(pattern.name, value)
     for source in settings.sources:
         yield f"guid:{source.name}:{ref}"
+        if "#" in ref:
+            yield f"guid:{source.name}:link:{ref}"  # of a record without guid (``rules/identity.py: guid_of``)
 
 
 def _patterns(settings: Settings) -> Iterator[KeyPattern]:
@@ -152,10 +167,15 @@ def _patterns(settings: Settings) -> Iterator[KeyPattern]:
                 yield pattern
 
 
-def _outputs_with(explanation: Explanation, store: Store, settings: Settings) -> Iterator[str]:
+def _outputs_with(
+    explanation: Explanation, store: Store, settings: Settings, shown: dict[str, frozenset[str]]
+) -> Iterator[str]:
+    """Yield the feeds that contain an item; ``shown`` remembers by slug what an output shows."""
     if explanation.item_id is None or explanation.removed_at is not None:
         return
     for slug in (ALL, *(slug for slug, _, _ in explanation.memberships)):
-        feed = output_feed(slug, settings.site, settings.categories, settings.output)
-        if any(item.id == explanation.item_id for item in store.newest(slug, feed.entries)):
+        if slug not in shown:
+            feed = output_feed(slug, settings.site, settings.categories, settings.output)
+            shown[slug] = frozenset(item.id for item in store.newest(slug, feed.entries))
+        if explanation.item_id in shown[slug]:
             yield from (f"feeds/{slug}.{form}" for form in settings.output.formats)

@@ -16,7 +16,6 @@ from feedhub.model.identity import (
     KnownItem,
     KnownKeys,
     LedgerNote,
-    Sighting,
     Verdict,
 )
 from feedhub.model.item import Item
@@ -30,8 +29,8 @@ from feedhub.store.sqlite import index_texts, insert
 from feedhub.store.tables import (
     NO_WORDING,
     AnyRow,
-    decode_evidence,
     decode_item,
+    decode_sighting,
     distrusted_keys,
     encode_evidence,
     encode_item,
@@ -131,22 +130,11 @@ def _named_keys(connection: Connection, pks: Collection[int], asked: dict[str, s
 
 
 def _known_item(row: AnyRow, named: tuple[IdentityKey, ...]) -> KnownItem:
-    sighting = None
-    if row.source_id is not None:
-        sighting = Sighting(
-            guid=row.guid,
-            url_key=row.url_key,
-            title=row.title,
-            text_digest=row.text_digest,
-            extras_digest=row.extras_digest,
-            offered=row.left_at is None,
-            evidence=decode_evidence(row.evidence),
-        )
     return KnownItem(
         id=row.id,
         owner=row.name,
         named=tuple(sorted(named)),
-        sighting=sighting,
+        sighting=None if row.source_id is None else decode_sighting(row),
         removed=row.removed_at is not None,
         published_at=row.published_at,
     )

@@ -1,15 +1,19 @@
 """What people ask: the full text over the owners' wordings, and all that is known of an item (``feedhub explain``)."""
 
 import re
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
 
-from sqlalchemy import Select, bindparam, or_, select
+from sqlalchemy import ColumnElement, Select, bindparam, or_, select
 
+from feedhub.model.identity import KeyStrength
 from feedhub.model.item import Item, StoredItem
-from feedhub.model.report import Explanation, LedgerEntry, SearchHit, SightingReport
-from feedhub.rules.text import query_terms, searched_text
+from feedhub.model.report import Explanation, KeyReport, LedgerEntry, SearchHit, SightingReport
+from feedhub.rules.text import query_terms, query_words, searched_text, text_digest, visible_text
 from feedhub.store.database import Connection, Database, PreparedStatement, chunks
 from feedhub.store.outputs import owned_items
 from feedhub.store.sqlite import matching
@@ -17,6 +21,8 @@ from feedhub.store.tables import (
     AnyRow,
     categories,
     decode_item,
+    decode_sighting,
+    distrusted_keys,
     identity_keys,
     items,
     ledger,
@@ -44,9 +50,25 @@ _ABOUT = (
     )
     .order_by(ledger.c.at, ledger.c.id)
 )
+_ENTRIES_SEARCHED: Final = 20_000
+"""How many of the newest ledger entries are read for words in titles: there is no index of them."""
+_TITLED_ENTRIES: Final = ("dropped", "rejected", "duplicate", "repeat", "removed")
+"""Kinds of entries whose title is that of the record which they are about."""
 _ID = re.compile(r"(?:urn:uuid:)?([0-9a-f][0-9a-f-]{7,35})", re.IGNORECASE)
 _ITEM = select(items.c.pk, items.c.id, items.c.published_at, items.c.removed_at, sources.c.name).join(
     sources, sources.c.id == items.c.owner_id
+)
+_BY_KEY = (
+    _ITEM.add_columns(identity_keys.c.text.label("name_found"))
+    .join(identity_keys, identity_keys.c.item_pk == items.c.pk)
+    .where(identity_keys.c.text.in_(bindparam("names", expanding=True)))
+    .order_by(items.c.pk)
+)
+_BY_ADDRESS = (
+    _ITEM.add_columns(sightings.c.url_key.label("name_found"))
+    .join(sightings, sightings.c.item_pk == items.c.pk)
+    .where(sightings.c.url_key.in_(bindparam("names", expanding=True)))
+    .order_by(items.c.pk)
 )
 
 
@@ -93,6 +115,16 @@ class SqlQueries(Database):
         rest = [entry for entry in _without_repeats(noted) if replace(entry, key=None) not in shown]
         return (*explained, *_explain_by_ledger(refs, rest))
 
+    def explain_titles(self, words: str, limit: int) -> tuple[Explanation, ...]:
+        with self._read() as connection:
+            pks = matching(connection, query_terms(words), limit, last=True, in_title=True)
+            names = connection.execute(select(items.c.id).where(items.c.pk.in_(pks))).scalars()
+            told = _entries_titled(connection, query_words(words), limit)
+        names += [name for entry in told if (name := _name_of(entry))]
+        nameless = (Explanation(ref=one.title, title=one.title, ledger=(one,)) for one in told if not _name_of(one))
+        found = [*self.explain(names), *nameless]
+        return tuple(sorted(found, key=_moment, reverse=True)[:limit])
+
 
 def _snippet(item: Item, terms: list[str]) -> str:
     """Return a line of plain text around the first term in it; the beginning if the text has none."""
@@ -135,7 +167,41 @@ def _entry(row: AnyRow) -> LedgerEntry:
 def _id_prefix(ref: str) -> str | None:
     """Return the beginning of an item id that ``ref`` gives (eight hex digits at least), or None."""
     found = _ID.fullmatch(ref)
-    return f"urn:uuid:{found[1].lower()}" if found else None
+    if not found:
+        return None
+    digits = found[1].lower()
+    return UUID(digits).urn if len(digits) == 32 and "-" not in digits else f"urn:uuid:{digits}"
+
+
+def _entries_titled(connection: Connection, words: Sequence[str], limit: int) -> list[LedgerEntry]:
+    """Return entries about records whose titles hold all words, newest first, one for each of ``limit`` records."""
+    if not words:
+        return []
+    newest = select(ledger).order_by(ledger.c.id.desc()).limit(_ENTRIES_SEARCHED).subquery()
+    wanted = (
+        select(newest)
+        .where(newest.c.kind.in_(_TITLED_ENTRIES), *(_holds(newest.c.title, word) for word in words))
+        .order_by(newest.c.id.desc())
+        .limit(limit * 10)  # a record has an entry for each of its keys
+    )
+    found: dict[tuple[str, str | None], LedgerEntry] = {}
+    for row in connection.execute(wanted):
+        found.setdefault((row.title, row.link), _entry(row))
+    return list(found.values())[:limit]
+
+
+def _holds(title: ColumnElement[str], word: str) -> ColumnElement[bool]:
+    """Ask for a word in a title; databases know the case of ASCII letters only."""
+    forms = dict.fromkeys((word, word.upper(), word.capitalize()))
+    return or_(*(title.ilike(f"%{form}%") for form in forms))
+
+
+def _name_of(entry: LedgerEntry) -> str | None:
+    return entry.item_id or entry.key or entry.link
+
+
+def _moment(explanation: Explanation) -> datetime:
+    return explanation.published_at or explanation.ledger[-1].at
 
 
 def _without_repeats(entries: Iterable[LedgerEntry]) -> tuple[LedgerEntry, ...]:
@@ -152,12 +218,15 @@ def _rows(connection: Connection, statement: Select[Any]) -> list[AnyRow]:
 
 def _items_named(connection: Connection, refs: Sequence[str]) -> list[tuple[AnyRow, str]]:
     found: dict[str, tuple[AnyRow, str]] = {}
-    by_key = _ITEM.join(identity_keys, identity_keys.c.item_pk == items.c.pk)
-    by_address = _ITEM.join(sightings, sightings.c.item_pk == items.c.pk)
-    for ref in refs:
-        rows = _rows(connection, by_key.where(identity_keys.c.text == stored_key(ref)))
+    named: dict[str, list[AnyRow]] = defaultdict(list)
+    for part in chunks(refs):
+        for row in connection.execute(_BY_KEY, {"names": [stored_key(ref) for ref in part]}):
+            named[row.name_found].append(row)
         # An address that several records share is nobody's key, but still where they were seen.
-        rows += _rows(connection, by_address.where(sightings.c.url_key == ref))
+        for row in connection.execute(_BY_ADDRESS, {"names": part}):
+            named[row.name_found].append(row)
+    for ref in refs:
+        rows = named[stored_key(ref)] + (named[ref] if stored_key(ref) != ref else [])
         if prefix := _id_prefix(ref):
             # "g" sorts behind every hex digit and the dash.
             rows += _rows(connection, _ITEM.where(items.c.id >= prefix, items.c.id < prefix + "g"))
@@ -167,13 +236,15 @@ def _items_named(connection: Connection, refs: Sequence[str]) -> list[tuple[AnyR
 
 
 def _explain_item(connection: Connection, row: AnyRow, ref: str) -> Explanation:
-    keys = tuple(
-        connection.execute(
-            select(identity_keys.c.text)
+    reports = tuple(
+        KeyReport(text=text, strength=KeyStrength(strength), since=since)
+        for text, strength, since in connection.execute(
+            select(identity_keys.c.text, identity_keys.c.strength, identity_keys.c.added_at)
             .where(identity_keys.c.item_pk == row.pk)
             .order_by(identity_keys.c.strength, identity_keys.c.text)
-        ).scalars()
+        )
     )
+    keys = tuple(report.text for report in reports)
     seen = connection.execute(
         select(sightings, sources.c.name)
         .join(sources)
@@ -181,8 +252,8 @@ def _explain_item(connection: Connection, row: AnyRow, ref: str) -> Explanation:
         .order_by(sightings.c.first_seen_at, sources.c.id)
     )
     own = next((sighting for sighting in seen if sighting.name == row.name), None)
-    reports = tuple(_sighting(sighting) for sighting in seen)
-    links = [report.link for report in reports if report.link]
+    sighted = tuple(_sighting(sighting) for sighting in seen)
+    links = [sighting.link for sighting in sighted if sighting.link]
     return Explanation(
         ref=ref,
         item_id=row.id,
@@ -192,10 +263,26 @@ def _explain_item(connection: Connection, row: AnyRow, ref: str) -> Explanation:
         updated_at=own.updated_at if own else None,
         removed_at=row.removed_at,
         keys=keys,
-        sightings=reports,
+        sightings=sighted,
         memberships=_memberships(connection, row.pk),
         ledger=_entries(connection, keys, row.id, links),
+        key_reports=reports,
+        shared=_shared(connection, seen),
     )
+
+
+def _shared(connection: Connection, seen: Iterable[AnyRow]) -> tuple[str, ...]:
+    """Return the addresses and guids of sightings that are known to be those of several items."""
+    found: set[str] = set()
+    for row in seen:
+        names = [name for name in (row.url_key, row.guid and f"guid:{row.name}:{row.guid}") if name]
+        stored = {stored_key(name): name for name in names}
+        distrusted = select(distrusted_keys.c.key).where(
+            distrusted_keys.c.source_id == row.source_id, distrusted_keys.c.key.in_(stored)
+        )
+        sections = select(identity_keys.c.text).where(identity_keys.c.text.in_(stored), identity_keys.c.is_section == 1)
+        found.update(stored[key] for wanted in (distrusted, sections) for key in connection.execute(wanted).scalars())
+    return tuple(sorted(found))
 
 
 def _entries(
@@ -211,6 +298,7 @@ def _entries(
 
 def _sighting(row: AnyRow) -> SightingReport:
     wording = decode_item(row.wording)
+    text = visible_text(wording.content or wording.summary or "").strip()
     return SightingReport(
         source=row.name,
         link=wording.link,
@@ -219,6 +307,9 @@ def _sighting(row: AnyRow) -> SightingReport:
         updated_at=row.updated_at,
         offered=row.left_at is None,
         left_at=row.left_at,
+        said=decode_sighting(row),
+        date=wording.published_at,
+        text_digest=text_digest("", text) if text else "",
     )
 
 

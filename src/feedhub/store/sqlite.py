@@ -192,14 +192,17 @@ def unindex(connection: Connection, pks: Iterable[int]) -> None:
         connection.execute(_UNINDEX, rows)
 
 
-def matching(connection: Connection, terms: list[str], limit: int, *, last: bool = False) -> list[int]:
+def matching(
+    connection: Connection, terms: list[str], limit: int, *, last: bool = False, in_title: bool = False
+) -> list[int]:
     """Return item numbers that hold all ``terms`` (see ``query_terms``), best first. Nothing for no term.
 
-    With ``last``, those stored last come first: no more is read than ``limit`` asks for.
+    With ``last``, those stored last come first: no more is read than ``limit`` asks for. ``in_title``: titles alone
+    are searched.
     """
     if not terms:
         return []
-    query = " AND ".join(_quoted(term) for term in terms)
+    query = " AND ".join(("title : " if in_title else "") + _quoted(term) for term in terms)
     wanted = _MATCH_LAST if last else _MATCH
     return connection.execute(wanted, {"query": query, "limit": limit}).scalars()
 

@@ -18,7 +18,7 @@ from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, MetaData,
 from sqlalchemy.types import TypeDecorator
 
 from feedhub.model.document import Validators
-from feedhub.model.identity import Evidence
+from feedhub.model.identity import Evidence, Sighting
 from feedhub.model.item import Enclosure, Item, Person
 from feedhub.model.source import Health, SourceState
 
@@ -289,6 +289,19 @@ def decode_evidence(text: str | None) -> Evidence | None:
     at, files, bare_files, pictures = text.split("|")
     published_at = datetime.fromisoformat(at) if at else None
     return Evidence(published_at=published_at, files=files, bare_files=bare_files, pictures=pictures)
+
+
+def decode_sighting(row: AnyRow) -> Sighting:
+    """Return what a source said of an item from a row that has these columns."""
+    return Sighting(
+        guid=row.guid,
+        url_key=row.url_key,
+        title=row.title,
+        text_digest=row.text_digest,
+        extras_digest=row.extras_digest,
+        offered=row.left_at is None,
+        evidence=decode_evidence(row.evidence),
+    )
 
 
 def encode_state(state: SourceState) -> str:

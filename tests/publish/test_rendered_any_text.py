@@ -136,7 +136,7 @@ def test_any_text_in_any_field_gives_pages_without_anything_active(
     reports = (OtherSource(source=name, title=name, link=url),)
     front = FrontView(latest=plain, categories=(), archive=())
     files = [
-        site.output(plain, ()),
+        site.category(plain, ()),
         site.front(front),
         site.sources([SourceLine(name=name, title=name, state=Health.OK, link=url)]),
     ]

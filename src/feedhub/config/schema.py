@@ -35,6 +35,7 @@ from feedhub.config.schema_sources import DedupeSection, Identities, SourceSecti
 from feedhub.config.section import Fault, Section, refuse
 from feedhub.model.kind import KindTable
 from feedhub.model.output import FormatTable
+from feedhub.model.source import PollSettings
 from feedhub.rules.categorize import CONDITION_FIELDS, ConditionForm
 from feedhub.rules.patterns import compile_pattern
 
@@ -179,18 +180,23 @@ class HostGroupSection(Section):
     gap: Duration | None = Field(default=None, description="Time between two requests. Default: as for one host.")
 
 
+_POLL: Final = PollSettings()  # the defaults of the keys below
+
+
 class PerHostSection(Section):
     """Politeness towards one host."""
 
-    concurrent: Count = Field(default=2, description="Requests at a time.")
-    gap: Duration = Field(default=1.0, description="Time between two requests, from one being sent to the next.")
+    concurrent: Count = Field(default=_POLL.host_concurrent, description="Requests at a time.")
+    gap: Duration = Field(
+        default=_POLL.host_gap, description="Time between two requests, from one being sent to the next."
+    )
     groups: list[HostGroupSection] = Field(
         default=[],
         description="Hosts that belong to one service and count as one host.",
         examples=[[{"hosts": "*.tumblr.com", "concurrent": 1, "gap": "5s"}]],
     )
     retry_after: Literal["url", "host"] = Field(
-        default="url",
+        default=_POLL.retry_after,
         description="What is left alone when a server answers 429 or 503 with `Retry-After`: the address that was "
         "asked, or every source on its host.",
     )
@@ -209,12 +215,12 @@ class PerHostSection(Section):
 class PollSection(Section):
     """How sources are polled, unless a source says otherwise."""
 
-    every: Interval = Field(default=900.0, description="Default interval between polls.")
-    min: Interval = Field(default=60.0, description="What feeds and servers ask for is never less than this…")
-    max: Interval = Field(default=86_400.0, description="…nor more than this.")
-    workers: Count = Field(default=32, description="Polls at a time.")
-    timeout: Interval = Field(default=30.0, description="Total time of a request.")
-    max_size: Size = Field(default=10_000_000, description="Largest decoded document.")
+    every: Interval = Field(default=_POLL.every, description="Default interval between polls.")
+    min: Interval = Field(default=_POLL.min, description="What feeds and servers ask for is never less than this…")
+    max: Interval = Field(default=_POLL.max, description="…nor more than this.")
+    workers: Count = Field(default=_POLL.workers, description="Polls at a time.")
+    timeout: Interval = Field(default=_POLL.timeout, description="Total time of a request.")
+    max_size: Size = Field(default=_POLL.max_size, description="Largest decoded document.")
     per_host: PerHostSection = Field(default=PerHostSection(), description="Politeness towards one host.")
     user_agent: HeaderValue | None = Field(
         default=None, description="How feedhub calls itself. Default: `feedhub/VERSION (+site.url)`."

@@ -110,7 +110,8 @@ class PollSettings:
 
     ``allow_private`` lists hosts, networks and host:port pairs that may be reached although private.
     Of ``host_groups`` the first that matches counts. ``retry_after`` says what a ``Retry-After`` of a server holds
-    for: the address that was asked, or every source on its host.
+    for: the address that was asked, or every source on its host. The defaults are those of the YAML keys under
+    ``poll``, too: ``config/schema.py`` takes them from here.
     """
 
     every: float = 900.0

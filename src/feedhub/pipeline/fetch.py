@@ -16,11 +16,11 @@ from feedhub.model.item import Detail, ParsedFeed, ParsedItem
 from feedhub.model.source import DetailMap, Rule, Source, SourceState
 from feedhub.ports.world import Cleaner, Fetcher, Parser
 from feedhub.rules.categorize import file_item, link_rules, with_link_put_right
-from feedhub.rules.dates import without_build_dates
 from feedhub.rules.dedupe import judge
 from feedhub.rules.identity import KeyedDocument, keyed_document, lookup_keys
 from feedhub.rules.pacing import host_name
 from feedhub.rules.requests import detail_request, first_request, next_request, redirected_request
+from feedhub.rules.text import without_build_dates
 
 Known = Callable[[str, Sequence[IdentityKey]], KnownKeys]
 """Returns what the store knows of keys, for a source. It may know more when the poll is stored."""

@@ -272,7 +272,7 @@ class OutputFiles:
             unwritten.discard(self.writer.write(self.slug, partial(renderer.render, view)))
         pages = self.context.pages
         if pages is not None and self.slug != ALL:
-            self.writer.write(self.slug, partial(pages.output, view, self.archive.linked_parts()), part=PAGES)
+            self.writer.write(self.slug, partial(pages.category, view, self.archive.linked_parts()), part=PAGES)
         if self.slug not in self.writer.failed:
             self.writer.remove(sorted(unwritten))
 
@@ -283,12 +283,12 @@ class OutputFiles:
         self.writer.write_note(self.slug, self._note_path, None)
         self.writer.remove(self._feed_paths())
         if self.context.pages is not None:
-            self.writer.remove([self.context.page_paths.output(self.slug)])
+            self.writer.remove([self.context.page_paths.category(self.slug)])
 
     def remove_archived_pages(self) -> None:
         """Remove the pages of the archive and leave its feeds."""
         names = sorted(self._digests())
-        self.writer.remove(self.context.page_paths.output(self.slug, _part(name)) for name in names)
+        self.writer.remove(self.context.page_paths.category(self.slug, _part(name)) for name in names)
 
     def publish_archive(self, changed_months: Mapping[str, datetime] | None) -> None:
         """Write the parts of the archive that changed, or all of them when ``changed_months`` is None.
@@ -321,7 +321,7 @@ class OutputFiles:
         view = self.view(items, part=part, older=self.archive.older(part), newer=self.archive.newer(part))
         written = [self.writer.write(self.slug, partial(each.render, view)) for each in self.context.renderers]
         if self.context.pages is not None:
-            written.append(self.writer.write(self.slug, partial(self.context.pages.output, view, ()), part=PAGES))
+            written.append(self.writer.write(self.slug, partial(self.context.pages.category, view, ()), part=PAGES))
         if all(written):
             self.writer.remove(sorted(set(self._feed_paths(part)).difference(written)))
         return all(written)
@@ -329,7 +329,7 @@ class OutputFiles:
     def _remove_part(self, part: Part) -> None:
         self.writer.remove(self._feed_paths(part))
         if self.context.pages is not None:
-            self.writer.remove([self.context.page_paths.output(self.slug, part)])
+            self.writer.remove([self.context.page_paths.category(self.slug, part)])
 
     def _feed_paths(self, part: Part | None = None) -> tuple[str, ...]:
         return self.context.index.paths(self.slug, part, earlier=self.earlier_formats)

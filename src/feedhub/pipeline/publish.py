@@ -189,7 +189,7 @@ class _Run:
         for slug in self.present:
             self.output(slug).remove_archived_pages()
         self.writer.remove(paths.single())
-        self.writer.remove(paths.output(one.slug) for one in self.store.categories())
+        self.writer.remove(paths.category(one.slug) for one in self.store.categories())
         self.writer.remove(paths.item(page.item) for page in self.store.page_items(-1))
 
 

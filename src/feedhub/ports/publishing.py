@@ -54,8 +54,8 @@ class PagePaths(Protocol):
         """Return the path of an item's page, from its id and published time alone."""
         ...
 
-    def output(self, slug: str, part: Part | None = None) -> str:
-        """Return the path of an output's page, or of one of its older pages."""
+    def category(self, slug: str, part: Part | None = None) -> str:
+        """Return the path of a category's page, or of one of its older pages."""
         ...
 
     def single(self) -> tuple[str, ...]:
@@ -78,7 +78,7 @@ class PageRenderer(Protocol):
         """Return the page of an item."""
         ...
 
-    def output(self, view: OutputView, archive: Sequence[Part]) -> OutputFile:
+    def category(self, view: OutputView, archive: Sequence[Part]) -> OutputFile:
         """Return the page of a category, with links to its archive, or one of its older pages."""
         ...
 

@@ -67,7 +67,7 @@ class SitePaths:
         """Return the path of an item's page."""
         return item_path(item, self._zone)
 
-    def output(self, slug: str, part: Part | None = None) -> str:
+    def category(self, slug: str, part: Part | None = None) -> str:
         """Return the path of an output's page, or of one of its older pages."""
         return page_path(slug, part)
 

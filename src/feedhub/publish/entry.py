@@ -130,11 +130,11 @@ def _texts(stored: StoredItem, texts: Content) -> tuple[str | None, str | None]:
         return (None if summary == content else summary), content
     if summary is None and content is not None:
         # The text without its markup; escaped, it is markup again.
-        summary = escape(shortened(plain_text(content), _EXCERPT_LENGTH), quote=False) or None
+        summary = escape(cut_between_words(plain_text(content), _EXCERPT_LENGTH), quote=False) or None
     return summary, None
 
 
-def shortened(text: str, most: int, dropped: str | None = None) -> str:
+def cut_between_words(text: str, most: int, dropped: str | None = None) -> str:
     """Return the beginning of ``text``, cut between words where it has any.
 
     Before the ellipsis, characters of ``dropped`` are left out; None means white space.
@@ -193,7 +193,7 @@ def safe_text(text: str | None) -> str:
 
 
 def safe_line(text: str | None) -> str:
-    """Return ``text`` as one line for titles and names."""
+    """Return ``text`` as one line for titles and names: ``plain`` of a text that may be missing."""
     return plain(text) if text else ""
 
 

@@ -37,7 +37,7 @@ from feedhub.publish.addresses import (
     page_url,
     public,
 )
-from feedhub.publish.entry import Entry, entries_of, language_tag, plain_text, safe_line, safe_url, shortened
+from feedhub.publish.entry import Entry, cut_between_words, entries_of, language_tag, plain_text, safe_line, safe_url
 from feedhub.publish.formats import ATOM_FORMAT, FORMATS
 from feedhub.publish.index import OPML_PATH
 from feedhub.publish.page_texts import PageTexts
@@ -110,9 +110,9 @@ def days_of(cards: Iterable[Card]) -> tuple[CardsOfDay, ...]:
     return tuple(CardsOfDay(title=title, cards=tuple(some)) for title, some in days.items())
 
 
-def title_of(entry: Entry, words: PageTexts) -> str:
+def shown_title(entry: Entry, words: PageTexts) -> str:
     """Return the title of an item, or the beginning of its text."""
-    return entry.title or shortened(text_of(entry), _TITLE, _PUNCTUATION) or words.texts["untitled"]
+    return entry.title or cut_between_words(text_of(entry), _TITLE, _PUNCTUATION) or words.texts["untitled"]
 
 
 def text_of(entry: Entry) -> str:
@@ -120,7 +120,7 @@ def text_of(entry: Entry) -> str:
     return plain_text(entry.summary or entry.content or "")
 
 
-def language_of(entry: Entry, site_language: str) -> str | None:
+def shown_language(entry: Entry, site_language: str) -> str | None:
     """Return the language of an item where it is not that of the site: as it says, else by its script.
 
     Chinese, Japanese and Korean share characters that each writes in another form; without a language, browsers guess.
@@ -146,13 +146,13 @@ def source_name(entry: Entry) -> str:
 
 
 def _card(entry: Entry, stored: StoredItem, site_language: str, words: PageTexts, zone: tzinfo) -> Card:
-    title = title_of(entry, words)
-    excerpt = shortened(text_of(entry), _EXCERPT, _PUNCTUATION)
+    title = shown_title(entry, words)
+    excerpt = cut_between_words(text_of(entry), _EXCERPT, _PUNCTUATION)
     return Card(
         title=title,
         page=item_path(stored, zone),
         link=entry.link,
-        lang=language_of(entry, site_language),
+        lang=shown_language(entry, site_language),
         source=source_name(entry),
         excerpt="" if excerpt.rstrip("…").startswith(title.rstrip("…")) and not entry.title else excerpt,
         machine_time=words.machine(entry.published_at),
@@ -216,12 +216,12 @@ class HtmlSite:
         (entry,) = entries_of(view.view)
         page, words = view.page, self._words
         path = item_path(page.item, self._zone)
-        title = title_of(entry, words)
+        title = shown_title(entry, words)
         slugs = tuple(zip(page.slugs, map(safe_line, page.item.categories), strict=True))
         feeds = [feed for slug, name in slugs for feed in self._feeds(slug, name)[:1]]
         frame = PageFrame(
             title=title,
-            description=shortened(text_of(entry), _EXCERPT, _PUNCTUATION),
+            description=cut_between_words(text_of(entry), _EXCERPT, _PUNCTUATION),
             root=_root(path),
             canonical=public(self._site, path),
             kind="article",
@@ -230,7 +230,7 @@ class HtmlSite:
         )
         values = {
             "title": title,
-            "lang": language_of(entry, self._site.language),
+            "lang": shown_language(entry, self._site.language),
             "source": {"title": source_name(entry), "link": entry.source.link},
             "authors": [person.name for person in entry.authors if person.name != source_name(entry)],
             "link": entry.link,
@@ -254,7 +254,7 @@ class HtmlSite:
         }
         return self._page("item.html", path, frame, values)
 
-    def output(self, view: OutputView, archive: Sequence[Part]) -> OutputFile:
+    def category(self, view: OutputView, archive: Sequence[Part]) -> OutputFile:
         """Return the page of a category, or one of its older pages."""
         slug, part = view.feed.slug, view.part
         name = safe_line(view.feed.title) or slug

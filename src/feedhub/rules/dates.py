@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Final
 
 _LONGEST = 100
-_FIRST_YEAR, _LAST_YEAR = 1990, 2100
+FIRST_YEAR: Final = 1990
+LAST_YEAR: Final = 2100
+"""Dates of other years are not believed: 0001-01-01 and 1970-01-01 stand for "no date"."""
 _EPOCH_RANGE = (631_152_000, 4_133_980_800)  # 1990-01-01 … 2101-01-01 in seconds
 _EPOCH_UNITS = (1, 1_000, 1_000_000, 1_000_000_000)
 
@@ -186,7 +188,7 @@ def _time_of_day(fields: dict[str, str | None]) -> timedelta:
 
 
 def _in_utc(local: datetime, zone_text: str, zone: tzinfo) -> datetime:
-    if not _FIRST_YEAR <= local.year <= _LAST_YEAR:
+    if not FIRST_YEAR <= local.year <= LAST_YEAR:
         raise ValueError("no year that can be believed")
     return local.replace(tzinfo=_zone_of(zone_text, zone, local)).astimezone(UTC)
 
@@ -257,36 +259,3 @@ def _zone_of(text: str, default: tzinfo, local: datetime) -> tzinfo:
 
 def _is_chinese(zone: tzinfo, local: datetime) -> bool:
     return getattr(zone, "key", None) in _CHINESE_ZONES or zone.utcoffset(local) == timedelta(hours=8)
-
-
-_DATE: Final = re.compile(rb"<(lastBuildDate|pubDate|updated|dc:date)>([^<>&]{1,64})</\1>")
-_FIRST_RECORD: Final = re.compile(rb"<(?:item|entry)\b")
-_LONGEST_HEAD: Final = 65_536
-_MOST_DATES: Final = 4
-
-
-def without_build_dates(body: bytes) -> bytes:
-    """Return the bytes of an RSS or Atom feed with the dates before its first record emptied.
-
-    Two bodies that are equal then say the same. Any other body is returned as it is: of another format, in an encoding
-    of two bytes, without records, with other prefixes.
-    """
-    first = _FIRST_RECORD.search(body, 0, _LONGEST_HEAD)
-    if first is None:
-        return body
-    pieces: list[bytes] = []
-    at = 0
-    for found in _DATE.finditer(body, 0, first.start()):
-        if len(pieces) == _MOST_DATES or _is_text(body, found.start()):
-            break
-        pieces.append(body[at : found.start(2)])
-        at = found.end(2)
-    return b"".join((*pieces, body[at:])) if pieces else body
-
-
-def _is_text(body: bytes, place: int) -> bool:
-    """Tell whether a place lies in a comment or a CDATA section, where no tags are (XML 1.0 §2.5, §2.7)."""
-    return any(
-        body.rfind(opening, 0, place) > body.rfind(closing, 0, place)
-        for opening, closing in ((b"<!--", b"-->"), (b"<![CDATA[", b"]]>"))
-    )

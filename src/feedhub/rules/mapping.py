@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from feedhub.model.report import FieldTrace
 from feedhub.model.source import NAMED_FORMATS, FieldMap
-from feedhub.rules.dates import parse_date
+from feedhub.rules.dates import FIRST_YEAR, LAST_YEAR, parse_date
 from feedhub.rules.json_paths import compile_path, in_words
 from feedhub.rules.patterns import Pattern, compile_pattern
 from feedhub.rules.text import clean_text
@@ -271,7 +271,6 @@ def _encoded(text: str, before: str) -> str:
 
 
 _PER_SECOND: Final = {"epoch": 1, "epoch_ms": 1_000, "epoch_us": 1_000_000}
-_FIRST_YEAR, _LAST_YEAR = 1990, 2100  # as in rules/dates.py: 0001-01-01 and 1970-01-01 stand for "no date"
 _LONGEST: Final = 200
 _LONG_FRACTION: Final = re.compile(r"(?<=\d[.,:])(\d{6})\d+")
 
@@ -296,7 +295,7 @@ def read_mapped_date(value: str, formats: tuple[str, ...], zone: tzinfo, now: da
     for form in formats:
         moment = _read(text, form, zone, now)
         if moment is not None:
-            if _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+            if FIRST_YEAR <= moment.year <= LAST_YEAR:
                 return moment
             raise ValueError(f"{shown(text)} read as {form} is in the year {moment.year}, which cannot be believed")
     if "relative" in formats and now is None:

@@ -1,4 +1,4 @@
-"""Text: which characters are let in, what a reader sees of markup, when two texts are the same, what a search finds."""
+"""Text: which characters are let in, what a reader sees of markup, when texts are the same, what a search finds."""
 
 import hashlib
 import html
@@ -213,3 +213,36 @@ def _folded(text: str) -> str:
 
 def _pairs(run: str) -> str:
     return " ".join(map(add, run, run[1:]))
+
+
+_BUILD_DATE: Final = re.compile(rb"<(lastBuildDate|pubDate|updated|dc:date)>([^<>&]{1,64})</\1>")
+_FIRST_RECORD: Final = re.compile(rb"<(?:item|entry)\b")
+_LONGEST_HEAD: Final = 65_536
+_MOST_DATES: Final = 4
+
+
+def without_build_dates(body: bytes) -> bytes:
+    """Return the bytes of an RSS or Atom feed with the dates before its first record emptied.
+
+    Two bodies that are equal then say the same. Any other body is returned as it is: of another format, in an encoding
+    of two bytes, without records, with other prefixes.
+    """
+    first = _FIRST_RECORD.search(body, 0, _LONGEST_HEAD)
+    if first is None:
+        return body
+    pieces: list[bytes] = []
+    at = 0
+    for found in _BUILD_DATE.finditer(body, 0, first.start()):
+        if len(pieces) == _MOST_DATES or _is_character_data(body, found.start()):
+            break
+        pieces.append(body[at : found.start(2)])
+        at = found.end(2)
+    return b"".join((*pieces, body[at:])) if pieces else body
+
+
+def _is_character_data(body: bytes, place: int) -> bool:
+    """Tell whether a place lies in a comment or a CDATA section, where no tags are (XML 1.0 §2.5, §2.7)."""
+    return any(
+        body.rfind(opening, 0, place) > body.rfind(closing, 0, place)
+        for opening, closing in ((b"<!--", b"-->"), (b"<![CDATA[", b"]]>"))
+    )

@@ -1,7 +1,7 @@
-"""Questions that store nothing: ``preview``, ``discover`` and ``explain`` (SPEC §2)."""
+"""Questions that store nothing: ``preview``, ``discover`` and ``explain`` (SPEC §2), and searches of the web server."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -9,7 +9,7 @@ from feedhub.errors import ParseError, UsageError
 from feedhub.model.document import Document, Validators
 from feedhub.model.identity import KeyPattern
 from feedhub.model.item import Item, ParsedFeed, ParsedItem
-from feedhub.model.report import Explanation, Preview, RecordTrace
+from feedhub.model.report import Explanation, Preview, RecordTrace, SearchHit
 from feedhub.model.settings import Settings
 from feedhub.model.source import Source
 from feedhub.pipeline.fetch import FetchContext, Sign, unsigned, with_links_put_right
@@ -179,3 +179,40 @@ def _outputs_with(
             shown[slug] = frozenset(item.id for item in store.newest(slug, feed.entries))
         if explanation.item_id in shown[slug]:
             yield from (f"feeds/{slug}.{form}" for form in settings.output.formats)
+
+
+_FEED_ENTRIES: Final = 50
+_MOST_COUNTED: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchResult:
+    """One page of hits. ``total`` is counted up to ``most``."""
+
+    hits: tuple[SearchHit, ...]
+    total: int
+    most: int = _MOST_COUNTED
+
+
+def search_result(store: Store, query: str, first: int, count: int) -> SearchResult:
+    """Return ``count`` hits from number ``first`` on (from 0), and how many there are."""
+    hits = store.search(query, first + count)[first:]
+    return SearchResult(hits=hits, total=store.count_matches(query, _MOST_COUNTED) if hits or first else 0)
+
+
+def search_result_feed(store: Store, query: str, settings: Settings) -> bytes:
+    """Return the feed of a search.
+
+    Raises:
+        PublishError: it cannot be written.
+    """
+    from feedhub.publish.atom_rss import search_feed
+
+    return search_feed(
+        query,
+        settings.site,
+        settings.output,
+        store.search_items(query, _FEED_ENTRIES),
+        addresses={source.name: source.url for source in settings.sources},
+        secrets=settings.secrets,
+    )

@@ -1,12 +1,11 @@
 """The state of feedhub, read from its store, for ``status``, ``health`` and the web server; nothing polls or writes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
 from feedhub.errors import StoreError
-from feedhub.model.report import HubStatus, SearchHit, SourceStatus
+from feedhub.model.report import HubStatus, SourceStatus
 from feedhub.rules.health import complaints, duration_text
 from feedhub.runtime.hub import Hub
 
@@ -47,47 +46,11 @@ def _source_json(source: SourceStatus) -> dict[str, Any]:
 
 DAYS: Final = 30
 """Days of the series that ``/status`` draws."""
-FEED_ENTRIES: Final = 50
-_MOST_COUNTED: Final = 1_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SearchResult:
-    """One page of hits. ``total`` is counted up to ``most``."""
-
-    hits: tuple[SearchHit, ...]
-    total: int
-    most: int = _MOST_COUNTED
 
 
 def daily_series(hub: Hub) -> Mapping[str, tuple[int, ...]]:
     """Return for each source how many new items it had in each of the last ``DAYS`` times 24 hours, oldest first."""
     return hub.store.new_items_per_day(hub.now() - timedelta(days=DAYS), DAYS)
-
-
-def search_result(hub: Hub, query: str, first: int, count: int) -> SearchResult:
-    """Return ``count`` hits from number ``first`` on (from 0), and how many there are."""
-    hits = hub.search(query, first + count)[first:]
-    return SearchResult(hits=hits, total=hub.store.count_matches(query, _MOST_COUNTED) if hits or first else 0)
-
-
-def search_result_feed(hub: Hub, query: str) -> bytes:
-    """Return the feed of a search.
-
-    Raises:
-        PublishError: it cannot be written.
-    """
-    from feedhub.publish.atom_rss import search_feed
-
-    settings = hub.settings
-    return search_feed(
-        query,
-        settings.site,
-        settings.output,
-        hub.store.search_items(query, FEED_ENTRIES),
-        addresses={source.name: source.url for source in settings.sources},
-        secrets=settings.secrets,
-    )
 
 
 def polling_complaints(hub: Hub) -> tuple[str, ...]:

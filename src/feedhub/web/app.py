@@ -27,10 +27,11 @@ from feedhub.publish.addresses import SEARCH_FEED, SEARCH_PAGE
 from feedhub.publish.formats import ATOM_FORMAT
 from feedhub.publish.templating import built_in_templates
 from feedhub.runtime.hub import Hub
+from feedhub.runtime.inspection import search_result, search_result_feed
 from feedhub.runtime.logs import Masker, masked_values
 from feedhub.runtime.metrics import Metrics
 from feedhub.runtime.plugins import added_formats
-from feedhub.runtime.status import daily_series, polling_complaints, search_result, search_result_feed, status_json
+from feedhub.runtime.status import daily_series, polling_complaints, status_json
 from feedhub.web import prometheus
 from feedhub.web.files import PublishedFiles, respond
 from feedhub.web.pages import HITS, Pages, parse_query
@@ -201,7 +202,7 @@ class Endpoints:
         """Answer with the page of a search."""
         query = parse_query(request.query_params.get("q", ""), request.query_params.get("page", "1"))
         try:
-            result = search_result(self._hub(), query.text, query.first, HITS)
+            result = search_result(self._hub().store, query.text, query.first, HITS)
         except StoreError as error:
             log.warning("search failed", extra={"reason": str(error)})
             return Response(self._pages.search(self._hub().settings, query, None), 503, _RETRY_LATER, _HTML)
@@ -212,7 +213,7 @@ class Endpoints:
         query = parse_query(request.query_params.get("q", ""))
         if not query.text:
             return Response("give words to search for: search.atom?q=…\n", 400, _NO_STORE, "text/plain; charset=utf-8")
-        body = search_result_feed(self._hub(), query.text)
+        body = search_result_feed(self._hub().store, query.text, self._hub().settings)
         headers = {"etag": f'"{sha256(body).hexdigest()[:32]}"', "cache-control": "public, max-age=60"}
         if headers["etag"] in request.headers.get("if-none-match", ""):
             return Response(None, 304, headers)

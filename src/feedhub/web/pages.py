@@ -22,9 +22,10 @@ from feedhub.rules.health import duration_text
 from feedhub.rules.select import ALL
 from feedhub.rules.text import highlighted
 from feedhub.rules.urls import public_url
+from feedhub.runtime.inspection import SearchResult
 from feedhub.runtime.logs import Masker
 from feedhub.runtime.plugins import added_formats
-from feedhub.runtime.status import DAYS, SearchResult
+from feedhub.runtime.status import DAYS
 
 _STEP: Final = 4
 _HEIGHT: Final = 22

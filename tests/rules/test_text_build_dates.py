@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from feedhub.rules.dates import without_build_dates
+from feedhub.rules.text import without_build_dates
 
 RSS = (
     "<?xml version='1.0'?><rss version='2.0'><channel><title>T</title><pubDate>{0}</pubDate><link>https://a.example/</link>"

@@ -127,10 +127,7 @@ class Library:
                     self.named.setdefault(item, set()).add(key)
             if decision.verdict in STORED:
                 self.keys[keyed.signature.text] = item
+            if decision.verdict in STORED or decision.has_new_evidence:
                 self.sightings[item, source] = keyed.said
-            elif decision.has_new_evidence:
-                self.sightings[item, source] = replace(
-                    self.sightings[item, source], offered=True, evidence=keyed.evidence
-                )
             elif (item, source) in self.sightings:
                 self.sightings[item, source] = replace(self.sightings[item, source], offered=True)

@@ -52,11 +52,12 @@ class KeyPattern:
 class Evidence:
     """What a record says beside its keys, for comparing it with others; digests are empty for what it does not have.
 
-    ``published_at`` is an instant to the second; None for a day, a relative form, or no date. ``files`` are the
-    enclosures, ``bare_files`` the same without their queries, ``pictures`` what is shown, without queries.
+    ``published_at`` is an instant to the second, ``day`` a date without a time; neither for a relative form or no date.
+    ``files`` are the enclosures, ``bare_files`` their paths alone, ``pictures`` what is shown, without queries.
     """
 
     published_at: datetime | None = None
+    day: str = ""
     files: str = ""
     bare_files: str = ""
     pictures: str = ""

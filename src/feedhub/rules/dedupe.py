@@ -5,11 +5,9 @@ of a record leads to is weighed against it (``evidence.py``), and the pairs are 
 the weakest, so that the order of the records decides nothing.
 """
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from math import inf
 from typing import Final
 
 from feedhub.model.identity import (
@@ -27,24 +25,27 @@ from feedhub.model.identity import (
 from feedhub.model.source import Source
 from feedhub.rules.evidence import (
     DIFFERENT,
+    GUID_ALONE,
     SAME,
-    WORDS_ALONE,
     Comparison,
     Likeness,
+    Shared,
     Trust,
     comparable_title,
     compare,
+    instants,
     is_imposed,
     reason_for_one,
 )
 from feedhub.rules.habits import Habits, habits_of
 from feedhub.rules.identity import (
-    Classes,
     KeyedDocument,
+    groups_of,
     item_id,
     joined_values,
     known_values,
     named_values,
+    rank,
     told_apart,
     values_agree,
     without_keys,
@@ -53,7 +54,7 @@ from feedhub.rules.identity import (
 _REMEMBERED: Final = frozenset({Verdict.NEW, Verdict.CHANGED, Verdict.DUPLICATE, Verdict.REFRESHED})
 # Up to here a reason holds for several records of a document; beyond, only for the first.
 _SHARED_REASONS: Final = 4
-_NAMED, _ACROSS, _WHOLESALE, _NAMED_BY_WORDS, _BY_TITLE = 0, 3, 6, 7, 9
+_NAMED, _ACROSS, _WHOLESALE, _NAMED_BY_WORDS, _BY_TITLE = 0, 3, 6, 7, GUID_ALONE + 1
 
 
 def judge(
@@ -128,13 +129,13 @@ class _Matching:
     within: float
     notes: list[LedgerNote] = field(default_factory=list)
     sections: dict[IdentityKey, None] = field(default_factory=dict)
+    _shared: Shared = field(default_factory=Shared)
     _claimed: dict[str, str] = field(default_factory=dict)
-    _stretches: dict[IdentityKey, datetime] = field(default_factory=dict)
 
     def decisions(self) -> tuple[Decision, ...]:
         """Decide about every record, in the order of the records."""
         decided: dict[int, Decision] = {}
-        groups = self._groups()
+        groups = [sorted(group, key=self._turn) for group in groups_of(self.items, self.now, self.within)]
         settled = self._settled(groups)
         met: set[str] = set()
         for number, group in sorted(enumerate(groups), key=lambda pair: (pair[0] not in settled, pair[0])):
@@ -152,55 +153,13 @@ class _Matching:
             decided.update((record, self._repeat(self.items[record], first, match)) for record in others)
         return tuple(decided[number] for number in range(len(self.items)))
 
-    def _groups(self) -> list[list[int]]:
-        """Put records together that are one item by themselves; the first of each group speaks for it.
+    def _turn(self, number: int) -> tuple[float, bool, str, str]:
+        """Return the turn of a record among those of one item, of which the first speaks for it.
 
         The newest does, else what was said before: never the place in the document, or the item would seem edited
         whenever two records change places.
         """
-        order = sorted(range(len(self.items)), key=self._rank)
-        if self._all_differ():
-            return [[number] for number in order]
-        classes = Classes(len(order))
-        names: dict[int, dict[str, set[str]]] = {}
-        first: dict[object, int] = {}
-        for place, number in enumerate(order):
-            keyed = self.items[number]
-            names[place] = named_values(keyed)
-            for key in (*keyed.keys, *_whole(keyed), *self._near_titles(keyed)):
-                other = classes.find(first.setdefault(key, place))
-                own = classes.find(place)
-                if other != own and values_agree(names[other], names[own]):
-                    classes.join(place, other)
-                    names[classes.find(place)] = joined_values(names[other], names[own])
-        groups: dict[int, list[int]] = {}
-        for place, number in enumerate(order):
-            groups.setdefault(classes.find(place), []).append(number)
-        return [sorted(group, key=self._turn) for group in groups.values()]
-
-    def _all_differ(self) -> bool:
-        """Tell whether no two records share anything by which they could be one item: so it mostly is."""
-        keys = [key for keyed in self.items for key in keyed.keys]
-        words = {keyed.item.text_digest for keyed in self.items}
-        has_titles = any(keyed.titles for keyed in self.items)
-        return len(words) == len(self.items) and len(set(keys)) == len(keys) and not has_titles
-
-    def _near_titles(self, keyed: KeyedItem) -> Iterator[object]:
-        """Yield what records of one title share where the configuration lets a title decide: a stretch of time."""
-        at = keyed.item.published_at or self.now
-        for key in keyed.titles:
-            nearest = self._stretches.setdefault(key, at)
-            if abs((at - nearest).total_seconds()) > self.within:
-                nearest = self._stretches[key] = at
-            yield key, nearest
-
-    def _rank(self, number: int) -> tuple[float, str, str]:
-        item = self.items[number].item
-        at = item.published_at.timestamp() if item.published_at else -inf
-        return -at, item.text_digest, f"{item.guid} {item.link}"
-
-    def _turn(self, number: int) -> tuple[float, bool, str, str]:
-        newest, words, rest = self._rank(number)
+        newest, words, rest = rank(self.items[number])
         before = (target.sighting for target in self._targets(self.items[number]))
         return newest, words not in {sighting.text_digest for sighting in before if sighting}, words, rest
 
@@ -213,19 +172,19 @@ class _Matching:
 
     def _settled(self, groups: Sequence[Sequence[int]]) -> dict[int, _Match]:
         """Settle which group is which known item, from the strongest reason to the weakest."""
-        same_words = Counter(self.items[group[0]].item.text_digest for group in groups)
+        for group in groups:
+            self._shared.add([self.items[record] for record in group])
         matches = [
             (match.strength, match.target.id, number, match)
             for number, group in enumerate(groups)
             for record in group
             for target in self._targets(self.items[record])
             if (match := self._weighed(record, target))
-            # Words that several records of the document have are those of none of them.
-            and (match.strength != WORDS_ALONE or same_words[self.items[record].item.text_digest] == 1)
         ]
         matches.sort(key=lambda found: found[:3])
         settled: dict[int, _Match] = {}
         values: dict[str, dict[str, set[str]]] = {}
+        firsts: dict[str, int] = {}
         for strength, item, number, match in matches:
             if number in settled:
                 if settled[number].target.id != item and strength <= _SHARED_REASONS:
@@ -234,9 +193,21 @@ class _Matching:
             own = named_values(self.items[match.record])
             if item not in values:
                 settled[number], values[item] = match, joined_values(own, known_values(match.target))
-            elif (strength <= _SHARED_REASONS or strength == _BY_TITLE) and values_agree(own, values[item]):
+                firsts[item] = match.record
+            elif self._may_share(match, firsts[item]) and values_agree(own, values[item]):
                 settled[number], values[item] = match, joined_values(own, values[item])
         return settled
+
+    def _may_share(self, match: _Match, first: int) -> bool:
+        """Tell whether a record may be an item that another record of the document is already.
+
+        Not if it has come to be one by mistake: by guids that were those of revisions, and are those of a list now.
+        """
+        if match.strength in {_NAMED, _BY_TITLE}:
+            return True
+        one, other = self.items[match.record], self.items[first]
+        are_two = one.said.guid and other.said.guid and one.said.guid != other.said.guid and _differ(one, other)
+        return match.strength <= _SHARED_REASONS and (match.target.sighting is None or not are_two)
 
     def _weighed(self, record: int, target: KnownItem) -> _Match | None:
         """Return why a record is a known item, or None where that cannot be said."""
@@ -259,7 +230,7 @@ class _Matching:
             )
         found = self._compared(keyed, target, before, keys)
         reason = reason_for_one(found, stable_guids=self.habits.stable_guids, stable_dates=self.habits.stable_dates)
-        if reason is None:
+        if reason is None or (KeyStrength.TEXT not in keys and self._shared.is_of_several(keyed, reason[0], found)):
             return self._by_title(record, target)
         if KeyStrength.TEXT in keys:
             reason = min(reason, (_NAMED_BY_WORDS, reason[1]))
@@ -291,8 +262,14 @@ class _Matching:
         elif KeyStrength.URL in keys and before.url_key != now.url_key and "address" not in self.habits.changing:
             address = DIFFERENT
         guid = SAME if KeyStrength.GUID in keys else None
-        trust = Trust(guid=KeyStrength.GUID in own, address=KeyStrength.URL in own, changing=self.habits.changing)
-        return compare(now, before, trust, guid=guid, address=address)
+        trust = Trust(
+            guid=KeyStrength.GUID in own,
+            address=KeyStrength.URL in own,
+            files=self._shared.files[keyed.evidence.files] == 1,
+            bare_files=self._shared.has_paths(),
+            changing=self.habits.changing,
+        )
+        return compare(now, before, trust, link=keyed.item.link, guid=guid, address=address)
 
     def _leads_to(self, key: IdentityKey, target: KnownItem) -> bool:
         found = self.known.items.get(key.text)
@@ -457,11 +434,13 @@ class _Matching:
         )
 
 
-def _whole(keyed: KeyedItem) -> tuple[object, ...]:
-    """Return all that a record says but for its guid, if that is enough to tell two copies of it by."""
-    if keyed.evidence.published_at is None:
-        return ()
-    return ((keyed.item.link, keyed.item.text_digest, keyed.evidence, comparable_title(keyed.item.title)),)
+def _differ(one: KeyedItem, other: KeyedItem) -> bool:
+    """Tell whether two records of one document differ in date, text or file."""
+    return (
+        instants(one.evidence, other.evidence) is DIFFERENT
+        or one.item.text_digest != other.item.text_digest
+        or one.evidence.files != other.evidence.files
+    )
 
 
 def _shared_name(one: KeyedItem, other: KeyedItem) -> str:

@@ -7,9 +7,10 @@ against.
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time, timedelta
 from enum import Enum
 from functools import lru_cache
 from hashlib import sha256
@@ -17,12 +18,14 @@ from typing import Final
 
 from feedhub.model.identity import Evidence, IdentityKey, KeyedItem, Sighting
 from feedhub.model.item import ParsedItem
+from feedhub.rules.text import text_digest
 from feedhub.rules.urls import canonical_url, without_query
 
 _SHOWN: Final = re.compile(
     r"""<(?:img|video|audio|source|iframe)\b[^<>]*?\ssrc\s*=\s*["']?([^\s"'<>]{1,2000})""", re.IGNORECASE
 )
 _MIDNIGHT: Final = time(0, tzinfo=UTC)
+_HALF_A_DAY: Final = timedelta(hours=12)
 
 
 class Likeness(Enum):
@@ -38,17 +41,21 @@ SAME, DIFFERENT, UNKNOWN = Likeness
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trust:
-    """Which parts are evidence. ``guid`` and ``address``: this very value discriminates. ``changing``: parts that the
-    source changes on items that are known, of ``guid``, ``address`` and ``date``."""
+    """Which parts are evidence. ``guid``, ``address``, ``files`` and ``bare_files``: this very value discriminates, no
+    other record of the document has it. ``changing``: parts that the source changes on items that are known, of
+    ``guid``, ``address`` and ``date``."""
 
     guid: bool = True
     address: bool = True
+    files: bool = True
+    bare_files: bool = False
     changing: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Every part of two records, compared. ``is_revision``: the guids are one address with two counters."""
+    """Every part of two records, compared. ``is_revision``: the guids are one address with two counters.
+    ``is_linkless``: neither has an address that could name it."""
 
     guid: Likeness
     address: Likeness
@@ -58,6 +65,7 @@ class Comparison:
     files: Likeness
     pictures: Likeness
     is_revision: bool = False
+    is_linkless: bool = False
 
     def parts(self) -> Iterator[tuple[str, Likeness]]:
         """Yield each part by its name in plain words."""
@@ -78,11 +86,6 @@ class Comparison:
         ]
         return "; ".join(said) or "nothing to compare"
 
-    @property
-    def is_unopposed(self) -> bool:
-        """Whether neither guid, address, file nor picture speaks against one item."""
-        return DIFFERENT not in (self.guid, self.address, self.files, self.pictures)
-
 
 @lru_cache(maxsize=4096)  # a title is compared with several others, and was compared at the poll before
 def comparable_title(title: str) -> str:
@@ -93,16 +96,35 @@ def comparable_title(title: str) -> str:
 def evidence_of(item: ParsedItem) -> Evidence:
     """Return what a record says beside its keys. Pictures count where nothing stronger names the record."""
     files = [canonical_url(enclosure.url) or enclosure.url for enclosure in item.enclosures]
-    bare = [without_query(file) for file in files]
-    at = item.published_at if item.published_at and not item.has_rough_date else None
-    if at is not None and at.timetz() == _MIDNIGHT:
-        at = None  # a day, not an instant
+    at = item.published_at
+    is_exact = at is not None and not item.has_rough_date and at.timetz() != _MIDNIGHT
     return Evidence(
-        published_at=at and at.replace(microsecond=0),
+        published_at=at.replace(microsecond=0) if at and is_exact else None,
+        day=_day(at) if at and not is_exact else "",
         files=_digest(files),
-        bare_files=_digest(bare),
-        pictures=_digest(pictures_of(item)) if item.guid is None or not item.title else "",
+        bare_files=_digest([_path(file) for file in files]),
+        pictures=_digest(pictures_of(item)) if item.guid is None or _is_wordless(item) else "",
     )
+
+
+def _is_wordless(item: ParsedItem) -> bool:
+    """Tell whether a record has no title or no text, so that what it shows is what it says."""
+    return not item.title or item.text_digest == text_digest(item.title, "")
+
+
+def _day(at: datetime) -> str:
+    """Return the day that a date without a time names, wherever its midnight is; empty for one reckoned from now.
+
+    Midnights of all time zones are whole quarters of an hour in UTC; a span before now ends on one by chance only.
+    """
+    is_midnight = at.minute % 15 == 0 and at.second == at.microsecond == 0
+    return (at + _HALF_A_DAY).date().isoformat() if is_midnight else ""
+
+
+def _path(file: str) -> str:
+    """Return the path of a file: hosts and tokens change although the file stays."""
+    bare = without_query(file)
+    return bare.partition("/")[2] or bare
 
 
 def pictures_of(item: ParsedItem) -> list[str]:
@@ -115,31 +137,48 @@ def pictures_of(item: ParsedItem) -> list[str]:
 
 
 def compare(
-    now: Sighting, before: Sighting, trust: Trust, *, guid: Likeness | None = None, address: Likeness | None = None
+    now: Sighting,
+    before: Sighting,
+    trust: Trust,
+    *,
+    link: str | None = None,
+    guid: Likeness | None = None,
+    address: Likeness | None = None,
 ) -> Comparison:
-    """Compare what a source says with what was said before.
+    """Compare what a source says, with its ``link`` as it is written, with what was said before.
 
     ``guid`` and ``address`` are given where more is known of them than the last sighting says: an item keeps all that
     it ever had.
     """
     mine, theirs = now.evidence or _NOTHING, before.evidence
-    is_revision = _is_revision(now, before)
     guid = guid or _likeness(now.guid, before.guid)
     address = address or _likeness(now.url_key, before.url_key)
     title = SAME if comparable_title(now.title) == comparable_title(before.title) else DIFFERENT
-    instant = UNKNOWN
-    if theirs and mine.published_at and theirs.published_at:
-        instant = SAME if mine.published_at == theirs.published_at else DIFFERENT
     return Comparison(
         guid=_believed(guid, trusted=trust.guid, changing="guid" in trust.changing),
         address=_believed(address, trusted=trust.address, changing="address" in trust.changing),
-        instant=_believed(instant, trusted=True, changing="date" in trust.changing),
+        instant=_believed(instants(mine, theirs), trusted=True, changing="date" in trust.changing),
         title=title,
         text=SAME if now.text_digest == before.text_digest else DIFFERENT,
-        files=_files(mine, theirs),
+        files=_files(mine, theirs, trust),
         pictures=_likeness(mine.pictures or None, (theirs and theirs.pictures) or None),
-        is_revision=is_revision,
+        is_revision=_is_revision(now, before, link),
+        is_linkless=now.url_key is None and before.url_key is None,
     )
+
+
+def moment(evidence: Evidence) -> datetime | str | None:
+    """Return the date of a record to its precision: an instant, else a day; None for neither."""
+    return evidence.published_at or evidence.day or None
+
+
+def instants(one: Evidence, other: Evidence | None) -> Likeness:
+    """Compare two dates, each to its precision: two instants to the second; two days differ or tell nothing."""
+    if other is None:
+        return UNKNOWN
+    if one.published_at and other.published_at:
+        return SAME if one.published_at == other.published_at else DIFFERENT
+    return DIFFERENT if one.day and other.day and one.day != other.day else UNKNOWN
 
 
 def reason_for_one(found: Comparison, *, stable_guids: bool, stable_dates: bool) -> tuple[int, str] | None:
@@ -148,10 +187,11 @@ def reason_for_one(found: Comparison, *, stable_guids: bool, stable_dates: bool)
     From 5 on the reason holds only while no other record of the document is that item by a stronger one.
     ``stable_guids`` and ``stable_dates``: other known records of the document kept theirs.
     """
+    is_stable = stable_guids and stable_dates
     if found.guid is SAME:
-        return _by_guid(found)
+        return _by_guid(found, is_stable=is_stable)
     if found.address is SAME:
-        return _by_address(found, stable_guids=stable_guids)
+        return _by_address(found, is_stable=is_stable)
     if found.title is DIFFERENT:
         return None
     return _by_words(found, stable_guids=stable_guids, stable_dates=stable_dates)
@@ -172,49 +212,55 @@ def is_imposed(key: IdentityKey, before: Sighting, keyed: KeyedItem) -> bool:
     )
 
 
-def _by_guid(found: Comparison) -> tuple[int, str] | None:
-    if found.address is not DIFFERENT:
-        return (1 if found.address is SAME else 2), "guid"
+def _by_guid(found: Comparison, *, is_stable: bool) -> tuple[int, str] | None:
+    if found.files is DIFFERENT and found.instant is DIFFERENT and not is_stable:
+        return None  # the guid of a programme, whose episodes have files and dates
+    if found.address is SAME:
+        return 1, "guid"
     if found.instant is SAME:
         return 2, "guid and second"
-    if found.text is SAME:
-        return 2, "guid, title and text"
-    return None
+    if found.address is DIFFERENT:
+        return (2, "guid, title and text") if found.text is SAME and found.files is not DIFFERENT else None
+    if found.is_linkless and found.title is DIFFERENT:
+        # Neither words nor date are those that the guid had: it counts places, or was given away.
+        return (GUID_ALONE, "guid") if found.instant is UNKNOWN else None
+    return 2, "guid"
 
 
-def _by_address(found: Comparison, *, stable_guids: bool) -> tuple[int, str] | None:
-    if found.guid is UNKNOWN:
-        # Another headline, another text and another date, and no guid that says it is the same: another item.
-        return None if found.title is DIFFERENT and found.instant is DIFFERENT else (3, "url")
+def _by_address(found: Comparison, *, is_stable: bool) -> tuple[int, str] | None:
     if found.is_revision:
         return 3, "url and a guid that counts revisions"
     if found.instant is SAME:
         return 3, "url and second"
-    if found.title is DIFFERENT:
+    differ = {found.title, found.files, found.pictures}
+    if found.guid is UNKNOWN:
+        # Another date, and another headline, file or picture, and no guid that says it is the same: another item.
+        return None if found.instant is DIFFERENT and DIFFERENT in differ else (3, "url")
+    if DIFFERENT in differ or found.text is DIFFERENT:
         return None
-    if found.text is SAME:
-        return 4, "url, title and text"
-    if found.instant is UNKNOWN and not stable_guids:
-        return 4, "url and title"
-    return None
+    # The same words under another guid and date: said again where guids and dates are kept, else made anew.
+    return None if is_stable and found.instant is DIFFERENT else (4, "url, title and text")
 
 
 def _by_words(found: Comparison, *, stable_guids: bool, stable_dates: bool) -> tuple[int, str] | None:
     """Weigh a record that no key names: the same title, and neither guid nor address alike."""
-    if DIFFERENT in (found.files, found.pictures):
-        return None
+    is_nameless = found.guid is UNKNOWN and found.address is UNKNOWN
+    is_other_file = DIFFERENT in (found.files, found.pictures)
     if found.instant is SAME:
         if found.text is SAME:
-            return 5, "title, text and second"
+            return (ANOTHER_FILE if is_other_file else WORDS_AND_SECOND), "title, text and second"
+        if is_other_file:
+            return None
         if SAME in (found.files, found.pictures):
             return 5, "title, second and file"
-        if found.guid is UNKNOWN and found.address is UNKNOWN:
-            return 6, "title and second"
+        return (6, "title and second") if is_nameless else None
+    if is_other_file:
         return None
-    if found.text is DIFFERENT:
-        alike = found.files is SAME and found.guid is UNKNOWN and found.address is UNKNOWN
-        return (7, "title and file") if alike else None
-    if found.address is DIFFERENT or (found.guid is DIFFERENT and stable_guids):
+    if found.files is SAME and found.instant is UNKNOWN:
+        if found.text is SAME:
+            return 6, "title, text and file"
+        return (7, "title and file") if is_nameless else None
+    if found.text is DIFFERENT or found.address is DIFFERENT or (found.guid is DIFFERENT and stable_guids):
         return None
     if found.instant is DIFFERENT and stable_dates and found.files is not SAME:
         return None
@@ -222,8 +268,44 @@ def _by_words(found: Comparison, *, stable_guids: bool, stable_dates: bool) -> t
 
 
 _NOTHING: Final = Evidence()
+WORDS_AND_SECOND: Final = 5
+"""The strength of a reason that is title, text and second."""
+ANOTHER_FILE: Final = 7
+"""The same, where the file or picture is another."""
 WORDS_ALONE: Final = 8
 """The strength of a reason that is nothing but title and text."""
+GUID_ALONE: Final = 9
+"""The strength of a reason that is nothing but the guid: no link, and all words are others."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Shared:
+    """How many items of a document say what is evidence only while one of them does."""
+
+    words: Counter[object] = field(default_factory=Counter)
+    seconds: Counter[object] = field(default_factory=Counter)
+    files: Counter[str] = field(default_factory=Counter)
+    bare_files: Counter[str] = field(default_factory=Counter)
+
+    def add(self, group: Sequence[KeyedItem]) -> None:
+        """Count what the records of one item say."""
+        self.words[group[0].item.text_digest] += 1
+        self.seconds.update({(one.item.text_digest, one.evidence.published_at) for one in group})
+        self.files.update({one.evidence.files for one in group if one.evidence.files})
+        self.bare_files.update({one.evidence.bare_files for one in group if one.evidence.bare_files})
+
+    def has_paths(self) -> bool:
+        """Tell whether the paths of files tell them apart."""
+        return len(self.bare_files) > 1 and max(self.bare_files.values()) == 1
+
+    def is_of_several(self, keyed: KeyedItem, strength: int, found: Comparison) -> bool:
+        """Tell whether a reason is words that several items of the document have: those of none of them."""
+        words = keyed.item.text_digest
+        if strength == WORDS_ALONE:
+            return self.words[words] > 1
+        if strength in {WORDS_AND_SECOND, ANOTHER_FILE} and found.files is not SAME:
+            return self.seconds[words, keyed.evidence.published_at] > 1
+        return False
 
 
 def _likeness(one: str | None, other: str | None) -> Likeness:
@@ -238,22 +320,28 @@ def _believed(found: Likeness, *, trusted: bool, changing: bool) -> Likeness:
     return UNKNOWN if found is SAME and not trusted else found
 
 
-def _files(mine: Evidence, theirs: Evidence | None) -> Likeness:
+def _files(mine: Evidence, theirs: Evidence | None, trust: Trust) -> Likeness:
     if theirs is None or not (mine.files and theirs.files):
         return UNKNOWN
     if mine.files == theirs.files:
-        return SAME
-    # Another query alone may be another token or another file.
-    return UNKNOWN if mine.bare_files == theirs.bare_files else DIFFERENT
+        return SAME if trust.files else UNKNOWN
+    if mine.bare_files != theirs.bare_files:
+        return DIFFERENT
+    # Another query alone may be another token or another file; the host may have moved.
+    return SAME if trust.bare_files else UNKNOWN
 
 
-def _is_revision(now: Sighting, before: Sighting) -> bool:
-    return now.guid != before.guid and (base := revised_address(now)) is not None and base == revised_address(before)
+def _is_revision(now: Sighting, before: Sighting, link: str | None) -> bool:
+    base = revised_address(now, link)
+    return base is not None and now.guid != before.guid and base == revised_address(before, None)
 
 
-def revised_address(said: Sighting) -> str | None:
-    """Return the address of a guid that is the address of its record, whatever fragment or query it has; else None."""
-    if said.guid is None or said.url_key is None:
+def revised_address(said: Sighting, link: str | None) -> str | None:
+    """Return the address of a guid that is the address of its record, whatever fragment or query it has; else None.
+
+    None, too, where the link has a fragment: then that is where the record is found, and counts no revisions.
+    """
+    if said.guid is None or said.url_key is None or (link and "#" in link):
         return None
     base = _bare_key(said.guid)
     return base if base is not None and base == said.url_key.removeprefix("url:").partition("?")[0] else None

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from feedhub.model.identity import IdentityKey, KeyedItem, KeyStrength, KnownItem, Sighting
-from feedhub.rules.evidence import comparable_title
+from feedhub.rules.evidence import DIFFERENT, SAME, Trust, comparable_title, compare, moment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +43,9 @@ def habits_of(items: Sequence[KeyedItem], known: Mapping[str, KnownItem], changi
             _count(counts["guid"], now, by_url, now.guid, by_url.guid)
         if by_guid:
             _count(counts["address"], now, by_guid, now.url_key, by_guid.url_key)
-        if (before := by_guid or by_url) and before.evidence and before.evidence.published_at:
-            _count(counts["date"], now, before, keyed.evidence.published_at, before.evidence.published_at)
+        before = by_guid or by_url or _own_sighting(keyed, known, KeyStrength.TEXT)
+        if before and before.evidence and (date := moment(before.evidence)):
+            _count(counts["date"], now, before, moment(keyed.evidence), date)
     signatures = _re_identified(items, known)
     wholesale = {part for part, count in counts.items() if count.is_wholesale}
     causes = [words for part, words in (("guid", "guids"), ("address", "links")) if part in wholesale]
@@ -61,11 +62,17 @@ def habits_of(items: Sequence[KeyedItem], known: Mapping[str, KnownItem], changi
 
 
 def _count(counts: _Counts, now: Sighting, before: Sighting, one: object, other: object) -> None:
+    """Count whether a known record kept a part, but for one that is another item by its date and text, or its file."""
     if one is None or other is None or one == other:
         counts.same += 1
         return
+    found = compare(now, before, Trust())
+    if found.instant is DIFFERENT and (
+        found.text is DIFFERENT or (found.guid is DIFFERENT and found.files is DIFFERENT)
+    ):
+        return
     counts.changed += 1
-    counts.same_title += comparable_title(now.title) == comparable_title(before.title)
+    counts.same_title += found.title is SAME
 
 
 def _keeps_guid(keyed: KeyedItem, known: Mapping[str, KnownItem]) -> bool:

@@ -1,17 +1,19 @@
-"""Identity keys: how one record of one document can be recognised (SPEC §4)."""
+"""Identity keys: how one record of one document can be recognised, and which of them are one item (SPEC §4)."""
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import lru_cache
+from math import inf
 from typing import Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from feedhub.model.identity import Evidence, IdentityKey, KeyedItem, KeyPattern, KeyStrength, KnownItem, Sighting
 from feedhub.model.item import ParsedItem
 from feedhub.model.source import Source
-from feedhub.rules.evidence import comparable_title, evidence_of, revised_address
+from feedhub.rules.evidence import comparable_title, evidence_of, moment, revised_address
 from feedhub.rules.patterns import compile_pattern
 from feedhub.rules.urls import canonical_url, without_query
 
@@ -35,10 +37,11 @@ def keyed_document(items: Sequence[ParsedItem], source: Source) -> KeyedDocument
     """Give every record its keys, leaving out those that several different records of the document share."""
     keyed = [_keyed(item, source) for item in items]
     distrusted = _indiscriminate(keyed)
-    if not distrusted:
+    words = Counter(one.item.text_digest for one in keyed)
+    if not distrusted and len(words) == len(keyed):
         return KeyedDocument(items=tuple(keyed))
     return KeyedDocument(
-        items=tuple(without_keys(_with_all_fallbacks(one, distrusted, source), distrusted) for one in keyed),
+        items=tuple(without_keys(_with_all_fallbacks(one, words, source), distrusted) for one in keyed),
         distrusted=tuple(sorted(distrusted)),
         warnings=tuple(
             f"{key.name} {_shown(key)} is shared by {count} different records and identifies none of them"
@@ -47,9 +50,9 @@ def keyed_document(items: Sequence[ParsedItem], source: Source) -> KeyedDocument
     )
 
 
-def _with_all_fallbacks(keyed: KeyedItem, distrusted: Mapping[IdentityKey, int], source: Source) -> KeyedItem:
-    """Return a record that loses keys with everything that may name it instead."""
-    if not any(key in distrusted for key in keyed.keys):
+def _with_all_fallbacks(keyed: KeyedItem, words: Mapping[str, int], source: Source) -> KeyedItem:
+    """Return a record whose words others of the document have with everything that may name it instead."""
+    if words[keyed.item.text_digest] == 1:
         return keyed
     return replace(keyed, fallbacks=_fallbacks(keyed.item, keyed.evidence, keyed.words, source.name))
 
@@ -68,14 +71,16 @@ def told_apart(keyed: Sequence[KeyedItem]) -> list[KeyedItem]:
 
     Which of several names a record gets does not depend on its place: the first that no other record has.
     """
-    users: dict[IdentityKey, set[Evidence]] = defaultdict(set)
+    users: dict[IdentityKey, set[object]] = defaultdict(set)
     for one in keyed:
+        # A front page, or an address that is none of the web, is no key, but two of them are two.
+        says = (one.evidence, None if one.said.url_key else one.item.link)
         for key in one.fallbacks:
-            users[key].add(one.evidence)
+            users[key].add(says)
     return [_told_apart(one, users) for one in keyed]
 
 
-def _told_apart(keyed: KeyedItem, users: Mapping[IdentityKey, set[Evidence]]) -> KeyedItem:
+def _told_apart(keyed: KeyedItem, users: Mapping[IdentityKey, set[object]]) -> KeyedItem:
     if not keyed.keys or keyed.keys != keyed.fallbacks[:1] or len(users[keyed.keys[0]]) == 1:
         return keyed
     name = next((key for key in keyed.fallbacks if len(users[key]) == 1), keyed.fallbacks[-1])
@@ -124,9 +129,9 @@ def _keyed(item: ParsedItem, source: Source) -> KeyedItem:
     evidence = evidence_of(item)
     words = _words(item, source.name)
     is_well_named = guid is not None and any(key.strength is KeyStrength.URL for key in keys)
-    fallbacks = ((words,) if words else ()) if is_well_named else _fallbacks(item, evidence, words, source.name)
-    moment = item.published_at.isoformat() if item.published_at else item.text_digest
-    signature = _digest(comparable_title(item.title) or item.text_digest, moment)
+    fallbacks = (words,) if words and is_well_named else _fallbacks(item, evidence, words, source.name)
+    date = item.published_at.isoformat() if item.published_at else item.text_digest
+    signature = _digest(comparable_title(item.title) or item.text_digest, date)
     return KeyedItem(
         item=item,
         keys=tuple(dict.fromkeys(keys)) or fallbacks[:1],
@@ -212,9 +217,10 @@ def _fallbacks(item: ParsedItem, evidence: Evidence, words: IdentityKey | None, 
 
 def _leads(item: ParsedItem, evidence: Evidence, words: IdentityKey | None, source: str) -> tuple[IdentityKey, ...]:
     found = [IdentityKey(KeyStrength.SIGNATURE, f"words:{source}:{item.text_digest}")] if words else []
-    if evidence.files:
-        found.append(IdentityKey(KeyStrength.SIGNATURE, f"files:{source}:{evidence.files}"))
-    return tuple(found)
+    files = [evidence.files] if evidence.files else []
+    if any("?" in enclosure.url for enclosure in item.enclosures):
+        files.append(evidence.bare_files)
+    return (*found, *(IdentityKey(KeyStrength.SIGNATURE, f"files:{source}:{digest}") for digest in files))
 
 
 def _text_key(source: str, *parts: str) -> IdentityKey:
@@ -247,40 +253,62 @@ def _distinct(items: Sequence[KeyedItem], key: IdentityKey) -> int:
 def _same_records(items: Sequence[KeyedItem], key: IdentityKey) -> dict[int, int]:
     """Put records of one key and title that are one item into one class, by number.
 
-    Records that differ in guid (or, sharing that, in link) and in date, text or file are different items.
+    Records that differ in guid (or, sharing that, in link) and in date, text or file are different items. So are
+    entries of a list, which share even that.
     """
     classes = Classes(len(items))
-    is_list = len({one.said.guid for one in items if revised_address(one.said)}) > _MOST_REVISIONS
-    names = [_name_beside(one, key, is_list=is_list) for one in items]
-    by_name: dict[object, int] = {}
-    nameless = [number for number, name in enumerate(names) if name is None]
-    for number, one in enumerate(items):
-        rest = (one.evidence.published_at, one.item.text_digest, one.evidence.files)
-        classes.join(number, by_name.setdefault(rest, number))
-        if names[number] is not None:
-            classes.join(number, by_name.setdefault(names[number], number))
-    # Without a guid, a record is told from the others by date and words together.
-    for part in (_instant, _text):
-        same: dict[object, int] = {part(items[number]): number for number in range(len(items))}
-        for number in nameless:
-            classes.join(number, same[part(items[number])])
+    same: dict[object, int] = {}
+    counted = {one.said.guid for one in items if _revised(one)}
+    names = [_name_beside(one, key, is_list=len(counted) > _MOST_REVISIONS) for one in items]
+    lists = _lists(items, names)
+    # The newest first, those without date last, so that the order of the document decides nothing.
+    for number in sorted(range(len(items)), key=lambda number: str(moment(items[number].evidence) or ""), reverse=True):
+        one, name = items[number], names[number]
+        classes.join(number, same.setdefault(_rest(one), number))
+        first = same.setdefault(_rest(one)[1:], number)
+        if name is not None and name not in lists:
+            classes.join(number, same.setdefault(name, number))
+        elif name is None and one.evidence.published_at:
+            second = (one.evidence.published_at, one.evidence.files)
+            classes.join(number, same.setdefault(second, number))
+        elif name is None and not one.evidence.day:
+            classes.join(number, first)
     return {number: classes.find(number) for number in range(len(items))}
 
 
-def _instant(one: KeyedItem) -> object:
-    return one.evidence.published_at
+def _lists(items: Sequence[KeyedItem], names: Sequence[str | None]) -> set[str | None]:
+    """Return which names are those of several entries of a list, not of revisions of one.
+
+    Of records that share key, title and name, two with dates and files of their own are entries, and more with any.
+    """
+    moments: dict[str | None, set[object]] = defaultdict(set)
+    files: dict[str | None, set[str]] = defaultdict(set)
+    for one, name in zip(items, names, strict=True):
+        moments[name].add(moment(one.evidence) or one.item.text_digest)
+        if one.evidence.bare_files and moment(one.evidence):
+            files[name].add(one.evidence.bare_files)
+    return {
+        name
+        for name, distinct in moments.items()
+        if len(distinct) > _MOST_REVISIONS or min(len(distinct), len(files[name])) > 1
+    }
 
 
-def _text(one: KeyedItem) -> object:
-    return one.item.text_digest, one.evidence.files
+def _rest(one: KeyedItem) -> tuple[object, ...]:
+    evidence = one.evidence
+    return moment(one.evidence), one.item.text_digest, evidence.files, evidence.pictures
 
 
 def _name_beside(one: KeyedItem, key: IdentityKey, *, is_list: bool) -> str | None:
     """Return what tells records of one key apart: the guid, or for records of one guid the address."""
     if key.strength is KeyStrength.GUID:
         return one.said.url_key or ""
-    base = None if is_list else revised_address(one.said)
+    base = None if is_list else _revised(one)
     return base or one.said.guid
+
+
+def _revised(one: KeyedItem) -> str | None:
+    return revised_address(one.said, one.item.link)
 
 
 class Classes:
@@ -300,6 +328,68 @@ class Classes:
         """Make one class of two."""
         one, other = self.find(one), self.find(other)
         self._parents[max(one, other)] = min(one, other)
+
+
+def groups_of(items: Sequence[KeyedItem], now: datetime, within: float) -> list[list[int]]:
+    """Put the records of a document together that are one item by themselves; the newest first.
+
+    Where the configuration lets a title decide, so are those of one title at most ``within`` seconds apart; ``now``
+    stands for the date of a record that has none.
+    """
+    order = sorted(range(len(items)), key=lambda number: rank(items[number]))
+    if _all_differ(items):
+        return [[number] for number in order]
+    classes = Classes(len(order))
+    names: dict[int, dict[str, set[str]]] = {}
+    first: dict[object, int] = {}
+    stretches: dict[IdentityKey, datetime] = {}
+    for place, number in enumerate(order):
+        keyed = items[number]
+        names[place] = named_values(keyed)
+        for key in (*keyed.keys, *_whole(keyed), *_near_titles(keyed, stretches, now, within)):
+            other = classes.find(first.setdefault(key, place))
+            own = classes.find(place)
+            if other != own and values_agree(names[other], names[own]):
+                classes.join(place, other)
+                names[classes.find(place)] = joined_values(names[other], names[own])
+    groups: dict[int, list[int]] = {}
+    for place, number in enumerate(order):
+        groups.setdefault(classes.find(place), []).append(number)
+    return list(groups.values())
+
+
+def rank(keyed: KeyedItem) -> tuple[float, str, str]:
+    """Return where a record stands by itself, wherever it stands in its document: the newest first."""
+    item = keyed.item
+    at = item.published_at.timestamp() if item.published_at else -inf
+    return -at, item.text_digest, f"{item.guid} {item.link}"
+
+
+def _all_differ(items: Sequence[KeyedItem]) -> bool:
+    """Tell whether no two records share anything by which they could be one item: so it mostly is."""
+    keys = [key for keyed in items for key in keyed.keys]
+    words = {keyed.item.text_digest for keyed in items}
+    has_titles = any(keyed.titles for keyed in items)
+    return len(words) == len(items) and len(set(keys)) == len(keys) and not has_titles
+
+
+def _near_titles(
+    keyed: KeyedItem, stretches: dict[IdentityKey, datetime], now: datetime, within: float
+) -> Iterator[object]:
+    """Yield what records of one title share where the configuration lets a title decide: a stretch of time."""
+    at = keyed.item.published_at or now
+    for key in keyed.titles:
+        nearest = stretches.setdefault(key, at)
+        if abs((at - nearest).total_seconds()) > within:
+            nearest = stretches[key] = at
+        yield key, nearest
+
+
+def _whole(keyed: KeyedItem) -> tuple[object, ...]:
+    """Return all that a record says but for its guid, if that is enough to tell two copies of it by."""
+    if keyed.evidence.published_at is None:
+        return ()
+    return ((keyed.item.link, keyed.item.text_digest, keyed.evidence, comparable_title(keyed.item.title)),)
 
 
 def _shown(key: IdentityKey) -> str:

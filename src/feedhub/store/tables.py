@@ -277,8 +277,8 @@ def decode_item(text: str) -> Item:
 
 
 def encode_evidence(evidence: Evidence) -> str:
-    """Return what a record says beside its keys: the instant, then the digests, with a bar between them."""
-    at = evidence.published_at.isoformat() if evidence.published_at else ""
+    """Return what a record says beside its keys: the instant or day, then the digests, with a bar between them."""
+    at = evidence.published_at.isoformat() if evidence.published_at else evidence.day
     return f"{at}|{evidence.files}|{evidence.bare_files}|{evidence.pictures}"
 
 
@@ -287,8 +287,9 @@ def decode_evidence(text: str | None) -> Evidence | None:
     if text is None:
         return None
     at, files, bare_files, pictures = text.split("|")
-    published_at = datetime.fromisoformat(at) if at else None
-    return Evidence(published_at=published_at, files=files, bare_files=bare_files, pictures=pictures)
+    published_at = datetime.fromisoformat(at) if "T" in at else None
+    day = "" if published_at else at
+    return Evidence(published_at=published_at, day=day, files=files, bare_files=bare_files, pictures=pictures)
 
 
 def decode_sighting(row: AnyRow) -> Sighting:

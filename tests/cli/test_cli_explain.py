@@ -235,6 +235,18 @@ def test_a_guid_that_changed_says_what_it_was_recognised_by(polled: Path) -> Non
     assert any(line.endswith("by url:m.museum.example/open [guid:portal:p3b]") for line in lines)
 
 
+def test_two_guids_that_count_revisions_of_one_address(polled: Path) -> None:
+    link = "https://codes.example/storm"
+    for number in range(2):
+        write_feed(
+            polled.parent.parent, "codes", {"title": f"Storm {number}", "link": link, "guid": f"{link}#{number}"}
+        )
+        assert run("poll", "codes", "-c", polled).code == 0
+    lines = explained(polled, f"{link}#0", f"{link}#1")
+    assert f"named {link}#0 is its guid:codes:{link}#0" in lines
+    assert any(line.endswith(f"by url:codes.example/storm [guid:codes:{link}#1]") for line in lines)
+
+
 @pytest.mark.parametrize("ref", ["on tides", "a3", "https://grid.example/tides"])
 def test_one_item_by_its_id_and_another_name(polled: Path, ref: str) -> None:
     (found,) = run("explain", "a3", "--json", "-c", polled).json
@@ -333,6 +345,16 @@ def test_a_reference_that_may_mean_several_is_said_so_with_their_ids(polled: Pat
     as_json = refused("power", "w7", "--json", "-c", polled)
     assert (as_json.json["answer"], len(as_json.json["first"]), len(as_json.json["second"])) == (None, 2, 1)
     assert refused("w7", "w7 unheard of", "-c", polled).err.startswith("feedhub: nothing is known of w7 unheard of;")
+
+
+def test_no_more_than_ten_of_many_are_listed(polled: Path) -> None:
+    link = "https://codes.example/ticker"
+    ticker = [{"title": f"Tick {number}", "link": link, "guid": f"t{number}"} for number in range(12)]
+    write_feed(polled.parent.parent, "codes", *ticker)
+    assert run("poll", "codes", "-c", polled).code == 0
+    ran = refused(link, "w7", "-c", polled)
+    assert (ran.out.count(link), ran.out.splitlines()[-1].strip()) == (10, "and 2 more")
+    assert len(run("explain", "tick", "--json", "-c", polled).json) == 10
 
 
 def test_items_of_one_address_come_with_what_to_ask_next(polled: Path) -> None:

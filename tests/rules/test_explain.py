@@ -10,7 +10,7 @@ from feedhub.model.identity import Evidence, IdentityKey, KeyStrength
 from feedhub.model.item import ParsedItem
 from feedhub.model.report import Explanation, KeyReport, LedgerEntry, SightingReport
 from feedhub.model.source import DedupeSettings, Source
-from feedhub.rules.explain import Obstacle, PairAnswer, Setting, chosen_pair, explain_pair
+from feedhub.rules.explain import Obstacle, PairAnswer, Setting, chosen_pair, explain_pair, under_guids
 from feedhub.rules.identity import item_id, keyed_document
 from feedhub.rules.text import text_digest
 from support.library import INFO_CODE, NOW, SITE, day, record
@@ -213,6 +213,13 @@ def test_a_rule_for_hosts_is_not_suggested_where_it_would_not_join() -> None:
     assert [setting.key for setting in answer.settings] == ["dedupe.same_title"]
 
 
+def test_records_with_other_files_are_not_to_be_joined() -> None:
+    records = (record("Morning", guid=str(n), enclosure=f"https://r.example/{n}.mp3", published=day(n)) for n in (1, 2))
+    answer = explained(*(stored("a", one) for one in records))
+    assert answer.words() == "titles alike; guids and files differ; dates differ by 24 h"
+    assert (answer.obstacle, answer.settings) == (Obstacle.EVIDENCE, ())
+
+
 def test_two_values_of_a_named_key_are_two_items_and_no_setting_joins_them() -> None:
     one = stored("a", record("Flash", guid=CODE, link=STORY))
     other = stored("a", record("Flash", guid=OTHER_CODE, link=STORY))
@@ -255,7 +262,7 @@ def test_fragments_of_one_address_are_named() -> None:
     one = stored("a", record("Oil jumps", link="https://live.example/t#1", text="x"))
     other = stored("a", record("Gold falls", link="https://live.example/t#2", text="y"), item_id="urn:uuid:2")
     answer = explained(one, other)
-    assert answer.words() == "guids, titles and texts differ; addresses differ in the fragment"
+    assert answer.words() == "titles and texts differ; addresses differ in the fragment"
 
 
 def test_sightings_of_one_source_are_nearer_than_those_of_the_owners() -> None:
@@ -355,6 +362,12 @@ def test_a_key_that_came_with_a_new_address_came_by_the_rest() -> None:
     one = replace(later(one, *keys), sightings=(seen("a", record("On tides", link="https://new.example/t", guid="7")),))
     (join,) = explained(one, replace(one, ref="guid:a:7")).joins
     assert join.reason.endswith("by the rest that it says")
+
+
+def test_a_reference_that_is_a_guid_word_for_word_is_told_as_one_where_the_item_has_it() -> None:
+    one = stored("a", record("Storm", link="https://r.example/storm", guid="https://r.example/storm#0"))
+    assert under_guids(one, "https://r.example/storm#0").ref == "guid:a:https://r.example/storm#0"
+    assert under_guids(one, "https://r.example/storm#1") == one
 
 
 # --- which two are meant ---------------------------------------------------------------------------------------------

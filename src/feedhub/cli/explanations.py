@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from feedhub.cli.screen import Screen, local_time
 from feedhub.model.report import Explanation, LedgerEntry, SightingReport
 from feedhub.model.settings import Settings
-from feedhub.rules.explain import Join, Obstacle, PairAnswer, chosen_pair
+from feedhub.rules.explain import Join, Obstacle, PairAnswer, chosen_pair, guid_of_publisher, under_guids
 
 if TYPE_CHECKING:
     from feedhub.runtime.hub import Hub
@@ -40,6 +40,8 @@ def show_pair(screen: Screen, hub: "Hub", refs: tuple[str, str], *, as_json: boo
     """Print why two references are one item or two; return what to complain of."""
     found = hub.explain(refs[0]), hub.explain(refs[1])
     pair = chosen_pair(*found)
+    if pair and pair[0].ref == pair[1].ref:
+        pair = under_guids(pair[0], refs[0]), under_guids(pair[1], refs[1])
     answer = hub.explain_pair(*pair) if pair else None
     if as_json:
         screen.json(_pair_json(answer, found, hub.settings.site.timezone))
@@ -56,6 +58,7 @@ def show_pair(screen: Screen, hub: "Hub", refs: tuple[str, str], *, as_json: boo
     return f"{ref} may mean any of {len(meant)}; give the id or the link of one"
 
 
+_MOST_CHOICES: Final = 10
 _UNKNOWN: Final = (
     "nothing is known of {}; give a link exactly as a source has it, an infoCode, an item id, or words of a title "
     "(feedhub search finds items by all their words)"
@@ -71,10 +74,12 @@ def _print_explanations(screen: Screen, explanations: Sequence[Explanation], set
 
 
 def _print_choices(screen: Screen, explanations: Sequence[Explanation], settings: Settings) -> None:
-    """Print two lines for each of several that a reference may mean."""
-    for one in explanations:
+    """Print two lines for each of several that a reference may mean, up to a number of them."""
+    for one in explanations[:_MOST_CHOICES]:
         screen.print(f"{short_id(one):<9} {one.title or '(no title)'}")
         screen.print(f"{'':<9} {_origin(one, settings.site.timezone)}", style="dim")
+    if len(explanations) > _MOST_CHOICES:
+        screen.print(f"{'':<9} and {len(explanations) - _MOST_CHOICES} more", style="dim")
 
 
 def short_id(explanation: Explanation) -> str:
@@ -149,7 +154,7 @@ def _sighting_words(sighting: SightingReport, zone: str) -> Iterator[str]:
     yield f"  “{sighting.title}”"
     yield f"  {sighting.link or '(no link)'}"
     address = (sighting.said.url_key or "").removeprefix("url:")
-    yield f"  guid {sighting.said.guid or 'none'}; address {address or 'none that names an item'}"
+    yield f"  guid {guid_of_publisher(sighting.said) or 'none'}; address {address or 'none that names an item'}"
     yield f"  {_date_words(sighting, zone)}{_attachment_words(sighting)}"
 
 
@@ -339,7 +344,7 @@ def _sighting_json(sighting: SightingReport, zone: str) -> dict[str, Any]:
     precision, at = _given_date(sighting, zone)
     return {
         **found,
-        "guid": said.guid,
+        "guid": guid_of_publisher(said),
         "address": said.url_key and said.url_key.removeprefix("url:"),
         "date": at,
         "date_precision": precision,

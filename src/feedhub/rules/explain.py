@@ -8,7 +8,7 @@ from enum import Enum
 from math import ceil
 from typing import Final
 
-from feedhub.model.identity import KeyStrength
+from feedhub.model.identity import KeyStrength, Sighting
 from feedhub.model.report import Explanation, SightingReport
 from feedhub.model.source import DedupeSettings, Source
 from feedhub.rules.evidence import (
@@ -24,6 +24,7 @@ from feedhub.rules.evidence import (
     reason_for_one,
 )
 from feedhub.rules.health import duration_text
+from feedhub.rules.identity import LINK_AS_GUID
 from feedhub.rules.urls import canonical_url
 
 _DAY: Final = 86_400
@@ -156,6 +157,12 @@ def chosen_pair(ones: Sequence[Explanation], others: Sequence[Explanation]) -> t
     return (ones[0], others[0]) if len(ones) == len(others) == 1 else None
 
 
+def under_guids(one: Explanation, ref: str) -> Explanation:
+    """Return what is known of an item under the guid that ``ref`` is word for word, if it has that guid."""
+    names = (f"guid:{seen.source}:{ref}" for seen in one.sightings)
+    return replace(one, ref=next((name for name in names if name in one.keys), one.ref))
+
+
 def explain_pair(
     one: Explanation,
     other: Explanation,
@@ -284,6 +291,8 @@ class _Apart:
     # --- what would join them ---
 
     def _settings(self, found: PairAnswer) -> tuple[Setting | None, ...]:
+        if found.comparison and DIFFERENT in (found.comparison.files, found.comparison.pictures):
+            return ()  # two episodes, whatever else is alike
         return self._parameters(found), self._same_title(), self._one_host(found)
 
     def _parameters(self, found: PairAnswer) -> Setting | None:
@@ -377,8 +386,8 @@ def _count_alike(pair: tuple[SightingReport, SightingReport]) -> int:
 def _compared(answer: PairAnswer, pair: tuple[SightingReport, SightingReport]) -> PairAnswer:
     """Compare two sightings for people: texts without their titles, and nothing where one has nothing."""
     before, now = pair
-    is_one_source = before.source == now.source
-    found = compare(now.said, before.said, Trust(), guid=None if is_one_source else UNKNOWN)
+    has_guids = before.source == now.source and all(guid_of_publisher(seen.said) for seen in pair)
+    found = compare(now.said, before.said, Trust(), guid=None if has_guids else UNKNOWN)
     found = replace(
         found,
         title=found.title if before.said.title or now.said.title else UNKNOWN,
@@ -392,6 +401,11 @@ def _compared(answer: PairAnswer, pair: tuple[SightingReport, SightingReport]) -
         address=_address_difference(before, now),
         seconds_apart=abs((dates[0] - dates[1]).total_seconds()) if len(dates) == 2 else None,
     )
+
+
+def guid_of_publisher(said: Sighting) -> str | None:
+    """Return the guid that a record gave; what stands for one (``rules/identity.py: guid_of``) is none."""
+    return None if (said.guid or "").startswith(LINK_AS_GUID) else said.guid
 
 
 def _likeness(one: str, other: str) -> Likeness:

@@ -22,6 +22,8 @@ from feedhub.rules.urls import canonical_url, without_query
 _TITLES_ALLOWED: Final = {KeyStrength.NAMED: 2, KeyStrength.URL: 1, KeyStrength.GUID: 1}
 # Two revisions of an article may stand in one document; more records whose guids count are entries of a list.
 _MOST_REVISIONS: Final = 2
+LINK_AS_GUID: Final = "link:"
+"""What begins the guid of a record that has none, but a link with a fragment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +190,7 @@ def guid_of(item: ParsedItem) -> str | None:
     """Return the guid of a record; without one, its link where a fragment may be what names the item."""
     if item.guid or not item.link or "#" not in item.link:
         return item.guid
-    return f"link:{item.link}"
+    return LINK_AS_GUID + item.link
 
 
 def _words(item: ParsedItem, source: str) -> IdentityKey | None:

@@ -16,7 +16,7 @@ from feedhub.pipeline.fetch import FetchContext, Sign, unsigned, with_links_put_
 from feedhub.ports.store import Store
 from feedhub.ports.world import Fetcher, Parser
 from feedhub.publish.addresses import id_digits
-from feedhub.rules.identity import key_text, keyed_document
+from feedhub.rules.identity import LINK_AS_GUID, key_text, keyed_document
 from feedhub.rules.patterns import compile_pattern
 from feedhub.rules.requests import first_request
 from feedhub.rules.select import ALL, output_feed
@@ -155,7 +155,7 @@ def _references(ref: str, settings: Settings) -> Iterator[str]:
     for source in settings.sources:
         yield f"guid:{source.name}:{ref}"
         if "#" in ref:
-            yield f"guid:{source.name}:link:{ref}"  # of a record without guid (``rules/identity.py: guid_of``)
+            yield f"guid:{source.name}:{LINK_AS_GUID}{ref}"
 
 
 def _patterns(settings: Settings) -> Iterator[KeyPattern]:

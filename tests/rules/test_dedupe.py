@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from feedhub.model.identity import IdentityKey, KeyPattern, KeyStrength
+from feedhub.model.identity import IdentityKey, KeyPattern, KeyStrength, Verdict
 from feedhub.rules.identity import item_id, key_text, keyed_document
 from support.library import INFO_CODE, Library, day, record, source_with
 
@@ -431,3 +431,51 @@ def test_a_named_key_is_looked_for_in_the_fields_in_their_order() -> None:
     assert keyed.keys[0].text == "code:x1"
     keyed = keyed_document([record("About", text="see #x2")], source_with(pattern)).items[0]
     assert keyed.keys[0].text == "code:x2"
+
+
+def test_two_records_of_a_document_that_lead_to_one_item_are_one_by_whatever_key_each_does() -> None:
+    number = KeyPattern(name="number", fields=("link",), pattern=r"number=(\d+)")
+    library = Library(patterns=(INFO_CODE, number))
+    library.poll("a", record("One", link=f"https://a.example/x?infoCode={CODE}&number=7", text="one"))
+    by_code = record("One", link=f"https://a.example/y?infoCode={CODE}", text="another")
+    by_number = record("One", link="https://a.example/z?number=7", text="a third")
+    assert sorted(library.verdicts("a", by_code, by_number)) == ["changed", "repeat"]
+    assert len(library.items) == 1
+
+
+def test_a_code_and_an_address_in_two_records_lead_to_one_item_of_another_source() -> None:
+    library = Library()
+    library.poll("b", record("A", link="https://a.example/2", guid=CODE, text="x", published=day(1)))
+    by_address = record("A", link="https://a.example/2", guid="3", text="x", published=day(2))
+    by_code = record("B", link=f"https://a.example/x?infoCode={CODE}", guid=CODE)
+    assert library.verdicts("a", by_address, by_code) == ["duplicate", "repeat"]
+    assert len(library.items) == 1
+
+
+def test_another_file_and_another_text_are_another_item_although_title_and_second_are_the_same() -> None:
+    library = Library()
+    facts = {"published": day(1)}
+    first = record("B", link="https://a.example/1", text="y", enclosure="https://f.example/2.mp3", **facts)
+    second = record("B", link="https://a.example/2", guid="3", text="x", enclosure="https://f.example/1.mp3", **facts)
+    assert library.verdicts("a", first) == ["new"]
+    assert library.verdicts("a", second) == ["new"]
+
+
+def test_an_item_is_named_by_all_that_its_record_says_where_every_name_is_taken() -> None:
+    library = Library()
+    shared = (record("B", guid="2"), record("A", guid="2"), record("A", link="https://a.example/1", guid=CODE))
+    assert library.verdicts("b", *shared) == ["new", "new", "new"]
+    again = (record("B"), record("B", link="https://a.example/1", guid="2"))
+    assert library.verdicts("b", *again) == ["seen", "new"]
+    assert len(library.items) == 4
+
+
+def test_evidence_is_taken_in_for_an_item_that_was_stored_before_there_was_any() -> None:
+    library = Library()
+    one = record("One", link="https://a.example/1", guid="1", published=day(1))
+    library.poll("a", one)
+    library.sightings = {key: replace(said, evidence=None) for key, said in library.sightings.items()}
+    (decision,) = library.poll("a", one).decisions
+    assert (decision.verdict, decision.has_new_evidence) == (Verdict.SEEN, True)
+    (decision,) = library.poll("a", one).decisions
+    assert (decision.verdict, decision.has_new_evidence) == (Verdict.SEEN, False)

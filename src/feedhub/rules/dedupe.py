@@ -406,8 +406,6 @@ class _Matching:
         return Decision(keyed=keyed, verdict=Verdict.UNIDENTIFIED, item_id="")
 
     def _note_conflict(self, match: _Match, settled: _Match) -> None:
-        if settled.target.id == match.target.id:
-            return
         reason = f"{settled.key.text} and {match.key.text} name different items"
         self._note(self.items[match.record], "conflict", reason, settled.target, match.key)
 

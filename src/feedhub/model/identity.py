@@ -79,6 +79,16 @@ class Sighting:
     offered: bool
     evidence: Evidence | None = None
 
+    def says_the_same(self, other: "Sighting") -> bool:
+        """Tell whether nothing that is compared differs."""
+        return (
+            self.guid == other.guid
+            and self.url_key == other.url_key
+            and self.text_digest == other.text_digest
+            and self.title == other.title
+            and self.evidence == other.evidence
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyedItem:

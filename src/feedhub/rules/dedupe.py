@@ -54,7 +54,7 @@ from feedhub.rules.identity import (
 _REMEMBERED: Final = frozenset({Verdict.NEW, Verdict.CHANGED, Verdict.DUPLICATE, Verdict.REFRESHED})
 # Up to here a reason holds for several records of a document; beyond, only for the first.
 _SHARED_REASONS: Final = 4
-_NAMED, _ACROSS, _WHOLESALE, _NAMED_BY_WORDS, _BY_TITLE = 0, 3, 6, 7, GUID_ALONE + 1
+_NAMED, _SAME, _ACROSS, _WHOLESALE, _NAMED_BY_WORDS, _BY_TITLE = 0, 1, 3, 6, 7, GUID_ALONE + 1
 
 
 def judge(
@@ -130,6 +130,7 @@ class _Matching:
     notes: list[LedgerNote] = field(default_factory=list)
     sections: dict[IdentityKey, None] = field(default_factory=dict)
     _shared: Shared = field(default_factory=Shared)
+    _has_paths: bool = False
     _claimed: dict[str, str] = field(default_factory=dict)
 
     def decisions(self) -> tuple[Decision, ...]:
@@ -174,6 +175,7 @@ class _Matching:
         """Settle which group is which known item, from the strongest reason to the weakest."""
         for group in groups:
             self._shared.add([self.items[record] for record in group])
+        self._has_paths = self._shared.has_paths()
         matches = [
             (match.strength, match.target.id, number, match)
             for number, group in enumerate(groups)
@@ -224,6 +226,9 @@ class _Matching:
             if key is None or key.text in self.known.sections:
                 return self._by_title(record, target)
             return _Match(strength=_ACROSS, reason=key.name, record=record, target=target, key=key)
+        if before.says_the_same(keyed.said) and keys.keys() >= {KeyStrength.URL, KeyStrength.GUID}:
+            # Mostly nothing is different at all, and there is nothing to weigh.
+            return _Match(strength=_SAME, reason="guid", record=record, target=target, key=keys[KeyStrength.URL])
         if keyed.signature in self.habits.signatures and self._leads_to(keyed.signature, target):
             return _Match(
                 strength=_WHOLESALE, reason="title and date", record=record, target=target, key=keyed.signature
@@ -266,7 +271,7 @@ class _Matching:
             guid=KeyStrength.GUID in own,
             address=KeyStrength.URL in own,
             files=self._shared.files[keyed.evidence.files] == 1,
-            bare_files=self._shared.has_paths(),
+            bare_files=self._has_paths,
             changing=self.habits.changing,
         )
         return compare(now, before, trust, link=keyed.item.link, guid=guid, address=address)

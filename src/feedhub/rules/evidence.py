@@ -109,7 +109,11 @@ def evidence_of(item: ParsedItem) -> Evidence:
 
 def _is_wordless(item: ParsedItem) -> bool:
     """Tell whether a record has no title or no text, so that what it shows is what it says."""
-    return not item.title or item.text_digest == text_digest(item.title, "")
+    return not item.title or (_shows(item) and item.text_digest == text_digest(item.title, ""))
+
+
+def _shows(item: ParsedItem) -> bool:
+    return item.image is not None or any(text and "<" in text.value for text in (item.content, item.summary))
 
 
 def _day(at: datetime) -> str:
@@ -332,8 +336,10 @@ def _files(mine: Evidence, theirs: Evidence | None, trust: Trust) -> Likeness:
 
 
 def _is_revision(now: Sighting, before: Sighting, link: str | None) -> bool:
+    if now.guid == before.guid:
+        return False
     base = revised_address(now, link)
-    return base is not None and now.guid != before.guid and base == revised_address(before, None)
+    return base is not None and base == revised_address(before, None)
 
 
 def revised_address(said: Sighting, link: str | None) -> str | None:

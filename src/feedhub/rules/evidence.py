@@ -18,12 +18,12 @@ from typing import Final
 
 from feedhub.model.identity import Evidence, IdentityKey, KeyedItem, Sighting
 from feedhub.model.item import ParsedItem
-from feedhub.rules.text import text_digest
 from feedhub.rules.urls import canonical_url, without_query
 
 _SHOWN: Final = re.compile(
     r"""<(?:img|video|audio|source|iframe)\b[^<>]*?\ssrc\s*=\s*["']?([^\s"'<>]{1,2000})""", re.IGNORECASE
 )
+_WORD: Final = re.compile(r"(?:^|>)\s*[^<\s]")
 _MIDNIGHT: Final = time(0, tzinfo=UTC)
 _HALF_A_DAY: Final = timedelta(hours=12)
 
@@ -109,11 +109,8 @@ def evidence_of(item: ParsedItem) -> Evidence:
 
 def _is_wordless(item: ParsedItem) -> bool:
     """Tell whether a record has no title or no text, so that what it shows is what it says."""
-    return not item.title or (_shows(item) and item.text_digest == text_digest(item.title, ""))
-
-
-def _shows(item: ParsedItem) -> bool:
-    return item.image is not None or any(text and "<" in text.value for text in (item.content, item.summary))
+    texts = (text.value for text in (item.content, item.summary) if text is not None)
+    return not item.title or not any(_WORD.search(text) for text in texts)
 
 
 def _day(at: datetime) -> str:

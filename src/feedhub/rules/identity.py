@@ -121,28 +121,27 @@ def key_text(name: str, value: str) -> str:
 
 def _keyed(item: ParsedItem, source: Source) -> KeyedItem:
     keys = [key for pattern in source.identity if (key := _named_key(item, pattern))]
-    for link in (item.link, item.received_link):
-        url = canonical_url(link, source.dedupe.ignore_parameters) if link else None
-        if url:
-            keys.append(IdentityKey(KeyStrength.URL, key_text("url", url)))
+    ignored = source.dedupe.ignore_parameters
+    urls = [canonical_url(link, ignored) for link in (item.link, item.received_link) if link]
+    addresses = [IdentityKey(KeyStrength.URL, f"url:{url}") for url in dict.fromkeys(urls) if url]
+    keys += addresses
     guid = guid_of(item)
     if guid:
         keys.append(IdentityKey(KeyStrength.GUID, f"guid:{source.name}:{guid}"))
     evidence = evidence_of(item)
     words = _words(item, source.name)
-    is_well_named = guid is not None and any(key.strength is KeyStrength.URL for key in keys)
-    fallbacks = (words,) if words and is_well_named else _fallbacks(item, evidence, words, source.name)
+    fallbacks = (words,) if words and guid and addresses else _fallbacks(item, evidence, words, source.name)
     date = item.published_at.isoformat() if item.published_at else item.text_digest
     signature = _digest(comparable_title(item.title) or item.text_digest, date)
     return KeyedItem(
         item=item,
-        keys=tuple(dict.fromkeys(keys)) or fallbacks[:1],
+        keys=tuple(keys) or fallbacks[:1],
         said=Sighting(
             guid=guid,
-            url_key=next((key.text for key in keys if key.strength is KeyStrength.URL), None),
+            url_key=addresses[0].text if addresses else None,
             title=item.title,
             text_digest=item.text_digest,
-            extras_digest=extras_digest(item, source.dedupe.ignore_parameters),
+            extras_digest=extras_digest(item, ignored),
             offered=True,
             evidence=evidence,
         ),

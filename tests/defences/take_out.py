@@ -496,7 +496,7 @@ DEFENCES = (
     ),
     _d(
         "34 twice in a document",
-        "rules/dedupe.py",
+        "rules/identity.py",
         "if other != own and values_agree(names[other], names[own]):",
         "if False:",
         "tests/rules/test_dedupe.py",
@@ -525,8 +525,8 @@ DEFENCES = (
     _d(
         "35 keys that do not discriminate",
         "rules/identity.py",
-        "if not distrusted:",
-        "if True:",
+        "    distrusted = _indiscriminate(keyed)",
+        "    distrusted = {}",
         "tests/rules/test_dedupe.py",
     ),
     _d(

@@ -17,6 +17,8 @@ from feedhub.rules.text import clean_text, visible_text
 _LONGEST_ADDRESS = 8_000
 _IGNORED = re.compile("[\x00-\x20\x7f-\xa0\u200b\ufeff]+$|^[\x00-\x20\x7f-\xa0\u200b\ufeff]+|[\t\r\n]")
 _ABSOLUTE = re.compile(r"https?://", re.IGNORECASE)
+# An ampersand that was escaped once too often; no address means that.
+_ESCAPED_AMPERSAND = re.compile(r"&(?:amp;)+|&#0*38;|&#x0*26;", re.IGNORECASE)
 # RFC 3986 allows none of these in an address; browsers write them as percent escapes.
 _UNSAFE = re.compile('[\x00-\x20\x7f-\xa0"<>\\\\^`{|}]')
 # Most addresses hold only these characters and are returned as they are.
@@ -33,6 +35,8 @@ def http_url(value: object, base: str = "") -> str | None:
     """
     if not isinstance(value, str):
         return None
+    if "&amp;" in value or "&#" in value:
+        value = _ESCAPED_AMPERSAND.sub("&", value)
     if len(value) <= _LONGEST_ADDRESS:
         if _PLAIN_URL.fullmatch(value):
             return value

@@ -77,6 +77,17 @@ def check_parts(parts: int) -> None:
         raise LimitReachedError(f"{NOT_READ}: it has more than {_MOST_PARTS} elements")
 
 
+_REGISTRY = re.compile(r"https?://www\.iana\.org/assignments/(?:link-)?relations?/", re.IGNORECASE)
+
+
+def link_relation(written: str | None) -> str:
+    """Return the name of a relation: an address in IANA's registry says its name, no relation is ``alternate``.
+
+    See RFC 4287 §4.2.7.2.
+    """
+    return _REGISTRY.sub("", (written or "").strip()).lower() or "alternate"
+
+
 _LONGEST_AUTHOR = 300
 _EMAIL = re.compile(r"[^\s@()<>,;:\"]+@[^\s@()<>,;:\"]+\.[^\s@()<>,;:\"]+")
 _CUT_OFF = (NOT_READ, "no element found", "unclosed token", "unclosed CDATA section", "partial character")
@@ -118,6 +129,10 @@ class _Corrections:
     _end_id = _end_guid
 
     def _start_link(self: Any, attributes: dict[str, str]) -> None:
+        if not attributes.get("href"):
+            # The address is the text of the element. feedparser would take any `uri`, `url` or empty `href` for it.
+            attributes = {name: value for name, value in attributes.items() if name not in ("href", "url", "uri")}
+        attributes["rel"] = link_relation(attributes.get("rel"))
         is_typed = "type" in attributes
         super()._start_link(attributes)  # type: ignore[misc]
         # feedparser gives a link without a type that of a page, text/html; for an attached file that would be wrong.

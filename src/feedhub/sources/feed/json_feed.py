@@ -30,12 +30,13 @@ def read_json_feed(text: str, url: str, source: Source, now: datetime | None = N
     own_people = _people(document)
     language = records.language_of(document.get("language"))
     date = partial(_date, zone=ZoneInfo(source.timezone), now=now)
-    read = partial(_item, url=url, date=date, people=own_people, language=language)
-    reading = records.read_records(document["items"], read, partial(_described, url=url), source.limit)
+    page = http_url(document.get("home_page_url"), url)
+    read = partial(_item, url=page or url, date=date, people=own_people, language=language)
+    reading = records.read_records(document["items"], read, partial(_described, url=page or url), source.limit)
     feed = ParsedFeed(
         title=records.title_of(document.get("title")),
         items=(),
-        link=http_url(document.get("home_page_url"), url),
+        link=page,
         language=language,
     )
     return records.with_records(feed, reading)
@@ -77,22 +78,24 @@ def _item(
     if not isinstance(record, dict):
         raise records.Unusable(f"not an object but a {_kind(record)}")
     published_at = date(record.get("date_published")) or date(record.get("date_modified"))
+    link = http_url(record.get("url"), url) or http_url(record.get("external_url"), url)
+    base = link or url
     return records.make_item(
         ParsedItem(
             position=position,
             title=records.title_of(record.get("title")),
             text_digest="",
             guid=records.guid_of(record.get("id")),
-            link=http_url(record.get("url"), url) or http_url(record.get("external_url"), url),
+            link=link,
             published_at=published_at,
             has_rough_date=published_at is not None and _is_rough(record),
-            summary=records.markup(record.get("summary"), "text", url),
-            content=_content(record, url),
+            summary=records.markup(record.get("summary"), "text", base),
+            content=_content(record, base),
             authors=_people(record) or people,
             tags=records.tags_of(_list(record.get("tags"))),
             language=records.language_of(record.get("language")) or language,
-            image=http_url(record.get("image"), url) or http_url(record.get("banner_image"), url),
-            enclosures=records.enclosures_of(_attachments(record, url)),
+            image=http_url(record.get("image"), base) or http_url(record.get("banner_image"), base),
+            enclosures=records.enclosures_of(_attachments(record, base)),
         )
     )
 

@@ -16,7 +16,13 @@ from feedparser.html import _cp1252
 from feedparser.urls import _urljoin, make_safe_absolute_uri
 from lxml.etree import _Element as XmlElement
 
-from feedhub.sources.feed.dialects import MOST_ATTRIBUTES_PLAIN, MOST_PREFIXES_LISTED, MOST_TAGS_READ, person_in
+from feedhub.sources.feed.dialects import (
+    MOST_ATTRIBUTES_PLAIN,
+    MOST_PREFIXES_LISTED,
+    MOST_TAGS_READ,
+    link_relation,
+    person_in,
+)
 
 _Strict = feedparser_api.StrictFeedParser
 _OLD_RSS = ("http://purl.org/rss/1.0/", "http://my.netscape.com/rdf/simple/0.9/")
@@ -283,7 +289,7 @@ def link_element(builder: FeedBuilder, fields: Fields, node: XmlElement, attribu
     """Read ``link`` of Atom: the address is an attribute."""
     if not attributes.get("href"):
         raise NotPlainError("link without an address")
-    relation = attributes["rel"] = attributes.get("rel", "alternate").lower()
+    relation = attributes["rel"] = link_relation(attributes.get("rel"))
     is_typed = "type" in attributes
     attributes["type"] = attributes.get("type", "application/atom+xml" if relation == "self" else "text/html").lower()
     address = attributes["href"] = builder.joined(attributes["href"])

@@ -31,7 +31,38 @@ _HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 _REFERENCE = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|\w{2,31});", re.IGNORECASE)
 _VOID_TAG = re.compile(r"<(?:br|hr|img|wbr)\b[^<>]*>", re.IGNORECASE)
 _PICTURE = re.compile(r"\.(?:jpe?g|png|gif|webp|avif|bmp)$", re.IGNORECASE)
-_SOUND_OR_FILM = re.compile(r"\.(?:mp3|m4a|aac|ogg|oga|opus|flac|wav|mp4|m4v|mov|webm|ogv|mkv)$", re.IGNORECASE)
+_SOUND_OR_FILM = re.compile(r"\.(?:mp3|m4a|aac|ogg|oga|opus|flac|wav|mp4|m4v|mov|webm|ogv|mkv|m3u8|mpd)$", re.IGNORECASE)
+_STREAMS = frozenset(
+    "application/x-mpegurl application/vnd.apple.mpegurl application/dash+xml application/ogg application/mp4".split()
+)
+# Media types that say nothing; the ending of the address does.
+_SAYS_NOTHING = frozenset({"application/octet-stream", "binary/octet-stream", "application/binary", "*/*"})
+_BY_ENDING = {
+    "mp3": "audio/mpeg",
+    "m4a": "audio/mp4",
+    "aac": "audio/aac",
+    "ogg": "audio/ogg",
+    "oga": "audio/ogg",
+    "opus": "audio/ogg",
+    "flac": "audio/flac",
+    "wav": "audio/wav",
+    "mp4": "video/mp4",
+    "m4v": "video/mp4",
+    "mov": "video/quicktime",
+    "webm": "video/webm",
+    "ogv": "video/ogg",
+    "mkv": "video/x-matroska",
+    "m3u8": "application/vnd.apple.mpegurl",
+    "mpd": "application/dash+xml",
+    "jpg": "image/jpeg",
+    "jpeg": "image/jpeg",
+    "png": "image/png",
+    "gif": "image/gif",
+    "webp": "image/webp",
+    "avif": "image/avif",
+    "bmp": "image/bmp",
+    "pdf": "application/pdf",
+}
 
 
 def raw(entry: Entry, key: str) -> Any:
@@ -49,18 +80,18 @@ def title_text(entry: Entry, *, is_atom: bool) -> str:
     return records.title_of(visible_text(value) if is_markup else value)
 
 
-def base_of(entry: Entry, default: str) -> str:
-    """Return the address that relative addresses of ``entry`` are relative to (xml:base, else the document's)."""
-    for key in ("title_detail", "summary_detail"):
-        base = (raw(entry, key) or {}).get("base")
+def declared_base(entry: Entry, url: str) -> str | None:
+    """Return the ``xml:base`` of an entry or of what is around it, made absolute; None where there is none."""
+    for detail in (raw(entry, "title_detail"), raw(entry, "summary_detail"), *(raw(entry, "content") or ())):
+        base = (detail or {}).get("base")
         if base:
-            return str(base)
-    return default
+            return http_url(base, url)
+    return None
 
 
 def best_link(entry: Entry, base: str) -> str | None:
     """Return the address of the article: the HTML alternate first, a feedburner link undone, else the permalink."""
-    original = http_url(raw(entry, "feedburner_origlink"), base)
+    original = http_url(raw(entry, "feedburner_origlink"))
     if original:
         return original
     links = [
@@ -68,7 +99,13 @@ def best_link(entry: Entry, base: str) -> str | None:
     ]
     pages = [link for link in links if link.get("type") in _HTML_TYPES]
     candidates = [link["href"] for link in (*pages, *links)]
-    for value in (*candidates, raw(entry, "link"), raw(entry, "permalink")):
+    # The content may stand somewhere else (RFC 4287 §4.1.3.2): that is where a reader finds it.
+    elsewhere = [
+        part["src"]
+        for part in raw(entry, "content") or ()
+        if part.get("src") and not str(part.get("type")).startswith(("image/", "audio/", "video/"))
+    ]
+    for value in (*candidates, raw(entry, "link"), raw(entry, "permalink"), *elsewhere):
         # A permalink is an address already; resolving `12345` against the feed would invent one.
         address = http_url(value, "" if value is raw(entry, "permalink") else base)
         if address:
@@ -76,15 +113,18 @@ def best_link(entry: Entry, base: str) -> str | None:
     return None
 
 
-def text_of(entry: Entry, base: str) -> tuple[Markup | None, Markup | None]:
-    """Return (summary, content). The longest content wins; captions and podcast notes stand in where text lacks."""
-    contents = [found for part in raw(entry, "content") or () if (found := _markup(part, base))]
+def text_of(entry: Entry, base: str, url: str) -> tuple[Markup | None, Markup | None]:
+    """Return (summary, content). The longest content wins; captions and podcast notes stand in where text lacks.
+
+    ``base`` is for texts without ``xml:base``; ``url`` is the address of the document, for one that is relative.
+    """
+    contents = [found for part in raw(entry, "content") or () if (found := _markup(part, base, url))]
     content = max(contents, key=lambda found: len(found.value)) if contents else None
-    summary = _markup(raw(entry, "summary_detail"), base)
+    summary = _markup(raw(entry, "summary_detail"), base, url)
     if content is None and summary is None:
-        content = _markup(raw(entry, "media_description_detail"), base)
+        content = _markup(raw(entry, "media_description_detail"), base, url)
     if summary is None:
-        summary = _markup(raw(entry, "itunes_summary_detail"), base)
+        summary = _markup(raw(entry, "itunes_summary_detail"), base, url)
     if content and summary and content.value == summary.value:
         summary = None
     return summary, content
@@ -157,15 +197,14 @@ def comments_in(entry: Entry, base: str) -> str | None:
     return None
 
 
-def _markup(detail: Any, base: str) -> Markup | None:
+def _markup(detail: Any, base: str, url: str) -> Markup | None:
     if not detail:
         return None
     kind = str(detail.get("type") or "text/html")
     if kind not in _HTML_TYPES and kind != "text/plain":
         return None
-    return records.markup(
-        detail.get("value"), "text" if kind == "text/plain" else "html", str(detail.get("base") or base)
-    )
+    declared = http_url(detail.get("base"), url) if detail.get("base") else None
+    return records.markup(detail.get("value"), "text" if kind == "text/plain" else "html", declared or base)
 
 
 def _enclosures(links: Iterable[Entry], base: str) -> Iterator[Enclosure]:
@@ -174,7 +213,7 @@ def _enclosures(links: Iterable[Entry], base: str) -> Iterator[Enclosure]:
         if address:
             yield Enclosure(
                 url=address,
-                media_type=records.media_type_of(link.get("type")),
+                media_type=_media_type(link),
                 length=records.whole_number(link.get("length")),
                 title=records.title_of(link.get("title")) or None,
             )
@@ -186,24 +225,46 @@ def _media(entry: Entry, base: str) -> Iterator[Enclosure]:
         if address and _is_sound_or_film(content):
             yield Enclosure(
                 url=address,
-                media_type=records.media_type_of(content.get("type")),
+                media_type=_media_type(content),
                 length=records.whole_number(content.get("filesize")),
                 duration=records.seconds_of(content.get("duration")),
             )
 
 
 def _is_picture(content: Entry) -> bool:
-    kind = str(content.get("type") or content.get("medium") or "")
+    kind = _kind_of(content)
     return kind.startswith("image") or (not kind and _PICTURE.search(_path(content)) is not None)
 
 
 def _is_sound_or_film(content: Entry) -> bool:
-    kind = str(content.get("type") or content.get("medium") or "")
-    return kind.startswith(("audio", "video")) or (not kind and _SOUND_OR_FILM.search(_path(content)) is not None)
+    kind = _kind_of(content)
+    if kind.startswith(("audio", "video")) or kind in _STREAMS:
+        return True
+    return not kind and _SOUND_OR_FILM.search(_path(content)) is not None
+
+
+def _kind_of(content: Entry) -> str:
+    """Return the media type of a file, else its medium, else its type if that is a known ending; "" for none of them."""
+    written = str(content.get("type") or "").strip().lower()
+    known = records.media_type_of(written)
+    if known and known not in _SAYS_NOTHING:
+        return known
+    medium = str(content.get("medium") or "").strip().lower()
+    return medium or _BY_ENDING.get(written.lstrip("."), "" if "/" in written else written)
+
+
+def _media_type(content: Entry) -> str | None:
+    """Return the media type of a file. One that says nothing, or is none, gives way to the ending of the address."""
+    written = str(content.get("type") or "")
+    known = records.media_type_of(written)
+    if not written.strip() or (known and known not in _SAYS_NOTHING):
+        return known
+    ending = _path(content).rpartition(".")[2].lower()
+    return _BY_ENDING.get(ending) or _BY_ENDING.get(written.strip().lower().lstrip(".")) or known
 
 
 def _path(content: Entry) -> str:
-    return str(content.get("url") or "").partition("?")[0]
+    return str(content.get("url") or content.get("href") or "").partition("?")[0].partition("#")[0]
 
 
 _MOST_OFFERS = 5
@@ -263,7 +324,8 @@ def read_web_feed(text: str, url: str, source: Source, now: datetime | None = No
     Raises:
         ParseError: it is no feed, nothing of it can be read, or none of its records can be used.
     """
-    document = read_plain(text, url) or read_dialect(text, url)
+    # Addresses stay relative while the document is read, unless `xml:base` says to what: an entry's link comes first.
+    document = read_plain(text, "") or read_dialect(text, "")
     reading = reading_of(document, url)
     if reading == known:
         return ParsedFeed(title="", items=(), reading=reading)
@@ -303,6 +365,7 @@ class _EntryReader:
         self.is_atom = document.version.startswith("atom")
         self._document = document
         self._url = url
+        self._link_base = url if self.is_atom else best_link(document.feed, url) or url
         self._zone = zone
         self._now = now
         self._feed_people: tuple[Person, ...] = people_in(document.feed)
@@ -311,8 +374,10 @@ class _EntryReader:
     def read(self, position: int, entry: Entry) -> ParsedItem:
         if self._document.cut_off and entry is self._document.entries[-1]:
             raise records.Unusable("the document ends in the middle of it")
-        base = base_of(entry, self._url)
-        summary, content = text_of(entry, base)
+        declared = declared_base(entry, self._url)
+        link = best_link(entry, declared or self._link_base)
+        base = declared or link or self._link_base
+        summary, content = text_of(entry, base, self._url)
         enclosures = enclosures_in(entry, base)
         published_at, is_exact_date = self._date(entry)
         return records.make_item(
@@ -321,7 +386,7 @@ class _EntryReader:
                 title=title_text(entry, is_atom=self.is_atom),
                 text_digest="",
                 guid=records.guid_of(raw(entry, "id")),
-                link=best_link(entry, base),
+                link=link,
                 published_at=published_at,
                 has_rough_date=not is_exact_date,
                 summary=summary,

@@ -29,7 +29,11 @@ _TAG = re.compile(
     r"""<(?P<close>/?)(?P<name>[a-zA-Z][^\s/>]*+)"""
     r"""(?:=\s*+"[^"]*+"|=\s*+'[^']*+'|[^>])*+>"""
 )
-_HIDDEN = frozenset({"script", "style", "template", "iframe", "noembed", "noframes", "svg", "math", "title"})
+_HIDDEN = frozenset(
+    {"script", "style", "template", "iframe", "noembed", "noframes", "svg", "title", "annotation", "annotation-xml"}
+)
+# Without an end these hide the rest, as in browsers; others were not meant to hold it.
+_PROGRAMS = frozenset({"script", "style"})
 _BREAKING = re.compile(
     r"address|article|aside|blockquote|br|d[dlt]|div|fieldset|figcaption|figure|footer|form|h[1-6r]|header|li|main|nav"
     r"|ol|option|p|pre|section|table|tbody|t[dhr]|tfoot|thead|ul"
@@ -56,13 +60,21 @@ def plain(text: str) -> str:
     return " ".join(text.split())
 
 
+def without_cdata_marks(markup: str) -> str:
+    """Return ``markup`` without the marks of CDATA sections that arrived as text: what is in them is the text."""
+    return markup.replace("<![CDATA[", "").replace("]]>", "")
+
+
 def visible_text(markup: str) -> str:
     """Return what a reader sees of an HTML fragment: no tags, scripts or comments, entities decoded once.
 
     Elements that start a new line give a line break. Linear in the length of ``markup``; broken markup is
     read as browsers do: an unfinished tag or comment hides the rest.
     """
+    if "<![CDATA[" in markup:
+        markup = without_cdata_marks(markup)
     pieces: list[str] = []
+    unclosed: set[str] = set()
     at = 0
     while (start := markup.find("<", at)) >= 0:
         pieces.append(_unescaped(markup[at:start]))
@@ -71,7 +83,7 @@ def visible_text(markup: str) -> str:
             at = _end_of_declaration(markup, start)
         elif following == "/" or (following.isascii() and following.isalpha()):
             match = _TAG.match(markup, start)
-            at = _end_of_bogus(markup, start) if match is None else _after_tag(markup, match, pieces)
+            at = _end_of_bogus(markup, start) if match is None else _after_tag(markup, match, pieces, unclosed)
         else:
             pieces.append("<")
             at = start + 1
@@ -120,14 +132,17 @@ def _end_of_bogus(markup: str, start: int) -> int:
     return len(markup) if end < 0 else end + 1
 
 
-def _after_tag(markup: str, match: re.Match[str], pieces: list[str]) -> int:
+def _after_tag(markup: str, match: re.Match[str], pieces: list[str], unclosed: set[str]) -> int:
     name = match["name"].lower()
     if _BREAKING.fullmatch(name):
         pieces.append("\n")
-    if name not in _HIDDEN or match["close"] or match[0].endswith("/>"):
+    if name not in _HIDDEN or match["close"] or match[0].endswith("/>") or name in unclosed:
         return match.end()
     closing = re.compile(rf"</{name}\b", re.IGNORECASE).search(markup, match.end())
-    return len(markup) if closing is None else closing.start()
+    if closing is not None:
+        return closing.start()
+    unclosed.add(name)
+    return len(markup) if name in _PROGRAMS else match.end()
 
 
 # Han with its extensions and compatibility forms, 々 and 〇, kana, Hangul.

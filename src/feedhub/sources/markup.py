@@ -13,6 +13,8 @@ from feedhub.model.item import Item, Markup, ParsedItem
 from feedhub.model.policy import PLAYERS
 from feedhub.model.source import Source
 from feedhub.rules.text import clean_text, visible_text
+from feedhub.sources.pictures import repaired_pictures
+from feedhub.sources.repair import repaired
 
 _LONGEST_ADDRESS = 8_000
 _IGNORED = re.compile("[\x00-\x20\x7f-\xa0\u200b\ufeff]+$|^[\x00-\x20\x7f-\xa0\u200b\ufeff]+|[\t\r\n]")
@@ -54,57 +56,6 @@ def http_url(value: object, base: str = "") -> str | None:
     if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
         return None
     return _UNSAFE.sub(lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode()), address)
-
-
-_IMG = re.compile(r"""<img\b((?:=\s*+"[^"]*+"|=\s*+'[^']*+'|[^<>])*+)>""", re.IGNORECASE)
-_PICTURE_ATTRIBUTE = re.compile(r"""([^\s"'=<>/]+)(?:\s*=\s*("[^"]*"|'[^']*'|[^\s"'>]+))?""")
-_NOSCRIPT = re.compile(r"<noscript[^>]*>((?:(?!<noscript|</noscript)[\s\S])*+)</noscript\s*>", re.IGNORECASE)
-_LAZY = ("data-src", "data-original", "data-lazy-src", "data-actualsrc", "data-echo", "data-lazyload", "data-url")
-_KEPT = ("alt", "title", "width", "height")
-_PLACEHOLDER = re.compile(
-    r"^data:|^about:|^#|(?:^|/)(?:blank|spacer|pixel|placeholder|loading|grey|transparent|1x1|lazy)[\w.-]*\.(?:gif|png|svg|jpg|webp)",
-    re.IGNORECASE,
-)
-_TRACKING_PIXEL = re.compile(r"\s*[01](?:px)?\s*")
-
-
-def repaired_pictures(markup: str) -> str:
-    """Return ``markup`` with the real address of lazy pictures in ``src``, and without 1×1 pictures.
-
-    The content of ``noscript`` is kept, unless there are lazy pictures: then it repeats them.
-    """
-    known = markup.lower()
-    if "<noscript" in known:
-        is_lazy = any(name in known for name in _LAZY)
-        markup = _NOSCRIPT.sub("" if is_lazy else r"\1", markup)
-    return _IMG.sub(_repaired, markup) if "<img" in known else markup
-
-
-def _repaired(match: re.Match[str]) -> str:
-    attributes: dict[str, str] = {}
-    for name, value in _PICTURE_ATTRIBUTE.findall(match[1]):
-        attributes.setdefault(name.lower(), html.unescape(value[1:-1] if value[:1] in "\"'" else value))
-    if any(_TRACKING_PIXEL.fullmatch(attributes.get(name, "")) for name in ("width", "height")):
-        return ""
-    source = _real_source(attributes)
-    if source == attributes.get("src"):
-        return match[0]
-    kept: dict[str, str] = {name: attributes[name] for name in _KEPT if name in attributes}
-    kept["src"] = source
-    written = "".join(f' {name}="{html.escape(value)}"' for name, value in kept.items())
-    return f"<img{written}>" if source else ""
-
-
-def _real_source(attributes: dict[str, str]) -> str:
-    given = attributes.get("src", "").strip()
-    if given and not _PLACEHOLDER.search(given):
-        return attributes["src"]
-    for name in _LAZY:
-        if address := attributes.get(name, "").strip():
-            return address
-    listed = attributes.get("srcset") or attributes.get("data-srcset") or ""
-    first = listed.split(",")[0].split()
-    return first[0] if first else attributes.get("src", "")
 
 
 _STRUCTURE = (
@@ -325,7 +276,9 @@ def _cleaned(text: Markup | None, source: Source, base: str) -> str | None:
 
 
 def _harmless(markup: str, base: str) -> str:
-    clean = None if is_excessive(markup) else sanitised(markup, base)
+    ready = None if is_excessive(markup) else ready_for_sanitiser(markup, base)
+    # What was raw text or hidden may have become markup, so it is measured again.
+    clean = None if ready is None or (ready != markup and is_excessive(ready)) else _cleaned_markup(ready, base)
     if clean is None or len(clean) > _LONGEST:
         # Only hostile markup is like that. The text is cut, because escaping makes it up to five times as long.
         return text_as_html(visible_text(markup)[:_LONGEST_PLAIN])
@@ -334,7 +287,16 @@ def _harmless(markup: str, base: str) -> str:
 
 def sanitised(markup: str, base: str) -> str:
     """Return ``markup`` with only what the allow-list knows; addresses absolute against ``base``."""
-    clean = _SANITISER.clean(repaired_pictures(markup), base)
+    return _cleaned_markup(ready_for_sanitiser(markup, base), base)
+
+
+def ready_for_sanitiser(markup: str, base: str) -> str:
+    """Return ``markup`` with what would be lost in the sanitiser in a form that stays."""
+    return repaired_pictures(repaired(markup, lambda address: http_url(address, base)))
+
+
+def _cleaned_markup(ready: str, base: str) -> str:
+    clean = _SANITISER.clean(ready, base)
     if "<img" in clean or "<source" in clean:
         clean = _EMPTY_PICTURE.sub("", clean)
     if "<iframe" in clean:

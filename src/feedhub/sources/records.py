@@ -30,6 +30,12 @@ _UNITS = re.compile(
     re.IGNORECASE,
 )
 _LONGEST_DURATION = 30 * 86_400
+# The address of a picture that is written out in the text.
+_DATA = re.compile(
+    r"""data:[\w.+/;=-]{0,100},(?:[^"'<>\s]|(?<=[A-Za-z0-9+/])\s++(?=[A-Za-z0-9+/=]))*+""", re.IGNORECASE
+)
+_LARGE_DATA = 10_000
+_LONGEST_REFERENCE = 32
 
 Record = TypeVar("Record")
 
@@ -45,11 +51,12 @@ class ReadRecords:
     items: list[ParsedItem] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     shortened: int = 0
+    without_data: int = 0
 
     def notes(self) -> tuple[str, ...]:
-        return (f"{self.shortened} texts were longer than {LONGEST_TEXT} characters and were cut",) * bool(
-            self.shortened
-        )
+        cut = f"{self.shortened} texts were longer than {LONGEST_TEXT} characters and were cut"
+        left_out = f"large pictures were left out of {self.without_data} texts longer than {LONGEST_TEXT} characters"
+        return (*(cut,) * bool(self.shortened), *(left_out,) * bool(self.without_data))
 
 
 def read_records(
@@ -201,12 +208,35 @@ def shorten(text: str, longest: int) -> str:
 def _bounded(item: ParsedItem, reading: ReadRecords) -> ParsedItem:
     if all(text is None or len(text.value) <= LONGEST_TEXT for text in (item.summary, item.content)):
         return item
+    item = replace(item, summary=_without_large_data(item.summary), content=_without_large_data(item.content))
+    if all(text is None or len(text.value) <= LONGEST_TEXT for text in (item.summary, item.content)):
+        reading.without_data += 1
+        return item
     reading.shortened += 1
     return replace(item, summary=_cut(item.summary), content=_cut(item.content))
 
 
+def _without_large_data(text: Markup | None) -> Markup | None:
+    """Return a text that is too long without the pictures that are written out in it: words go before pictures."""
+    if text is None or text.kind == "text" or len(text.value) <= LONGEST_TEXT:
+        return text
+    value = _DATA.sub(lambda match: "" if len(match[0]) > _LARGE_DATA else match[0], text.value)
+    return replace(text, value=value)
+
+
 def _cut(text: Markup | None) -> Markup | None:
-    return text and replace(text, value=text.value[:LONGEST_TEXT])
+    """Return a text cut to the limit, of markup in front of a tag or reference that the limit would split."""
+    if text is None or len(text.value) <= LONGEST_TEXT:
+        return text
+    end = LONGEST_TEXT
+    if text.kind != "text":
+        tag = text.value.rfind("<", 0, end)
+        if tag > text.value.rfind(">", 0, end):
+            end = tag
+        reference = text.value.rfind("&", max(end - _LONGEST_REFERENCE, 0), end)
+        if reference >= 0 and ";" not in text.value[reference:end]:
+            end = reference
+    return replace(text, value=text.value[:end])
 
 
 def _described(

@@ -31,7 +31,9 @@ _HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 _REFERENCE = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|\w{2,31});", re.IGNORECASE)
 _VOID_TAG = re.compile(r"<(?:br|hr|img|wbr)\b[^<>]*>", re.IGNORECASE)
 _PICTURE = re.compile(r"\.(?:jpe?g|png|gif|webp|avif|bmp)$", re.IGNORECASE)
-_SOUND_OR_FILM = re.compile(r"\.(?:mp3|m4a|aac|ogg|oga|opus|flac|wav|mp4|m4v|mov|webm|ogv|mkv|m3u8|mpd)$", re.IGNORECASE)
+_SOUND_OR_FILM = re.compile(
+    r"\.(?:mp3|m4a|aac|ogg|oga|opus|flac|wav|mp4|m4v|mov|webm|ogv|mkv|m3u8|mpd)$", re.IGNORECASE
+)
 _STREAMS = frozenset(
     "application/x-mpegurl application/vnd.apple.mpegurl application/dash+xml application/ogg application/mp4".split()
 )
@@ -244,7 +246,7 @@ def _is_sound_or_film(content: Entry) -> bool:
 
 
 def _kind_of(content: Entry) -> str:
-    """Return the media type of a file, else its medium, else its type if that is a known ending; "" for none of them."""
+    """Return the media type of a file, else its medium, else what its type means as an ending; "" for nothing."""
     written = str(content.get("type") or "").strip().lower()
     known = records.media_type_of(written)
     if known and known not in _SAYS_NOTHING:

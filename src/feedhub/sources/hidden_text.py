@@ -1,0 +1,125 @@
+"""Text that the publisher hides, such as the first line of a newsletter: taken away with the element that it is in."""
+
+import html
+import re
+from typing import Final
+
+from feedhub.rules.text import visible_text
+from feedhub.sources.pictures import TAG_REST, attributes_in
+
+_TAG: Final = re.compile(rf"<!--|<(/?)([a-zA-Z][\w:-]*){TAG_REST}")
+_SHOWS_NOTHING: Final = frozenset(
+    "area base br col embed hr img input link meta param source track wbr html body script style".split()
+)
+_HIDING: Final = (
+    *("hidden", "display:none", "display: none", "display :none", "collapse", "mso-hide", "max-height", "max-width"),
+    *("height:0", "height: 0", "width:0", "width: 0", "font-size:0", "font-size: 0", "katex-html", "math/"),
+)
+_DECLARATION: Final = re.compile(r"([\w-]+)\s*:\s*([^;]*)")
+_ZERO: Final = re.compile(r"0+(?:\.0*)?(?:px|em|rem|pt|%|vh|vw)?")
+_SEEN: Final = re.compile(r"<(?:img|a|video|audio|iframe|table)\b", re.IGNORECASE)
+_TWO_LINES_OF_ONE: Final = frozenset({"p", "option"})
+
+
+def may_hide(known: str) -> bool:
+    """Tell whether markup, in lower case, can have an element that is not shown."""
+    return any(word in known for word in _HIDING)
+
+
+def without_hidden(markup: str) -> str:
+    """Return ``markup`` without the elements that are never shown, unless nothing would be left. Linear."""
+    kept = _kept(markup)
+    if kept == markup or visible_text(kept).strip() or not visible_text(markup).strip():
+        return kept
+    return kept if _SEEN.search(kept) else markup
+
+
+def _kept(markup: str) -> str:
+    has_formulas = "math/tex" in markup or "math/mml" in markup
+    opened: dict[str, list[int]] = {}
+    begins: dict[int, tuple[int, bool]] = {}
+    hidden: list[tuple[int, int]] = []
+    at = 0
+    while match := _TAG.search(markup, at):
+        at = match.end()
+        name = (match[2] or "").lower()
+        if not name:
+            end = markup.find("-->", at)
+            at = len(markup) if end < 0 else end + 3
+            continue
+        if name in _SHOWS_NOTHING:
+            if name in ("script", "style") and not match[1]:
+                at = _end_of_program(markup, name, at)
+            continue
+        if name in _TWO_LINES_OF_ONE or match[1]:
+            starts = opened.get(name)
+            start = starts.pop() if starts else -1
+            if start in begins:
+                end = match.end() if match[1] else match.start()
+                _note(markup, hidden, (start, begins[start][0], end, begins[start][1]), at_tag=match)
+        if not match[1]:
+            opened.setdefault(name, []).append(match.start())
+            if way := _way_of_hiding(name, match[3], has_formulas=has_formulas):
+                begins[match.start()] = match.end(), way == "outlook"
+    return _without(markup, hidden)
+
+
+def _end_of_program(markup: str, name: str, at: int) -> int:
+    end = markup.find(f"</{name}", at)
+    return at if end < 0 else end
+
+
+def _note(
+    markup: str, hidden: list[tuple[int, int]], element: tuple[int, int, int, bool], at_tag: re.Match[str]
+) -> None:
+    start, inner, end, is_outlook_only = element
+    # `mso-hide` also hides from Outlook alone what others show: links drawn as buttons, and pictures.
+    if is_outlook_only and _SEEN.search(markup, inner, at_tag.start()):
+        return
+    while hidden and hidden[-1][0] >= start:
+        hidden.pop()
+    hidden.append((start, end))
+
+
+def _without(markup: str, spans: list[tuple[int, int]]) -> str:
+    pieces: list[str] = []
+    at = 0
+    for start, end in spans:
+        if start >= at:
+            pieces.append(markup[at:start])
+            at = end
+    return "".join(pieces) + markup[at:]
+
+
+def _way_of_hiding(name: str, written: str, *, has_formulas: bool) -> str:
+    """Return how an element is hidden: by everybody, by ``outlook`` alone, or not at all ("")."""
+    if not written or not ("hidden" in written.lower() or "style" in written.lower() or "class" in written.lower()):
+        return ""
+    attributes = attributes_in(written)
+    if "hidden" in attributes and attributes["hidden"].strip().lower() != "until-found":
+        return "all"
+    classes = attributes.get("class", "").split()
+    # What KaTeX and MathJax draw repeats the formula that is read.
+    if "katex-html" in classes or (has_formulas and any(word.startswith("MathJax") for word in classes)):
+        return "all"
+    style = {
+        key.lower(): value.lower().replace("!important", "").strip()
+        for key, value in _DECLARATION.findall(html.unescape(attributes.get("style", "")))
+    }
+    if style.get("display") == "none" or style.get("visibility") in ("hidden", "collapse"):
+        return "all"
+    if _has_no_size(style):
+        return "all"
+    return "outlook" if style.get("mso-hide") == "all" and name != "a" else ""
+
+
+def _has_no_size(style: dict[str, str]) -> bool:
+    """Tell whether an element is nothing high or wide and cut at its edges, or has letters of no size or colour."""
+    is_cut = style.get("overflow", style.get("overflow-y", "")) in ("hidden", "clip")
+    nothing = [key for key in ("height", "max-height", "width", "max-width") if _ZERO.fullmatch(style.get(key, ""))]
+    if nothing and is_cut:
+        return True
+    no_letters = _ZERO.fullmatch(style.get("font-size", "")) is not None
+    no_lines = _ZERO.fullmatch(style.get("line-height", "")) is not None
+    no_ink = _ZERO.fullmatch(style.get("opacity", "")) is not None
+    return no_letters and (no_lines or no_ink or bool(nothing))

@@ -1,0 +1,284 @@
+"""Pictures as a reader without scripts should see them: lazy ones get their address, trackers and twins go."""
+
+import html
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+Attributes = dict[str, str]
+
+TAG_REST: Final = r"""((?:=\s*+"[^"]*+"|=\s*+'[^']*+'|[^<>])*+)>"""
+"""What follows the name of a tag in a regular expression: its attributes as group, and its end."""
+
+_IMG = re.compile(rf"<img\b{TAG_REST}", re.IGNORECASE)
+_ATTRIBUTE = re.compile(r"""([^\s"'=<>/]+)(?:\s*=\s*("[^"]*"|'[^']*'|[^\s"'>]+))?""")
+_NOSCRIPT = re.compile(r"<noscript[^>]*>((?:(?!<noscript|</noscript)[\s\S])*+)</noscript\s*>", re.IGNORECASE)
+_AROUND = re.compile(rf"<(/?)(picture|figure|source|img)\b{TAG_REST}", re.IGNORECASE)
+_ANY_TAG = re.compile(r"<[^>]*>")
+# Only tags that end and white space stand between a lazy picture and its twin.
+_NOTHING_BETWEEN = re.compile(r"(?:\s|</(?:a|span|div|picture|figure|p)\s*>|<(?:br|span|div)\b[^<>]*>)*", re.IGNORECASE)
+
+_LAZY: Final = (
+    *("data-src", "data-lazy-src", "data-original", "data-original-src", "data-lazy", "data-lazyload"),
+    *("data-actualsrc", "data-echo", "data-hi-res-src", "data-full-src", "data-img-src", "data-litespeed-src"),
+    *("data-cfsrc", "data-ezsrc"),
+    *("data-pagespeed-lazy-src", "data-delayed-url", "data-flickity-lazyload", "data-runner-src", "data-image-src"),
+)
+_LAZY_LISTS: Final = ("data-srcset", "data-lazy-srcset", "data-original-set", "data-lazy-src-set", "data-sources")
+# Often the page of the article, for buttons to share it.
+_PERHAPS: Final = ("data-url", "data-image", "data-href")
+_KEPT = ("alt", "title", "width", "height")
+_PLACEHOLDER = re.compile(
+    r"^data:|^about:|^#|(?:^|/)(?:blank|spacer|pixel|placeholder|loading|grey|transparent|1x1|lazy)[\w.-]*\.(?:gif|png|svg|jpe?g|webp)"
+    r"|(?:^|/)(?:trans|clear|empty|dummy|1px|px|gray|white|preload|preloader|loader|spinner|ajax-loader|no-?image)\.(?:gif|png|svg|webp)",
+    re.IGNORECASE,
+)
+# A picture of at most 99 pixels, or one that is blurred, which a script replaces.
+_PREVIEW = re.compile(
+    r"[-_/]\d{1,2}x\d{1,2}(?=[./_-]|$)|[?&;](?:w|h|width|height|wid|hei|q|quality|size|s)=\d{1,2}(?:&|$|#)"
+    r"|[?&,/_-]blur(?:red|ry)?\b|e_blur|[/,]w_\d{1,2}[,/]|/max/\d{1,2}/|/\d{1,2}/\d{1,2}/|lqip|/resize/\d{1,2}\b"
+    r"|[?&]resize=\d{1,2}\b",
+    re.IGNORECASE,
+)
+_NO_ADDRESS = re.compile(r"""[\s<>{}"\[\]]|^(?:javascript|data|about|blob|vbscript):|^#""", re.IGNORECASE)
+_IS_PICTURE = re.compile(r"\.(?:jpe?g|png|gif|webp|avif|bmp)\b|/(?:images?|img|photos?|uploads?|media)/", re.IGNORECASE)
+_TRACKING_PIXEL = re.compile(r"\s*[01](?:px)?\s*")
+_STYLED_SIZE = re.compile(r"(?<![\w-])(?:min-)?(?:width|height)\s*:\s*([^;]*)", re.IGNORECASE)
+_NO_SIZE = re.compile(r"[01](?:\.0*)?(?:px|%|em|pt)?\s*(?:!important)?\s*", re.IGNORECASE)
+_LEAST_WIDTH = 100
+
+
+def attributes_in(written: str) -> Attributes:
+    """Return the attributes of a tag by their names in lower case, the first of each name."""
+    attributes: Attributes = {}
+    for name, value in _ATTRIBUTE.findall(written):
+        attributes.setdefault(name.lower(), html.unescape(value[1:-1] if value[:1] in "\"'" else value))
+    return attributes
+
+
+def tag_of(name: str, attributes: Mapping[str, str]) -> str:
+    """Return a tag as markup."""
+    written = "".join(f' {key}="{html.escape(value)}"' for key, value in attributes.items())
+    return f"<{name}{written}>"
+
+
+def is_address(value: str) -> bool:
+    """Tell whether the value of an attribute can be an address, and not a flag such as ``true`` or ``1``."""
+    return ("/" in value or "." in value) and not _NO_ADDRESS.search(value) and not value.replace(".", "").isdigit()
+
+
+def lazy_address(attributes: Mapping[str, str]) -> str:
+    """Return the address that a script would put into ``src``; "" for none."""
+    for name in _LAZY:
+        value = attributes.get(name, "").strip()
+        if value and is_address(value):
+            return value
+        if value and " " in value and (listed := best_candidate(value)):
+            return listed
+    return ""
+
+
+def candidates_of(srcset: str) -> Iterator[tuple[str, str]]:
+    """Return (address, descriptor) of the candidates in a ``srcset``, as HTML §4.8.4.2.2 says.
+
+    An address ends at white space, so that it may hold commas.
+    """
+    at, end, last_bracket = 0, len(srcset), srcset.rfind(")")
+    while at < end:
+        while at < end and (srcset[at].isspace() or srcset[at] == ","):
+            at += 1
+        start = at
+        while at < end and not srcset[at].isspace():
+            at += 1
+        address = srcset[start:at]
+        if address.endswith(","):
+            yield address.rstrip(","), ""
+            continue
+        start = at
+        while at < end and srcset[at] != ",":
+            at = srcset.find(")", at) if srcset[at] == "(" and at < last_bracket else at + 1
+        if address:
+            yield address, srcset[start:at].strip()
+
+
+def best_candidate(srcset: str) -> str:
+    """Return the first candidate of a ``srcset`` that is no placeholder or thumbnail, else the last; "" for none."""
+    found = ""
+    for address, descriptor in candidates_of(srcset[:20_000]):
+        if not is_address(address) or _PLACEHOLDER.search(address):
+            continue
+        found = address
+        width = re.fullmatch(r"(\d{1,5})w\b.*", descriptor)
+        if not (width and int(width[1]) < _LEAST_WIDTH):
+            break
+    return found
+
+
+def real_source(attributes: Mapping[str, str]) -> str:
+    """Return the address of the picture that is meant; "" for none."""
+    given = attributes.get("src", "").strip()
+    lazy = lazy_address(attributes)
+    if given and not _PLACEHOLDER.search(given):
+        is_replaced = lazy and (_PREVIEW.search(given) or _is_lazy_class(attributes)) and not _PREVIEW.search(lazy)
+        return lazy if is_replaced else attributes["src"]
+    if lazy and not _PLACEHOLDER.search(lazy):
+        return lazy
+    for name in ("srcset", *_LAZY_LISTS):
+        if listed := best_candidate(attributes.get(name, "")):
+            return listed
+    for name in _PERHAPS:
+        value = attributes.get(name, "").strip()
+        if is_address(value) and _IS_PICTURE.search(value):
+            return value
+    return attributes.get("src", "")
+
+
+def is_unfinished(attributes: Mapping[str, str]) -> bool:
+    """Tell whether a picture shows a placeholder or a preview even after it was repaired."""
+    source = real_source(attributes).strip()
+    return not source or bool(_PLACEHOLDER.search(source) or _PREVIEW.search(source))
+
+
+def is_tracker(attributes: Mapping[str, str]) -> bool:
+    """Tell whether a picture or frame is of no or one pixel, and nothing says that it gets a size later."""
+    style = attributes.get("style", "")
+    sizes = [value.strip() for value in _STYLED_SIZE.findall(style)]
+    if len(sizes) > 1 and all(_NO_SIZE.fullmatch(value) for value in sizes):
+        return True
+    if not any(_TRACKING_PIXEL.fullmatch(attributes.get(name, "")) for name in ("width", "height")):
+        return False
+    if any(not _NO_SIZE.fullmatch(value) and value not in ("", "auto") for value in sizes):
+        return False
+    has_list = any(attributes.get(name) for name in ("srcset", *_LAZY_LISTS))
+    return not (lazy_address(attributes) or has_list or attributes.get("data-nimg"))
+
+
+def _is_lazy_class(attributes: Mapping[str, str]) -> bool:
+    return "lazy" in attributes.get("class", "").lower()
+
+
+def repaired_pictures(markup: str) -> str:
+    """Return ``markup`` with the real address of lazy pictures in ``src``, and without trackers.
+
+    The content of ``noscript`` is kept, unless it repeats a lazy picture.
+    """
+    known = markup.lower()
+    if "<noscript" in known:
+        markup = _without_twins(markup)
+    if "<img" not in known and "<picture" not in known:
+        return markup
+    if "<picture" in known or "<figure" in known:
+        markup = _with_outer_sources(markup)
+    return _IMG.sub(_repaired, markup)
+
+
+def _repaired(match: re.Match[str]) -> str:
+    attributes = attributes_in(match[1])
+    if is_tracker(attributes):
+        return ""
+    source = real_source(attributes)
+    has_no_size = any(_TRACKING_PIXEL.fullmatch(attributes.get(name, "")) for name in ("width", "height"))
+    if source == attributes.get("src") and not has_no_size:
+        return match[0]
+    kept = {name: attributes[name] for name in _KEPT if name in attributes}
+    kept = {
+        name: value
+        for name, value in kept.items()
+        if name not in ("width", "height") or not _TRACKING_PIXEL.fullmatch(value)
+    }
+    return tag_of("img", {**kept, "src": source}) if source else ""
+
+
+def _with_outer_sources(markup: str) -> str:
+    """Return ``markup`` with the sources of ``picture`` and ``figure`` on the picture within that lacks its own."""
+    pieces: list[str] = []
+    at = 0
+    outer = ""
+    has_picture = False
+    for match in _AROUND.finditer(markup):
+        closing, name = match[1], match[2].lower()
+        attributes = attributes_in(match[3])
+        if closing:
+            if name == "picture" and outer and not has_picture:
+                pieces += (markup[at : match.start()], tag_of("img", {"src": outer}))
+                at = match.start()
+            outer = outer if name == "source" else ""
+        elif name == "source":
+            listed = ("srcset", *_LAZY_LISTS)
+            found = next((best for key in listed if (best := best_candidate(attributes.get(key, "")))), "")
+            outer = outer or found
+        elif name == "img":
+            has_picture = True
+            if outer and is_unfinished(attributes):
+                pieces += (markup[at : match.start()], tag_of("img", _given_source(attributes, outer)))
+                at = match.end()
+            outer = ""
+        else:
+            has_picture = False
+            own = lazy_address(attributes) or next(
+                (best for key in _LAZY_LISTS if (best := best_candidate(attributes.get(key, "")))), ""
+            )
+            outer = own or ("" if name == "picture" else outer)
+    return "".join(pieces) + markup[at:]
+
+
+def _given_source(attributes: Attributes, source: str) -> Attributes:
+    return {**{name: attributes[name] for name in _KEPT if name in attributes}, "src": source}
+
+
+def _without_twins(markup: str) -> str:
+    """Return ``markup`` with the content of ``noscript`` in its place, and each picture in it once.
+
+    A lazy picture and its twin in ``noscript`` are one picture: the one whose address is known stays.
+    """
+    pictures = [(match.start(), match.end(), attributes_in(match[1])) for match in _IMG.finditer(markup)]
+    blocks = [(match.start(), match.end(), match[1]) for match in _NOSCRIPT.finditer(markup)]
+    inside = _positions_inside([start for start, _, _ in pictures], blocks)
+    shown = {real_source(picture) for at, (_, _, picture) in enumerate(pictures) if at not in inside}
+    edits: list[tuple[int, int, str]] = []
+    before = 0
+    for start, end, content in blocks:
+        while before + 1 < len(pictures) and pictures[before + 1][0] < start:
+            before += 1
+        last = pictures[before] if pictures and pictures[before][0] < start and before not in inside else None
+        is_next_to = last is not None and _NOTHING_BETWEEN.fullmatch(markup, last[1], min(start, last[1] + 500))
+        twin = last[2] if last is not None and is_next_to and start - last[1] < 500 else None
+        kept, replaces = _noscript_content(content, twin, shown)
+        if replaces and last is not None:
+            edits.append((last[0], last[1], ""))
+        edits.append((start, end, kept))
+    pieces: list[str] = []
+    at = 0
+    for start, end, text in edits:
+        pieces += (markup[at:start], text)
+        at = end
+    return "".join(pieces) + markup[at:]
+
+
+def _positions_inside(starts: list[int], blocks: list[tuple[int, int, str]]) -> set[int]:
+    found: set[int] = set()
+    block = 0
+    for at, start in enumerate(starts):
+        while block < len(blocks) and blocks[block][1] <= start:
+            block += 1
+        if block < len(blocks) and blocks[block][0] < start:
+            found.add(at)
+    return found
+
+
+def _noscript_content(content: str, twin: Attributes | None, shown: set[str]) -> tuple[str, bool]:
+    """Return what is shown of a ``noscript``, and whether it takes the place of the picture before it."""
+    inner = [attributes_in(match[1]) for match in _IMG.finditer(content)]
+    if not inner:
+        return content, False
+    is_only_picture = len(inner) == 1 and not _ANY_TAG.sub("", content).strip()
+    if twin is not None and is_only_picture and not is_tracker(inner[0]):
+        if is_unfinished(twin) and not is_unfinished(inner[0]):
+            return content, True
+        if lazy_address(twin) or real_source(twin) != twin.get("src"):
+            return "", False
+
+    def once(match: re.Match[str]) -> str:
+        return "" if real_source(attributes_in(match[1])) in shown else match[0]
+
+    return _IMG.sub(once, content), False

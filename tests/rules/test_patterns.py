@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from feedhub.rules.patterns import compile_pattern
+from feedhub.rules.patterns import as_read, compile_pattern, compile_reading, replaced_as_read
 
 
 def test_a_pattern_is_found_anywhere_in_the_text() -> None:
@@ -82,3 +82,50 @@ def test_a_pattern_that_hangs_other_engines_ends_at_once() -> None:
     started = time.process_time()
     assert compile_pattern("(a+)+$").search("a" * 50_000 + "!") is None
     assert time.process_time() - started < 2
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        ("Schadsoftware", "Schad\u00adsoftware"),
+        ("Météo", "Me\u0301te\u0301o"),
+        ("Me\u0301te\u0301o", "Météo"),
+        ("breaking news", "breaking\u00a0news"),
+        ("AI 7", "ＡＩ\u3000７"),
+        ("ＡＩ", "AI"),
+        ("[Ａ-Ｃ]{2}", "BC"),
+        ("한", "\u1112\u1161\u11ab"),
+        ("（", "（"),
+    ],
+    ids=ascii,
+)
+def test_a_pattern_of_a_rule_finds_what_people_read(pattern: str, text: str) -> None:
+    assert compile_reading(pattern).search(as_read(text))
+
+
+def test_punctuation_of_full_width_is_not_folded() -> None:
+    assert not compile_reading(r"\(").search(as_read("（"))
+    assert not compile_reading("a{２}").search(as_read("aa"))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "replacement", "text", "expected"),
+    [
+        ("AI", "X", "ＢＣ ＡＩ（Ｄ）", "ＢＣ X（Ｄ）"),
+        ("Météo", "Wetter", "Re\u0301gion: Me\u0301te\u0301o", "Re\u0301gion: Wetter"),
+        ("(AI) chip", r"\1-chip", "ＡＩ\u00a0chip ｏｋ", "ＡＩ-chip ｏｋ"),
+        ("x", "y", "a\u00adx\u00adb", "a\u00ady\u00adb"),
+        ("^", ">", "Ａ", ">Ａ"),
+    ],
+    ids=ascii,
+)
+def test_replacing_changes_the_text_at_the_place_matched_alone(
+    pattern: str, replacement: str, text: str, expected: str
+) -> None:
+    assert replaced_as_read(pattern, replacement, text) == expected
+
+
+def test_a_no_break_space_in_markup_is_a_space() -> None:
+    markup = "<p>some&nbsp;news&nbsp;é</p>"
+    assert replaced_as_read("some news", "x", markup, is_markup=True) == "<p>x&nbsp;é</p>"
+    assert replaced_as_read("&nbsp;é", "", markup, is_markup=True) == "<p>some&nbsp;news</p>"

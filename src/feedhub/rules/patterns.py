@@ -1,7 +1,9 @@
 """Users' patterns, run in linear time by RE2 so that none can hang a poll (SPEC §5)."""
 
 import re
-from functools import lru_cache
+import unicodedata
+from collections.abc import Sequence
+from functools import lru_cache, partial
 from typing import Any, Final, Protocol
 
 import re2
@@ -52,6 +54,20 @@ class Pattern:
         result: str = self._compiled.sub(filled, text)
         return result
 
+    def sub_in(self, replacement: str, folded: str, text: str, places: Sequence[tuple[int, int]]) -> str:
+        """Return ``text`` with what matches in ``folded`` replaced; ``places`` says where each character of it stands."""
+        pieces: list[str] = []
+        done = 0
+        for match in self._compiled.finditer(folded):
+            found = _MatchIn(match, text, places)
+            start, end = found.span(0)
+            pieces += (
+                text[done:start],
+                _IN_REPLACEMENT.sub(partial(_filled_group, match=found), replacement),
+            )
+            done = max(done, end)
+        return "".join(pieces) + text[done:]
+
     def check_replacement(self, replacement: str) -> None:
         """Accept a replacement whose groups all exist in the pattern.
 
@@ -63,6 +79,26 @@ class Pattern:
             known = group <= self.groups if isinstance(group, int) else group in self._compiled.groupindex
             if not known:
                 raise ValueError(f"{part.group(0)} stands for a group that the pattern does not have")
+
+
+class _MatchIn:
+    """A match in the folded form of a text, with its groups as they stand in the text."""
+
+    __slots__ = ("_match", "_places", "_text")
+
+    def __init__(self, match: Any, text: str, places: Sequence[tuple[int, int]]) -> None:
+        self._match, self._text, self._places = match, text, places
+
+    def span(self, group: int | str) -> tuple[int, int]:
+        start, end = self._match.span(group)
+        if start < 0:
+            return -1, -1
+        # A soft hyphen behind the match stays.
+        return self._places[start][0], self._places[end - 1][1] if end > start else self._places[start][0]
+
+    def group(self, group: int | str = 0, /) -> str | None:
+        start, end = self.span(group)
+        return None if start < 0 else self._text[start:end]
 
 
 @lru_cache(maxsize=4096)
@@ -81,6 +117,86 @@ def compile_pattern(text: str) -> Pattern:
         raise ValueError(_explained(text, error.args[0])) from error
     except UnicodeEncodeError as error:
         raise ValueError("not a usable pattern: it holds half of a character (a lone surrogate)") from error
+
+
+# Letters, digits and the wide space of full width; no-break spaces. Full-width punctuation stays as it is.
+_FOLDED: Final = {
+    **{code: code - 0xFEE0 for code in (*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B))},
+    **dict.fromkeys((0x3000, 0xA0, 0x2007, 0x202F), 0x20),
+    0xAD: None,
+}
+_NO_BREAK: Final = "&nbsp;"
+_WIDE_REPEAT: Final = re.compile("\\{[0-9\uff10-\uff19]+(?:,[0-9\uff10-\uff19]*)?\\}")
+_PATTERN_PART: Final = re.compile(r"\\.|\{[^{}]*\}|[^\\{]+|[\\{]", re.DOTALL)
+_LONGEST_CLUSTER: Final = 32
+
+
+def as_read(text: str) -> str:
+    """Return ``text`` as people read it: composed (NFC), letters and digits of full width as others, plain spaces.
+
+    Soft hyphens are left out. Patterns of rules are compared with this form.
+    """
+    return text if text.isascii() else unicodedata.normalize("NFC", text.translate(_FOLDED))
+
+
+@lru_cache(maxsize=4096)
+def compile_reading(text: str) -> Pattern:
+    """Return a pattern for text in the form of ``as_read``: its literal characters are in that form too.
+
+    Raises:
+        ValueError: one readable line saying what is wrong with the pattern.
+    """
+    compile_pattern(text)
+    return compile_pattern("".join(_folded_part(part[0]) for part in _PATTERN_PART.finditer(text)))
+
+
+def _folded_part(part: str) -> str:
+    if part.startswith("\\") or part.isascii():
+        return part
+    folded = as_read(part)
+    # Braces around digits of full width are no repetition but characters.
+    return f"\\{folded[:-1]}\\}}" if _WIDE_REPEAT.fullmatch(part) else folded
+
+
+def replaced_as_read(pattern: str, replacement: str, text: str, *, is_markup: bool = False) -> str:
+    """Return ``text`` with what ``pattern`` finds in it replaced at its place; all else stays as it was written.
+
+    In markup ``&nbsp;`` is a space.
+    """
+    if is_markup:
+        pattern = pattern.replace(_NO_BREAK, " ")
+    compiled = compile_reading(pattern)
+    is_plain = text.isascii() and not (is_markup and _NO_BREAK in text)
+    if is_plain or (as_read(text) == text and not (is_markup and _NO_BREAK in text)):
+        return compiled.sub(replacement, text)
+    folded, places = _with_places(text, is_markup=is_markup)
+    return compiled.sub_in(replacement, folded, text, places)
+
+
+def _with_places(text: str, *, is_markup: bool) -> tuple[str, list[tuple[int, int]]]:
+    """Return ``text`` as it is read, and for each of its characters and its end where it stands in ``text``."""
+    pieces: list[str] = []
+    places: list[tuple[int, int]] = []
+    at, end = 0, len(text)
+    while at < end:
+        start = at
+        if is_markup and text.startswith(_NO_BREAK, at):
+            at, piece = at + len(_NO_BREAK), " "
+        else:
+            at += 1
+            # Accents and parts of syllables make one character with what is before them.
+            while at < end and at - start < _LONGEST_CLUSTER and _joins(text[at - 1], text[at]):
+                at += 1
+            piece = as_read(text[start:at])
+        pieces.append(piece)
+        places += [(start, at)] * len(piece)
+    return "".join(pieces), [*places, (end, end)]
+
+
+def _joins(before: str, letter: str) -> bool:
+    if letter.isascii():
+        return False
+    return bool(unicodedata.combining(letter)) or len(unicodedata.normalize("NFC", before + letter)) == 1
 
 
 def _group(part: re.Match[str]) -> int | str:

@@ -344,8 +344,9 @@ def _player_or_link(address: str, attributes: Attributes) -> str:
 
 
 def _frame_markup(address: str, attributes: Attributes) -> str:
-    kept = {name: value for name, value in attributes.items() if name in _KEPT_OF_FRAMES}
-    return f"{tag_of('iframe', {'src': address, **kept})}</iframe>"
+    kept = {name: value for name, value in attributes.items() if name in _KEPT_OF_FRAMES or name == "src"}
+    kept["src"] = address
+    return f"{tag_of('iframe', kept)}</iframe>"
 
 
 def _link(address: str, attributes: Attributes) -> str:

@@ -132,12 +132,12 @@ def text_of(entry: Entry, base: str, url: str) -> tuple[Markup | None, Markup | 
     return summary, content
 
 
-def people_in(entry: Entry) -> tuple[Person, ...]:
+def people_in(entry: Entry, base: str) -> tuple[Person, ...]:
     """Return the authors of an entry or a feed."""
     return records.people_of(
         Person(
             name=str(author.get("name") or author.get("email") or ""),
-            uri=http_url(author.get("href")),
+            uri=http_url(author.get("href"), base) if author.get("href") else None,
             email=plain(str(author.get("email") or ""))[: records.LONGEST_NAME] or None,
         )
         for author in raw(entry, "authors") or ()
@@ -370,15 +370,16 @@ class _EntryReader:
         self._link_base = url if self.is_atom else best_link(document.feed, url) or url
         self._zone = zone
         self._now = now
-        self._feed_people: tuple[Person, ...] = people_in(document.feed)
+        self._feed_people: tuple[Person, ...] = people_in(document.feed, url)
         self._feed_language = records.language_of(raw(document.feed, "language"))
 
     def read(self, position: int, entry: Entry) -> ParsedItem:
         if self._document.cut_off and entry is self._document.entries[-1]:
             raise records.Unusable("the document ends in the middle of it")
         declared = declared_base(entry, self._url)
-        link = best_link(entry, declared or self._link_base)
-        base = declared or link or self._link_base
+        link_base = declared or self._link_base
+        link = best_link(entry, link_base)
+        base = declared or link or link_base
         summary, content = text_of(entry, base, self._url)
         enclosures = enclosures_in(entry, base)
         published_at, is_exact_date = self._date(entry)
@@ -393,11 +394,11 @@ class _EntryReader:
                 has_rough_date=not is_exact_date,
                 summary=summary,
                 content=content,
-                authors=people_in(entry) or self._feed_people,
+                authors=people_in(entry, link_base) or self._feed_people,
                 tags=tags_in(entry),
                 language=language_in(entry) or self._feed_language,
                 image=image_in(entry, base, enclosures),
-                comments=comments_in(entry, base),
+                comments=comments_in(entry, link_base if self.is_atom else base),
                 enclosures=enclosures,
             )
         )

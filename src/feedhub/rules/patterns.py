@@ -55,7 +55,7 @@ class Pattern:
         return result
 
     def sub_in(self, replacement: str, folded: str, text: str, places: Sequence[tuple[int, int]]) -> str:
-        """Return ``text`` with what matches in ``folded`` replaced; ``places`` says where each character of it stands."""
+        """Return ``text`` with what matches in ``folded`` replaced; ``places`` says where its characters stand."""
         pieces: list[str] = []
         done = 0
         for match in self._compiled.finditer(folded):

@@ -8,6 +8,10 @@ from feedhub.rules.text import visible_text
 from feedhub.sources.pictures import TAG_REST, attributes_in
 
 _TAG: Final = re.compile(rf"<!--|<(/?)([a-zA-Z][\w:-]*){TAG_REST}")
+_PERHAPS: Final = re.compile(
+    rf"<([a-zA-Z][\w:-]*)(?=[^<>]*(?:hidden|none|collapse|mso-hide|: ?0|katex-html|MathJax)){TAG_REST}", re.IGNORECASE
+)
+_HAS_WORDS: Final = re.compile(r"(?:^|>)[^<]*[^\s<]")
 _SHOWS_NOTHING: Final = frozenset(
     "area base br col embed hr img input link meta param source track wbr html body script style".split()
 )
@@ -28,14 +32,16 @@ def may_hide(known: str) -> bool:
 
 def without_hidden(markup: str) -> str:
     """Return ``markup`` without the elements that are never shown, unless nothing would be left. Linear."""
-    kept = _kept(markup)
-    if kept == markup or visible_text(kept).strip() or not visible_text(markup).strip():
+    has_formulas = "math/tex" in markup or "math/mml" in markup
+    if not any(_way_of_hiding(tag[1].lower(), tag[2], has_formulas=has_formulas) for tag in _PERHAPS.finditer(markup)):
+        return markup
+    kept = _kept(markup, has_formulas=has_formulas)
+    if kept == markup or _HAS_WORDS.search(kept) or not visible_text(markup).strip():
         return kept
     return kept if _SEEN.search(kept) else markup
 
 
-def _kept(markup: str) -> str:
-    has_formulas = "math/tex" in markup or "math/mml" in markup
+def _kept(markup: str, *, has_formulas: bool) -> str:
     opened: dict[str, list[int]] = {}
     begins: dict[int, tuple[int, bool]] = {}
     hidden: list[tuple[int, int]] = []

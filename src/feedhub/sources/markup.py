@@ -276,9 +276,10 @@ def _cleaned(text: Markup | None, source: Source, base: str) -> str | None:
 
 
 def _harmless(markup: str, base: str) -> str:
-    ready = None if is_excessive(markup) else ready_for_sanitiser(markup, base)
-    # What was raw text or hidden may have become markup, so it is measured again.
-    clean = None if ready is None or (ready != markup and is_excessive(ready)) else _cleaned_markup(ready, base)
+    ready = None if is_excessive(markup) else _repaired(markup, base)
+    # What was raw text may have become markup, so it is measured again.
+    is_refused = ready is None or (ready is not markup and ready != markup and is_excessive(ready))
+    clean = None if ready is None or is_refused else _cleaned_markup(repaired_pictures(ready), base)
     if clean is None or len(clean) > _LONGEST:
         # Only hostile markup is like that. The text is cut, because escaping makes it up to five times as long.
         return text_as_html(visible_text(markup)[:_LONGEST_PLAIN])
@@ -287,12 +288,11 @@ def _harmless(markup: str, base: str) -> str:
 
 def sanitised(markup: str, base: str) -> str:
     """Return ``markup`` with only what the allow-list knows; addresses absolute against ``base``."""
-    return _cleaned_markup(ready_for_sanitiser(markup, base), base)
+    return _cleaned_markup(repaired_pictures(_repaired(markup, base)), base)
 
 
-def ready_for_sanitiser(markup: str, base: str) -> str:
-    """Return ``markup`` with what would be lost in the sanitiser in a form that stays."""
-    return repaired_pictures(repaired(markup, lambda address: http_url(address, base)))
+def _repaired(markup: str, base: str) -> str:
+    return repaired(markup, lambda address: http_url(address, base))
 
 
 def _cleaned_markup(ready: str, base: str) -> str:

@@ -80,8 +80,12 @@ class Library:
         given = replace(source_with(*self.patterns), name=source, categories=self.categories, dedupe=self.dedupe)
         document = keyed_document(records, given)
         asked = lookup_keys(document.items)
+        # Keys of one item lead to one object, as those of the store do.
+        found = {
+            item: self._known(item, source) for item in {self.keys[key.text] for key in asked if key.text in self.keys}
+        }
         known = KnownKeys(
-            items={key.text: self._known(self.keys[key.text], source) for key in asked if key.text in self.keys},
+            items={key.text: found[self.keys[key.text]] for key in asked if key.text in self.keys},
             distrusted=frozenset(key.text for key in asked if key.text in self.distrusted.get(source, set())),
             sections=frozenset(key.text for key in asked if key.text in self.sections),
         )

@@ -37,7 +37,7 @@ from feedhub.rules.evidence import (
     is_imposed,
     reason_for_one,
 )
-from feedhub.rules.habits import Habits, habits_of
+from feedhub.rules.habits import Habits, habits_of, kept_parts, unchanged_document
 from feedhub.rules.identity import (
     KeyedDocument,
     groups_of,
@@ -71,6 +71,8 @@ def judge(
     ``changing`` is what is remembered of the source: parts that it changes on known items at each poll. ``now`` stands
     for the date of a record that has none.
     """
+    if not document.warnings and (unchanged := unchanged_document(document.items, known)):
+        return Judgement(decisions=unchanged, changing=changing - kept_parts(document.items))
     remembered = frozenset(key for keyed in document.items for key in keyed.keys if key.text in known.distrusted)
     items = told_apart([without_keys(keyed, remembered) for keyed in document.items])
     habits = habits_of(items, known.items, changing)

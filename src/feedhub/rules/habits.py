@@ -3,7 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from feedhub.model.identity import IdentityKey, KeyedItem, KeyStrength, KnownItem, Sighting
+from feedhub.model.identity import (
+    Decision,
+    IdentityKey,
+    KeyedItem,
+    KeyStrength,
+    KnownItem,
+    KnownKeys,
+    Sighting,
+    Verdict,
+)
 from feedhub.rules.evidence import DIFFERENT, SAME, Trust, comparable_title, compare, moment
 
 
@@ -99,3 +108,40 @@ def _re_identified(items: Sequence[KeyedItem], known: Mapping[str, KnownItem]) -
     # Three records that agree in headline and second are no coincidence, however much is new beside them.
     enough = most or (len(found) >= 3 and len(found) * 3 >= len(strangers))
     return frozenset(found) if enough and len(set(found)) == len(found) else frozenset()
+
+
+def unchanged_document(items: Sequence[KeyedItem], known: KnownKeys) -> tuple[Decision, ...] | None:
+    """Return the decisions about a document in which nothing is different, which needs no weighing; else None."""
+    if known.distrusted:
+        return None
+    decisions = [_as_before(keyed, known.items) for keyed in items]
+    ids = {decision.item_id for decision in decisions if decision}
+    return tuple(decision for decision in decisions if decision) if len(ids) == len(items) else None
+
+
+def _as_before(keyed: KeyedItem, known: Mapping[str, KnownItem]) -> Decision | None:
+    """Return the decision about a record whose link and guid lead to an item of which its source says just the same."""
+    targets = [known.get(key.text) for key in keyed.keys]
+    target = targets[0] if len(targets) > 1 and keyed.keys[-1].strength is KeyStrength.GUID else None
+    if target is None or target.removed or any(other is not target for other in targets):
+        return None
+    before = target.sighting
+    if before is None or not before.says_the_same(keyed.said) or before.extras_digest != keyed.said.extras_digest:
+        return None
+    return Decision(
+        keyed=keyed,
+        verdict=Verdict.SEEN,
+        item_id=target.id,
+        owner=target.owner,
+        matched=keyed.keys[0],
+        text_digest=before.text_digest,
+        extras_digest=before.extras_digest,
+        reoffered=not before.offered,
+        reason="guid",
+    )
+
+
+def kept_parts(items: Sequence[KeyedItem]) -> frozenset[str]:
+    """Return the parts that a source keeps in a document in which nothing is different."""
+    has_dates = any(keyed.evidence.published_at for keyed in items)
+    return frozenset({"guid", "address"} | ({"date"} if has_dates else set()))

@@ -7,7 +7,7 @@ from feedhub.errors import FetchError, HttpStatusError
 from feedhub.fetch.fetcher import HttpFetcher
 from feedhub.model.document import Document, NotModified, Validators
 from support.fetching import NOW, ask, http_fetcher
-from support.responders import FEED, not_modified, sequence, static, status, too_many
+from support.responders import FEED, not_modified, sequence, static, status, too_many, verbatim
 from support.server import LoopbackServer
 
 
@@ -164,6 +164,44 @@ def test_freshness_is_read_from_a_document_and_from_a_304(server: LoopbackServer
         assert freshness.max_age == 600
         assert freshness.expires_at == NOW + timedelta(hours=1)
         assert freshness.retry_at == NOW + timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("code", [202, 203, 226])
+def test_other_successes_that_come_with_the_document_are_read(
+    server: LoopbackServer, fetcher: HttpFetcher, code: int
+) -> None:
+    server.routes["/feed"] = status(code, FEED, headers=(("ETag", '"a"'),))
+    answer = fetcher.fetch(ask(server.url("/feed")))
+    assert isinstance(answer, Document)
+    assert (answer.body, answer.validators.etag) == (FEED, '"a"')
+
+
+def test_an_accepted_request_without_a_document_is_an_error(server: LoopbackServer, fetcher: HttpFetcher) -> None:
+    server.routes["/feed"] = status(202)
+    with pytest.raises(FetchError, match=r"^empty answer$") as caught:
+        fetcher.fetch(ask(server.url("/feed")))
+    assert caught.value.status == 202
+
+
+INTERIM = b"HTTP/1.1 102 Processing\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\nSet-Cookie: a=1\r\n\r\n"
+
+
+@pytest.mark.parametrize("interim", [*INTERIM, b"HTTP/1.1 100 Continue\r\n\r\n", b"".join(INTERIM * 4)])
+def test_what_is_said_before_the_answer_is_passed_over(
+    server: LoopbackServer, fetcher: HttpFetcher, interim: bytes
+) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(FEED)
+    server.routes["/feed"] = verbatim(interim + head + FEED)
+    answer = fetcher.fetch(ask(server.url("/feed")))
+    assert isinstance(answer, Document)
+    assert answer.body == FEED
+    assert "Set-Cookie" not in dict(answer.headers)
+
+
+def test_interim_answers_without_end_are_an_error(server: LoopbackServer, fetcher: HttpFetcher) -> None:
+    server.routes["/feed"] = verbatim(INTERIM[0] * 1_000)
+    with pytest.raises(FetchError, match="is no web server$"):
+        fetcher.fetch(ask(server.url("/feed")))
 
 
 def test_an_empty_answer_is_an_error(server: LoopbackServer, fetcher: HttpFetcher) -> None:

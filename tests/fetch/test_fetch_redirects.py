@@ -5,7 +5,7 @@ from feedhub.fetch.fetcher import HttpFetcher
 from feedhub.fetch.http import keeps_credentials
 from feedhub.model.document import Document, NotModified, Redirect, Validators
 from support.fetching import ask, hosts, http_fetcher
-from support.responders import chain, redirect, static, status
+from support.responders import chain, redirect, sequence, static, status
 from support.server import LoopbackServer, serve
 
 
@@ -172,11 +172,56 @@ def test_a_password_in_a_target_is_neither_sent_nor_shown(server: LoopbackServer
     assert answer.redirects[0].url == server.url("/feed")
 
 
-def test_no_cookie_of_a_redirect_is_sent_on(server: LoopbackServer, fetcher: HttpFetcher) -> None:
-    server.routes["/old"] = redirect("/feed", headers=(("Set-Cookie", "id=1; Path=/"),))
+def test_a_cookie_of_a_redirect_is_sent_to_its_origin_only(server: LoopbackServer, fetcher: HttpFetcher) -> None:
+    with serve({"/there": redirect(server.url("/feed"))}) as other:
+        field = "id=1; Path=/; Domain=127.0.0.1"
+        server.routes["/old"] = redirect(other.url("/there"), headers=(("Set-Cookie", field),))
+        server.routes["/feed"] = static()
+        fetcher.fetch(ask(server.url("/old")))
+        assert other.log[0].header("Cookie") is None
+    assert [each.header("Cookie") for each in server.log] == [None, "id=1"]
+    fetcher.fetch(ask(server.url("/feed")))
+    assert server.log[-1].header("Cookie") is None
+
+
+COOKIES = [
+    ("of this path", "id=1; Path=/feed", None, "id=1"),
+    ("of another path", "id=1; Path=/other", None, None),
+    ("of the folder of the address", "id=1", None, "id=1"),
+    ("deleted", "id=1; Max-Age=0", None, None),
+    ("expired", "id=1; Expires=Thu, 01 Jan 1970 00:00:00 GMT", None, None),
+    ("of another host", "id=1; Domain=other.example", None, None),
+    ("for https only", "id=1; Secure; Path=/", None, None),
+    ("beside a configured one", "id=1; Path=/", "session=s; v", "session=s; v; id=1"),
+    ("instead of a configured one", "session=2; Path=/", "session=1; v=2", "session=2; v=2"),
+    ("too long for a header", f"id={'x' * 8_200}; Path=/", None, None),
+    ("nothing to read", "=;;; \xff\x80", None, None),
+]
+
+
+@pytest.mark.parametrize(("field", "configured", "sent"), [row[1:] for row in COOKIES], ids=[row[0] for row in COOKIES])
+def test_cookies_of_a_redirect_are_sent_as_the_standard_says(
+    server: LoopbackServer, fetcher: HttpFetcher, field: str, configured: str | None, sent: str | None
+) -> None:
+    server.routes["/old"] = redirect("/feed", headers=(("Set-Cookie", field),))
     server.routes["/feed"] = static()
-    fetcher.fetch(ask(server.url("/old")))
-    assert server.log[1].header("Cookie") is None
+    fetcher.fetch(ask(server.url("/old"), headers=(("Cookie", configured),) if configured else ()))
+    assert server.log[1].header("Cookie") == sent
+
+
+def test_a_cookie_and_back_to_the_same_address_is_no_loop(server: LoopbackServer, fetcher: HttpFetcher) -> None:
+    server.routes["/feed"] = sequence(redirect("/feed", headers=(("Set-Cookie", "seen=1"),)), static())
+    answer = fetcher.fetch(ask(server.url("/feed")))
+    assert [hop.url for hop in answer.redirects] == [server.url("/feed")]
+    assert server.log[1].header("Cookie") == "seen=1"
+
+
+def test_a_loop_ends_although_every_answer_sets_another_cookie(server: LoopbackServer, fetcher: HttpFetcher) -> None:
+    counting = [redirect("/feed", headers=(("Set-Cookie", f"n={number}"),)) for number in range(9)]
+    server.routes["/feed"] = sequence(*counting)
+    with pytest.raises(RedirectError, match=r"^more than 5 redirects$"):
+        fetcher.fetch(ask(server.url("/feed")))
+    assert len(server.log) == 6
 
 
 def test_an_error_behind_a_redirect_keeps_its_status(server: LoopbackServer, fetcher: HttpFetcher) -> None:

@@ -5,6 +5,7 @@ name stays in ``Host``, SNI and the certificate check.
 """
 
 import errno
+import http.client
 import os
 import queue
 import socket
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Any, cast
 
@@ -237,10 +239,28 @@ def _not_connected(error: OSError, ip: str, host: str, port: int, exchange: Exch
 
 
 _POOLED_HOSTS = 64
+_MOST_INTERIM = 10
+
+
+class _FinalResponse(http.client.HTTPResponse):
+    """The final answer to a request: what is said before it (RFC 9110 §15.2) is passed over.
+
+    The standard library passes over 100 only, and takes 102 and 103 for an answer without a body.
+    """
+
+    def _read_status(self) -> tuple[str, int, str]:
+        for _ in range(_MOST_INTERIM):
+            version, status, reason = super()._read_status()
+            if not 100 <= status < 200 or status == HTTPStatus.SWITCHING_PROTOCOLS:
+                return version, status, reason
+            http.client.parse_headers(self.fp)
+        raise http.client.BadStatusLine("interim answers without end")
 
 
 class DialedConnection(HTTPConnection):
     """A connection whose socket comes from the dialer and belongs to each exchange that uses it."""
+
+    response_class = _FinalResponse
 
     def __init__(self, *args: Any, dialer: Dialer, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -56,6 +56,8 @@ _ACCEPT = (
     "application/xml;q=0.8, text/xml;q=0.8, application/json;q=0.7, */*;q=0.3"
 )
 _MAX_WAIT_FOR_SLOT = 600.0
+# Of the successes (RFC 9110 §15.3), these come with the whole document, as 226 of RFC 3229 does: no part was asked for.
+_COMPLETE_STATUSES = frozenset({200, 202, 203, 226})
 _CHALLENGE_STATUSES = frozenset({403, 429, 503})
 _CHALLENGE_SIZE = 65_536
 _BODY_FIELDS = frozenset({"content-type", "content-encoding", "content-language"})
@@ -158,7 +160,10 @@ class HttpFetcher:
         prepared = requests.PreparedRequest()
         prepared.prepare_method(request.method if is_whole else "GET")
         prepared.prepare_url(url, None)
-        prepared.prepare_headers(_headers(request, url, is_whole=is_whole))
+        headers = _headers(request, url, is_whole=is_whole)
+        if cookies := chain.cookies.field(url, headers.get("Cookie", "")):
+            headers["Cookie"] = cookies
+        prepared.prepare_headers(headers)
         prepared.prepare_body(request.body if is_whole else None, None)
         proxies = self._proxies(request, prepared.url or url)
         return self._adapter.send(prepared, stream=True, timeout=exchange.remaining(), proxies=proxies)
@@ -182,15 +187,16 @@ class HttpFetcher:
     ) -> Document | NotModified | None:
         status = response.status_code
         exchange.remaining()
-        if status == 200:
+        if status in _COMPLETE_STATUSES:
             if _says_challenge(response.raw):
-                raise FetchError("challenge page instead of a feed", status=200)
+                raise FetchError("challenge page instead of a feed", status=status)
             return self._document(request, chain, response, exchange)
         if status == 304 and request.validators != Validators():
             release(response.raw)
             return self._not_modified(request, chain, response)
         if status in REDIRECT_STATUSES:
             release(response.raw)
+            chain.cookies.take(chain.url, response)
             chain.follow(status, response.headers)
             return None
         retry_at = freshness_of(response.headers, self._now()).retry_at
@@ -201,7 +207,7 @@ class HttpFetcher:
     ) -> Document:
         body = read_body(response.raw, exchange, request.max_size)
         if not body:
-            raise FetchError("empty answer", status=200)
+            raise FetchError("empty answer", status=response.status_code)
         headers = response.headers
         content_type = headers.get("Content-Type")
         return Document(

@@ -1,4 +1,4 @@
-"""Reading an HTTP response: validators, freshness, redirects, and a body that is decoded within its limit."""
+"""Reading an HTTP response: validators, freshness, redirects, cookies, and a body that is decoded within its limit."""
 
 import re
 import sys
@@ -10,6 +10,8 @@ from typing import Protocol
 from urllib.parse import SplitResult, quote, urldefrag, urljoin, urlsplit, urlunsplit
 
 import brotli
+import requests
+from requests.cookies import RequestsCookieJar, extract_cookies_to_jar, get_cookie_header
 from urllib3 import HTTPResponse
 
 from feedhub.errors import FetchError, RedirectError, TooLargeError, TruncatedError
@@ -96,7 +98,59 @@ REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 _SAME_METHOD = frozenset({307, 308})
 DEFAULT_PORTS = {"http": 80, "https": 443}
 _MAX_LOCATION = 8_192
+# RFC 6265 §6.1 asks for 50 cookies of a domain; many servers refuse header fields of more than 8 KB.
+_MOST_COOKIES = 50
+_LONGEST_COOKIES = 8_192
 _PRINTABLE = "".join(chr(code) for code in range(33, 127))
+
+
+class ReceivedCookies:
+    """The cookies that the answers of one fetch set (RFC 6265), each sent to the origin that set it and to no other.
+
+    Servers set a cookie and redirect to the same address, or to one that redirects back: without it, that has no end.
+    ``Domain`` widens nothing, since which domains have one owner is not known here.
+    """
+
+    def __init__(self) -> None:
+        self._jars: dict[str, RequestsCookieJar] = {}
+
+    def take(self, url: str, response: requests.Response) -> None:
+        """Keep what the answer of ``url`` sets, under the rules for path, expiry and ``Secure``."""
+        if "Set-Cookie" not in response.headers:
+            return
+        own = next((jar for origin, jar in self._jars.items() if is_same_origin(origin, url)), None)
+        jar = self._jars.setdefault(url, RequestsCookieJar()) if own is None else own
+        extract_cookies_to_jar(jar, _prepared(url), response.raw)
+
+    def field(self, url: str, configured: str = "") -> str:
+        """Return the ``Cookie`` field for ``url``; a received cookie replaces a configured one of the same name."""
+        if not self._jars:
+            return configured
+        pairs = dict(_cookie_pairs(configured))
+        for origin, jar in self._jars.items():
+            if keeps_credentials(origin, url):
+                pairs.update(_cookie_pairs(get_cookie_header(jar, _prepared(url)) or ""))
+        field = ""
+        for name, value in list(pairs.items())[:_MOST_COOKIES]:
+            longer = f"{field}; {name}{value}" if field else f"{name}{value}"
+            field = longer if len(longer) <= _LONGEST_COOKIES else field
+        return field
+
+
+def _prepared(url: str) -> requests.PreparedRequest:
+    prepared = requests.PreparedRequest()
+    prepared.prepare_method("GET")
+    prepared.prepare_url(url, None)
+    prepared.prepare_headers({})
+    return prepared
+
+
+def _cookie_pairs(field: str) -> Iterator[tuple[str, str]]:
+    """Yield the cookies of a ``Cookie`` field; a name includes its sign of equality, which may be missing."""
+    for pair in field.split(";"):
+        name, equals, value = pair.strip().partition("=")
+        if name or value:
+            yield name + equals, value
 
 
 class RedirectChain:
@@ -105,7 +159,8 @@ class RedirectChain:
     def __init__(self, url: str) -> None:
         self.url = url
         self.hops: tuple[Redirect, ...] = ()
-        self._visited = {urldefrag(url).url}
+        self.cookies = ReceivedCookies()
+        self._visited = {(urldefrag(url).url, "")}
 
     @property
     def keeps_method(self) -> bool:
@@ -116,14 +171,15 @@ class RedirectChain:
         """Take the address in ``Location`` as the next one (RFC 9110 §10.2.2).
 
         Raises:
-            RedirectError: no usable target, an address that was visited already, or more hops than allowed.
+            RedirectError: no usable target, an address asked with the same cookies before, or more hops than allowed.
         """
         if len(self.hops) == MAX_REDIRECTS:
             raise RedirectError(f"more than {MAX_REDIRECTS} redirects", status=status)
         target = _target(self.url, status, headers.get("Location"))
-        if target in self._visited:
+        visit = (target, self.cookies.field(target))
+        if visit in self._visited:
             raise RedirectError(f"redirect loop after {len(self.hops) + 1} hops", status=status)
-        self._visited.add(target)
+        self._visited.add(visit)
         self.hops = (*self.hops, Redirect(status=status, url=target))
         self.url = target
 
@@ -177,10 +233,15 @@ def keeps_credentials(origin: str, target: str) -> bool:
 
     They may if scheme, host and port are the same, or for the step from http to https on one host and the usual ports.
     """
-    first, second = _origin(urlsplit(origin)), _origin(urlsplit(target))
-    if first == second:
+    if is_same_origin(origin, target):
         return True
+    first, second = _origin(urlsplit(origin)), _origin(urlsplit(target))
     return first[0] == second[0] and first[1:] == ("http", 80) and second[1:] == ("https", 443)
+
+
+def is_same_origin(first: str, second: str) -> bool:
+    """Tell whether scheme, host and port of two addresses are the same."""
+    return _origin(urlsplit(first)) == _origin(urlsplit(second))
 
 
 def _origin(parts: SplitResult) -> tuple[str, str, int | None]:

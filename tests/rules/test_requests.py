@@ -132,4 +132,4 @@ def test_a_last_page_links_to_no_other() -> None:
 def test_a_second_request_asks_for_a_page_whatever_the_list_is_asked_with() -> None:
     source = Source(name="s", url=LIST, method="POST", body="{}", timeout=7)
     request = detail_request(source, DetailMap(url="/text/{id}", path="t"), record(guid="a/1"), NOW)
-    assert request == Request(url="https://api.example/text/a/1", timeout=7)
+    assert request == Request(url="https://api.example/text/a%2F1", timeout=7)

@@ -90,6 +90,42 @@ def test_headers_of_the_second_request_go_only_where_they_were_meant_for(
     assert request.headers == sent
 
 
+@pytest.mark.parametrize(
+    ("template", "guid", "url"),
+    [
+        ("https://api.example/text/{id}", "a/b?c#d", "https://api.example/text/a%2Fb%3Fc%23d"),
+        ("https://api.example/text/{id}/full", "1", "https://api.example/text/1/full"),
+        ("https://api.example/text/{id}", "/etc/passwd", "https://api.example/text/%2Fetc%2Fpasswd"),
+        ("/text/{id}", "/admin", "https://api.example/text/%2Fadmin"),
+        ("text/{id}", "1..2", "https://api.example/text/1..2"),
+        ("{id}.json", "/admin", "https://api.example/%2Fadmin.json"),
+        ("{id}", "//evil.example/x", "https://api.example/%2F%2Fevil.example%2Fx"),
+        ("https://api.example/text?of={id}", "../../x&y=1", "https://api.example/text?of=../../x%26y%3D1"),
+        ("https://api.example/text/{id}", "../../x", None),
+        ("https://api.example/text/{id}", "..", None),
+        ("https://api.example/text/{id}", ".", None),
+        ("https://api.example/text/{id}", "%2e%2E", None),
+        ("https://api.example/text/{id}", "..%2f..%2fx", None),
+        ("https://api.example/text/{id}", "a/../../x", None),
+        ("https://api.example/text/{id}", "..\\..\\x", None),
+        ("https://api.example/text/{id}{author}", ".", None),
+        ("https://api.example/text/.{id}", "./x", None),
+        ("https://api.example{id}", "/text/1?all=1", "https://api.example/text/1?all=1"),
+        ("https://api.example{id}", "/text/../x", None),
+        ("{id}", "../../x", None),
+        ("{link}", "1", "https://news.example/a/b?c=1"),
+        ("{link}?all=1", "1", "https://news.example/a/b?c=1?all=1"),
+        ("{id}", "https://news.example/a/b", "https://news.example/a/b"),
+    ],
+)
+def test_a_value_of_a_record_is_one_segment_of_the_path_asked(template: str, guid: str, url: str | None) -> None:
+    item = _by(record("One", guid=guid, link="https://news.example/a/b?c=1"), ".")
+
+    request = detail_request(Source(name="s", url=LIST), DetailMap(url=template, path="t"), item, NOW)
+
+    assert (request.url if request else None) == url
+
+
 def _by(item: ParsedItem, author: str) -> ParsedItem:
     return replace(item, authors=(Person(name=author),))
 

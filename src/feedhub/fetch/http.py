@@ -120,7 +120,7 @@ class ReceivedCookies:
             return
         own = next((jar for origin, jar in self._jars.items() if is_same_origin(origin, url)), None)
         jar = self._jars.setdefault(url, RequestsCookieJar()) if own is None else own
-        extract_cookies_to_jar(jar, _prepared(url), response.raw)
+        extract_cookies_to_jar(jar, _prepared(url), response.raw)  # type: ignore[no-untyped-call]
 
     def field(self, url: str, configured: str = "") -> str:
         """Return the ``Cookie`` field for ``url``; a received cookie replaces a configured one of the same name."""
@@ -129,7 +129,8 @@ class ReceivedCookies:
         pairs = dict(_cookie_pairs(configured))
         for origin, jar in self._jars.items():
             if keeps_credentials(origin, url):
-                pairs.update(_cookie_pairs(get_cookie_header(jar, _prepared(url)) or ""))
+                sent = get_cookie_header(jar, _prepared(url))  # type: ignore[no-untyped-call]
+                pairs.update(_cookie_pairs(sent or ""))
         field = ""
         for name, value in list(pairs.items())[:_MOST_COOKIES]:
             longer = f"{field}; {name}{value}" if field else f"{name}{value}"

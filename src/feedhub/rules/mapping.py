@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from feedhub.model.report import FieldTrace
 from feedhub.model.source import NAMED_FORMATS, FieldMap
@@ -14,6 +14,7 @@ from feedhub.rules.dates import FIRST_YEAR, LAST_YEAR, parse_date
 from feedhub.rules.json_paths import compile_path, in_words
 from feedhub.rules.patterns import Pattern, compile_pattern
 from feedhub.rules.text import clean_text
+from feedhub.rules.urls import is_web_url
 
 LIST_FIELDS: Final = frozenset({"author", "tags", "enclosures"})
 """Fields that hold several values; all others hold one text."""
@@ -211,8 +212,40 @@ _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
 # RFC 3986: what may stand in a path segment, and the slash; in a query, & = + # would change its meaning.
 _SAFE_IN_PATH: Final = "/:@!$&'()*+,;=~%"
 _SAFE_IN_QUERY: Final = "/:@!$'()*,~%"
+_DOT_SEGMENT: Final = re.compile(r"(?:^|(?<=[/\\]))\.\.?(?=[/\\]|$)")
+_AUTHORITY: Final = re.compile(r"[a-z]+://[^/]+", re.IGNORECASE)
 _STRAY_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _SAFE_IN_ADDRESS: Final = "/:@!$&'()*+,;=~?#[]%"
+
+
+def filled_request(template: str, values: Mapping[str, str]) -> str | None:
+    """Return the address of a request with every ``{name}`` filled in; None if one has no value, or leads elsewhere.
+
+    A value is one segment of the path: its ``/`` is escaped, and no ``..`` of a record may reach another path of the
+    host, which gets the source's headers. A web address that begins the template is the whole address.
+    """
+    pieces: list[str] = []
+    at = 0
+    for match in _PLACEHOLDER.finditer(template):
+        text = values.get(match[1].strip(), "").strip()
+        if not text:
+            return None
+        pieces.append(template[at : match.start()])
+        before = "".join(pieces)
+        is_whole = not before and is_web_url(text)
+        is_in_path = not is_whole and "?" not in before and "#" not in before
+        if is_in_path and _DOT_SEGMENT.search(unquote(text)):
+            return None
+        is_whole_path = _AUTHORITY.fullmatch(before) is not None and text.startswith("/")
+        is_segment = is_in_path and not is_whole_path
+        pieces.append(_encoded(text, before or "./").replace("/", "%2F") if is_segment else _encoded(text, before))
+        at = match.end()
+    address = "".join(pieces) + template[at:]
+    return address if _dot_segments(address) == _dot_segments(template) else None
+
+
+def _dot_segments(address: str) -> int:
+    return len(_DOT_SEGMENT.findall(unquote(address.partition("?")[0].partition("#")[0])))
 
 
 def filled(template: str, values: Mapping[str, str], record: object, *, as_url: bool = False) -> str | None:

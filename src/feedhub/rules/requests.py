@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit, urlunsp
 from feedhub.model.document import Document, Redirect, Request, Validators
 from feedhub.model.item import ParsedFeed, ParsedItem
 from feedhub.model.source import DetailMap, PageMap, Source, SourceState
-from feedhub.rules.mapping import filled
+from feedhub.rules.mapping import filled_request
 from feedhub.rules.urls import is_web_url
 
 _PLACEHOLDER: Final = re.compile(r"\{(now_ms|now_s|page|cursor)\}")
@@ -55,7 +55,7 @@ def detail_request(source: Source, detail: DetailMap, item: ParsedItem, now: dat
     values = {"id": item.guid, "link": item.link, "title": item.title, "author": author}
     known = {name: value for name, value in values.items() if value}
     template = _filled_in(detail.url, _times(now)) if detail.url else None
-    named = filled(template, known, {}, as_url=True) if template else item.link
+    named = filled_request(template, known) if template else item.link
     url = _joined(source.url, named) if named else None
     if not url:
         return None

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from support.cli_runs import rss, run, write_project
-from support.responders import static
+from support.responders import FEED, static
 from support.server import serve
 
 STATUS = {
@@ -239,6 +239,17 @@ def test_discover_gives_yaml_to_paste(project: Path) -> None:
     assert [feed["url"] for feed in as_json.json] == expected
     assert (nothing.code, nothing.out) == (1, "")
     assert nothing.err.endswith("offers no feed\n")
+
+
+def test_discover_asks_where_feeds_usually_are(project: Path) -> None:
+    page = static(b"<html><p>No link to anything.</p></html>", content_type="text/html")
+    routes = {"/blog/page": page, "/blog/?feed=rss2": static(FEED), "/atom.xml": static(FEED), "/feed": page}
+    with serve(routes) as server:
+        ran = run("discover", server.url("/blog/page").removeprefix("http://"), "--json", "-c", project)
+        asked = [each.path for each in server.log if each.path != "/blog/page"]
+        expected = server.url("/atom.xml")
+    assert [(feed["url"], feed["title"]) for feed in ran.json] == [(expected, "Loopback")]
+    assert len(asked) <= 12
 
 
 OPML = b"""<opml version="2.0"><body><outline text="Tech">

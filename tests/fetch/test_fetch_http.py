@@ -200,7 +200,7 @@ def test_what_is_said_before_the_answer_is_passed_over(
 
 def test_interim_answers_without_end_are_an_error(server: LoopbackServer, fetcher: HttpFetcher) -> None:
     server.routes["/feed"] = verbatim(INTERIM[0] * 1_000)
-    with pytest.raises(FetchError, match="is no web server$"):
+    with pytest.raises(FetchError, match=r"is no web server$"):
         fetcher.fetch(ask(server.url("/feed")))
 
 

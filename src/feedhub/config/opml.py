@@ -16,11 +16,9 @@ from feedhub.model.settings import Settings
 from feedhub.model.source import Source
 from feedhub.rules.categorize import RESERVED_SLUGS, category_slug, slug_fault, unique_slug
 from feedhub.rules.text import plain
-from feedhub.rules.urls import canonical_url
+from feedhub.rules.urls import canonical_url, without_feed_scheme
 
 _LARGEST: Final = 20_000_000
-_FEED_BEFORE_WEB: Final = re.compile(r"feed:(?://)?(?=https?://)", re.IGNORECASE)
-_FEED_FOR_WEB: Final = re.compile(r"feed:(?=//)", re.IGNORECASE)
 _BARE_AMPERSAND: Final = re.compile(rb"&(?!#?[A-Za-z0-9]{1,32};)")
 _UNSAFE: Final = re.compile(r"[/\\\x00-\x1f\x7f]+|\.{2,}")
 
@@ -69,7 +67,7 @@ def read_opml(data: bytes) -> OpmlImport:
             if _attribute(outline, "type").lower() in {"rss", "atom"}:
                 skipped.append(Skipped(title=title, url="", reason="has no address"))
             continue
-        address = _FEED_FOR_WEB.sub("http:", _FEED_BEFORE_WEB.sub("", url))
+        address = without_feed_scheme(url)
         reason = _unusable(address)
         if reason:
             skipped.append(Skipped(title=title, url=url, reason=reason))

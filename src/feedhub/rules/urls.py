@@ -25,6 +25,7 @@ TRACKING_PREFIXES: Final = ("utm_", "pk_", "piwik_", "mtm_", "matomo_", "hsa_", 
 
 _CREDENTIAL_WORDS: Final = ("auth", "token", "key", "secret", "pass", "pwd", "sig", "session", "sid")
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_FEED_BEFORE_WEB: Final = re.compile(r"feed:(?://)?(?=https?://)", re.IGNORECASE)
 _PERCENT: Final = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _WRITTEN_OUT: Final = re.compile(r"[A-Za-z0-9_.~!$&'()*+,;=:@/?\[\]-]*")
@@ -55,6 +56,16 @@ def canonical_url(url: str, ignored: tuple[str, ...] = ()) -> str | None:
         return None
     shown_port = "" if port is None or port in _DEFAULT_PORTS.values() else f":{port}"
     return f"{host}{shown_port}{path}" + (f"?{query}" if query else "")
+
+
+def without_feed_scheme(url: str) -> str:
+    """Return the web address that ``feed://host/…`` or ``feed:https://host/…`` stands for; any other as it is."""
+    address = url.strip()
+    if address[:5].lower() != "feed:":
+        return url
+    if before := _FEED_BEFORE_WEB.match(address):
+        return address[before.end() :]
+    return "http:" + address[5:] if address.startswith("//", 5) else url
 
 
 def is_web_url(url: str | None) -> bool:

@@ -1,11 +1,23 @@
 """Questions that store nothing: ``preview``, ``discover`` and ``explain`` (SPEC §2), and searches of the web server."""
 
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Protocol
+from urllib.parse import urljoin
 
-from feedhub.errors import ParseError, UsageError
+from feedhub.errors import (
+    DeadlineError,
+    FetchError,
+    HttpStatusError,
+    ParseError,
+    PollError,
+    RefusedAddressError,
+    UnreachableError,
+    UsageError,
+)
 from feedhub.model.document import Document, Validators
 from feedhub.model.identity import KeyPattern
 from feedhub.model.item import Item, ParsedFeed, ParsedItem
@@ -20,7 +32,7 @@ from feedhub.rules.identity import LINK_AS_GUID, key_text, keyed_document
 from feedhub.rules.patterns import compile_pattern
 from feedhub.rules.requests import first_request
 from feedhub.rules.select import ALL, output_feed
-from feedhub.rules.urls import canonical_url, is_web_url
+from feedhub.rules.urls import canonical_url, is_web_url, without_feed_scheme
 from feedhub.sources.feed.discover import DiscoveredFeed
 
 _MOST_FOUND: Final = 10
@@ -85,21 +97,76 @@ def _cleaned(parsed: ParsedItem, feed: ParsedFeed, source: Source, context: Fetc
     return cleaned.item if cleaned else context.cleaner.clean(parsed, source)
 
 
+_BARE_HOST: Final = re.compile(
+    r"(?!\w+://)(?:localhost|[^\s/?#:@]+\.[^\s/?#:@]+|\[[0-9a-f:.]+\])(?::\d+)?(?:[/?#].*)?", re.I
+)
+# Where feeds are on sites that do not say so: WordPress and its like, Tumblr, Blogger, Hugo, Jekyll and Ghost.
+_WELL_KNOWN: Final = ("feed", "rss", "atom.xml", "feed.json", "?feed=rss2", "rss.xml", "feed.xml", "index.xml")
+_MOST_ASKED: Final = 12
+
+
 def discover(
     url: str, settings: Settings, *, fetcher: Fetcher, parser: PreviewParser, now: datetime
 ) -> tuple[DiscoveredFeed, ...]:
     """Return the feeds that a page offers; the address itself when it is a feed already.
 
+    Of a page that names none, some addresses are asked where feeds usually are.
+
     Raises:
         PollError: the page cannot be fetched or read.
     """
-    source = adhoc_source(url, settings)
-    document = _fetched(source, fetcher, now)
+    document = _fetched_page(url, settings, fetcher, now)
+    feed = _read_as_feed(document, settings, parser)
+    if feed is not None:
+        return (feed,)
+    offers = parser.offers(document)
+    return offers or tuple(_well_known_feeds(document.url, settings, fetcher, parser, now))
+
+
+def _fetched_page(url: str, settings: Settings, fetcher: Fetcher, now: datetime) -> Document:
+    """Return the page; a host that is written without a scheme is asked with TLS first."""
+    address = without_feed_scheme(url)
+    if not _BARE_HOST.fullmatch(address):
+        return _fetched(adhoc_source(address, settings), fetcher, now)
     try:
-        feed = parser.parse(document, source)
+        return _fetched(adhoc_source(f"https://{address}", settings), fetcher, now)
+    except (HttpStatusError, RefusedAddressError):
+        raise
+    except FetchError:
+        with suppress(FetchError):
+            return _fetched(adhoc_source(f"http://{address}", settings), fetcher, now)
+        raise
+
+
+def _read_as_feed(document: Document, settings: Settings, parser: PreviewParser) -> DiscoveredFeed | None:
+    try:
+        feed = parser.parse(document, adhoc_source(document.url, settings))
     except ParseError:
-        return parser.offers(document)
-    return (DiscoveredFeed(url=document.url, title=feed.title, media_type=document.content_type or ""),)
+        return None
+    return DiscoveredFeed(url=document.url, title=feed.title, media_type=document.content_type or "")
+
+
+def _well_known_feeds(
+    url: str, settings: Settings, fetcher: Fetcher, parser: PreviewParser, now: datetime
+) -> Iterator[DiscoveredFeed]:
+    """Yield the feeds at the usual addresses below the folder of a page and of its site, each document once."""
+    known: set[str] = set()
+    folders = (urljoin(url, "."), urljoin(url, "/"))
+    for address in list(dict.fromkeys(urljoin(folder, path) for path in _WELL_KNOWN for folder in folders))[
+        :_MOST_ASKED
+    ]:
+        try:
+            document = _fetched(adhoc_source(address, settings), fetcher, now)
+        except (UnreachableError, DeadlineError):
+            return
+        except PollError as error:
+            if error.retry_at:
+                return
+            continue
+        is_other = document.digest not in known and document.url not in known
+        known |= {document.digest, document.url}
+        if is_other and (feed := _read_as_feed(document, settings, parser)):
+            yield feed
 
 
 def adhoc_source(url: str, settings: Settings) -> Source:

@@ -7,7 +7,36 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedhub.rules.text import clean_text, plain, text_digest, visible_text, xml_legal
+from feedhub.rules.text import clean_text, label_text, plain, text_digest, visible_text, xml_legal
+
+LABELS = [
+    ('<em class="hl">Chip</em> prices &amp; more', "Chip prices & more"),
+    ("Use <dialog> element", "Use <dialog> element"),
+    ("List<String> vs Map<K, V>", "List<String> vs Map<K, V>"),
+    ("if a<b and c>d", "if a<b and c>d"),
+    ("#include <vector>", "#include <vector>"),
+    ("Foo <foo@m.example>", "Foo <foo@m.example>"),
+    ("&lt;b&gt; is bold", "<b> is bold"),
+    ("x&y&region=1&copy=2", "x&y&region=1&copy=2"),
+    ("caf&eacute; &#x2019;s &#XE9;", "café ’s é"),
+    ("&unknown; &amp; &apos;", "&unknown; & '"),
+    ("<p>One</p><p>Two</p>", "\nOne\n\nTwo\n"),
+    ("<![CDATA[Ann & Bob]]>", "Ann & Bob"),
+    ("<script>x</script>A<!-- y -->B", "AB"),
+    ("How <script> works", "How <script> works"),
+    ('<a title="a>b" href=x>link</a>', "link"),
+    ("<b", "<b"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), LABELS, ids=[text for text, _ in LABELS])
+def test_markup_goes_from_a_label_and_words_in_angle_brackets_stay(text: str, expected: str) -> None:
+    assert label_text(text) == expected
+
+
+@pytest.mark.parametrize("piece", ["<a ", "<a '", '<a "', "<script>", "<!--", "<![CDATA[", "<b/", "&#", "<p x=\"'"])
+def test_a_label_takes_linear_time(piece: str) -> None:
+    assert len(label_text(piece * 200_000)) <= 10_000
 
 
 @pytest.mark.parametrize(

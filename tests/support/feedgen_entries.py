@@ -8,7 +8,7 @@ from feedhub.model.item import Enclosure
 from feedhub.model.output import OutputView
 from feedhub.publish.addresses import category_scheme
 from feedhub.publish.atom_rss import NAME, AtomFeed, RssFeed, generator_of, place_in_archive
-from feedhub.publish.entry import OCTETS, Entry, entries_of
+from feedhub.publish.entry import OCTETS, Entry, entries_of, excerpt_of
 
 _XML = "http://www.w3.org/XML/1998/namespace"
 _CONTENT = "http://purl.org/rss/1.0/modules/content/"
@@ -23,7 +23,7 @@ def atom_by_feedgen(view: OutputView) -> bytes:
     generator.register_extension(NAME, AtomFeed, AtomEntry, rss=False)
     place_in_archive(generator, view, "atom")
     for entry in entries_of(view):
-        _add_to_atom(generator, entry, category_scheme(view.site))
+        _add_to_atom(generator, entry, category_scheme(view))
     body: bytes = generator.atom_str(pretty=True)
     return body
 
@@ -34,7 +34,7 @@ def rss_by_feedgen(view: OutputView) -> bytes:
     generator.register_extension(NAME, RssFeed, RssEntry, atom=False)
     place_in_archive(generator, view, "rss")
     for entry in entries_of(view):
-        _add_to_rss(generator, entry, category_scheme(view.site))
+        _add_to_rss(generator, entry, category_scheme(view))
     body: bytes = generator.rss_str(pretty=True)
     return body
 
@@ -48,8 +48,9 @@ class AtomEntry:
         """Complete the element that feedgen made."""
         entry = self.entry
         title = element.find("title")
-        title.text = entry.title
-        title.set("type", "text")
+        title.text = entry.title if entry.heading is None else entry.heading or None
+        if entry.heading is None:
+            title.set("type", "text")
         if entry.language:
             element.set(f"{{{_XML}}}lang", entry.language)
         for link in element.findall("link"):
@@ -92,7 +93,7 @@ class RssEntry:
     def extend_rss(self, element: Any) -> None:
         """Complete the element that feedgen made."""
         entry = self.entry
-        if entry.content and (entry.title or entry.summary):
+        if entry.content and entry.content != _description(entry):
             xml_elem(f"{{{_CONTENT}}}encoded", element).text = entry.content
         for person in entry.authors:
             if not person.email:
@@ -139,11 +140,9 @@ def _add_to_rss(generator: Any, entry: Entry, scheme: str) -> None:
     element.title(entry.title)
     if entry.link:
         element.link(href=entry.link, rel="alternate")
-    if entry.summary:
-        element.description(entry.summary)
-    elif entry.content and not entry.title:
-        # An item has a title or a description (RSS 2.0, "Elements of <item>").
-        element.description(entry.content)
+    description = _description(entry)
+    if description:
+        element.description(description)
     for person in entry.authors:
         if person.email:
             element.author(name=person.name, email=person.email)
@@ -154,6 +153,10 @@ def _add_to_rss(generator: Any, entry: Entry, scheme: str) -> None:
         element.enclosure(first.url, first.length or 0, first.media_type or OCTETS)
     if entry.source.url:
         element.source(entry.source.url, entry.source.title)
+
+
+def _description(entry: Entry) -> str | None:
+    return entry.summary or (excerpt_of(entry.content) or entry.content if entry.content else None)
 
 
 def _add(generator: Any, entry: Entry, scheme: str) -> Any:

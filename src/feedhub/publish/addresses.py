@@ -8,7 +8,7 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from feedhub.model.item import StoredItem
-from feedhub.model.output import Part, Site
+from feedhub.model.output import OutputView, Part, Site
 from feedhub.rules.select import ALL, HEALTH_SLUG, month_of
 
 STYLE_PATH: Final = "assets/style.css"
@@ -93,9 +93,15 @@ def page_url(site: Site, slug: str, part: Part | None = None) -> str:
     return public(site, page_path(slug, part))
 
 
-def category_scheme(site: Site) -> str:
+def home_url(view: OutputView) -> str:
+    """Return the address of the page that shows a view; that of the site where no pages are published."""
+    return page_url(view.site, view.feed.slug if view.has_pages else ALL, view.part if view.has_pages else None)
+
+
+def category_scheme(view: OutputView) -> str:
     """Return the scheme that tells our categories from the tags of publishers (RFC 4287 §4.2.2.2)."""
-    return f"{site.url.rstrip('/')}/category/"
+    base = view.site.url.rstrip("/")
+    return f"{base}/category/" if view.has_pages else f"{base}/"
 
 
 def feed_id(site: Site, slug: str) -> str:

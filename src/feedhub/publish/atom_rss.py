@@ -20,9 +20,9 @@ from feedhub.publish.addresses import (
     category_scheme,
     feed_id,
     feed_url,
-    page_url,
+    home_url,
 )
-from feedhub.publish.entry import OCTETS, Entry, EntryCache, Upstream, language_tag, safe_line, whole_second
+from feedhub.publish.entry import OCTETS, Entry, EntryCache, Upstream, excerpt_of, language_tag, safe_line, whole_second
 from feedhub.publish.formats import ATOM_FORMAT, FormatRenderer
 from feedhub.rules.select import EPOCH, output_view
 
@@ -86,7 +86,7 @@ def render_atom(view: OutputView, cache: EntryCache) -> bytes:
     Raises:
         ValueError: the view breaks its own contract (an id or the site's address is empty).
     """
-    entries = cache.written(view, "atom", partial(atom_text, scheme=category_scheme(view.site)))
+    entries = cache.written(view, "atom", partial(atom_text, scheme=category_scheme(view)))
     generator = generator_of(view, "atom")
     generator.register_extension(NAME, AtomFeed, rss=False)
     place_in_archive(generator, view, "atom")
@@ -99,7 +99,7 @@ def render_rss(view: OutputView, cache: EntryCache) -> bytes:
     Raises:
         ValueError: the view breaks its own contract (an id or the site's address is empty).
     """
-    items = cache.written(view, "rss", partial(rss_text, scheme=category_scheme(view.site)))
+    items = cache.written(view, "rss", partial(rss_text, scheme=category_scheme(view)))
     generator = generator_of(view, "rss")
     generator.register_extension(NAME, RssFeed, atom=False)
     place_in_archive(generator, view, "rss")
@@ -123,9 +123,7 @@ def generator_of(view: OutputView, kind: str) -> Any:
     generator.author(name=safe_line(site.author) or safe_line(site.title) or title)
     generator.link(href=feed_url(site, feed.slug, kind, view.part), rel="self", type=f"application/{kind}+xml")
     # The last link, because RSS takes the last one.
-    generator.link(
-        href=page_url(site, feed.slug, view.part if view.has_pages else None), rel="alternate", type="text/html"
-    )
+    generator.link(href=home_url(view), rel="alternate", type="text/html")
     # The version is left out, so that an upgrade of feedhub does not change every file.
     generator.generator("feedhub")
     generator.docs("")
@@ -203,7 +201,7 @@ def atom_text(entry: Entry, scheme: str) -> bytes:
     pieces = [
         f"  <entry{language}>\n",
         _element(_ATOM_INDENT, "id", entry.id),
-        _element(_ATOM_INDENT, "title", entry.title, ("type", "text")),
+        _atom_title(entry),
         _element(_ATOM_INDENT, "updated", entry.updated_at.isoformat()),
         *(_author(person) for person in entry.authors),
         *_text_elements(entry),
@@ -219,6 +217,11 @@ def atom_text(entry: Entry, scheme: str) -> bytes:
     return "".join(pieces).encode()
 
 
+def _description(entry: Entry) -> str | None:
+    """Return what readers show that know no ``content:encoded``: the summary, else the first words of the content."""
+    return entry.summary or (entry.content and (excerpt_of(entry.content) or entry.content))
+
+
 def rss_text(entry: Entry, scheme: str) -> bytes:
     """Return an item, indented as it stands in a feed. ``scheme`` is that of our own categories.
 
@@ -227,8 +230,7 @@ def rss_text(entry: Entry, scheme: str) -> bytes:
     """
     _check(entry)
     pieces = ["    <item>\n"]
-    # An item has a title or a description (RSS 2.0, "Elements of <item>").
-    description = entry.summary or (entry.content if not entry.title else None)
+    description = _description(entry)
     for name, text in (("title", entry.title), ("link", entry.link), ("description", description)):
         if text:
             pieces.append(_element(_RSS_INDENT, name, text))
@@ -243,7 +245,7 @@ def rss_text(entry: Entry, scheme: str) -> bytes:
         pieces.append(_empty(_RSS_INDENT, "enclosure", ("url", first.url), ("length", size), ("type", kind)))
     pieces.append(_element(_RSS_INDENT, "pubDate", format_datetime(entry.published_at)))
     pieces.append(_rss_source(entry.source))
-    pieces += _extras(entry)
+    pieces += _extras(entry, description)
     pieces.append("    </item>\n")
     return "".join(pieces).encode()
 
@@ -251,6 +253,16 @@ def rss_text(entry: Entry, scheme: str) -> bytes:
 def _check(entry: Entry) -> None:
     if not entry.id:
         raise ValueError("an entry has no id")
+
+
+def _atom_title(entry: Entry) -> str:
+    """Return the title that an entry of Atom has to have (RFC 4287 §4.1.2); the type of one that we made goes unsaid.
+
+    Some readers take an empty title with a ``type`` for an object.
+    """
+    if entry.heading is None:
+        return _element(_ATOM_INDENT, "title", entry.title, ("type", "text"))
+    return _element(_ATOM_INDENT, "title", entry.heading) if entry.heading else _empty(_ATOM_INDENT, "title")
 
 
 def _author(person: Person) -> str:
@@ -319,10 +331,10 @@ def _source(upstream: Upstream) -> str:
     return f"{_ATOM_INDENT}<source>\n{''.join(pieces)}{_ATOM_INDENT}</source>\n"
 
 
-def _extras(entry: Entry) -> list[str]:
+def _extras(entry: Entry, description: str | None) -> list[str]:
     """Return what RSS has no element for."""
     pieces = []
-    if entry.content and (entry.title or entry.summary):
+    if entry.content and entry.content != description:
         pieces.append(_element(_RSS_INDENT, "content:encoded", entry.content))
     pieces += [_element(_RSS_INDENT, "dc:creator", person.name) for person in entry.authors if not person.email]
     if entry.language:

@@ -35,6 +35,9 @@ OCTETS = "application/octet-stream"
 """The media type of an enclosure of which none is known: RSS and JSON Feed demand one."""
 
 _EXCERPT_LENGTH = 300
+LONGEST_HEADING: Final = 90
+HEADING_ENDS: Final = " ,;:，、；："
+_URN = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +55,13 @@ class Entry:
     """An item with every string safe to write and every address valid. Instants are UTC, to the second.
 
     ``tags`` never repeat ``categories``. ``language`` is None when it is that of the feed. ``summary`` is None when
-    it says the same as ``content``. An entry has a title, a summary or a content.
+    it says the same as ``content``. An entry has a title, a summary or a content. ``heading`` stands for a title that
+    is missing: the first words of the text, else the host of the link, else ""; it is None where there is a title.
     """
 
     id: str
     title: str
+    heading: str | None
     published_at: datetime
     updated_at: datetime
     link: str | None
@@ -83,12 +88,14 @@ def entry_of(stored: StoredItem, texts: Content, site_language: str) -> Entry:
     item = stored.item
     summary, content = _texts(stored, texts)
     link = safe_url(item.link)
+    title = safe_line(item.title)
     categories = _distinct(stored.categories)
     language = language_tag(item.language)
     return Entry(
         id=safe_line(stored.id),
         # An item of RSS needs something to show, and all formats give the same.
-        title=safe_line(item.title) or ("" if summary or content else _stand_in(stored, link)),
+        title=title or ("" if summary or content else _stand_in(stored, link)),
+        heading=None if title else _heading(summary or content, link),
         published_at=whole_second(stored.published_at),
         updated_at=whole_second(stored.updated_at),
         link=link,
@@ -105,10 +112,21 @@ def entry_of(stored: StoredItem, texts: Content, site_language: str) -> Entry:
     )
 
 
+def _heading(text: str | None, link: str | None) -> str:
+    words = cut_between_words(plain_text(text or ""), LONGEST_HEADING, HEADING_ENDS)
+    return words or (host_of(link) if link else "")
+
+
+def host_of(link: str) -> str:
+    """Return the host of an address as people know it."""
+    return (urlsplit(link).hostname or link).removeprefix("www.")
+
+
 def _stand_in(stored: StoredItem, link: str | None) -> str:
     """Return what stands where a title would for an item without title and text; never a number of our own making."""
     files = (safe_url(enclosure.url) for enclosure in stored.item.enclosures)
-    named = link or next((file for file in files if file), None) or safe_line(stored.item.guid or "")
+    guid = safe_line(stored.item.guid or "")
+    named = link or next((file for file in files if file), None) or ("" if _URN.match(guid) else guid)
     return named or safe_line(stored.source_title) or safe_line(stored.source) or "untitled"
 
 
@@ -129,9 +147,13 @@ def _texts(stored: StoredItem, texts: Content) -> tuple[str | None, str | None]:
     if texts == "full":
         return (None if summary == content else summary), content
     if summary is None and content is not None:
-        # The text without its markup; escaped, it is markup again.
-        summary = escape(cut_between_words(plain_text(content), _EXCERPT_LENGTH), quote=False) or None
+        summary = excerpt_of(content)
     return summary, None
+
+
+def excerpt_of(content: str) -> str | None:
+    """Return the beginning of a text without its markup, escaped, so that it is markup again; None if there is none."""
+    return escape(cut_between_words(plain_text(content), _EXCERPT_LENGTH), quote=False) or None
 
 
 def cut_between_words(text: str, most: int, dropped: str | None = None) -> str:

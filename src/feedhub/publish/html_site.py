@@ -37,7 +37,18 @@ from feedhub.publish.addresses import (
     page_url,
     public,
 )
-from feedhub.publish.entry import Entry, cut_between_words, entries_of, language_tag, plain_text, safe_line, safe_url
+from feedhub.publish.entry import (
+    HEADING_ENDS,
+    LONGEST_HEADING,
+    Entry,
+    cut_between_words,
+    entries_of,
+    host_of,
+    language_tag,
+    plain_text,
+    safe_line,
+    safe_url,
+)
 from feedhub.publish.formats import ATOM_FORMAT, FORMATS
 from feedhub.publish.index import OPML_PATH
 from feedhub.publish.page_texts import PageTexts
@@ -65,8 +76,6 @@ def _player(text: str, start: int) -> str:
 
 
 _EXCERPT: Final = 220
-_TITLE: Final = 90
-_PUNCTUATION: Final = " ,;:，、；："
 _KANA: Final = re.compile("[\u3040-\u30ff]")
 _HANGUL: Final = re.compile("[\uac00-\ud7af]")
 _HAN: Final = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
@@ -112,7 +121,7 @@ def days_of(cards: Iterable[Card]) -> tuple[CardsOfDay, ...]:
 
 def shown_title(entry: Entry, words: PageTexts) -> str:
     """Return the title of an item, or the beginning of its text."""
-    return entry.title or cut_between_words(text_of(entry), _TITLE, _PUNCTUATION) or words.texts["untitled"]
+    return entry.title or cut_between_words(text_of(entry), LONGEST_HEADING, HEADING_ENDS) or words.texts["untitled"]
 
 
 def text_of(entry: Entry) -> str:
@@ -127,17 +136,12 @@ def shown_language(entry: Entry, site_language: str) -> str | None:
     """
     if entry.language:
         return entry.language
-    text = entry.title or text_of(entry)[:_TITLE]
+    text = entry.title or text_of(entry)[:LONGEST_HEADING]
     found = "ja" if _KANA.search(text) else "ko" if _HANGUL.search(text) else "zh" if _HAN.search(text) else None
     known = site_language.lower().partition("-")[0]
     if found is None:
         return None if known not in {"zh", "ja", "ko"} or not text.isascii() else "en"
     return None if found == known or (found == "zh" and known == "ja") else found
-
-
-def host_of(link: str) -> str:
-    """Return the host of an address as people know it."""
-    return (urlsplit(link).hostname or link).removeprefix("www.")
 
 
 def source_name(entry: Entry) -> str:
@@ -147,7 +151,7 @@ def source_name(entry: Entry) -> str:
 
 def _card(entry: Entry, stored: StoredItem, site_language: str, words: PageTexts, zone: tzinfo) -> Card:
     title = shown_title(entry, words)
-    excerpt = cut_between_words(text_of(entry), _EXCERPT, _PUNCTUATION)
+    excerpt = cut_between_words(text_of(entry), _EXCERPT, HEADING_ENDS)
     return Card(
         title=title,
         page=item_path(stored, zone),
@@ -221,7 +225,7 @@ class HtmlSite:
         feeds = [feed for slug, name in slugs for feed in self._feeds(slug, name)[:1]]
         frame = PageFrame(
             title=title,
-            description=cut_between_words(text_of(entry), _EXCERPT, _PUNCTUATION),
+            description=cut_between_words(text_of(entry), _EXCERPT, HEADING_ENDS),
             root=_root(path),
             canonical=public(self._site, path),
             kind="article",

@@ -20,7 +20,9 @@ _BUILT_IN: Final = tuple(one.name for one in FORMATS.formats)
 _SLUG: Final = re.compile(rf"[a-z0-9][a-z0-9_-]{{0,{MAX_SLUG_LENGTH}}}")
 
 
-def feeds_opml(site: Site, categories: Sequence[CategorySummary], formats: Sequence[str]) -> OutputFile:
+def feeds_opml(
+    site: Site, categories: Sequence[CategorySummary], formats: Sequence[str], *, has_pages: bool = True
+) -> OutputFile:
     """Return the list of the combined feed and each category's, in the order given.
 
     Each is listed once, in the best of the built-in ``formats``: a reader that imports the list subscribes to each once
@@ -36,18 +38,19 @@ def feeds_opml(site: Site, categories: Sequence[CategorySummary], formats: Seque
     body = ElementTree.SubElement(root, "body")
     kind = next((kind for kind in _BUILT_IN if kind in formats), None)
     if kind is not None:
-        _add_outline(body, site, ALL, title, kind)
+        _add_outline(body, site, ALL, title, kind, has_pages=has_pages)
         for category in categories:
-            _add_outline(body, site, category.slug, safe_line(category.title), kind)
+            _add_outline(body, site, category.slug, safe_line(category.title), kind, has_pages=has_pages)
     ElementTree.indent(root)
     text = ElementTree.tostring(root, encoding="unicode")
     return OutputFile(path=OPML_PATH, body=f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'.encode())
 
 
-def _add_outline(body: ElementTree.Element, site: Site, slug: str, title: str, kind: str) -> None:
+def _add_outline(body: ElementTree.Element, site: Site, slug: str, title: str, kind: str, *, has_pages: bool) -> None:
     name = title or slug
-    facts = {"type": "rss", "text": name, "title": name}
-    ElementTree.SubElement(body, "outline", facts, xmlUrl=feed_url(site, slug, kind), htmlUrl=page_url(site, slug))
+    facts = {"type": "rss", "text": name, "title": name, "xmlUrl": feed_url(site, slug, kind)}
+    page = {"htmlUrl": page_url(site, slug)} if has_pages else {}
+    ElementTree.SubElement(body, "outline", {**facts, **page})
 
 
 def manifest(
@@ -56,19 +59,22 @@ def manifest(
     formats: Sequence[str],
     all_items: int,
     all_changed_at: datetime,
+    *,
+    has_pages: bool = True,
 ) -> OutputFile:
     """Return the manifest: categories by slug, their counts, the addresses of their feeds, their last change.
 
-    ``all_items`` and ``all_changed_at`` belong to the combined feed. A feed that never had an item has no last change.
+    ``all_items`` and ``all_changed_at`` belong to the combined feed. A feed that never had an item has no last change,
+    and where no pages are published a feed has none.
     """
     together = CategorySummary(slug=ALL, title=site.title, items=all_items, changed_at=all_changed_at)
     document = {
         "version": 1,
         "title": safe_line(site.title),
         "url": site.url,
-        "all": _feed(site, together, formats),
+        "all": _feed(site, together, formats, has_pages=has_pages),
         "categories": [
-            {"slug": category.slug, **_feed(site, category, formats)}
+            {"slug": category.slug, **_feed(site, category, formats, has_pages=has_pages)}
             for category in sorted(categories, key=lambda category: category.slug)
         ],
     }
@@ -102,13 +108,13 @@ def _safe(names: Iterable[object], pattern: re.Pattern[str]) -> Iterator[str]:
     return (name for name in names if isinstance(name, str) and pattern.fullmatch(name))
 
 
-def _feed(site: Site, category: CategorySummary, formats: Sequence[str]) -> dict[str, object]:
+def _feed(site: Site, category: CategorySummary, formats: Sequence[str], *, has_pages: bool) -> dict[str, object]:
     changed_at = category.changed_at.astimezone(UTC)
     return {
         "title": safe_line(category.title),
         "items": category.items,
         "changed": changed_at.isoformat() if changed_at > EPOCH else None,
-        "page": page_url(site, category.slug),
+        "page": page_url(site, category.slug) if has_pages else None,
         "feeds": {kind: feed_url(site, category.slug, kind) for kind in sorted(formats)},
     }
 
@@ -116,17 +122,18 @@ def _feed(site: Site, category: CategorySummary, formats: Sequence[str]) -> dict
 class FeedIndex:
     """Renders ``feeds.opml`` and ``feedhub.json`` of one site."""
 
-    def __init__(self, site: Site, formats: Sequence[str]) -> None:
+    def __init__(self, site: Site, formats: Sequence[str], *, has_pages: bool = True) -> None:
         self._site = site
         self._formats = tuple(formats)
+        self._has_pages = has_pages
 
     def render(
         self, categories: Sequence[CategorySummary], *, items: int, changed_at: datetime
     ) -> tuple[OutputFile, ...]:
         """Return the OPML list and, last, the manifest. ``items`` and ``changed_at`` are of the combined feed."""
         return (
-            feeds_opml(self._site, categories, self._formats),
-            manifest(self._site, categories, self._formats, items, changed_at),
+            feeds_opml(self._site, categories, self._formats, has_pages=self._has_pages),
+            manifest(self._site, categories, self._formats, items, changed_at, has_pages=self._has_pages),
         )
 
     def listed(self, manifest: bytes) -> ListedOutputs:

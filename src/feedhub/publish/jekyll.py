@@ -23,8 +23,10 @@ from feedhub.rules.text import clean_text
 # YAML 1.2 §5.1: what a reader may refuse, fold or drop when it is not escaped; and the two signs of our own quoting.
 _ESCAPED = re.compile('["\\\\\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff\ufffe\uffff]')
 _SHORT = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
-# Text that every reader, of YAML 1.1 too, takes for text: no sign with a meaning, no number, date or time.
-_PLAIN = re.compile(r"(?:[^\W\d_]|\d+[^\W\da-zA-Z_])(?:[\w.·/&+()（）“”《》-]| (?! |\Z))*")
+# Text that every reader, of YAML 1.1 too, takes for text: no sign with a meaning, no date or time, and no number, with
+# an exponent (1e5) or of another base (0x1f, 0b1, 0o7) either.
+_PLAIN = re.compile(r"(?=[\W\d_]*[^\W\d_])[^\W_](?:[\w.·/&+()（）“”《》-]| (?! |\Z))*")
+_NUMBER = re.compile(r"0[xob][\da-f_]*|[\d_.]+e[+-]?[\d_.]*", re.IGNORECASE)
 _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 _DEEPEST: Final = 20
 _FRONT_MATTER = re.compile(r"---\n(?P<yaml>.*?)^---$", re.DOTALL | re.MULTILINE)
@@ -55,7 +57,7 @@ def scalar(value: object) -> Scalar:
     if isinstance(value, list | tuple):
         return scalar(value[0]) if _is_one_word(value) else quoted(value)
     text = str(value)
-    if _PLAIN.fullmatch(text) and text.lower() not in _WORDS:
+    if _PLAIN.fullmatch(text) and text.lower() not in _WORDS and not _NUMBER.fullmatch(text):
         return Scalar(text)
     return quoted(text)
 

@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 
 from feedhub.model.item import Enclosure, Person
 from feedhub.model.output import OutputView
-from feedhub.publish.addresses import feed_url, page_url
+from feedhub.publish.addresses import feed_url, home_url
 from feedhub.publish.entry import OCTETS, Entry, EntryCache, language_tag, plain_text, safe_line
 
 VERSION: Final = "https://jsonfeed.org/version/1.1"
@@ -23,7 +23,7 @@ def render_json_feed(view: OutputView, cache: EntryCache) -> bytes:
         {
             "version": VERSION,
             "title": title,
-            "home_page_url": page_url(site, feed.slug, view.part if view.has_pages else None),
+            "home_page_url": home_url(view),
             "feed_url": feed_url(site, feed.slug, "json", view.part),
             "next_url": feed_url(site, feed.slug, "json", view.older) if view.older else None,
             "description": safe_line(feed.description) or None,

@@ -91,6 +91,34 @@ def visible_text(markup: str) -> str:
     return "".join(pieces)
 
 
+_LONGEST_LABEL = 10_000
+_INLINE_NAMES = (
+    "a|abbr|acronym|b|bdi|bdo|big|cite|code|del|dfn|em|font|i|img|ins|kbd|mark|nobr|q|rb|rp|rt|ruby|s|samp|small|span"
+    "|strike|strong|sub|sup|tt|u|var|wbr"
+)
+_LINE_NAMES = "blockquote|br|center|dd|div|dl|dt|h[1-6]|hr|li|ol|p|pre|table|tbody|td|th|tr|ul"
+_ATTRIBUTES = r"""(?:[\s/](?:"[^"<]*+"|'[^'<]*+'|[^<>"'])*+)?"""
+_INLINE_TAG = re.compile(rf"</?(?:{_INLINE_NAMES}){_ATTRIBUTES}>", re.IGNORECASE)
+_LINE_TAG = re.compile(rf"</?(?:{_LINE_NAMES}){_ATTRIBUTES}>", re.IGNORECASE)
+_UNSEEN = re.compile(r"<(script|style)\b[^<>]*>.*?</\1\s*>|<!--.*?-->", re.IGNORECASE | re.DOTALL)
+_CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
+_REFERENCE = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+
+
+def label_text(text: str) -> str:
+    """Return a title, name or tag of which nobody says whether it is text or markup, as a reader is to see it.
+
+    Elements that text is marked up with go (a search marks what it found with ``<em>``), and entities are decoded
+    once. Words in angle brackets that are none of these elements stay: ``List<String>``, ``a<b``, ``<dialog>``.
+    """
+    if "<" not in text and "&" not in text:
+        return text
+    text = text[:_LONGEST_LABEL]
+    if "<" in text:
+        text = _INLINE_TAG.sub("", _LINE_TAG.sub("\n", _UNSEEN.sub("", _CDATA.sub(r"\1", text))))
+    return _REFERENCE.sub(lambda match: html.unescape(match[0]), text)
+
+
 def text_digest(title: str, *texts: str) -> str:
     """Return the SHA-256 in hex of a title and visible texts, blind to white space and character variants.
 

@@ -41,7 +41,7 @@ class OutputPublisher:
         writer = FolderWriter(settings.output.dir)
         self._context = PublishContext(
             renderers=renderers(settings.output.formats, self._cache, added_formats(settings.output.formats)),
-            index=FeedIndex(settings.site, settings.output.formats),
+            index=FeedIndex(settings.site, settings.output.formats, has_pages=settings.output.pages),
             writer=writer,
             page_paths=SitePaths(settings.site),
             pages=_page_renderer(settings) if settings.output.pages else None,

@@ -22,7 +22,7 @@ from feedhub.rules.mapping import (
     text_of,
     traced_field,
 )
-from feedhub.rules.text import visible_text
+from feedhub.rules.text import label_text
 from feedhub.sources import records
 from feedhub.sources.markup import http_url
 
@@ -147,7 +147,7 @@ class RecordReader:
         return value if isinstance(value, tuple) else ()
 
     def _labels(self, name: str) -> Iterator[str]:
-        return (_unmarked(part) for part in self._parts(name) if isinstance(part, str))
+        return (label_text(part) for part in self._parts(name) if isinstance(part, str))
 
     def _guid(self) -> str | None:
         return records.guid_of(self._text("id"))
@@ -155,7 +155,7 @@ class RecordReader:
     def _title(self) -> str:
         text = self._text("title")
         is_plain = bool(text) and self._fields["title"].kind == "text"
-        title = records.title_of(text if is_plain else _unmarked(text))
+        title = records.title_of(text if is_plain else label_text(text))
         if text and not title:
             self._faults["title"] = f"{shown(text)} has no visible text"
         return title
@@ -206,8 +206,3 @@ class RecordReader:
                     duration=records.seconds_of(known.get("duration")),
                     title=records.title_of(known.get("title")) or None,
                 )
-
-
-def _unmarked(text: str) -> str:
-    """Return a name or title without tags and entities (a search answer marks what it found with ``<em>``)."""
-    return visible_text(text) if "<" in text or "&" in text else text

@@ -97,7 +97,7 @@ _INLINE_NAMES = (
     "|strike|strong|sub|sup|tt|u|var|wbr"
 )
 _LINE_NAMES = "blockquote|br|center|dd|div|dl|dt|h[1-6]|hr|li|ol|p|pre|table|tbody|td|th|tr|ul"
-_ATTRIBUTES = r"""(?:[\s/](?:"[^"<]*+"|'[^'<]*+'|[^<>"'])*+)?"""
+_ATTRIBUTES = r"""(?:\s+[\w:-]++\s*+=\s*+(?:"[^"<]*+"|'[^'<]*+'|[^\s"'<>]++))*+\s*+/?"""
 _INLINE_TAG = re.compile(rf"</?(?:{_INLINE_NAMES}){_ATTRIBUTES}>", re.IGNORECASE)
 _LINE_TAG = re.compile(rf"</?(?:{_LINE_NAMES}){_ATTRIBUTES}>", re.IGNORECASE)
 _UNSEEN = re.compile(r"<(script|style)\b[^<>]*>.*?</\1\s*>|<!--.*?-->", re.IGNORECASE | re.DOTALL)

@@ -1,7 +1,6 @@
 """Every dialect of RSS and Atom, read by feedparser, with its faults corrected, and bounded where it is quadratic."""
 
 import calendar
-import html.entities
 import io
 import re
 import xml.sax
@@ -18,7 +17,8 @@ from feedparser.datetimes.greek import _parse_date_greek
 from feedparser.datetimes.hungarian import _parse_date_hungarian
 from feedparser.datetimes.korean import _parse_date_nate, _parse_date_onblog
 
-from feedhub.sources.document import parsable_xml
+from feedhub.sources.document import parsable_xml, root_name
+from feedhub.sources.feed.broken_xml import balanced, with_references_written_out
 
 NOT_READ: Final = "the rest was not read"
 MOST_RECORDS_READ: Final = 12_000
@@ -88,15 +88,16 @@ def link_relation(written: str | None) -> str:
     return _REGISTRY.sub("", (written or "").strip()).lower() or "alternate"
 
 
+_RECORDS: Final = frozenset({"item", "entry"})
+_RECORD_PATHS: Final = (["item"], ["entry"])
 _LONGEST_AUTHOR = 300
 _EMAIL = re.compile(r"[^\s@()<>,;:\"]+@[^\s@()<>,;:\"]+\.[^\s@()<>,;:\"]+")
 _CUT_OFF = (NOT_READ, "no element found", "unclosed token", "unclosed CDATA section", "partial character")
-_AMPERSAND = re.compile(r"&(?:(#\d{1,7}|#x[0-9a-fA-F]{1,6}|lt|gt|amp|quot|apos);|(\w{2,31};)?)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawFeed:
-    """A document as feedparser gives it. ``fault`` says where the XML is broken.
+    """A document as feedparser gives it. ``fault`` says where the XML is broken, ``is_repaired`` that all was read.
 
     ``cut_off`` is set when the document ends inside its last entry.
     """
@@ -105,6 +106,7 @@ class RawFeed:
     entries: list[dict[str, Any]]
     version: str
     fault: str = ""
+    is_repaired: bool = False
     cut_off: bool = False
 
 
@@ -205,16 +207,51 @@ class _Strict(_Corrections, feedparser_api.StrictFeedParser):  # type: ignore[mi
     depth = 0
     parts = 0
 
+    root_namespace: str | None = None
+    skipped_depth = 0
+
+    def __init__(self, *settings: Any) -> None:
+        super().__init__(*settings)
+        self.path: list[str] = []
+
     def startElementNS(self, name: Any, qname: Any, attributes: Any) -> None:  # noqa: N802 - named by SAX
         self.depth += 1
         self.parts += 1
         check_depth(self.depth)
         check_parts(self.parts)
-        super().startElementNS(name, qname, IndexedAttributes(attributes))
+        if self.depth == 1:
+            self.root_namespace = name[0]
+        local = name[1].lower()
+        if self.skipped_depth or self._is_record_of_extension(local):
+            self.skipped_depth += 1
+            return
+        self.path.append(local)
+        super().startElementNS(self._own_name(name), qname, IndexedAttributes(attributes))
 
     def endElementNS(self, name: Any, qname: Any) -> None:  # noqa: N802 - named by SAX
         self.depth -= 1
-        super().endElementNS(name, qname)
+        if self.skipped_depth:
+            self.skipped_depth -= 1
+            return
+        self.path.pop()
+        super().endElementNS(self._own_name(name), qname)
+
+    def characters(self, text: str) -> None:
+        if not self.skipped_depth:
+            super().characters(text)
+
+    def _is_record_of_extension(self, local: str) -> bool:
+        """Tell whether a record stands in an extension of another one, to which it belongs (RFC 4287 §6.4)."""
+        return local in _RECORDS and self.path[-1:] not in _RECORD_PATHS and not _RECORDS.isdisjoint(self.path)
+
+    def _own_name(self, name: Any) -> Any:
+        """Return a name of the document's own vocabulary without its name space.
+
+        feedparser looks for a prefix that is bound to the name space, and knows no elements with that prefix.
+        """
+        namespace, local = name
+        is_own = namespace and namespace == self.root_namespace
+        return (None, local) if is_own and not self._matchnamespaces.get(namespace.lower()) else name
 
 
 class _Loose(_Corrections, feedparser_api.LooseFeedParser):  # type: ignore[misc]
@@ -252,20 +289,26 @@ def _refuse_entity(name: str, *_: object) -> None:
 def read_dialect(text: str, base: str) -> RawFeed:
     """Return what feedparser reads in ``text``; ``base`` is the address of the document.
 
-    Well-formed XML is read strictly. XML with bare ampersands or undeclared entities is repaired and read
-    strictly again; a document that ends too early gives what came before; the rest is read loosely.
+    Well-formed XML is read strictly. XML with bare ampersands, undeclared entities or end tags that do not fit is
+    repaired and read strictly again; a document that ends too early gives what came before; the rest is read loosely.
     """
     text = parsable_xml(text)
     parser, fault = _strictly(text, base)
+    remaining = fault
     if fault and not fault.startswith(_CUT_OFF):
-        parser, second = _strictly(_repaired(text), base)
-        if second and not second.startswith(_CUT_OFF):
-            parser = _loosely(text, base)
+        repaired = with_references_written_out(text)
+        parser, remaining = _strictly(repaired, base)
+        if remaining and not remaining.startswith(_CUT_OFF):
+            whole = balanced(repaired)
+            parser, remaining = _strictly(whole, base) if whole is not None else (parser, remaining)
+            if remaining:
+                parser = _loosely(text, base)
     return RawFeed(
         feed=parser.feeddata,
         entries=parser.entries,
-        version=parser.version,
+        version=parser.version or ("cdf" if root_name(text).lower() == "channel" else ""),
         fault=fault,
+        is_repaired=bool(fault) and not remaining,
         cut_off=bool(parser.inentry),
     )
 
@@ -319,21 +362,3 @@ def _loosely(text: str, base: str) -> Any:
     with suppress(LimitReachedError):
         parser.feed(text)
     return parser
-
-
-def _repaired(text: str) -> str:
-    """Return ``text`` with bare ampersands escaped and HTML's named entities written out, outside CDATA."""
-    first, *sections = text.split("<![CDATA[")
-    pieces = [_AMPERSAND.sub(_written_out, first)]
-    for section in sections:
-        data, end, markup = section.partition("]]>")
-        pieces.append(f"<![CDATA[{data}{end}{_AMPERSAND.sub(_written_out, markup)}")
-    return "".join(pieces)
-
-
-def _written_out(match: re.Match[str]) -> str:
-    known, named = match.groups()
-    if known:
-        return match[0]
-    character = html.entities.html5.get(named or "")
-    return character if character and character not in "<&" else f"&amp;{named or ''}"

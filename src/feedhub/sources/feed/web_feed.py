@@ -336,7 +336,7 @@ def read_web_feed(text: str, url: str, source: Source, now: datetime | None = No
 
 def feed_of(document: RawFeed, text: str, url: str, source: Source, now: datetime | None = None) -> ParsedFeed:
     """Return the items of a document that one of the two readers read; see ``read_web_feed``."""
-    if not document.entries and (document.fault or not document.version):
+    if not document.entries and ((document.fault and not document.is_repaired) or not document.version):
         raise _unreadable(document, text)
     reader = _EntryReader(document, url, ZoneInfo(source.timezone), now)
     entries = document.entries

@@ -44,6 +44,11 @@ _ENOUGH = 0.9
 _LONG_LINE = 20
 """A line of this length is searched in the whole page; a shorter one only within the next ``_NEAR`` characters."""
 _NEAR = 5_000
+_MOST_PARTS = 6
+_NEAR_FIGURE = 1_500
+_LONGEST_CAPTION = 600
+_MOST_FIGURES = 3
+_IMAGE_FILE = re.compile(r"\.(?:jpe?g|png|gif|webp|avif)(?:$|[?#])", re.IGNORECASE)
 _MOST_LINKED = 0.5
 _LEAVES = frozenset("p pre blockquote h1 h2 h3 h4 h5 h6".split())
 _NEVER = frozenset("nav aside form button input select textarea footer noscript dialog menu".split())
@@ -76,8 +81,10 @@ def article_markup(page: WebPage) -> str | None:
         return None
     while (inner := _holder(container, measure, whole * _ENOUGH)) is not None:
         container = inner
-    _Pruning(measure, container).prune(container)
-    return inner_markup(container).strip() or None
+    pruning = _Pruning(measure, container)
+    before, after = pruning.figures_around()
+    pruning.prune(container)
+    return "".join((*before, inner_markup(container).strip(), *after)) or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +138,21 @@ def _places(text: str, lines: Sequence[str]) -> Iterator[tuple[int, int]]:
     for line in lines:
         reach = len(text) if len(line) >= _LONG_LINE else at + _NEAR
         start = text.find(line, at, reach)
-        if start >= 0:
-            at = start + len(line)
-            yield start, at
+        found = (start, start + len(line)) if start >= 0 else _place_in_parts(text, line, at)
+        if found:
+            at = found[1]
+            yield found
+
+
+def _place_in_parts(text: str, line: str, at: int) -> tuple[int, int] | None:
+    """Return start and end of a line from which the words of an element within it are missing, such as ``time``."""
+    parts = [line[start : start + _LONG_LINE] for start in range(0, len(line) - _LONG_LINE + 1, _LONG_LINE)]
+    parts = parts if len(parts) <= 2 * _MOST_PARTS else parts[:_MOST_PARTS] + parts[-_MOST_PARTS:]
+    places = [text.find(part, at, at + len(line) + 2 * _NEAR) for part in parts]
+    found = [place for place in places if place >= 0]
+    if not found or max(found) - min(found) > len(line) + _NEAR:
+        return None
+    return min(found), max(found) + _LONG_LINE
 
 
 def _holder(element: HtmlElement, measure: _Measure, enough: float) -> HtmlElement | None:
@@ -146,10 +165,39 @@ class _Pruning:
 
     def __init__(self, measure: _Measure, container: HtmlElement) -> None:
         self._measure = measure
+        self._container = container
         start, _, end, _ = measure.spans[container]
         first = measure.sums[start]
         self._from = bisect_right(measure.sums, first, start, end + 1) - 1
         self._to = bisect_left(measure.sums, measure.sums[end], start, end + 1)
+
+    def figures_around(self) -> tuple[list[str], list[str]]:
+        """Return the markup of the pictures with captions that stand before the first and after the last paragraph."""
+        before: list[str] = []
+        after: list[str] = []
+        inside = (self._container, *self._container.iterancestors())
+        scope = next((element for element in inside if element.tag == "article"), self._container)
+        for figure in scope.iter("figure"):
+            start, _, end, _ = self._measure.spans[figure]
+            if not self._is_lead(figure, scope):
+                continue
+            if end <= self._from and self._from - end <= _NEAR_FIGURE:
+                before.append(outer_markup([figure]))
+            elif start >= self._to and start - self._to <= _NEAR_FIGURE:
+                after.append(outer_markup([figure]))
+        return before[-_MOST_FIGURES:], after[:_MOST_FIGURES]
+
+    def _is_lead(self, figure: HtmlElement, scope: HtmlElement) -> bool:
+        """Tell whether a figure shows a picture of the article and does not lead to another one."""
+        around = list(figure.iterancestors())
+        tags = {element.tag for element in around[: around.index(scope)]} if figure is not scope else set()
+        if tags & (_NEVER | {"ul", "ol", "figure", "a", "article", "section"} - {scope.tag}):
+            return False
+        if self._measure.size(figure) > _LONGEST_CAPTION or self._is_of_links(figure):
+            return False
+        linked = [link.get("href") or "" for link in figure.iter("a") if next(link.iter("img"), None) is not None]
+        has_picture = next(figure.iter("img", "picture", "video"), None) is not None
+        return has_picture and all(_IMAGE_FILE.search(address) for address in linked)
 
     def prune(self, element: HtmlElement) -> None:
         """Leave in ``element`` the text of the article, and pictures and tables that stand within it."""
@@ -160,10 +208,15 @@ class _Pruning:
             _, _, end, tail_end = self._measure.spans[child]
             if not self._is_kept_text(end, tail_end):
                 child.tail = None
-            if child.tag in _NEVER or not self._is_kept(child):
+            if child.tag in _NEVER or not (self._is_kept(child) or self._is_within_text(element, child)):
                 child.drop_tree()
             elif self._measure.covered(child):
                 self.prune(child)
+
+    def _is_within_text(self, parent: HtmlElement, child: HtmlElement) -> bool:
+        """Tell whether ``child`` is an element within the words of a paragraph, such as ``time`` or ``label``."""
+        size = self._measure.size(parent)
+        return parent.tag in _LEAVES and 2 * self._measure.covered(parent) >= size >= 4 * self._measure.size(child)
 
     def _is_kept_text(self, start: int, end: int) -> bool:
         return self._measure.between(start, end) > 0 or (self._from <= start and end <= self._to)

@@ -141,9 +141,16 @@ DEFENCES = (
         "tests/fetch/test_fetch_redirects.py",
     ),
     _d(
+        "4 cookies of redirects",
+        "fetch/http.py",
+        "if keeps_credentials(origin, url):",
+        "if True:",
+        "tests/fetch/test_fetch_redirects.py",
+    ),
+    _d(
         "5 loops",
         "fetch/http.py",
-        "if target in self._visited:",
+        "if visit in self._visited:",
         "if False:",
         "tests/fetch/test_fetch_redirects.py",
     ),

@@ -27,7 +27,8 @@ _TWO_LINES_OF_ONE: Final = frozenset({"p", "option"})
 
 def may_hide(known: str) -> bool:
     """Tell whether markup, in lower case, can have an element that is not shown."""
-    return any(word in known for word in _HIDING)
+    can_hide = "hidden" in known or "style" in known or "katex" in known or "math/" in known
+    return can_hide and any(word in known for word in _HIDING)
 
 
 def without_hidden(markup: str) -> str:

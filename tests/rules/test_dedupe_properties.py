@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feedhub.model.item import ParsedItem
-from support.library import Library, record
+from support.library import Library, day, record
 
 SOURCES = ("alpha", "beta", "gamma")
 CATEGORY = {"alpha": "economy", "beta": "economy", "gamma": "tech"}
@@ -97,3 +97,44 @@ def test_no_document_however_odd_loses_a_record_or_gives_an_id_twice(records) ->
     assert [decision.keyed.item for decision in judgement.decisions] == records
     assert {decision.verdict.value for decision in judgement.decisions} <= {"new", "repeat", "unidentified"}
     assert "new" not in library.verdicts("a", *records)
+
+
+SPARSE = st.lists(
+    st.builds(
+        record,
+        st.sampled_from(["One", "Two", ""]),
+        guid=st.sampled_from([None, "0", "a", "b"]),
+        link=st.sampled_from([None, "https://a.example/1", "https://a.example/2", "https://a.example/1#x"]),
+        text=st.sampled_from(["", "x", "y"]),
+        published=st.sampled_from([None, day(1), day(2)]),
+        enclosure=st.sampled_from([None, "https://a.example/1.mp3", "https://a.example/2.mp3"]),
+    ),
+    max_size=6,
+)
+
+
+@given(SPARSE, st.randoms(use_true_random=False))
+def test_any_order_of_the_records_of_a_document_gives_the_same_items_and_ids(records, random) -> None:  # type: ignore[no-untyped-def]
+    shuffled = random.sample(records, len(records))
+    one, other = Library(), Library()
+    one.poll("a", *records)
+    other.poll("a", *shuffled)
+    assert one.items == other.items
+    assert "new" not in one.verdicts("a", *shuffled), "in another order"
+    assert "new" not in one.verdicts("a", *records), "again"
+
+
+@given(SPARSE)
+def test_a_record_that_becomes_no_item_of_its_own_leaves_a_row_in_the_ledger(records) -> None:  # type: ignore[no-untyped-def]
+    judgement = Library().poll("a", *records)
+    told = sum(note.kind in ("repeat", "rejected") for note in judgement.notes)
+    assert told == sum(decision.verdict.value in ("repeat", "unidentified") for decision in judgement.decisions)
+
+
+@given(st.lists(st.sampled_from([("a", 1), ("b", 1), ("b", 2), ("c", 2), ("c", 3)]), unique=True))
+def test_any_order_of_sources_that_give_addresses_to_one_article_each_gives_the_same_number_of_items(polls) -> None:  # type: ignore[no-untyped-def]
+    library = Library()
+    for source, number in polls:
+        link, guid = f"https://news.example/{number}", f"{source}{number}"
+        library.poll(source, record(f"{source} on {number}", link=link, guid=guid, published=day(number)))
+    assert len(library.items) == len({number for _, number in polls})

@@ -388,7 +388,7 @@ def _near_titles(
 
 def _whole(keyed: KeyedItem) -> tuple[object, ...]:
     """Return all that a record says but for its guid, if that is enough to tell two copies of it by."""
-    if keyed.evidence.published_at is None:
+    if not keyed.keys or keyed.evidence.published_at is None:
         return ()
     return ((keyed.item.link, keyed.item.text_digest, keyed.evidence, comparable_title(keyed.item.title)),)
 

@@ -106,6 +106,87 @@ def test_one_broken_character_does_not_garble_the_rest(codec: str, declared: str
     assert decoded.notes == (f"1 byte sequences are not valid {codec}",)
 
 
+GERMAN, QUOTED = "Größe ändert sich für Straße", "It’s what they’ve said"
+
+
+@pytest.mark.parametrize("http", ["utf-8", None])
+@pytest.mark.parametrize(
+    ("good", "bad", "expected"),
+    [
+        (QUOTED, b"Don\x92t panic", "Don’t panic"),
+        ("é", b"\x93a\x94 \x96 b\x85", "“a” – b…"),
+        (GERMAN, b"Zur\xfcck \x81", "Zurück \ufffd"),
+        (GERMAN, b"Stra\xdfe \xe2\x82", "Straße \ufffd"),
+        (CHINESE, "价格上涨".encode()[:-1], "价格上\ufffd"),
+        (CHINESE, "价格上".encode() + b"\xe6...", "价格上\ufffd..."),
+        (CHINESE * 3, CHINESE.encode("gb18030"), CHINESE),
+        (RUSSIAN * 2, RUSSIAN.encode("cp1251"), RUSSIAN),
+    ],
+    ids=["quote", "more bad than good", "german", "cut", "cut in chinese", "first byte", "gbk", "cp1251"],
+)
+def test_only_bad_bytes_of_utf_8_are_read_otherwise(good: str, bad: bytes, expected: str, http: str | None) -> None:
+    body = rss(f"{good}</title><title>MARK", "utf-8").encode().replace(b"MARK", bad)
+
+    decoded = decode(body, http_charset=http)
+
+    assert decoded.text == rss(f"{good}</title><title>{expected}", "utf-8")
+    assert decoded.encoding == "utf-8"
+    assert len(decoded.notes) == 1
+
+
+@pytest.mark.parametrize(
+    ("charset", "text"),
+    [("iso-8859-1", GERMAN), ("windows-1251", RUSSIAN), ("gb2312", CHINESE), ("shift_jis", "日本語の記事を読む")],
+)
+def test_a_document_in_its_charset_and_in_utf_8_is_read_as_both(charset: str, text: str) -> None:
+    body = rss(f"{text}</title><title>MARK", charset).encode(charset).replace(b"MARK", f"{text} – {text}".encode())
+
+    assert decode(body).text == rss(f"{text}</title><title>{text} – {text}", charset)
+
+
+@pytest.mark.parametrize(
+    ("label", "codec", "text"),
+    [
+        ("x-cp1251", "cp1251", RUSSIAN),
+        ("win-1251", "cp1251", RUSSIAN),
+        ("x-mac-cyrillic", "mac_cyrillic", RUSSIAN),
+        ("iso88595", "iso8859-5", RUSSIAN),
+        ("koi", "koi8_r", RUSSIAN),
+        ("iso-8859-8-i", "iso8859-8", "שלום עולם"),
+        ("logical", "iso8859-8", "שלום עולם"),
+        ("windows-874", "cp874", "ข่าววันนี้"),
+        ("windows-949", "cp949", "오늘의 뉴스"),
+        ("ks_c_5601-1989", "cp949", "오늘의 뉴스"),
+        ("windows-31j", "cp932", "朝のニュース"),
+        ("x-x-big5", "big5hkscs", "今日新聞"),
+        ("gb_2312-80", "gb18030", CHINESE),
+        ("x-mac-roman", "mac_roman", GERMAN),
+    ],
+)
+def test_labels_of_browsers_are_known(label: str, codec: str, text: str) -> None:
+    assert decode(rss(text, label).encode(codec)).text == rss(text, label)
+
+
+@pytest.mark.parametrize("label", ["unicode-escape", "unicode_escape", "raw-unicode-escape", "Unicode-Escape", "utf_7"])
+def test_a_codec_that_is_no_charset_is_refused(label: str) -> None:
+    body = rss("\\u003cscript\\u003e", label)
+
+    assert decode(body.encode(), override=label, http_charset=label).text == body
+
+
+@pytest.mark.parametrize("declared", ["", "utf-8"])
+def test_western_text_that_looks_like_a_character_of_utf_8_stays_western(declared: str) -> None:
+    text = rss("« doué\xa0», « surdoué\xa0» : " + "l'été à Besançon, où l'hôtel est fermé " * 8, declared)
+
+    assert decode(text.encode("cp1252")).text == text
+
+
+def test_thai_is_recognised_without_a_declaration() -> None:
+    text = rss("เช้าวันนี้ตลาดน้ำเปิดแล้ว ชาวบ้านพายเรือมาขายผลไม้และขนมหวาน")
+
+    assert decode(text.encode("cp874")).text == text
+
+
 def test_a_few_gbk_characters_that_look_like_utf_8_are_read_as_declared() -> None:
     text = rss("联通", "gbk")
 

@@ -3,7 +3,8 @@
 The charset comes from the BOM, the source's ``encoding``, a declaration that fits the bytes, then detection.
 Declarations are often wrong: servers send a default ``ISO-8859-1``, which decodes any bytes without an error. So
 charsets that can fail are tried first: valid UTF-8, and multi-byte charsets that decode strictly, win over single-byte
-ones. What a document is, only its content says, never its name or header.
+ones. A document that is mostly valid stays what it is: only its bad bytes are read in another charset. What a document
+is, only its content says, never its name or header.
 """
 
 import codecs
@@ -35,20 +36,51 @@ _SUPERSETS = {
     "big5": "big5hkscs",
     "utf-8-sig": "utf-8",
 }
+# Labels of the Encoding Standard and of mail programs that Python does not know.
 _OTHER_LABELS = {
-    "x-gbk": "gb18030",
-    "x-sjis": "cp932",
-    "x-euc-jp": "euc_jp",
-    "windows-874": "cp874",
+    "unicode-1-1-utf-8": "utf-8",
+    "unicode11utf8": "utf-8",
+    "x-utf-8": "utf-8",
+    "utf8mb4": "utf-8",
+    "visual": "iso8859-8",
+    "logical": "iso8859-8",
+    "sun_eu_greek": "iso8859-7",
+    "csisolatin9": "iso8859-15",
+    "koi": "koi8_r",
+    "koi8": "koi8_r",
+    "koi8-ru": "koi8_u",
+    "mac": "mac_roman",
+    "csmacintosh": "mac_roman",
+    "mac-ukrainian": "mac_cyrillic",
+    "mac-ce": "mac_latin2",
+    "mac-centraleurroman": "mac_latin2",
+    "dos-874": "cp874",
+    "csgb2312": "gb18030",
+    "gb_2312": "gb18030",
+    "gb_2312-80": "gb18030",
+    "gb-2312": "gb18030",
+    "cn-big5": "big5hkscs",
     "x-big5": "big5hkscs",
+    "cseucpkdfmtjapanese": "euc_jp",
+    "windows-31j": "cp932",
+    "ms-cp932": "cp932",
+    "cseuckr": "cp949",
+    "csksc56011987": "cp949",
+    "ksc_5601": "cp949",
+    "ks_c_5601-1989": "cp949",
+    "iso-ir-149": "cp949",
 }
-_NEVER = frozenset({"utf-7", "idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"})
+# `x-cp1251`, `win1251`, `windows-936` are code pages; `iso88595`, `iso-8859-8-i` are parts of ISO 8859.
+_PREFIXED = re.compile(r"(?:x-)?(?:(?:windows|win|ms)[-_]?(?=\d)|(?=cp\d))(?:cp)?(\d{3,5})")
+_ISO_8859 = re.compile(r"(?:cs)?iso-?8859-?(\d{1,2})-?[ei]?")
+_NEVER = frozenset("utf_7 idna punycode unicode_escape raw_unicode_escape undefined mbcs oem charmap".split())
 _MULTI_BYTE = frozenset(
     "utf-8 gb18030 big5hkscs cp932 cp949 cp950 euc_jp euc_jis_2004 johab iso2022_jp iso2022_kr".split()
 )
 _WESTERN = frozenset({"cp1252", "iso8859-15", "cp1254", "mac-roman"})
 _DETECTABLE = [
     "cp1252", "cp1250", "cp1251", "koi8_r", "gb18030", "big5", "cp932", "euc_jp", "cp949", "cp1253", "cp1255", "cp1256",
+    "tis_620",
 ]  # fmt: skip
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -67,10 +99,29 @@ _FIRST_CHARACTER = (
 _XML_DECLARATION = re.compile(rb"""\s*<\?xml\s[^>]{0,200}?encoding\s*=\s*["']([\w.:-]{1,40})""")
 _META = re.compile(rb"""<meta\s[^>]{0,300}?charset\s*=\s*["']?\s*([\w.:-]{1,40})""", re.IGNORECASE)
 _RUNS = re.compile(rb"[\x80-\xff]+")
+# Text between tags; no charset has `<`, `>` or a line break as the second byte of a character.
+_SEGMENT = re.compile(rb"[^<>\r\n]*[\x80-\xff][^<>\r\n]*")
+# Characters of UTF-8 (RFC 3629 §4), or beginnings of one that is cut off.
+_UTF_8 = re.compile(
+    rb"((?:[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xed[\x80-\x9f][\x80-\xbf]"
+    rb"|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2})+)"
+    rb"|([\xe1-\xef][\x80-\xbf]|[\xf0-\xf4][\x80-\xbf]{1,2})"
+)
 _WRONG_GUESS = re.compile("[\u2500-\u259f\uff61-\uff9f\ue000-\uf8ff\u0080-\u009f]")
 _SAMPLE = 100_000
+_HIGH = bytes(range(0x80, 0x100))
+_ENOUGH = 20
+"""So many bytes must be there for a charset to be detected."""
+_CHANCE = 20
+"""Of western bytes, fewer than one in so many is a character of UTF-8 by chance."""
+_MOST_REPAIRED = 100_000
+"""Of more bad bytes than this, which cost a second, only hostile documents are made."""
 _TOLERATED = 4
 """A multi-byte charset stays believed when there are at least this many good characters for each bad one."""
+
+
+_ALONE = 1.3
+"""Non-ASCII bytes of western text stand alone: runs of them are shorter than this on average."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,13 +140,11 @@ def decode(body: bytes, *, override: str | None = None, http_charset: str | None
     """
     marked = _by_byte_order(body)
     if marked is not None:
-        return _decoded(body[marked[1] :], marked[0])
+        return _decoded(body[marked[1] :], marked[0], [])
     notes = [f"unknown charset {name!r}" for name in (override, http_charset) if name and _codec(name) is None]
-    chosen = _codec(override)
-    if chosen is None:
-        declared = _declared(body, http_charset, notes)
-        chosen = _believed(body, declared) or _detected(body)
-    return _decoded(body, chosen, tuple(notes))
+    declared = _declared(body, http_charset, notes)
+    chosen = _codec(override) or _believed(body, declared) or _detected(body)
+    return _decoded(body, chosen, declared, tuple(notes))
 
 
 def _by_byte_order(body: bytes) -> tuple[str, int] | None:
@@ -114,12 +163,21 @@ def _codec(label: str | None) -> str | None:
     name = (label or "").strip().strip("\"'").lower()
     if not name:
         return None
+    known = _known_codec(name) or _known_codec(name.removeprefix("x-"))
+    if known is None and (match := _PREFIXED.fullmatch(name)):
+        known = _known_codec(f"cp{match[1]}")
+    if known is None and (match := _ISO_8859.fullmatch(name)):
+        known = _known_codec(f"iso8859-{match[1]}")
+    return _SUPERSETS.get(known, known) if known else None
+
+
+def _known_codec(name: str) -> str | None:
     try:
         known = codecs.lookup(_OTHER_LABELS.get(name, name)).name
         b"a".decode(known, "replace")
     except (LookupError, ValueError):
         return None
-    return None if known in _NEVER else _SUPERSETS.get(known, known)
+    return None if known.replace("-", "_") in _NEVER else known
 
 
 def _declared(body: bytes, http_charset: str | None, notes: list[str]) -> list[str]:
@@ -145,16 +203,14 @@ def _believed(body: bytes, declared: list[str]) -> str | None:
         return "utf-8"
     if _fits(body, "utf-8") and not (many and _is_coincidence(body) and _fits(body, many[0])):
         return "utf-8"
-    for codec in many:
-        if _fits(body, codec):
-            return codec
-    for codec in dict.fromkeys(["utf-8", *many]):
-        if _mostly_fits(body, codec):
-            return codec
-    for codec in declared:
-        if codec not in _MULTI_BYTE and _fits(body, codec) and not (codec in _WESTERN and _has_long_runs(body)):
-            return codec
-    return None
+    if fitting := [codec for codec in many if _fits(body, codec)]:
+        return fitting[0]
+    if _is_mostly_utf_8(body, is_declared="utf-8" in declared):
+        return "utf-8"
+    single = [codec for codec in declared if codec not in _MULTI_BYTE and _fits(body, codec)]
+    likely = [codec for codec in many if _mostly_fits(body, codec)]
+    likely += [codec for codec in single if not (codec in _WESTERN and _has_long_runs(body))]
+    return likely[0] if likely else None
 
 
 def _fits(body: bytes, codec: str) -> bool:
@@ -168,6 +224,21 @@ def _fits(body: bytes, codec: str) -> bool:
 def _is_coincidence(body: bytes) -> bool:
     """Whether valid UTF-8 may be a few GBK characters: those look like two-byte sequences, Chinese like three."""
     return all(character < "\u0800" for character in body.decode("utf-8"))
+
+
+def _is_mostly_utf_8(body: bytes, *, is_declared: bool) -> bool:
+    """Whether a document is UTF-8 with a few bytes of something else in it.
+
+    As UTF-8, GBK gives at most one good character for three bad ones, by chance, and other charsets give fewer. Bytes
+    that stand alone are western, and western text gives hardly any: an é, a no-break space and a » are one.
+    """
+    text = body.decode("utf-8", "replace")
+    bad = text.count("\ufffd")
+    good = len(text) - len(text.encode("ascii", "ignore")) - bad
+    if good >= bad:
+        return True
+    strange = [rest for run in _RUNS.findall(body[:_SAMPLE]) if (rest := _UTF_8.sub(b"", run))]
+    return is_declared and good * _CHANCE >= bad and sum(map(len, strange)) <= _ALONE * len(strange)
 
 
 def _mostly_fits(body: bytes, codec: str) -> bool:
@@ -186,7 +257,7 @@ def _has_long_runs(body: bytes) -> bool:
 
 def _detected(body: bytes) -> str:
     runs = _RUNS.findall(body[:_SAMPLE])
-    if sum(map(len, runs)) < 1.3 * len(runs) and _fits(body, "cp1252"):
+    if sum(map(len, runs)) < _ALONE * len(runs) and _fits(body, "cp1252"):
         return "cp1252"
     sample = _dense(body)
     possible = [codec for codec in _DETECTABLE if _reads_as_words(sample, codec)]
@@ -211,13 +282,78 @@ def _dense(body: bytes) -> bytes:
     return b"\n".join(lines)[:_SAMPLE]
 
 
-def _decoded(body: bytes, codec: str, notes: tuple[str, ...] = ()) -> DecodedText:
+def _decoded(body: bytes, codec: str, declared: list[str], notes: tuple[str, ...] = ()) -> DecodedText:
     try:
         text = body.decode(codec)
     except UnicodeError:
-        text = body.decode(codec, "replace")
-        notes = (*notes, f"{text.count(chr(0xFFFD))} byte sequences are not valid {codec}")
+        text, other = body.decode(codec, "replace"), ""
+        bad = text.count("\ufffd")
+        if bad <= _MOST_REPAIRED and not codec.startswith(("utf-16", "utf-32")):
+            text, other = _mixed(body, codec, declared)
+        notes = (*notes, f"{bad} byte sequences are not valid {codec}{other and f', some were read as {other}'}")
     return DecodedText(text=xml_legal(text.removeprefix("\ufeff")), encoding=codec, notes=notes)
+
+
+def _mixed(body: bytes, codec: str, declared: list[str]) -> tuple[str, str]:
+    """Return the text of a document whose parts are in two charsets, and the second of them, if it was needed.
+
+    A part that is valid UTF-8, with more than such characters as a few of another charset look like, is UTF-8.
+    """
+    other = next((known for known in declared if known != codec), None)
+    if codec == "utf-8" and other is None:
+        other = _charset_of_rest(body)
+    pieces: list[str] = []
+    at = 0
+    used = False
+    for match in _SEGMENT.finditer(body):
+        part = match[0]
+        pieces.append(body[at : match.start()].decode("ascii", "replace"))
+        at = match.end()
+        if _fits(part, "utf-8") and (codec == "utf-8" or not _fits(part, codec) or not _is_coincidence(part)):
+            pieces.append(part.decode())
+        elif codec != "utf-8":
+            pieces.append(part.decode(codec, "replace"))
+        else:
+            pieces.append(_repaired(part, other or "cp1252"))
+            used = used or pieces[-1].count("\ufffd") < part.decode("utf-8", "replace").count("\ufffd")
+    pieces.append(body[at:].decode("ascii", "replace"))
+    return "".join(pieces), (other or "cp1252") if used else ""
+
+
+def _charset_of_rest(body: bytes) -> str | None:
+    """Return the charset of what is no UTF-8, if that is long enough to tell."""
+    parts = [part for part in _SEGMENT.findall(body) if not _fits(part, "utf-8") and not _is_mostly_good(part)]
+    rest = b"\n".join(parts)[:_SAMPLE]
+    if sum(map(len, _RUNS.findall(rest))) < _ENOUGH:
+        return None
+    found = _detected(rest)
+    return None if found == "utf-8" else found
+
+
+def _is_mostly_good(part: bytes) -> bool:
+    good = sum(len(match[1] or b"") for match in _UTF_8.finditer(part))
+    return 2 * good >= sum(map(len, _RUNS.findall(part)))
+
+
+def _repaired(part: bytes, other: str) -> str:
+    """Return text that is not valid UTF-8: in another charset as a whole, or only what is no UTF-8 in it."""
+    if other not in _WESTERN and not _is_mostly_good(part) and _fits(part, other):
+        return part.decode(other)
+    single = "cp1252" if other in _MULTI_BYTE else other
+    pieces: list[str] = []
+    at = 0
+    for match in _UTF_8.finditer(part):
+        pieces += [_strange(part[at : match.start()], single, pieces), match[1].decode() if match[1] else "\ufffd"]
+        at = match.end()
+    return "".join((*pieces, _strange(part[at:], single, pieces)))
+
+
+def _strange(part: bytes, codec: str, before: list[str]) -> str:
+    """Return bytes that are no UTF-8; after a character of an Asian script they are one that was cut off."""
+    last = before[-1][-1:] if before else ""
+    if part[:1] > b"\x7f" and last >= "\u0800" and not "\u2000" <= last <= "\u206f":
+        return f"\ufffd{part.lstrip(_HIGH).decode(codec, 'replace')}"
+    return part.decode(codec, "replace")
 
 
 def document_text(document: Document, source: Source) -> DecodedText:

@@ -3,27 +3,38 @@
 import math
 import re
 import unicodedata
+from calendar import isleap
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
 from typing import Final
+from zoneinfo import ZoneInfo
+
+from feedhub.rules.date_words import Translation, is_just_now, span_ago, translated
 
 _LONGEST = 100
-FIRST_YEAR: Final = 1990
-LAST_YEAR: Final = 2100
-"""Dates of other years are not believed: 0001-01-01 and 1970-01-01 stand for "no date"."""
+_FIRST_YEAR, _LAST_YEAR = 1000, 2100
+_UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_RANGE = (631_152_000, 4_133_980_800)  # 1990-01-01 … 2101-01-01 in seconds
 _EPOCH_UNITS = (1, 1_000, 1_000_000, 1_000_000_000)
 
 _MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_MONTH = rf"(?P<name>{'|'.join(_MONTH_NAMES)})[a-z]*\.?"
+_MONTH = (
+    r"(?P<name>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
+    r"(?:(?<=jan)uary|(?<=feb)ruary|(?<=mar)ch|(?<=apr)il|(?<=jun)e|(?<=jul)y|(?<=aug)ust|(?<=sep)t(?:ember)?"
+    r"|(?<=oct)ober|(?<=nov)ember|(?<=dec)ember)?(?![^\W\d_])\.?"
+)
 _CLOCK = (
-    r"(?P<half1>上午|早上|早晨|凌晨|清晨|中午|下午|晚上|傍晚)?\s*"
-    r"(?P<hour>\d{1,2})\s*(?:[:.]|时|時|点|點)\s*(?P<minute>\d{1,2})?"
-    r"(?:\s*分)?(?:\s*:?\s*(?P<second>\d{1,2})(?:[.,](?P<fraction>\d{1,12}))?\s*秒?)?"
+    r"(?P<half1>上午|早上|早晨|凌晨|清晨|中午|下午|晚上|傍晚|午前|午後)?\s*"
+    r"(?P<hour>\d{1,2})\s*(?:[:.]|h(?![a-z])|时|時|点|點|시)\s*(?P<minute>\d{1,2})?"
+    r"(?:\s*[分분])?(?:\s*:?\s*(?P<second>\d{1,2})(?:[.,](?P<fraction>\d{1,12}))?\s*[秒초]?)?"
     r"\s*(?P<half2>[ap]\.?m\b\.?)?"
 )
-_TAIL = rf"(?:[\s,]+(?:at\s+)?|t)?(?:{_CLOCK})?\s*(?P<zone>.*)$"
+_TAIL = rf"(?:\s*[-–—|·•/]\s+|[\s,]+(?:at\s+)?|t)?(?:{_CLOCK})?\s*(?P<zone>.*)$"
 _WEEKDAY = r"(?:[a-z]{2,9}\.?,?\s+)?"
-_CHINESE_WEEKDAY = r"(?:\s*[(\[]?(?:星期|周|週|礼拜)[一二三四五六日天][)\]]?)?"
+_CHINESE_WEEKDAY = (
+    r"(?:\s*[(\[]?(?:(?:星期|周|週|礼拜|禮拜)[一二三四五六日天]|[月火水木金土日]曜日?|[월화수목금토일]요일"
+    r"|(?<=[(\[])[月火水木金土日월화수목금토일])[)\]]?)?"
+)
 _COMPACT = (
     r"^(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})(?:t?(?P<hour>\d{2})(?P<minute>\d{2})(?P<second>\d{2})?)?"
     r"(?P<zone>(?:z|[+-]\d{2}:?\d{2})?)$"
@@ -32,57 +43,55 @@ _FORMS = tuple(
     re.compile(form, re.IGNORECASE)
     for form in (
         # RFC 822/2822/850: 05 Jan 2024, 05-Jan-24
-        rf"^{_WEEKDAY}(?P<day>\d{{1,2}})(?:st|nd|rd|th)?[\s.-]+(?:of\s+)?{_MONTH}[\s,.-]+(?P<year>\d{{2,4}}){_TAIL}",
+        rf"^{_WEEKDAY}(?P<day>\d{{1,2}})(?:st|nd|rd|th)?[\s.-]+(?:of\s+)?{_MONTH}[\s,.-]+(?P<year>\d{{2,4}})(?![\d:h]){_TAIL}",
+        # ISO 8601 with date or time in the basic form: 2024-03-10T0800Z, 20240310T08:00:00Z
+        (
+            r"^(?P<year>\d{4})(?P<sep>-?)(?P<month>\d{2})(?P=sep)(?P<day>\d{2})t(?P<hour>\d{2}):?(?P<minute>\d{2})"
+            r"(?::?(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,12}))?)?\s*(?P<zone>(?:z|[+-]\d{2}(?::?\d{2})?)?)$"
+        ),
         # RFC 3339, ISO 8601, 2024/1/5, 2024.01.05
         rf"^(?P<year>\d{{4}})(?P<sep>[-/.])(?P<month>\d{{1,2}})(?P=sep)(?P<day>\d{{1,2}}){_CHINESE_WEEKDAY}{_TAIL}",
         # 2024年1月5日 08:00
-        rf"^(?P<year>\d{{4}}|\d{{2}})\s*年\s*(?P<month>\d{{1,2}})\s*月\s*(?P<day>\d{{1,2}})\s*[日号號]?{_CHINESE_WEEKDAY}{_TAIL}",
+        (
+            rf"^(?P<year>\d{{4}}|\d{{2}})\s*[年년]\s*(?P<month>\d{{1,2}})\s*[月월]\s*(?P<day>\d{{1,2}})\s*[日号號일]?"
+            rf"{_CHINESE_WEEKDAY}{_TAIL.replace('午後', '午後|오전|오후')}"
+        ),
         # asctime and Java: Fri Jan  5 08:00:00 CST 2024
         rf"^{_WEEKDAY}{_MONTH}\s+(?P<day>\d{{1,2}})\s+{_CLOCK}\s*(?P<zone>[a-z0-9:+-]*)\s+(?P<year>\d{{4}})$",
         # January 5, 2024 8:00 PM
         rf"^{_WEEKDAY}{_MONTH}\s+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?,?\s+(?P<year>\d{{4}}),?{_TAIL}",
+        # 2024 Jan 5, 2024-Jan-05
+        rf"^(?P<year>\d{{4}})[\s.-]+{_MONTH}[\s.-]+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\b{_TAIL}",
         # 05.01.2024 is written day first wherever dots are used
-        rf"^(?P<day>\d{{1,2}})\.(?P<month>\d{{1,2}})\.(?P<year>\d{{4}}){_TAIL}",
+        rf"^{_WEEKDAY}(?P<day>\d{{1,2}})\.\s?(?P<month>\d{{1,2}})\.\s?(?P<year>\d{{4}}){_TAIL}",
         # compact: 20240105, 20240105T080000Z, 202401050800
         _COMPACT,
         # W3CDTF year and month
         r"^(?P<year>\d{4})-(?P<month>\d{2})$",
     )
 )
-_YEARLESS = re.compile(
-    rf"^(?P<month>\d{{1,2}})(?:-|/|\s*月\s*)(?P<day>\d{{1,2}})\s*[日号號]?{_CHINESE_WEEKDAY}[\s,]*(?:{_CLOCK})?$",
-    re.IGNORECASE,
+_YEARLESS = tuple(
+    re.compile(rf"^{form}(?:\s*[-–—|·•/]\s+|[\s,]*(?:at\s+)?)(?:{_CLOCK})?$", re.IGNORECASE)
+    for form in (
+        rf"(?P<month>\d{{1,2}})(?:-|/|\s*[月월]\s*)(?P<day>\d{{1,2}})\s*[日号號일]?{_CHINESE_WEEKDAY}",
+        r"(?P<day>\d{1,2})\.\s?(?P<month>\d{1,2})\.",
+        rf"{_WEEKDAY}(?P<day>\d{{1,2}})(?:st|nd|rd|th)?[\s.-]+(?:of\s+)?{_MONTH}",
+        rf"{_WEEKDAY}{_MONTH}\s*(?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?!\d)",
+    )
 )
-_SLASHED = re.compile(rf"^(?P<first>\d{{1,2}})/(?P<other>\d{{1,2}})/(?P<year>\d{{4}}){_TAIL}", re.IGNORECASE)
-_AGO = re.compile(
-    r"^(?:about\s+|约\s*)?(?P<count>\d{1,4}|an?|半)\s*个?\s*"
-    r"(?P<unit>秒钟?|分钟?|分鐘|小时|小時|钟头|天|日|周|星期|月|年|"
-    r"seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|weeks?|months?|years?)\s*"
-    r"(?:之前|以前|前|ago)$",
-    re.IGNORECASE,
-)
+_SLASHED = re.compile(rf"^{_WEEKDAY}(?P<first>\d{{1,2}})/(?P<other>\d{{1,2}})/(?P<year>\d{{4}}){_TAIL}", re.IGNORECASE)
 _NAMED_DAY = re.compile(
-    rf"^(?P<name>今天|今日|昨天|昨日|前天|today|yesterday)[\s,]*(?:at\s+)?(?:{_CLOCK})?$", re.IGNORECASE
+    rf"^(?P<name>今天|今日|昨天|昨日|前天|today|yesterday)[\s,]*(?:-\s+|at\s+)?(?:{_CLOCK})?$", re.IGNORECASE
 )
 _DAYS_BACK = {"今天": 0, "今日": 0, "today": 0, "昨天": 1, "昨日": 1, "yesterday": 1, "前天": 2}
-_JUST_NOW = frozenset({"刚刚", "刚才", "剛剛", "just now", "now"})
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "mo": 2_592_000, "y": 31_536_000}
-_CHINESE_UNITS = {
-    "秒": "s",
-    "分": "m",
-    "小": "h",
-    "钟": "h",
-    "天": "d",
-    "日": "d",
-    "周": "w",
-    "星": "w",
-    "月": "mo",
-    "年": "y",
-}
+_YEAR = re.compile(r"(?:1[89]|20)\d\d")
+_IN_A_WEEK = re.compile(r"^[^\d]+\d{1,2}[^\d]{1,2}\d{2}(?:[^\d]\d{2})?[^\d]*$")
+_ONLY_CLOCK = re.compile(rf"^(?:{_CLOCK})?$", re.IGNORECASE)
 _CLOCK_TIME = re.compile(r"\d\s*[:时時点點]|\d{9}|\d{8}t?\d{4}|t\d{4}", re.IGNORECASE)
-_AFTERNOON = frozenset({"下午", "晚上", "傍晚", "中午"})
+_AFTERNOON = frozenset({"下午", "晚上", "傍晚", "中午", "午後", "오후"})
 
 _OFFSET = re.compile(r"^(?:utc|gmt|ut)?\s*(?P<sign>[+-])(?P<hours>\d{1,2}):?(?P<minutes>\d{2})?[^\d]*$", re.IGNORECASE)
+_ZONE_NAME = re.compile(r"\b[A-Za-z]{2,20}/[A-Za-z_-]{2,20}(?:/[A-Za-z_]{2,20})?\b")
 # Hours ahead of UTC. Names that several countries use differently (IST, AST…) follow feedparser and RFC 2822.
 _NAMED_ZONES = {
     "z": 0.0, "ut": 0.0, "utc": 0.0, "gmt": 0.0, "wet": 0.0, "bst": 1.0, "west": 1.0, "cet": 1.0, "met": 1.0,
@@ -105,13 +114,37 @@ def parse_date(text: str | float, *, zone: tzinfo, now: datetime | None = None) 
 
     A date without a zone is taken in ``zone``; ``CST`` means +08:00 where ``zone`` is in China. Relative forms
     (``3分钟前``, ``yesterday``) and dates without a year are read only when ``now`` is given. Numbers are epoch
-    seconds, milliseconds, microseconds or nanoseconds by their size. Years outside 1990…2100 are nonsense.
+    seconds, milliseconds, microseconds or nanoseconds by their size. 1970-01-01 and years outside 1000…2100 stand for
+    no date.
     """
     if not isinstance(text, str):
         return _from_number(text)
     words = " ".join(unicodedata.normalize("NFKC", text[: _LONGEST + 1]).split())
     if not words or len(words) > _LONGEST:
         return None
+    return _read(words, zone, now) or _read_translated(translated(words), zone, now)
+
+
+def is_exact(text: str | float) -> bool:
+    """Tell whether a date names an instant, not only a day, and not a span before now."""
+    if not isinstance(text, str):
+        return True
+    words = " ".join(text[:_LONGEST].split())
+    if not _CLOCK_TIME.search(words):
+        return False
+    if _YEAR.search(words):
+        return True
+    return span_ago(words) is None and (not _IN_A_WEEK.match(words) or translated(words).weekday is None)
+
+
+def is_believable(moment: datetime) -> bool:
+    """Tell whether an instant can be a date: year 1 and the beginning of 1970 stand for none."""
+    return _FIRST_YEAR <= moment.year <= _LAST_YEAR and not (
+        _UNIX_EPOCH <= moment.astimezone(UTC) < _UNIX_EPOCH + timedelta(days=1)
+    )
+
+
+def _read(words: str, zone: tzinfo, now: datetime | None) -> datetime | None:
     try:
         return (
             _from_digits(words) or _from_form(words, zone) or _from_now(words, zone, now) or _from_english(words, zone)
@@ -120,12 +153,26 @@ def parse_date(text: str | float, *, zone: tzinfo, now: datetime | None = None) 
         return None
 
 
-def is_exact(text: str | float) -> bool:
-    """Tell whether a date names an instant, not only a day, and not a span before now."""
-    if not isinstance(text, str):
-        return True
-    words = " ".join(text[:_LONGEST].split())
-    return bool(_CLOCK_TIME.search(words)) and not (_AGO.match(words) or words.lower() in _JUST_NOW)
+def _read_translated(date: Translation, zone: tzinfo, now: datetime | None) -> datetime | None:
+    """Read a date that was written in another language than English."""
+    try:
+        if date.weekday is not None and now is not None and (match := _ONLY_CLOCK.match(date.text)):
+            return _from_weekday(date, _time_of_day(match.groupdict()), zone, now)
+        return _from_form(date.text, zone) or _from_now(date.text, zone, now)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _from_weekday(date: Translation, time: timedelta, zone: tzinfo, now: datetime) -> datetime:
+    local = now.astimezone(zone).replace(tzinfo=None)
+    today = local.replace(hour=0, minute=0, second=0, microsecond=0)
+    moment = today - timedelta(days=(today.weekday() - (date.weekday or 0)) % 7) + time
+    if date.weeks_back:
+        monday = today - timedelta(days=today.weekday() + 7)
+        moment = monday + timedelta(days=date.weekday or 0) + time
+    elif moment > local:
+        moment -= timedelta(days=7)
+    return _in_utc(moment, "", zone)
 
 
 def _from_number(value: float) -> datetime | None:
@@ -160,10 +207,13 @@ def _from_form(words: str, zone: tzinfo) -> datetime | None:
 
 
 def _instant(fields: dict[str, str | None], zone: tzinfo) -> datetime:
-    name = fields.get("name")
-    month = _MONTH_NAMES.index(name.lower()) + 1 if name else int(fields["month"] or 0)
-    day = datetime(_full_year(fields["year"] or ""), month, int(fields.get("day") or 1))  # noqa: DTZ001
+    day = datetime(_full_year(fields["year"] or ""), _month_of(fields), int(fields.get("day") or 1))  # noqa: DTZ001
     return _in_utc(day + _time_of_day(fields), fields.get("zone") or "", zone)
+
+
+def _month_of(fields: dict[str, str | None]) -> int:
+    name = fields.get("name")
+    return _MONTH_NAMES.index(name.lower()) + 1 if name else int(fields["month"] or 0)
 
 
 def _full_year(digits: str) -> int:
@@ -188,34 +238,45 @@ def _time_of_day(fields: dict[str, str | None]) -> timedelta:
 
 
 def _in_utc(local: datetime, zone_text: str, zone: tzinfo) -> datetime:
-    if not FIRST_YEAR <= local.year <= LAST_YEAR:
-        raise ValueError("no year that can be believed")
-    return local.replace(tzinfo=_zone_of(zone_text, zone, local)).astimezone(UTC)
+    if not _FIRST_YEAR <= local.year <= _LAST_YEAR or local.date() == _UNIX_EPOCH.date():
+        raise ValueError("no date that can be believed")
+    moment = local.replace(tzinfo=_zone_of(zone_text, zone, local)).astimezone(UTC)
+    if not is_believable(moment):
+        raise ValueError("no date that can be believed")
+    return moment
 
 
 def _from_now(words: str, zone: tzinfo, now: datetime | None) -> datetime | None:
     if now is None:
         return None
-    if words.lower() in _JUST_NOW:
+    if is_just_now(words):
         return now.astimezone(UTC)
-    if match := _AGO.match(words):
-        return now.astimezone(UTC) - _span(match["count"].lower(), match["unit"].lower())
+    if (span := span_ago(words)) is not None:
+        return now.astimezone(UTC) - span
     today = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
     if match := _NAMED_DAY.match(words):
         day = today - timedelta(days=_DAYS_BACK[match["name"].lower()])
         return _in_utc(day + _time_of_day(match.groupdict()), "", zone)
-    if match := _YEARLESS.match(words):
-        day = today.replace(month=int(match["month"]), day=int(match["day"]))
-        if day > today + timedelta(days=1):
-            day = day.replace(year=day.year - 1)
-        return _in_utc(day + _time_of_day(match.groupdict()), "", zone)
+    for form in _YEARLESS:
+        if match := form.match(words):
+            fields = match.groupdict()
+            return _in_utc(_latest_day(_month_of(fields), int(match["day"]), today) + _time_of_day(fields), "", zone)
     return None
 
 
-def _span(count: str, unit: str) -> timedelta:
-    amount = {"半": 0.5, "a": 1.0, "an": 1.0}.get(count) or float(count)
-    key = _CHINESE_UNITS.get(unit[0]) or ("mo" if unit.startswith("mo") else unit[0])
-    return timedelta(seconds=amount * _SECONDS[key])
+def _latest_day(month: int, day: int, today: datetime) -> datetime:
+    """Return the latest day of that name up to tomorrow, which it may be already where the publisher is.
+
+    Raises:
+        ValueError: there is no such day.
+    """
+    for year in range(today.year, today.year - 9, -1):
+        if day == 29 and month == 2 and not isleap(year):
+            continue
+        found = today.replace(year=year, month=month, day=day)
+        if found <= today + timedelta(days=1):
+            return found
+    raise ValueError("no such day")
 
 
 def _from_english(words: str, zone: tzinfo) -> datetime | None:
@@ -223,7 +284,7 @@ def _from_english(words: str, zone: tzinfo) -> datetime | None:
 
     It fills in what is missing from a default, so two defaults give two answers where something is missing.
     """
-    if not re.search(_MONTH, words, re.IGNORECASE) or not re.search(r"\b\d{4}\b", words):
+    if not re.search(rf"(?<![^\W\d_]){_MONTH}", words, re.IGNORECASE) or not re.search(r"\b\d{4}\b", words):
         return None
     from dateutil import parser as dateutil_parser  # mostly no date is prose, and every start would pay for it
 
@@ -248,6 +309,8 @@ def _zone_of(text: str, default: tzinfo, local: datetime) -> tzinfo:
         if minutes > 14 * 60 or int(match["minutes"] or 0) > 59:
             raise ValueError("no offset that exists")
         return timezone(timedelta(minutes=-minutes if match["sign"] == "-" else minutes))
+    if named := _ZONE_NAME.search(text):
+        return _zone_called(named[0]) or default
     name = words.partition(" ")[0]
     if name == "cst" and _is_chinese(default, local):
         return _CHINA
@@ -255,6 +318,15 @@ def _zone_of(text: str, default: tzinfo, local: datetime) -> tzinfo:
         raise ValueError("more than a date")
     hours = _NAMED_ZONES.get(name)
     return default if hours is None else timezone(timedelta(hours=hours))
+
+
+@lru_cache(maxsize=64)
+def _zone_called(name: str) -> ZoneInfo | None:
+    """Return a zone of the time zone database, as ``America/New_York``."""
+    try:
+        return ZoneInfo("/".join(part[:1].upper() + part[1:] for part in name.split("/")))
+    except (KeyError, ValueError, OSError):
+        return None
 
 
 def _is_chinese(zone: tzinfo, local: datetime) -> bool:

@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 
 from feedhub.model.report import FieldTrace
 from feedhub.model.source import NAMED_FORMATS, FieldMap
-from feedhub.rules.dates import FIRST_YEAR, LAST_YEAR, parse_date
+from feedhub.rules.dates import is_believable, parse_date
 from feedhub.rules.json_paths import compile_path, in_words
 from feedhub.rules.patterns import Pattern, compile_pattern
 from feedhub.rules.text import clean_text
@@ -328,7 +328,7 @@ def read_mapped_date(value: str, formats: tuple[str, ...], zone: tzinfo, now: da
     for form in formats:
         moment = _read(text, form, zone, now)
         if moment is not None:
-            if FIRST_YEAR <= moment.year <= LAST_YEAR:
+            if is_believable(moment):
                 return moment
             raise ValueError(f"{shown(text)} read as {form} is in the year {moment.year}, which cannot be believed")
     if "relative" in formats and now is None:

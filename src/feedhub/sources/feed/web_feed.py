@@ -15,7 +15,7 @@ from feedhub.model.document import Document
 from feedhub.model.item import Enclosure, Markup, ParsedFeed, ParsedItem, Person
 from feedhub.model.source import Source
 from feedhub.rules.challenges import is_challenge
-from feedhub.rules.dates import FIRST_YEAR, LAST_YEAR, is_exact, parse_date
+from feedhub.rules.dates import is_believable, is_exact, parse_date
 from feedhub.rules.text import plain, visible_text
 from feedhub.sources import records
 from feedhub.sources.document import Shape, document_text, from_feed_on, root_name, shape_of
@@ -411,7 +411,7 @@ class _EntryReader:
             if found is not None:
                 return found, is_exact(value)
         found = next((day for value in written if (day := date_in_words(str(value)[:100]))), None)
-        is_found = found is not None and FIRST_YEAR <= found.year <= LAST_YEAR
+        is_found = found is not None and is_believable(found)
         return (found, False) if is_found else (None, True)
 
 

@@ -107,6 +107,12 @@ def test_an_empty_list_is_a_success(body: object, items: str | None) -> None:
     assert read(body, items=items).items == ()
 
 
+def test_a_number_too_long_for_python_costs_only_itself() -> None:
+    body = b'[{"id": 1, "title": "One", "at": "2024-01-05", "views": ' + b"9" * 10_000 + b"}]"
+
+    assert [item.title for item in read(body).items] == ["One"]
+
+
 def test_a_document_that_is_no_list_says_where_its_lists_are() -> None:
     assert failure({"ok": 1, "data": {"rows": [], "more": {"tags": []}}, "a b": []}) == (
         "the document is not a list but an object; it has: ok, data, a b; lists in it: data.rows, data.more.tags"
@@ -122,9 +128,8 @@ def test_a_document_that_is_no_list_says_where_its_lists_are() -> None:
         (b'[{"id": 1,}]', "broken JSON: .* at line 1, column 11"),
         (b"cb([1] [2]);", "broken JSON: Extra data"),
         (b"[" * 100_000, "broken JSON: nested too deeply"),
-        (b"[" + b"9" * 10_000 + b"]", "broken JSON: Exceeds the limit"),
     ],
-    ids=["empty", "page", "comma", "two", "deep", "number"],
+    ids=["empty", "page", "comma", "two", "deep"],
 )
 def test_a_document_that_is_no_json_fails_the_poll(body: bytes, words: str) -> None:
     with pytest.raises(ParseError, match=words):

@@ -92,31 +92,87 @@ def visible_text(markup: str) -> str:
 
 
 _LONGEST_LABEL = 10_000
-_INLINE_NAMES = (
+_PHRASES = (
     "a|abbr|acronym|b|bdi|bdo|big|cite|code|del|dfn|em|font|i|img|ins|kbd|mark|nobr|q|rb|rp|rt|ruby|s|samp|small|span"
     "|strike|strong|sub|sup|tt|u|var|wbr"
 )
-_LINE_NAMES = "blockquote|br|center|dd|div|dl|dt|h[1-6]|hr|li|ol|p|pre|table|tbody|td|th|tr|ul"
+_LINES = "blockquote|br|center|dd|div|dl|dt|h[1-6]|hr|li|ol|p|pre|table|tbody|td|th|tr|ul"
 _ATTRIBUTES = r"""(?:\s+[\w:-]++\s*+=\s*+(?:"[^"<]*+"|'[^'<]*+'|[^\s"'<>]++))*+\s*+/?"""
-_INLINE_TAG = re.compile(rf"</?(?:{_INLINE_NAMES}){_ATTRIBUTES}>", re.IGNORECASE)
-_LINE_TAG = re.compile(rf"</?(?:{_LINE_NAMES}){_ATTRIBUTES}>", re.IGNORECASE)
+_PHRASE_TAG = re.compile(rf"</?(?:{_PHRASES}){_ATTRIBUTES}>", re.IGNORECASE)
+_LINE_TAG = re.compile(rf"</?(?:{_LINES}){_ATTRIBUTES}>", re.IGNORECASE)
+_OTHER_TAG = re.compile(rf"</?([A-Za-z][\w:.-]*){_ATTRIBUTES}>")
 _UNSEEN = re.compile(r"<(script|style)\b[^<>]*>.*?</\1\s*>|<!--.*?-->", re.IGNORECASE | re.DOTALL)
 _CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
-_REFERENCE = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+_NAME_OR_NUMBER = r"(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"
+_REFERENCE = re.compile(f"&{_NAME_OR_NUMBER}")
+_ESCAPED_TWICE = re.compile(f"&(?:amp;)+(?=(?!lt;|gt;){_NAME_OR_NUMBER})")
 
 
 def label_text(text: str) -> str:
     """Return a title, name or tag of which nobody says whether it is text or markup, as a reader is to see it.
 
-    Elements that text is marked up with go (a search marks what it found with ``<em>``), and entities are decoded
-    once. Words in angle brackets that are none of these elements stay: ``List<String>``, ``a<b``, ``<dialog>``.
+    Elements that text is marked up with go (a search marks what it found with ``<em>``), and so do others that are
+    closed (``<scp>DNA</scp>``); entities are decoded. Words in angle brackets that are none of these stay:
+    ``List<String>``, ``a<b``, ``<dialog>``.
     """
     if "<" not in text and "&" not in text:
         return text
     text = text[:_LONGEST_LABEL]
     if "<" in text:
-        text = _INLINE_TAG.sub("", _LINE_TAG.sub("\n", _UNSEEN.sub("", _CDATA.sub(r"\1", text))))
-    return _REFERENCE.sub(lambda match: html.unescape(match[0]), text)
+        text = _PHRASE_TAG.sub("", _LINE_TAG.sub("\n", _UNSEEN.sub("", _CDATA.sub(r"\1", text))))
+        closed = {match[1] for match in _OTHER_TAG.finditer(text) if match[0].startswith("</")}
+        if closed:
+            text = _OTHER_TAG.sub(lambda match: "" if match[1] in closed else match[0], text)
+    return decoded_references(text)
+
+
+def decoded_references(text: str) -> str:
+    """Return a text with its references to characters decoded, also where they were escaped once more.
+
+    ``&amp;lt;`` is a ``&lt;`` that is written about.
+    """
+    if "&" not in text:
+        return text
+    return _REFERENCE.sub(lambda match: html.unescape(match[0]), _ESCAPED_TWICE.sub("&", text))
+
+
+# Elements that HTML knows or knew, and what its SVG and MathML often hold.
+_ELEMENTS = frozenset(
+    (
+        "a abbr acronym address amp-img applet area article aside audio b base basefont bdi bdo bgsound big blink "
+        "blockquote body br button canvas caption center cite code col colgroup command content data datalist dd del "
+        "details dfn dialog dir div dl dt element em embed fieldset figcaption figure font footer form frame frameset "
+        "h1 h2 h3 h4 h5 h6 head header hgroup hr html i iframe image img input ins isindex kbd keygen label legend li "
+        "link listing main map mark marquee math menu menuitem meta meter multicol nav nextid nobr noembed noframes "
+        "noscript object ol optgroup option output p param picture plaintext portal pre progress q rb rbc rp rt rtc "
+        "ruby s samp script search section select shadow slot small source spacer span strike strong style sub summary "
+        "sup svg table tbody td template textarea tfoot th thead time title tr track tt u ul var video wbr xmp "
+        "circle defs desc ellipse g line path polygon polyline rect stop symbol text tspan use "
+        "annotation mfrac mi mn mo mover mroot mrow mspace msqrt msub msubsup msup mtable mtd mtext mtr munder "
+        "semantics"
+    ).split()
+)
+_WORD_IN_BRACKETS = re.compile(r"<([A-Za-z][^\s<>/]*)([^<>]*)")
+_PREFIXED_ELEMENT = re.compile(r"[A-Za-z]\w*:[A-Za-z]\w*|[a-z]\w*-[a-z-]+")
+
+
+def with_words_shown(markup: str) -> str:
+    """Return markup in which words in angle brackets that are no element are text: ``<stdio.h>``, ``List<String>``.
+
+    An element that HTML does not know but that is closed, is empty or has attributes is no such word.
+    """
+    if "<" not in markup:
+        return markup
+    unknown = {name for name, _ in _WORD_IN_BRACKETS.findall(markup) if name.lower() not in _ELEMENTS}
+    words = {name for name in unknown if not _PREFIXED_ELEMENT.fullmatch(name) and f"</{name}" not in markup}
+    if not words:
+        return markup
+    return _WORD_IN_BRACKETS.sub(lambda match: _shown(match) if match[1] in words else match[0], markup)
+
+
+def _shown(match: re.Match[str]) -> str:
+    is_element = "=" in match[2] or (match[2].endswith("/") and match[1].isalnum())
+    return match[0] if is_element else f"&lt;{match[0][1:]}"
 
 
 def text_digest(title: str, *texts: str) -> str:

@@ -114,6 +114,7 @@ _ENOUGH = 20
 """So many bytes must be there for a charset to be detected."""
 _CHANCE = 20
 """Of western bytes, fewer than one in so many is a character of UTF-8 by chance."""
+_MOST_DIGITS = 1_000
 _MOST_REPAIRED = 100_000
 """Of more bad bytes than this, which cost a second, only hostile documents are made."""
 _TOLERATED = 4
@@ -367,13 +368,13 @@ def document_text(document: Document, source: Source) -> DecodedText:
 
 
 def json_in(text: str) -> object:
-    """Return the value that is written in JSON.
+    """Return the value that is written in JSON. Control characters in strings, which it forbids, are read as they are.
 
     Raises:
         ParseError: it is broken, or nested too deeply.
     """
     try:
-        value: object = json.loads(text)
+        value: object = json.loads(text, strict=False, parse_int=_number)
     except RecursionError as exc:
         raise ParseError("broken JSON: nested too deeply") from exc
     except json.JSONDecodeError as exc:
@@ -381,6 +382,11 @@ def json_in(text: str) -> object:
     except ValueError as exc:
         raise ParseError(f"broken JSON: {exc}") from exc
     return value
+
+
+def _number(digits: str) -> int | str:
+    """Return a whole number; one that is longer than any that is meant stays text, because Python refuses it."""
+    return int(digits) if len(digits) <= _MOST_DIGITS else digits
 
 
 def unpacked(body: bytes, max_size: int) -> bytes:

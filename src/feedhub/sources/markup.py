@@ -50,7 +50,7 @@ def http_url(value: object, base: str = "") -> str | None:
     try:
         address = text if _ABSOLUTE.match(text) or not base else urljoin(base, text)
         parts = urlsplit(address)
-        _ = parts.port
+        _ = parts.port, address.encode()  # fails for a lone surrogate
     except ValueError:
         return None
     if parts.scheme.lower() not in ("http", "https") or not parts.hostname:

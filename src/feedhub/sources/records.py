@@ -9,7 +9,7 @@ from typing import TypeVar
 from feedhub.errors import ParseError
 from feedhub.model.item import Enclosure, Markup, ParsedFeed, ParsedItem, Person, Rejected
 from feedhub.rules.evidence import pictures_of
-from feedhub.rules.text import clean_text, plain, text_digest, visible_text
+from feedhub.rules.text import clean_text, plain, text_digest, visible_text, with_words_shown
 
 MOST_RECORDS = 10_000
 LONGEST_TITLE = 1_000
@@ -116,7 +116,11 @@ def markup(value: object, kind: str, base: str) -> Markup | None:
     if not isinstance(value, str):
         return None
     text = clean_text(value).strip()
-    return Markup(value=text, kind="text" if kind == "text" else "html", base=base) if text else None
+    if not text:
+        return None
+    return Markup(
+        value=text if kind == "text" else with_words_shown(text), kind="text" if kind == "text" else "html", base=base
+    )
 
 
 def title_of(value: object) -> str:

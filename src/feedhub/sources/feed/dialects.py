@@ -17,6 +17,7 @@ from feedparser.datetimes.greek import _parse_date_greek
 from feedparser.datetimes.hungarian import _parse_date_hungarian
 from feedparser.datetimes.korean import _parse_date_nate, _parse_date_onblog
 
+from feedhub.rules.text import label_text
 from feedhub.sources.document import parsable_xml, root_name
 from feedhub.sources.feed.broken_xml import balanced, with_references_written_out
 
@@ -110,10 +111,43 @@ class RawFeed:
     cut_off: bool = False
 
 
+_TEXT_TYPES: Final = frozenset("text plain html xhtml text/plain text/html application/xhtml+xml".split())
+
+
+def _text_type(written: str, default: str, *, is_atom: bool) -> str:
+    """Return the type of a text without parameters (RFC 2045 §5.1); one that says nothing is replaced.
+
+    RSS knows no types. In Atom, any type of text is text (RFC 4287 §4.1.3.3), and a word that is no type, as ``CDATA``,
+    stands for markup that was escaped.
+    """
+    kind = written.partition(";")[0].strip().lower()
+    if kind in _TEXT_TYPES:
+        return kind
+    if not is_atom or not kind:
+        return default
+    if kind.endswith(("+xml", "/xml")):
+        return kind
+    return "text/plain" if kind.startswith("text/") else kind if "/" in kind else "text/html"
+
+
 class _Corrections:
     """Handlers that replace feedparser's own, which finds them by name."""
 
     can_be_relative_uri = feedparser_api.StrictFeedParser.can_be_relative_uri - {"id"}
+
+    def push_content(self: Any, tag: str, attributes: dict[str, str], default: str, expecting_text: int) -> None:
+        # feedparser gives nothing of a text whose type it does not know, and takes it for base64.
+        if "type" in attributes:
+            kind = _text_type(attributes["type"], default, is_atom=self.version.startswith("atom"))
+            attributes = {**attributes, "type": kind}
+        super().push_content(tag, attributes, default, expecting_text)  # type: ignore[misc]
+
+    def _end_source(self: Any) -> None:
+        # An entry that was copied from another feed is by the authors of that feed (RFC 4287 §4.2.1).
+        authors = dict.get(self.sourcedata, "authors")
+        super()._end_source()  # type: ignore[misc]
+        if authors:
+            self._get_context()["source_authors"] = authors
 
     def _sync_author_detail(self: Any, key: str = "author") -> None:
         # feedparser's own method cuts addresses in long top-level domains and takes 13 s for an author of 48 KB.
@@ -315,7 +349,7 @@ def read_dialect(text: str, base: str) -> RawFeed:
 
 def person_in(text: str) -> dict[str, str]:
     """Return name and e-mail of ``ann@example.org (Ann)``, ``Ann <ann@example.org>``, or one of them alone."""
-    text = text.strip()[:_LONGEST_AUTHOR]
+    text = label_text(text).strip()[:_LONGEST_AUTHOR]
     found = _EMAIL.search(text)
     if found is None:
         return {"name": text} if text else {}

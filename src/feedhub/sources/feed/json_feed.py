@@ -10,7 +10,7 @@ from feedhub.errors import ParseError
 from feedhub.model.item import Enclosure, Markup, ParsedFeed, ParsedItem, Person
 from feedhub.model.source import Source
 from feedhub.rules.dates import is_exact, parse_date
-from feedhub.rules.text import plain
+from feedhub.rules.text import decoded_references, plain
 from feedhub.sources import records
 from feedhub.sources.document import json_in
 from feedhub.sources.markup import http_url
@@ -34,7 +34,7 @@ def read_json_feed(text: str, url: str, source: Source, now: datetime | None = N
     read = partial(_item, url=page or url, date=date, people=own_people, language=language)
     reading = records.read_records(document["items"], read, partial(_described, url=page or url), source.limit)
     feed = ParsedFeed(
-        title=records.title_of(document.get("title")),
+        title=_title(document.get("title")),
         items=(),
         link=page,
         language=language,
@@ -78,12 +78,12 @@ def _item(
     if not isinstance(record, dict):
         raise records.Unusable(f"not an object but a {_kind(record)}")
     published_at = date(record.get("date_published")) or date(record.get("date_modified"))
-    link = http_url(record.get("url"), url) or http_url(record.get("external_url"), url)
+    link = _link(record, url)
     base = link or url
     return records.make_item(
         ParsedItem(
             position=position,
-            title=records.title_of(record.get("title")),
+            title=_title(record.get("title")),
             text_digest="",
             guid=records.guid_of(record.get("id")),
             link=link,
@@ -92,7 +92,7 @@ def _item(
             summary=records.markup(record.get("summary"), "text", base),
             content=_content(record, base),
             authors=_people(record) or people,
-            tags=records.tags_of(_list(record.get("tags"))),
+            tags=records.tags_of(_labels(record.get("tags"))),
             language=records.language_of(record.get("language")) or language,
             image=http_url(record.get("image"), base) or http_url(record.get("banner_image"), base),
             enclosures=records.enclosures_of(_attachments(record, base)),
@@ -116,13 +116,34 @@ def _date(value: object, *, zone: ZoneInfo, now: datetime | None) -> datetime | 
     return parse_date(value, zone=zone, now=now)
 
 
+def _title(value: object) -> str:
+    """Return a title; it is plain text, but WordPress writes it escaped for HTML. A number is read as its digits."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = str(value)
+    return records.title_of(decoded_references(value)) if isinstance(value, str) else ""
+
+
+def _link(record: Record, url: str) -> str | None:
+    """Return the address of an item; an ``id`` that is one stands in."""
+    return http_url(record.get("url"), url) or http_url(record.get("external_url"), url) or http_url(record.get("id"))
+
+
+def _labels(value: object) -> list[object]:
+    """Return ``tags``, also where they are one text with commas."""
+    listed = value.split(",") if isinstance(value, str) else _list(value)
+    return [decoded_references(label) if isinstance(label, str) else label for label in listed]
+
+
 def _people(record: Record) -> tuple[Person, ...]:
-    """Return ``authors``, else the ``author`` of version 1.0."""
-    listed = _list(record.get("authors")) or [record.get("author")]
+    """Return ``authors``, else the ``author`` of version 1.0; each an object, or a name alone."""
+    listed = _list(record.get("authors")) or _list(record.get("author"))
+    people = (author if isinstance(author, dict) else {"name": author} for author in listed)
     return records.people_of(
-        Person(name=plain(str(author.get("name") or author.get("url") or "")), uri=http_url(author.get("url")))
-        for author in listed
-        if isinstance(author, dict)
+        Person(
+            name=plain(decoded_references(str(author.get("name") or author.get("url") or ""))),
+            uri=http_url(author.get("url")),
+        )
+        for author in people
     )
 
 
@@ -140,10 +161,11 @@ def _attachments(record: Record, url: str) -> Iterator[Enclosure]:
 
 
 def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
+    """Return a list; what stands where a list is due is its only member."""
+    return value if isinstance(value, list) else [value] if isinstance(value, dict | str) and value else []
 
 
 def _described(record: object, *, url: str) -> tuple[str, str | None, str | None]:
     if not isinstance(record, dict):
         return plain(str(record))[:200], None, None
-    return records.title_of(record.get("title")), http_url(record.get("url"), url), records.guid_of(record.get("id"))
+    return _title(record.get("title")), http_url(record.get("url"), url), records.guid_of(record.get("id"))

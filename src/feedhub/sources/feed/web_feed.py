@@ -1,7 +1,6 @@
 """``kind: feed``: from a document to its items. Fields have the names that feedparser gives them."""
 
 import hashlib
-import html
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -16,7 +15,7 @@ from feedhub.model.item import Enclosure, Markup, ParsedFeed, ParsedItem, Person
 from feedhub.model.source import Source
 from feedhub.rules.challenges import is_challenge
 from feedhub.rules.dates import is_believable, is_exact, parse_date
-from feedhub.rules.text import plain, visible_text
+from feedhub.rules.text import label_text, plain, visible_text, with_words_shown
 from feedhub.sources import records
 from feedhub.sources.document import Shape, document_text, from_feed_on, root_name, shape_of
 from feedhub.sources.feed.dialects import NOT_READ, RawFeed, date_in_words, read_dialect
@@ -28,8 +27,8 @@ from feedhub.sources.markup import http_url
 Entry = Mapping[str, Any]
 
 _HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
-_REFERENCE = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|\w{2,31});", re.IGNORECASE)
-_VOID_TAG = re.compile(r"<(?:br|hr|img|wbr)\b[^<>]*>", re.IGNORECASE)
+# A title with code in it is about code; nothing of it is run, and nothing of it is hidden.
+_SCRIPT = re.compile(r"<(?:script|style)\b", re.IGNORECASE)
 _PICTURE = re.compile(r"\.(?:jpe?g|png|gif|webp|avif|bmp)$", re.IGNORECASE)
 _SOUND_OR_FILM = re.compile(
     r"\.(?:mp3|m4a|aac|ogg|oga|opus|flac|wav|mp4|m4v|mov|webm|ogv|mkv|m3u8|mpd)$", re.IGNORECASE
@@ -73,13 +72,14 @@ def raw(entry: Entry, key: str) -> Any:
 
 
 def title_text(entry: Entry, *, is_atom: bool) -> str:
-    """Return a title as plain text, decoded once as its type says; in RSS markup is recognised by its looks."""
+    """Return a title as plain text, decoded as its type says; in RSS, which knows no types, by its looks."""
     detail = raw(entry, "title_detail") or {}
     value = raw(entry, "title") or raw(entry, "itunes_title")
     if not isinstance(value, str):
         return ""
-    is_markup = detail.get("type") in _HTML_TYPES or (not is_atom and _VOID_TAG.search(value) is not None)
-    return records.title_of(visible_text(value) if is_markup else value)
+    if not is_atom:
+        return records.title_of(value if _SCRIPT.search(value) else label_text(value))
+    return records.title_of(visible_text(with_words_shown(value)) if detail.get("type") in _HTML_TYPES else value)
 
 
 def declared_base(entry: Entry, url: str) -> str | None:
@@ -133,21 +133,25 @@ def text_of(entry: Entry, base: str, url: str) -> tuple[Markup | None, Markup | 
 
 
 def people_in(entry: Entry, base: str) -> tuple[Person, ...]:
-    """Return the authors of an entry or a feed."""
+    """Return the authors of an entry, else of the feed that it was copied from, or of a feed."""
     return records.people_of(
         Person(
-            name=str(author.get("name") or author.get("email") or ""),
+            name=label_text(str(author.get("name") or author.get("email") or "")),
             uri=http_url(author.get("href"), base) if author.get("href") else None,
             email=plain(str(author.get("email") or ""))[: records.LONGEST_NAME] or None,
         )
-        for author in raw(entry, "authors") or ()
+        for author in _named(raw(entry, "authors")) or raw(entry, "source_authors") or ()
     )
+
+
+def _named(authors: Any) -> list[Any]:
+    return [author for author in authors or () if author.get("name") or author.get("email")]
 
 
 def tags_in(entry: Entry) -> tuple[str, ...]:
     """Return labels, else terms; a term that is an address means nothing to a reader."""
     return records.tags_of(
-        html.unescape(value) if _REFERENCE.search(value) else value
+        label_text(value)
         for tag in raw(entry, "tags") or ()
         if (value := tag.get("label") or tag.get("term") or "") and not value.startswith(("http://", "https://"))
     )
@@ -203,7 +207,7 @@ def _markup(detail: Any, base: str, url: str) -> Markup | None:
     if not detail:
         return None
     kind = str(detail.get("type") or "text/html")
-    if kind not in _HTML_TYPES and kind != "text/plain":
+    if kind not in _HTML_TYPES and kind != "text/plain" and not kind.endswith(("+xml", "/xml")):
         return None
     declared = http_url(detail.get("base"), url) if detail.get("base") else None
     return records.markup(detail.get("value"), "text" if kind == "text/plain" else "html", declared or base)
@@ -280,7 +284,17 @@ USED_OF_FEEDS = (
 )
 USED_OF_ENTRIES = (
     *("title", "title_detail", "itunes_title", "summary_detail", "content", "media_description_detail"),
-    *("itunes_summary_detail", "feedburner_origlink", "links", "link", "permalink", "id", "authors", "tags"),
+    *(
+        "itunes_summary_detail",
+        "feedburner_origlink",
+        "links",
+        "link",
+        "permalink",
+        "id",
+        "authors",
+        "source_authors",
+        "tags",
+    ),
     *("language", "media_thumbnail", "media_content", "image", "comments", "itunes_duration"),
     *("published", "created", "updated"),
 )

@@ -6,7 +6,6 @@ import unicodedata
 from calendar import isleap
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
-from typing import Final
 from zoneinfo import ZoneInfo
 
 from feedhub.rules.date_words import Translation, is_just_now, span_ago, translated

@@ -129,3 +129,7 @@ def test_a_no_break_space_in_markup_is_a_space() -> None:
     markup = "<p>some&nbsp;news&nbsp;é</p>"
     assert replaced_as_read("some news", "x", markup, is_markup=True) == "<p>x&nbsp;é</p>"
     assert replaced_as_read("&nbsp;é", "", markup, is_markup=True) == "<p>some&nbsp;news</p>"
+
+
+def test_a_group_that_took_no_part_stands_for_nothing_also_in_a_text_that_is_read_folded() -> None:
+    assert replaced_as_read(r"(né\u0301?e)|(x)".replace("\\u0301?", ""), r"[\2]", "ne\u0301e") == "[]"

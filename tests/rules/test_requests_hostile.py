@@ -8,6 +8,7 @@ import pytest
 from feedhub.model.document import Document
 from feedhub.model.item import ParsedFeed, ParsedItem, Person
 from feedhub.model.source import DetailMap, PageMap, Source
+from feedhub.rules.mapping import filled_request
 from feedhub.rules.requests import detail_request, next_request
 from support.library import record
 
@@ -138,3 +139,7 @@ def test_a_next_page_is_found_behind_other_headers_and_links() -> None:
     request = next_request(source, document, feed, 2, datetime(2024, 1, 1, tzinfo=UTC))
     assert request is not None
     assert request.url == "https://a.example/2"
+
+
+def test_an_address_of_a_value_that_the_record_does_not_have_is_none() -> None:
+    assert filled_request("https://a.example/{id}", {"id": " "}) is None

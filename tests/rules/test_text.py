@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedhub.rules.text import clean_text, label_text, plain, text_digest, visible_text, xml_legal
+from feedhub.rules.text import (
+    clean_text,
+    label_text,
+    plain,
+    text_digest,
+    visible_text,
+    with_words_shown,
+    without_cdata_marks,
+    xml_legal,
+)
 
 LABELS = [
     ('<em class="hl">Chip</em> prices &amp; more', "Chip prices & more"),
@@ -178,3 +187,44 @@ def test_other_words_have_another_digest() -> None:
 
 def test_a_digest_survives_a_lone_surrogate() -> None:
     assert len(text_digest("\ud800")) == 64
+
+
+def test_direction_controls_and_marks_of_cdata_that_arrived_as_text_are_no_text() -> None:
+    assert plain("a\u202eb\u2066 c") == "ab c"
+    assert without_cdata_marks("<![CDATA[One]]>") == "One"
+    assert visible_text("<p><![CDATA[One]]></p>").strip() == "One"
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("DNA of <scp>E</scp>", "DNA of E"),
+        ("<em>Rates</em> fall", "Rates fall"),
+        ("List<String>", "List<String>"),
+        ("a<b", "a<b"),
+        ("Tom &amp; Ann", "Tom & Ann"),
+    ],
+)
+def test_a_label_is_shown_as_a_reader_is_to_see_it(written: str, shown: str) -> None:
+    assert label_text(written) == shown
+
+
+def test_a_label_without_brackets_and_references_is_itself() -> None:
+    assert label_text("Plain words") == "Plain words"
+
+
+@pytest.mark.parametrize(
+    ("markup", "shown"),
+    [
+        ("no brackets", "no brackets"),
+        ("include <stdio.h> first", "include &lt;stdio.h> first"),
+        ("a List<String> of it", "a List&lt;String> of it"),
+        ("<p>One</p>", "<p>One</p>"),
+        ("<scp>DNA</scp>", "<scp>DNA</scp>"),
+        ('<widget kind="x">', '<widget kind="x">'),
+        ("<o:p>", "<o:p>"),
+        ("<T><T x=1>", "&lt;T><T x=1>"),
+    ],
+)
+def test_words_in_brackets_that_are_no_element_are_text(markup: str, shown: str) -> None:
+    assert with_words_shown(markup) == shown

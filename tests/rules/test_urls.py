@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedhub.rules.urls import canonical_url, is_web_url, public_url, without_query
+from feedhub.rules.urls import canonical_url, is_web_url, public_url, without_feed_scheme, without_query
 
 SAME = {
     "http and https": ("http://a.example/x", "https://a.example/x"),
@@ -116,3 +116,17 @@ CREDENTIALS = ("auth", "token", "apiKey", "secret", "password", "pwd", "sig", "s
 )
 def test_an_address_is_shown_only_as_far_as_it_holds_no_credential(url: str | None, shown: str | None) -> None:
     assert public_url(url, ("s3cret",)) == shown
+
+
+@pytest.mark.parametrize(
+    ("written", "address"),
+    [
+        ("feed://a.example/rss", "http://a.example/rss"),
+        ("feed:https://a.example/rss", "https://a.example/rss"),
+        ("FEED:http://a.example/rss", "http://a.example/rss"),
+        ("feed:a.example", "feed:a.example"),
+        ("https://a.example/rss", "https://a.example/rss"),
+    ],
+)
+def test_the_feed_scheme_stands_for_a_web_address(written: str, address: str) -> None:
+    assert without_feed_scheme(written) == address

@@ -269,13 +269,10 @@ def _latest_day(month: int, day: int, today: datetime) -> datetime:
     Raises:
         ValueError: there is no such day.
     """
-    for year in range(today.year, today.year - 9, -1):
-        if day == 29 and month == 2 and not isleap(year):
-            continue
-        found = today.replace(year=year, month=month, day=day)
-        if found <= today + timedelta(days=1):
-            return found
-    raise ValueError("no such day")
+    # Among nine years is a leap year.
+    years = [year for year in range(today.year, today.year - 9, -1) if (month, day) != (2, 29) or isleap(year)]
+    days = (today.replace(year=year, month=month, day=day) for year in years)
+    return next(found for found in days if found <= today + timedelta(days=1))
 
 
 def _from_english(words: str, zone: tzinfo) -> datetime | None:

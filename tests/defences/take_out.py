@@ -568,8 +568,8 @@ DEFENCES = (
     _d(
         "40 wrong charsets",
         "sources/document.py",
-        "chosen = _believed(body, declared) or _detected(body)",
-        'chosen = (declared or ["utf-8"])[0]',
+        "chosen = _codec(override) or _believed(body, declared) or _detected(body)",
+        'chosen = _codec(override) or (declared or ["utf-8"])[0]',
         "tests/sources/test_document.py",
     ),
     _d(

@@ -189,3 +189,45 @@ def test_without_the_extra_the_error_says_what_to_install(monkeypatch: pytest.Mo
 
 def test_an_article_in_a_page_without_body_is_found() -> None:
     assert "number 3" in article(PARAGRAPH.format(3).encode() * 3)
+
+
+PARAGRAPHS = (
+    "The harbour of the small town was rebuilt over four years, and on Monday the first ships came in.",
+    "The council had set aside far less money than the work took in the end, because the ground was soft.",
+    "The mayor kept her speech short and went on to explain {} what it would mean for the villages inland.",
+    "A ferry line to the island is planned for the summer; how often it will go depends on a grant.",
+)
+INSIDE = (
+    "<time>on 5 May</time>",
+    "<label>once more</label>",
+    "<ruby>港<rp>(</rp><rt>minato</rt><rp>)</rp></ruby>",
+    '<svg width="9"><text>w</text></svg>',
+    '<span class="katex"><math><mi>a</mi><mo>+</mo><mi>b</mi></math></span>',
+    '<span class="author">Ann</span>',
+    "<output>o</output>",
+    "<script>1</script>",
+)
+FIGURE = '<figure><img src="/lead.jpg"><figcaption>The old quay</figcaption></figure>'
+TEASER = '<figure><a href="/x"><img src="/other.jpg"></a><figcaption><a href="/x">Other news</a></figcaption></figure>'
+
+
+def article_of(body: str) -> str:
+    page = f"<title>t</title><body><nav><a href='/'>Home</a></nav><main>{body}</main><footer>Imprint</footer>"
+    content = read_detail(Document(url=URL, body=page.encode(), digest=""), SOURCE).content
+    return content.value if content else ""
+
+
+@pytest.mark.parametrize("inside", INSIDE)
+def test_a_paragraph_stays_whatever_stands_within_it(inside: str) -> None:
+    text = "".join(f"<p>{paragraph.format(inside)}</p>" for paragraph in PARAGRAPHS)
+    found = article_of(f"<article><h1>Harbour</h1>{text}</article>")
+    assert "kept her speech short" in found
+    assert "for the villages inland" in found
+
+
+def test_figures_around_the_text_stay_and_teasers_go() -> None:
+    text = "".join(f"<p>{paragraph}</p>" for paragraph in PARAGRAPHS)
+    last = FIGURE.replace("lead", "last")
+    found = article_of(f"<article><h1>H</h1>{FIGURE}<div>{text}</div>{last}{TEASER}</article>")
+    assert found.index("lead.jpg") < found.index("The harbour") < found.index("last.jpg")
+    assert "other.jpg" not in found

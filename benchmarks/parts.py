@@ -22,7 +22,7 @@ from feedhub.rules.identity import keyed_document
 from feedhub.rules.text import item_terms
 from feedhub.runtime.hub import Hub
 from feedhub.runtime.plugins import load_settings
-from feedhub.sources.document import decode
+from feedhub.sources.charset import decode
 from feedhub.sources.feed.dialects import read_dialect
 from feedhub.sources.kinds import FEED
 from feedhub.sources.markup import HtmlCleaner

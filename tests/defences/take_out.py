@@ -567,7 +567,7 @@ DEFENCES = (
     ),
     _d(
         "40 wrong charsets",
-        "sources/document.py",
+        "sources/charset.py",
         "chosen = _codec(override) or _believed(body, declared) or _detected(body)",
         'chosen = _codec(override) or (declared or ["utf-8"])[0]',
         "tests/sources/test_document.py",

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from feedhub.rules.dates import parse_date
-from feedhub.sources.document import decode
+from feedhub.sources.charset import decode
 from support.site import needs_shared_feeds, shared_feeds
 
 pytestmark = [needs_shared_feeds, pytest.mark.nightly]

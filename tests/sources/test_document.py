@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedhub.sources.document import decode
+from feedhub.sources.charset import decode
 
 CHINESE = "界面新闻：上证指数今日上涨，市场交易活跃"
 RUSSIAN = "Новости дня и другие события страны. Президент подписал указ"
@@ -121,8 +121,14 @@ GERMAN, QUOTED = "Größe ändert sich für Straße", "It’s what they’ve sai
         (CHINESE, "价格上".encode() + b"\xe6...", "价格上\ufffd..."),
         (CHINESE * 3, CHINESE.encode("gb18030"), CHINESE),
         (RUSSIAN * 2, RUSSIAN.encode("cp1251"), RUSSIAN),
+        ("é", b"Smile \xed\xa0\xbd\xed\xb8\x80", "Smile 😀"),
+        ("é", b"Smile \xed\xa0\xbd", "Smile \ufffd"),
+        ("é", b"a\xc0\x80b", "a\ufffdb"),
     ],
-    ids=["quote", "more bad than good", "german", "cut", "cut in chinese", "first byte", "gbk", "cp1251"],
+    ids=[
+        *("quote", "more bad than good", "german", "cut", "cut in chinese", "first byte", "gbk", "cp1251"),
+        *("pair of surrogates", "half of a pair", "long nul"),
+    ],
 )
 def test_only_bad_bytes_of_utf_8_are_read_otherwise(good: str, bad: bytes, expected: str, http: str | None) -> None:
     body = rss(f"{good}</title><title>MARK", "utf-8").encode().replace(b"MARK", bad)
@@ -145,10 +151,40 @@ def test_a_document_in_its_charset_and_in_utf_8_is_read_as_both(charset: str, te
 
 
 @pytest.mark.parametrize(
+    ("charset", "text", "other"),
+    [
+        ("iso-8859-1", GERMAN, "It’s"),
+        ("windows-1252", "L’été à Orléans", "Été"),
+        ("windows-1251", RUSSIAN, "Привет"),
+        ("gb2312", CHINESE, "今日上涨"),
+    ],
+)
+def test_a_short_part_in_utf_8_is_read_as_such(charset: str, text: str, other: str) -> None:
+    codec = {"iso-8859-1": "cp1252"}.get(charset, charset)
+    body = rss(f"{text * 3}</title><title>MARK", charset).encode(codec).replace(b"MARK", other.encode())
+
+    decoded = decode(body)
+
+    assert decoded.text == rss(f"{text * 3}</title><title>{other}", charset)
+    assert len(decoded.notes) == 1
+
+
+def test_a_few_letters_that_look_like_utf_8_by_chance_are_read_as_declared() -> None:
+    western = rss("CAFÉ…</title><title>« Déjà vu à l’été »", "windows-1252")
+    thai = rss("แผน</title><title>เช้าวันนี้ตลาดน้ำเปิดแล้ว", "windows-874")
+
+    assert decode(western.encode("cp1252")).text == western
+    assert decode(thai.encode("cp874")).text == thai
+
+
+@pytest.mark.parametrize(
     ("label", "codec", "text"),
     [
         ("x-cp1251", "cp1251", RUSSIAN),
         ("win-1251", "cp1251", RUSSIAN),
+        ("CP_1251", "cp1251", RUSSIAN),
+        ("dos-866", "cp866", RUSSIAN),
+        ("latin-9", "iso8859-15", "Œuvre à 5 €"),
         ("x-mac-cyrillic", "mac_cyrillic", RUSSIAN),
         ("iso88595", "iso8859-5", RUSSIAN),
         ("koi", "koi8_r", RUSSIAN),

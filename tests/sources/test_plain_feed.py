@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from feedhub.errors import ParseError
 from feedhub.model.item import ParsedFeed
 from feedhub.model.source import Source
-from feedhub.sources.document import decode, from_feed_on
+from feedhub.sources.charset import decode
+from feedhub.sources.document import from_feed_on
 from feedhub.sources.feed.dialects import RawFeed, read_dialect
 from feedhub.sources.feed.plain_feed import read_plain
 from feedhub.sources.feed.web_feed import feed_of

@@ -11,7 +11,7 @@ from lxml.etree import LxmlError
 from feedhub.model.document import Document
 from feedhub.rules.text import plain
 from feedhub.rules.urls import without_feed_scheme
-from feedhub.sources.document import decode
+from feedhub.sources.charset import decode
 from feedhub.sources.markup import has_too_many_attributes, http_url
 
 # The registered types (RFC 4287, RFC 3870, JSON Feed 1.1), and what is written for them.

@@ -340,6 +340,13 @@ DEFENCES = (
         "tests/sources/test_markup.py",
     ),
     _d(
+        "11 markup changed by rules",
+        "rules/categorize.py",
+        "clean_again(changed, item, source)",
+        "changed",
+        "tests/sources/test_markup.py",
+    ),
+    _d(
         "11 frames of known players",
         "sources/markup.py",
         "if secure.startswith(_PLAYERS) else None",

@@ -1,9 +1,11 @@
 """Routing: the condition tree, and what a rule does."""
 
 import hashlib
+from collections.abc import Sequence
 
 import pytest
 
+from feedhub.model.identity import Filing
 from feedhub.model.item import Item, ParsedItem, Person
 from feedhub.model.source import CategoryMap, Condition, Replacement, Rule, Source
 from feedhub.rules.categorize import Subject, file_item, holds, link_rules, record_categories, with_link_put_right
@@ -18,6 +20,13 @@ ITEM = Item(
     tags=("Semiconductors",),
     language="de-AT",
 )
+
+
+def filed(
+    item: Item, source: Source, rules: Sequence[Rule], named: Sequence[str] = (), marks: str = ""
+) -> tuple[Item, Filing]:
+    """File an item; what a rule changed of its markup comes back between ``marks``."""
+    return file_item(item, source, rules, named, clean_again=lambda text, *_: f"{marks}{text.strip()}{marks}")
 
 
 def field(kind: str, *values: str) -> Condition:
@@ -85,38 +94,38 @@ def rule(name: str, when: Condition | None = None, **then: object) -> Rule:
 
 def test_a_category_keeps_the_name_of_the_first_that_gave_it() -> None:
     rules = [rule("chips", categories=("chips", "news")), rule("again", categories=("chips",))]
-    _, filing = file_item(ITEM, SOURCE, rules)
+    _, filing = filed(ITEM, SOURCE, rules)
     assert filing.categories == (("news", "source"), ("chips", "chips"))
 
 
 def test_what_the_record_brings_is_its_own_even_where_the_source_gives_it_too() -> None:
-    _, filing = file_item(ITEM, SOURCE, [rule("x", categories=("papers",))], named=("news", "papers"))
+    _, filing = filed(ITEM, SOURCE, [rule("x", categories=("papers",))], named=("news", "papers"))
     assert filing.categories == (("news", "record"), ("papers", "record"))
 
 
 def test_a_tag_that_is_there_is_not_given_again() -> None:
-    item, filing = file_item(ITEM, SOURCE, [rule("x", tags=("one", "Semiconductors", "one"))])
+    item, filing = filed(ITEM, SOURCE, [rule("x", tags=("one", "Semiconductors", "one"))])
     assert item.tags == filing.tags == ("Semiconductors", "one")
 
 
 def test_a_dropped_item_names_its_rule() -> None:
-    assert file_item(ITEM, SOURCE, [rule("no chips", drop=True)])[1].dropped_by == "no chips"
+    assert filed(ITEM, SOURCE, [rule("no chips", drop=True)])[1].dropped_by == "no chips"
 
 
 def test_a_rule_that_does_not_hold_does_nothing() -> None:
-    item, filing = file_item(ITEM, SOURCE, [rule("other", field("title", "x"), drop=True)])
+    item, filing = filed(ITEM, SOURCE, [rule("other", field("title", "x"), drop=True)])
     assert item is ITEM or item == ITEM
     assert filing.dropped_by is None
 
 
 def test_stop_ends_the_rules() -> None:
     rules = [rule("first", tags=("one",), stop=True), rule("second", tags=("two",))]
-    assert file_item(ITEM, SOURCE, rules)[0].tags == ("Semiconductors", "one")
+    assert filed(ITEM, SOURCE, rules)[0].tags == ("Semiconductors", "one")
 
 
 def test_a_later_rule_sees_what_an_earlier_one_did() -> None:
     rules = [rule("first", categories=("chips",)), rule("second", field("category", "chips"), tags=("seen",))]
-    assert "seen" in file_item(ITEM, SOURCE, rules)[1].tags
+    assert "seen" in filed(ITEM, SOURCE, rules)[1].tags
 
 
 REPLACEMENTS = {
@@ -138,8 +147,14 @@ REPLACEMENTS = {
 @pytest.mark.parametrize(("replacement", "name", "value"), REPLACEMENTS.values(), ids=REPLACEMENTS)
 def test_a_replacement_changes_its_field(replacement: Replacement, name: str, value: object) -> None:
     edit = rule("edit", field("tags", "Semiconductors"), replace=(replacement,))
-    item, _ = file_item(ITEM, SOURCE, [edit])
+    item, _ = filed(ITEM, SOURCE, [edit])
     assert getattr(item, name) == value
+
+
+def test_only_markup_that_a_rule_changed_is_cleaned_again() -> None:
+    edit = Replacement(field="summary", pattern="short", replacement="long")
+    item, _ = filed(ITEM, SOURCE, [rule("edit", replace=(edit,))], marks="*")
+    assert (item.summary, item.content) == ("*<p>long <b>chips</b></p>*", ITEM.content)
 
 
 UNWRAP = Replacement(field="link", pattern=r"^.*[?&]url=([^&]+).*$", replacement=r"\1")
@@ -153,8 +168,7 @@ def test_a_rule_that_asks_for_link_source_or_title_puts_links_right_before_anyth
     rules = link_rules([rule("unwrap", when, replace=(UNWRAP,))])
     record = with_link_put_right(WRAPPED, SOURCE, rules)
     assert (record.link, record.received_link) == ("https://a.example/1", WRAPPED.link)
-    filed, _ = file_item(Item(title="One", link=record.link), SOURCE, rules)
-    assert filed.link == record.link
+    assert filed(Item(title="One", link=record.link), SOURCE, rules)[0].link == record.link
 
 
 @pytest.mark.parametrize("when", [field("tags", "x"), field("content", "x"), field("category", "x")])
@@ -171,7 +185,7 @@ def test_a_link_that_no_rule_changes_was_received_as_it_is() -> None:
 @pytest.mark.parametrize("name", ["summary", "content", "link"])
 def test_a_replacement_in_a_missing_field_does_nothing(name: str) -> None:
     edit = rule("edit", replace=(Replacement(field=name, pattern="x", replacement="y"),))
-    assert file_item(Item(title="x"), SOURCE, [edit])[0] == Item(title="x")
+    assert filed(Item(title="x"), SOURCE, [edit])[0] == Item(title="x")
 
 
 def test_a_title_in_a_script_without_readings_gets_a_slug_that_is_always_the_same() -> None:

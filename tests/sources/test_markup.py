@@ -4,13 +4,15 @@ import re
 import subprocess
 import sys
 import time
+from typing import Literal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feedhub.model.item import Enclosure, Item, Markup, ParsedItem, Person
-from feedhub.model.source import Source
+from feedhub.model.source import Condition, Replacement, Rule, Source
+from feedhub.rules.categorize import file_item
 from feedhub.sources.markup import HtmlCleaner, is_excessive
 from support.examples import examples
 
@@ -116,6 +118,32 @@ def test_nothing_executable_gets_through(payload: str) -> None:
     assert not re.search(r"\s(?:on\w+|style|id|name|srcdoc|formaction)=", outside_values)
     assert not re.search(r'="\s*(?:javascript|vbscript|data:text)', result, re.IGNORECASE)
     assert "evil.example" not in result
+
+
+LINKED = Replacement(
+    field="content", pattern=r"<p>(.*?) (\S*?)</p>", replacement=r'<p><a href="\2" onclick="x()">\1</a></p>'
+)
+
+
+def replaced_by_rule(markup: str, content: Literal["sanitize", "trust", "text"] = "sanitize") -> str | None:
+    rule = Rule(name="links", when=Condition(kind="source", values=("*",)), replace=(LINKED,))
+    source = Source(name="a", url="https://a.example/", content=content)
+    item = Item(title="x", link="https://a.example/1", content=markup)
+    return file_item(item, source, [rule], clean_again=HtmlCleaner().clean_again)[0].content
+
+
+@pytest.mark.parametrize("content", ["sanitize", "text"])
+def test_what_a_rule_makes_of_markup_is_cleaned_again(content: Literal["sanitize", "text"]) -> None:
+    assert replaced_by_rule("<p>Prize javascript:alert(1)</p>", content) == (
+        '<p><a rel="noopener noreferrer">Prize</a></p>'
+    )
+    assert replaced_by_rule("<p>Story /2</p>", content) == (
+        '<p><a href="https://a.example/2" rel="noopener noreferrer">Story</a></p>'
+    )
+
+
+def test_what_a_rule_makes_of_trusted_markup_stays_as_it_is() -> None:
+    assert replaced_by_rule("<p>Story /2</p>", "trust") == '<p><a href="/2" onclick="x()">Story</a></p>'
 
 
 def test_known_players_stay_in_a_sandbox() -> None:

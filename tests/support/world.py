@@ -111,6 +111,9 @@ class PlainCleaner:
             authors=parsed.authors,
         )
 
+    def clean_again(self, markup: str, item: Item, source: Source) -> str | None:
+        return markup or None
+
 
 def _discard(store: Store, folder: str) -> None:
     store.close()

@@ -197,7 +197,7 @@ def _wants_detail(decision: Decision, source: Source, context: FetchContext) -> 
     if decision.verdict not in UNSEEN:
         return False
     item = context.cleaner.clean(decision.keyed.item, source)
-    return file_item(item, source, context.rules)[1].dropped_by is None
+    return file_item(item, source, context.rules, clean_again=context.cleaner.clean_again)[1].dropped_by is None
 
 
 def _detail(source: Source, request: Request | None, context: FetchContext) -> Detail:

@@ -210,7 +210,13 @@ class _Planner:
         parsed = decision.keyed.item
         early = self.feed.cleaned.get(parsed.position)
         cleaned = early.item if early else self._cleaned(decision)
-        item, filing = file_item(cleaned, source, self.context.settings.rules, self.categories.slugs(cleaned))
+        item, filing = file_item(
+            cleaned,
+            source,
+            self.context.settings.rules,
+            self.categories.slugs(cleaned),
+            clean_again=self.context.cleaner.clean_again,
+        )
         if filing.dropped_by is None and self._lacks_detail(decision):
             reason = self.fetched.details.waiting.get(parsed.position, "its second request has not been made yet")
             self.waiting[decision.item_id] = reason

@@ -47,7 +47,7 @@ def _categories(
     item: Item, source: Source, rules: Sequence[Rule], slugs: Mapping[str, str]
 ) -> tuple[tuple[str, str], ...]:
     of_record = [slugs[title] for title, _ in record_categories(item, source) if title in slugs]
-    filing = file_item(item, source, rules, of_record)[1]
+    filing = file_item(item, source, rules, of_record, clean_again=lambda markup, _item, _source: markup)[1]
     if filing.dropped_by:
         return (*((category, "source") for category in source.categories), *((slug, "record") for slug in of_record))
     return filing.categories

@@ -48,8 +48,12 @@ class Parser(Protocol):
 
 
 class Cleaner(Protocol):
-    """Turns a parsed item into a normalised one; only called for items that will be stored."""
+    """Turns a parsed item into a normalised one, and lets no rule put anything harmful into it."""
 
     def clean(self, parsed: ParsedItem, source: Source) -> Item:
         """Return the item with markup sanitised as ``source.content`` says and addresses absolute. Never raises."""
+        ...
+
+    def clean_again(self, markup: str, item: Item, source: Source) -> str | None:
+        """Return markup that rules made of a text of ``item``, sanitised unless the source is trusted. Never raises."""
         ...

@@ -18,11 +18,19 @@ from feedhub.rules.text import plain, visible_text
 from feedhub.rules.urls import is_web_url
 
 
-def file_item(item: Item, source: Source, rules: Sequence[Rule], named: Sequence[str] = ()) -> tuple[Item, Filing]:
+CleanAgain = Callable[[str, Item, Source], str | None]
+"""Returns markup that rules have changed in an item of a source, cleaned as the item was; see ``ports/world.py``."""
+
+
+def file_item(
+    item: Item, source: Source, rules: Sequence[Rule], named: Sequence[str] = (), *, clean_again: CleanAgain
+) -> tuple[Item, Filing]:
     """Run the rules in order over an item of ``source``; return it as they leave it, and where it belongs.
 
     Each category is paired with what put it there: ``source``, ``record`` for those in ``named``, or a rule's name.
+    Markup that they changed is cleaned again: a replacement may have put words of a stranger where an address stands.
     """
+    received = item
     categories = dict.fromkeys(source.categories, "source")
     categories.update(dict.fromkeys(named, "record"))
     applied: list[str] = []
@@ -41,6 +49,10 @@ def file_item(item: Item, source: Source, rules: Sequence[Rule], named: Sequence
             categories.setdefault(category, rule.name)
         if rule.stop:
             break
+    for name in ("summary", "content"):
+        changed = getattr(item, name)
+        if changed and changed != getattr(received, name):
+            item = replace(item, **{name: clean_again(changed, item, source)})
     return item, Filing(categories=tuple(categories.items()), tags=item.tags, applied=tuple(applied))
 
 

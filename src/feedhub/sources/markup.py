@@ -248,8 +248,8 @@ class HtmlCleaner:
             title=parsed.title,
             guid=parsed.guid,
             link=parsed.link,
-            summary=_cleaned(parsed.summary, source, base),
-            content=_cleaned(parsed.content, source, base),
+            summary=_cleaned(parsed.summary, source.content, base),
+            content=_cleaned(parsed.content, source.content, base),
             authors=parsed.authors,
             tags=parsed.tags,
             language=parsed.language,
@@ -258,17 +258,23 @@ class HtmlCleaner:
             enclosures=parsed.enclosures,
         )
 
+    def clean_again(self, markup: str, item: Item, source: Source) -> str | None:
+        """Return markup that rules have changed; see ``feedhub.ports.world.Cleaner``. Never raises."""
+        # A text was made markup when it was cleaned first: making it text again would undo what the rule wrote.
+        content = "trust" if source.content == "trust" else "sanitize"
+        return _cleaned(Markup(value=markup), content, item.link or source.url)
 
-def _cleaned(text: Markup | None, source: Source, base: str) -> str | None:
+
+def _cleaned(text: Markup | None, content: str, base: str) -> str | None:
     if text is None:
         return None
     value = clean_text(text.value)
     try:
         if text.kind == "text":
             return text_as_html(value) or None
-        if source.content == "trust":
+        if content == "trust":
             return value or None
-        if source.content == "text":
+        if content == "text":
             return text_as_html(visible_text(value)) or None
         return _harmless(value, text.base or base) or None
     except Exception:  # noqa: BLE001 - hostile input; escaped text is always safe, and the item is not lost

@@ -17,7 +17,6 @@ from feedhub.rules.patterns import as_read, compile_reading, replaced_as_read
 from feedhub.rules.text import plain, visible_text
 from feedhub.rules.urls import is_web_url
 
-
 CleanAgain = Callable[[str, Item, Source], str | None]
 """Returns markup that rules have changed in an item of a source, cleaned as the item was; see ``ports/world.py``."""
 

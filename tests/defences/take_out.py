@@ -342,8 +342,8 @@ DEFENCES = (
     _d(
         "11 markup changed by rules",
         "rules/categorize.py",
-        "clean_again(changed, item, source)",
-        "changed",
+        "content=clean_again(item.content, item, source)",
+        "content=item.content",
         "tests/sources/test_markup.py",
     ),
     _d(

@@ -48,10 +48,10 @@ def file_item(
             categories.setdefault(category, rule.name)
         if rule.stop:
             break
-    for name in ("summary", "content"):
-        changed = getattr(item, name)
-        if changed and changed != getattr(received, name):
-            item = replace(item, **{name: clean_again(changed, item, source)})
+    if item.summary and item.summary != received.summary:
+        item = replace(item, summary=clean_again(item.summary, item, source))
+    if item.content and item.content != received.content:
+        item = replace(item, content=clean_again(item.content, item, source))
     return item, Filing(categories=tuple(categories.items()), tags=item.tags, applied=tuple(applied))
 
 

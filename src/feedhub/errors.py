@@ -14,6 +14,7 @@ FeedhubError
 │   │   └── HttpStatusError       an answer other than 200 or 304
 │   └── ParseError       an answer came, but it is not a feed that can be read
 ├── StoreError           the store cannot be used (locked, newer schema, full)
+│   ├── NoStoreError          there is none yet
 │   └── DamagedStoreError     nor will it by waiting
 ├── PublishError         one output could not be written; the last good one stays
 └── ServeError           the web server cannot listen where it should
@@ -101,6 +102,10 @@ class ParseError(PollError):
 
 class StoreError(FeedhubError):
     """The store cannot be used: locked, damaged, of a newer schema, or no room on the disk."""
+
+
+class NoStoreError(StoreError):
+    """There is no store at the place that the configuration names, and what was asked needs one."""
 
 
 class DamagedStoreError(StoreError):

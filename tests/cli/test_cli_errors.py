@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from feedhub.cli.main import main
-from support.cli_runs import run, write_project
+from support.cli_runs import rss, run, write_project
 from support.server import Wire, serve, unused_port
 
 COMMANDS = (
@@ -187,7 +187,7 @@ def test_debug_log_goes_to_stderr_only_when_asked(tmp_path: Path) -> None:
 
 def test_a_store_of_a_newer_schema_is_exit_3(tmp_path: Path) -> None:
     config = write_project(tmp_path, FILE_SOURCE)
-    assert run("prune", "-c", config).code == 0
+    assert run("poll", "--no-publish", "-c", config).code == 1
     with sqlite3.connect(tmp_path / "var" / "feedhub.db") as store:
         tables = [name for (name,) in store.execute("select name from sqlite_master where type = 'table'")]
         migrations = next(name for name in tables if "migration" in name)
@@ -199,6 +199,38 @@ def test_a_store_of_a_newer_schema_is_exit_3(tmp_path: Path) -> None:
     assert ran.code == 3
     assert "newer" in ran.err
     assert ran.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["backup", "copy.db"], ["explain", "x"], ["search", "x"], ["prune"], ["publish"], ["serve"]],
+    ids=lambda arguments: arguments[0],
+)
+def test_what_needs_a_store_names_the_one_that_is_missing_and_makes_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    config = write_project(tmp_path, FILE_SOURCE)
+    monkeypatch.chdir(tmp_path)
+    ran = run(*arguments, "-c", config)
+    assert (ran.code, ran.out) == (3, "")
+    assert ran.err.startswith(f"feedhub: no store yet at {tmp_path}/var/feedhub.db: ")
+    assert ran.err.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["config"]
+
+
+def test_health_without_a_store_says_that_no_daemon_runs(tmp_path: Path) -> None:
+    ran = run("health", "-c", write_project(tmp_path, FILE_SOURCE))
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.startswith(f"feedhub: no daemon runs: no store yet at {tmp_path}/var/feedhub.db")
+
+
+def test_preview_and_status_make_no_store(tmp_path: Path) -> None:
+    config = write_project(tmp_path, FILE_SOURCE)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "feed.xml").write_bytes(rss(("Story", "https://a.example/1")))
+    assert "Story" in run("preview", "local", "-c", config).out
+    assert run("status", "-c", config).code == 0
+    assert not (tmp_path / "var").exists()
 
 
 def test_a_held_store_is_exit_3(tmp_path: Path) -> None:
@@ -291,10 +323,10 @@ def test_output_into_a_closed_pipe_ends_quietly(monkeypatch: pytest.MonkeyPatch)
 
 def test_output_that_cannot_show_chinese_gets_escapes(tmp_path: Path) -> None:
     config = write_project(tmp_path, FILE_SOURCE, "categories: {news: {title: 新闻}}")
-    assert run("prune", "-c", config).code == 0
+    assert run("poll", "--no-publish", "-c", config).code == 1
     ran = program("status", "-c", str(config), PYTHONIOENCODING="ascii")
     assert (ran.returncode, ran.stderr) == (0, "")
-    assert ran.stdout.endswith("\\u65b0\\u95fb\n")
+    assert "  \\u65b0\\u95fb\n" in ran.stdout
 
 
 def test_shells_complete_commands() -> None:

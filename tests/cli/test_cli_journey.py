@@ -116,7 +116,27 @@ def test_status_before_and_after_the_first_poll(project: Path) -> None:
 def test_status_without_sources(tmp_path: Path) -> None:
     config = write_project(tmp_path, "")
     config.write_text(config.read_text(encoding="utf-8").replace("sources:\n", ""), encoding="utf-8")
-    assert run("status", "-c", config).out == "no sources\n"
+    assert "\nno sources\n" in run("status", "-c", config).out
+
+
+def test_status_without_a_store_says_so_first_and_names_what_it_read(tmp_path: Path) -> None:
+    config = write_project(tmp_path, "  - {name: wire, url: in/feed.xml}\n")
+    lines = run("status", "-c", config).out.splitlines()
+    assert lines[0].startswith(f"no store yet at {tmp_path}/var/feedhub.db: ")
+    assert re.match(r"wire +new +0 .*not polled yet$", lines[2])
+    assert lines[-3:] == [
+        f"configuration  {config}",
+        f"store          sqlite:///{tmp_path}/var/feedhub.db",
+        f"output         {tmp_path}/output",
+    ]
+    told = run("status", "--json", "-c", config).json
+    assert [(one["name"], one["state"]) for one in told["sources"]] == [("wire", "new")]
+    assert told["places"] == {
+        "configuration": str(config),
+        "store": f"sqlite:///{tmp_path}/var/feedhub.db",
+        "output": f"{tmp_path}/output",
+        "has_store": False,
+    }
 
 
 def test_explain_tells_the_story_of_an_item(polled: Path) -> None:

@@ -4,7 +4,6 @@ import configparser
 import shlex
 import shutil
 import subprocess
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -29,15 +28,6 @@ def test_the_unit_starts_a_command_that_exists_with_options_that_exist() -> None
     options = [argument for argument in arguments if argument.startswith("-")]
     assert options
     assert [option for option in options if option not in known] == []
-
-
-def test_what_the_unit_sets_are_keys_of_the_configuration(tmp_path: Path) -> None:
-    arguments = shlex.split(_service()["ExecStart"])
-    sets = [argument for before, argument in pairwise(arguments) if before == "--set"]
-    config = tmp_path / "feedhub.yaml"
-    config.write_text("site: {title: T, url: https://news.example.org}\nsources: []\n", "utf-8")
-    ran = run("check", "-c", config, *(part for one in sets for part in ("--set", one)))
-    assert ran.code == 0, ran
 
 
 def test_the_unit_gives_the_time_that_ending_takes() -> None:

@@ -216,7 +216,7 @@ def poll(
         raise UsageError("give names of sources or --all, not both")
     from feedhub.cli.views import is_complete, print_run, run_json, step_words
 
-    with session.hub() as hub, session.screen.progress("polling") as progress:
+    with session.hub(makes_store=True) as hub, session.screen.progress("polling") as progress:
         run = hub.poll(
             names or (),
             everything=everything,
@@ -298,10 +298,15 @@ def status(session: Session, as_json: JsonOption = False) -> None:
 
     with session.hub() as hub:
         found = hub.status()
+    settings = hub.settings
+    places = {"configuration": settings.files[0], "store": settings.store, "output": settings.output.dir}
     if as_json:
-        session.screen.json(status_json(found))
+        session.screen.json({**status_json(found), "places": {**places, "has_store": not found.no_store}})
     else:
-        print_status(session.screen, found, hub.now(), hub.settings.site.timezone)
+        print_status(session.screen, found, hub.now(), settings.site.timezone)
+        session.screen.print()
+        for name, place in places.items():
+            session.screen.print(f"{name:<13}  {place}")
 
 
 @command()

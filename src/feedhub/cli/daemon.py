@@ -8,12 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from enum import StrEnum
 from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from feedhub.cli.main import Session, command, exit_code
 from feedhub.errors import ConfigError, FeedhubError
+
+if TYPE_CHECKING:
+    from feedhub.model.settings import Settings
 
 
 @command()
@@ -101,8 +104,10 @@ def run(
     with (
         logging_events(sys.stderr, masked=session.masked, verbose=session.options.verbose, as_json=as_json),
         _errors_as_events() if as_json else nullcontext(),
-        session.hub() as hub,
+        session.hub(makes_store=True) as hub,
     ):
+        for warning in _places_of_this_run(session, hub.settings):
+            _log.warning("%s", warning)
         observers = (
             WebObserver(),
             PingAfterPublish(lambda settings: settings.output.hub, first_wait=hub.waits.hub_retry),
@@ -112,6 +117,30 @@ def run(
         daemon = Daemon(hub, reload=session.settings, observers=observers)
         with signals_as_events(daemon.post):
             daemon.run()
+
+
+_PLACES: Final = ("store", "output", "output.dir")
+
+
+def _places_of_this_run(session: Session, settings: "Settings") -> Iterator[str]:
+    """Yield what to say of a store or output folder given by ``--set``, of which commands beside this know nothing."""
+    from feedhub.runtime.plugins import load_settings
+
+    given = session.options.overrides
+    others = [one for one in given if one.partition("=")[0].strip() not in _PLACES]
+    if len(others) == len(given):
+        return
+    file = settings.files[0]
+    try:
+        written = load_settings(session.options.config, others)
+    except ConfigError:
+        return  # Every other command says so itself.
+    for key, ours, theirs in (
+        ("store", settings.store, written.store),
+        ("output.dir", settings.output.dir, written.output.dir),
+    ):
+        if ours != theirs:
+            yield f"only --set names this {key}: other commands go by {file}, which says {theirs}; write {key}: {ours}"
 
 
 @contextmanager

@@ -107,15 +107,15 @@ class Session:
         self.masked.hide(settings.secrets)
         return settings
 
-    def hub(self) -> "Hub":
-        """Build feedhub on the configuration.
+    def hub(self, *, makes_store: bool = False) -> "Hub":
+        """Build feedhub on the configuration; ``makes_store`` where there is none yet.
 
         Raises:
             ConfigError: it cannot be used.
         """
         from feedhub.runtime.hub import Hub
 
-        return Hub(self.settings(), waits=self.waits)
+        return Hub(self.settings(), waits=self.waits, makes_store=makes_store)
 
 
 CommandFunction = Callable[..., None]

@@ -166,7 +166,9 @@ _STYLES: Final = {
 
 
 def print_status(screen: Screen, status: HubStatus, now: datetime, timezone: str) -> None:
-    """Print both tables."""
+    """Print both tables, and first of all that there is no store yet."""
+    if status.no_store:
+        screen.print(status.no_store, style="yellow")
     if status.sources:
         screen.table(
             ("source", "state", "items", "per day", "last success", "next poll"),

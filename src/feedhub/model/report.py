@@ -198,10 +198,11 @@ class HealthEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubStatus:
-    """Every source and every category at one moment."""
+    """Every source and every category at one moment. ``no_store`` says that there is no store yet, and where."""
 
     sources: tuple[SourceStatus, ...]
     categories: tuple[CategorySummary, ...]
+    no_store: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,9 @@ from hashlib import sha256
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
-from feedhub.errors import UsageError
+from feedhub.errors import NoStoreError, UsageError
 from feedhub.fetch.throttle import Throttle
+from feedhub.model.identity import IdentityKey, KnownKeys
 from feedhub.model.report import (
     Explanation,
     HubStatus,
@@ -83,9 +84,15 @@ class Hub:
     """feedhub at work on one configuration. Use as a context manager; parts are built when first needed."""
 
     def __init__(
-        self, settings: Settings, *, now: Callable[[], datetime] = utc_now, waits: Waits | None = None
+        self,
+        settings: Settings,
+        *,
+        now: Callable[[], datetime] = utc_now,
+        waits: Waits | None = None,
+        makes_store: bool = True,
     ) -> None:
         self.settings = settings
+        self._makes_store = makes_store
         self.now = now
         self.waits = waits or Waits()
         self._throttle: Throttle | None = None
@@ -117,8 +124,13 @@ class Hub:
 
     @cached_property
     def store(self) -> Store:
-        """The store, opened and brought to the current schema."""
-        return open_store(self.settings.store, busy_timeout=self.waits.writer)
+        """The store, opened and brought to the current schema.
+
+        Raises:
+            NoStoreError: there is none, and this hub makes none.
+            StoreError: it cannot be used.
+        """
+        return open_store(self.settings.store, busy_timeout=self.waits.writer, may_make=self._makes_store)
 
     @cached_property
     def fetcher(self) -> "SchemeFetcher":
@@ -206,15 +218,20 @@ class Hub:
         return prune(self.store, self.settings, self.now())
 
     def status(self) -> HubStatus:
-        """Describe every source and category; start no poll."""
+        """Describe every source and category, also where there is no store yet; start no poll."""
         now = self.now()
-        states = {state.name: state for state in self.store.states()}
-        counts = self.store.source_counts(now - timedelta(days=_RATE_DAYS))
-        sources = (
+        try:
+            store = self.store
+        except NoStoreError as error:
+            sources = tuple(source_status(source, None, None, now) for source in self.settings.sources)
+            return HubStatus(sources=sources, categories=(), no_store=str(error))
+        states = {state.name: state for state in store.states()}
+        counts = store.source_counts(now - timedelta(days=_RATE_DAYS))
+        sources = tuple(
             source_status(source, states.get(source.name), counts.get(source.name), now)
             for source in self.settings.sources
         )
-        return HubStatus(sources=tuple(sources), categories=self.store.categories())
+        return HubStatus(sources=sources, categories=store.categories())
 
     def explain(self, ref: str) -> tuple[Explanation, ...]:
         """Return all that is known of a URL, a named key (infoCode), an item id, an own page, or words of a title."""
@@ -330,12 +347,20 @@ class Hub:
             fetcher=self.fetcher,
             parser=self.parser,
             cleaner=self._cleaner,
-            known=self.store.known_keys,
-            offered_texts=self.store.offered_texts,
+            known=self._known_keys,
+            offered_texts=self._offered_texts,
             rules=self.settings.rules,
             site_url=self.settings.site.url,
             sign=Signers(self.settings.sources).sign,
         )
+
+    # A preview asks nothing of the store, so that it is opened only when a poll does.
+
+    def _known_keys(self, source: str, keys: Sequence[IdentityKey]) -> KnownKeys:
+        return self.store.known_keys(source, keys)
+
+    def _offered_texts(self, source: str) -> frozenset[str]:
+        return self.store.offered_texts(source)
 
     @cached_property
     def ingester(self) -> Ingester:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from feedhub.errors import StoreError
+from feedhub.errors import NoStoreError, StoreError
 from feedhub.model.report import HubStatus, SourceStatus
 from feedhub.rules.health import complaints, duration_text
 from feedhub.runtime.hub import Hub
@@ -76,6 +76,8 @@ def daemon_fault(hub: Hub) -> str | None:
     try:
         with hub.store.task_lock("run", wait=0):
             return "no daemon runs on this store"
+    except NoStoreError as error:
+        return f"no daemon runs: {error}"
     except StoreError as error:
         if "is in use" not in str(error):
             raise

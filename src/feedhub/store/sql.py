@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from feedhub.errors import StoreError
+from feedhub.errors import NoStoreError, StoreError
 from feedhub.store.ingest import SqlItems, SqlItemTransaction
 from feedhub.store.maintenance import SqlMaintenance
 from feedhub.store.memberships import SqlCategories, SqlCategoryTransaction
@@ -34,12 +35,13 @@ class SqlStore(SqlItems, SqlSources, SqlCategories, SqlOutputs, SqlQueries, SqlM
         return task_lock(self._place, task, wait)
 
 
-def open_store(url: str, *, busy_timeout: float = BUSY_TIMEOUT) -> SqlStore:
-    """Open the store at an SQLAlchemy URL, making folder, file and tables where they are missing.
+def open_store(url: str, *, busy_timeout: float = BUSY_TIMEOUT, may_make: bool = True) -> SqlStore:
+    """Open the store at an SQLAlchemy URL; where it is missing it is made, if it ``may_make`` folder and file.
 
     ``busy_timeout`` is how many seconds a statement waits for another writer.
 
     Raises:
+        NoStoreError: there is none, and none may be made.
         StoreError: the address is not understood, or the store cannot be used.
     """
     try:
@@ -55,6 +57,8 @@ def open_store(url: str, *, busy_timeout: float = BUSY_TIMEOUT) -> SqlStore:
     store = SqlStore(engine, ErrorGuard(place), place, busy_timeout)
     try:
         with ErrorGuard(place, OSError):
+            if not may_make and not Path(place).exists():
+                raise NoStoreError(f"no store yet at {place}: `feedhub poll` and `feedhub run` make it")
             make_file(engine, place)
         store.migrate(MIGRATIONS)
     except StoreError:

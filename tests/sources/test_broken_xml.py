@@ -83,6 +83,19 @@ def test_names_are_what_they_are_bound_to(form: str) -> None:
     assert titles(form.format(ITEM)) == ["Good"]
 
 
+SPACED = [
+    '<rss version="2.0" xmlns:m="urn of three words"><channel>{}<m:x/></channel></rss>',
+    '<rss version="2.0" xmlns:m="urn of three words"><channel>{}<x m:y="1"/></channel></rss>',
+    '<rss version="2.0" xmlns:m="urn\u2003of"><channel>{}<m:x/></channel></rss>',
+    '<rss version="2.0" xmlns=" urn:x "><channel>{}</channel></rss>',
+]
+
+
+@pytest.mark.parametrize("form", SPACED)
+def test_a_name_space_with_white_space_costs_nothing(form: str) -> None:
+    assert titles(form.format(ITEM)) == ["Good"]
+
+
 RSS = "<rss version='2.0'><channel>{}</channel></rss>"
 NESTED = [
     RSS.format("<item><title>Good</title><x:r xmlns:x='urn:x'>{}</x:r></item>"),

@@ -308,7 +308,15 @@ class _Loose(_Corrections, feedparser_api.LooseFeedParser):  # type: ignore[misc
 
 
 class _Expat(ExpatParser):
-    """Refuses entities that a document declares, and gives text in pieces of 8 KB instead of line by line."""
+    """Refuses entities that a document declares, and name spaces of several words, which SAX cannot hand on.
+
+    Text comes in pieces of 8 KB instead of line by line.
+    """
+
+    def start_namespace_decl(self, prefix: str | None, uri: str | None) -> None:
+        if uri and len(uri.split()) > 1:
+            raise xml.sax.SAXException(f"the name space {uri[:80]!r} has white space in it")
+        super().start_namespace_decl(prefix, uri)
 
     def reset(self) -> None:
         super().reset()

@@ -18,7 +18,7 @@ def test_the_demo_shows_two_rounds_and_names_feeds_that_exist(tmp_path: Path) ->
     ran = run("demo", "--dir", tmp_path / "try")
     assert (ran.code, ran.err) == (0, "")
     first, second = ran.out.split("Second round")
-    assert "5 stored, 1 failed; 13 new, 0 changed, 3 duplicate, 1 rejected" in first
+    assert "5 stored, 1 failed; 13 new, 0 changed, 3 duplicate, 0 rejected, 1 dropped" in first
     assert second.count("not modified    0") == 5
     assert "published: nothing changed" in second
     assert "north-gate fails on purpose" in second

@@ -16,6 +16,8 @@ ROW = {
     "changed",
     "duplicate",
     "rejected",
+    "dropped",
+    "dropped_by",
     "not_modified",
     "failed",
     "reason",
@@ -51,6 +53,21 @@ def test_a_dead_source_costs_its_row_and_exit_1(folder: Path) -> None:
     assert "refused" in rows(ran)[0]
     assert "2 sources: 1 stored, 1 failed; 2 new, 0 changed, 0 duplicate, 0 rejected" in ran.out
     assert b"https://a.example/1" in (folder / "output" / "feeds" / "news.atom").read_bytes()
+
+
+def test_what_rules_drop_is_counted_by_rule_and_is_no_rejection(folder: Path) -> None:
+    rules = (
+        "rules:\n"
+        "  - {name: no ones, when: {title: One}, then: {drop: true}}\n"
+        "  - {name: no twos, when: {title: Two}, then: {drop: true}}\n"
+    )
+    config = write_project(folder, GOOD, rules)
+    ran = run("poll", "-c", config)
+    assert "; 0 new, 0 changed, 0 duplicate, 0 rejected, 2 dropped" in ran.out
+    assert rows(ran)[0].split("  ")[-1] == "dropped by rule “no ones”: 1; dropped by rule “no twos”: 1"
+    (folder / "var" / "feedhub.db").unlink()
+    (row,) = run("poll", "--json", "-c", config).json["sources"]
+    assert (row["rejected"], row["dropped"], row["dropped_by"]) == (0, 2, {"no ones": 1, "no twos": 1})
 
 
 def test_a_category_that_would_leave_the_folder_costs_one_row(folder: Path) -> None:
@@ -96,7 +113,7 @@ def test_what_is_not_due_is_left_alone(folder: Path) -> None:
     assert idle.code == 0
     assert idle.out.startswith("no source was due\npublished: nothing changed\n1 source not due; the next is due in ")
     again = run("poll", "--all", "-c", config)
-    assert [line.split() for line in rows(again)] == [["good", "not", "modified", "0", "0", "0", "0"]]
+    assert [line.split() for line in rows(again)] == [["good", "not", "modified", "0", "0", "0", "0", "0"]]
     assert run("poll", "good", "--json", "-c", config).json["sources"][0]["not_modified"] is True
 
 

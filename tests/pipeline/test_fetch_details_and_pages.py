@@ -138,7 +138,7 @@ def test_what_a_rule_drops_is_not_asked_for() -> None:
     ads = Rule(name="no ads", when=Condition(kind="title", values=("广告",)), drop=True)
     world = detail_world(rules=(ads,))
     world.answer("a", record("广告", guid="1"))
-    assert world.poll("a").rejected == 1
+    assert world.poll("a").dropped == 1
     assert asked(world) == []
 
 

@@ -119,7 +119,7 @@ def test_a_dropped_record_leaves_its_reason_and_nothing_else() -> None:
     world = World((A,), rules=(ads,))
     world.answer("a", record("广告: buy", guid="1"), record("News", guid="2"), record("广告: buy", guid="1"))
     report = world.poll("a")
-    assert (report.new, report.rejected) == (1, 1)
+    assert (report.new, report.rejected, report.dropped_by) == (1, 0, (("no ads", 1),))
     assert world.titles("all") == ["News"]
     assert [entry.reason for entry in world.store.explain(["guid:a:1"])[0].ledger if entry.kind == "dropped"] == [
         'rule "no ads"'

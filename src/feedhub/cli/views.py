@@ -214,8 +214,9 @@ def _source_row(source: SourceStatus, now: datetime, timezone: str) -> Row:
     )
 
 
-_TITLES: Final = ("source", "outcome", "new", "changed", "duplicate", "rejected")
-_NUMBERS: Final = frozenset({2, 3, 4, 5})
+_COUNTS: Final = ("new", "changed", "duplicate", "rejected", "dropped")
+_TITLES: Final = ("source", "outcome", *_COUNTS)
+_NUMBERS: Final = frozenset(range(2, len(_TITLES)))
 _WORDS: Final = {
     Outcome.STORED: "stored",
     Outcome.NOT_MODIFIED: "not modified",
@@ -260,18 +261,15 @@ def print_reports(screen: Screen, reports: tuple[PollReport, ...]) -> None:
     screen.table(_TITLES, [_row(report) for report in reports], numbers=_NUMBERS)
     outcomes = Counter(report.outcome for report in reports)
     ends = ", ".join(f"{outcomes[outcome]} {word}" for outcome, word in _WORDS.items() if outcomes[outcome])
-    sums = ", ".join(
-        f"{sum(getattr(report, name) for report in reports)} {name}"
-        for name in ("new", "changed", "duplicate", "rejected")
-    )
+    sums = ", ".join(f"{sum(getattr(report, name) for report in reports)} {name}" for name in _COUNTS)
     screen.print(f"{count(len(reports), 'source')}: {ends}; {sums}")
 
 
 def _row(report: PollReport) -> Row:
-    numbers = (report.new, report.changed, report.duplicate, report.rejected)
+    drops = (f"dropped by rule “{rule}”: {number}" for rule, number in report.dropped_by)
     return Row(
-        cells=(report.source, _WORDS[report.outcome], *(str(number) for number in numbers)),
-        note="; ".join(part for part in (report.reason, *report.warnings) if part),
+        cells=(report.source, _WORDS[report.outcome], *(str(getattr(report, name)) for name in _COUNTS)),
+        note="; ".join(part for part in (report.reason, *drops, *report.warnings) if part),
         style=_OUTCOME_STYLES[report.outcome],
     )
 
@@ -300,10 +298,8 @@ def _report_json(report: PollReport) -> dict[str, Any]:
     return {
         "name": report.source,
         "outcome": report.outcome.value,
-        "new": report.new,
-        "changed": report.changed,
-        "duplicate": report.duplicate,
-        "rejected": report.rejected,
+        **{name: getattr(report, name) for name in _COUNTS},
+        "dropped_by": dict(report.dropped_by),
         "not_modified": report.outcome is Outcome.NOT_MODIFIED,
         "failed": report.outcome is Outcome.FAILED,
         "reason": report.reason,

@@ -24,7 +24,8 @@ class Outcome(Enum):
 class PollReport:
     """One poll of one source. ``reason`` says in words why it failed or was skipped.
 
-    ``rejected`` counts records that became no item: unusable, dropped by a rule, over the limit.
+    ``rejected`` counts records that became no item: unusable, left out by ``where``, over the limit. ``dropped_by``
+    counts those that a rule dropped, by its name.
     ``seconds`` is the time from the start of the fetch to the end of the transaction.
     """
 
@@ -34,12 +35,18 @@ class PollReport:
     changed: int = 0
     duplicate: int = 0
     rejected: int = 0
+    dropped_by: tuple[tuple[str, int], ...] = ()
     seen: int = 0
     reason: str = ""
     status: int | None = None
     bytes: int = 0
     seconds: float = 0.0
     warnings: tuple[str, ...] = ()
+
+    @property
+    def dropped(self) -> int:
+        """How many records rules dropped."""
+        return sum(number for _, number in self.dropped_by)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

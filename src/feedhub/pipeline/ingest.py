@@ -129,15 +129,15 @@ _ASKED_FOR: Final = ("left out by where", "over the limit")
 class _Planned:
     """A plan for a document, how many records got each verdict, and what ``status`` should say about the source.
 
-    ``rejected`` counts the records that were left out. Not ``is_whole`` when items wait for a second request: the
-    document must then be read again at the next poll.
+    ``dropped`` counts by rule the records that rules left out. Not ``is_whole`` when items wait for a second request:
+    the document must then be read again at the next poll.
     """
 
     feed: ParsedFeed
     ingests: tuple[Ingest, ...]
     plan: IngestPlan
     verdicts: Counter[Verdict]
-    rejected: int
+    dropped: Counter[str]
     warnings: tuple[str, ...]
     is_whole: bool
     changing: frozenset[str]
@@ -181,7 +181,7 @@ def _planned(
         ),
         changing=judgement.changing,
         verdicts=verdicts,
-        rejected=len(feed.rejected) + len(dropped),
+        dropped=Counter(ingest.filing.dropped_by for ingest in dropped if ingest.filing and ingest.filing.dropped_by),
         warnings=(*feed.notes, *judgement.warnings, *planner.warnings()),
         is_whole=not planner.waiting,
     )
@@ -449,7 +449,8 @@ def _success_report(fetched: Fetched, planned: _Planned | None) -> PollReport:
         new=verdicts[Verdict.NEW],
         changed=verdicts[Verdict.CHANGED],
         duplicate=verdicts[Verdict.DUPLICATE] + verdicts[Verdict.REPEAT],
-        rejected=planned.rejected + verdicts[Verdict.UNIDENTIFIED],
+        rejected=len(planned.feed.rejected) + verdicts[Verdict.UNIDENTIFIED],
+        dropped_by=tuple(sorted(planned.dropped.items())),
         seen=verdicts[Verdict.SEEN] + verdicts[Verdict.REFRESHED] + verdicts[Verdict.REMOVED],
         warnings=(*planned.warnings, *_rejected_warning(planned.feed.rejected)),
     )

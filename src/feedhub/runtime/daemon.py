@@ -86,7 +86,9 @@ def log_poll(report: PollReport) -> None:
     if report.outcome is Outcome.FAILED:
         log.warning("poll", extra={**facts, "reason": report.reason})
     elif report.new or report.changed or report.duplicate:
-        news = {name: getattr(report, name) for name in ("new", "changed", "duplicate") if getattr(report, name)}
+        news = {
+            name: getattr(report, name) for name in ("new", "changed", "duplicate", "dropped") if getattr(report, name)
+        }
         log.info("poll", extra={**facts, **news})
     else:
         log.debug("poll", extra={**facts, **({"reason": report.reason} if report.reason else {})})

@@ -17,7 +17,7 @@ DURATION_BUCKETS: Final = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 class MetricsSnapshot:
     """The counts at one moment. Instants are seconds of the epoch, 0 for never.
 
-    ``records`` are counted by verdict: new, changed, duplicate, rejected. ``durations`` are counts for each of
+    ``records`` are counted by verdict: new, changed, duplicate, rejected, dropped. ``durations`` are counts for each of
     ``DURATION_BUCKETS`` and one for longer polls.
     """
 
@@ -54,7 +54,7 @@ class Metrics:
         """Count one poll."""
         with self._lock:
             self._polls[report.outcome.value] += 1
-            for what in ("new", "changed", "duplicate", "rejected"):
+            for what in ("new", "changed", "duplicate", "rejected", "dropped"):
                 self._records[what] += getattr(report, what)
             self._bytes += report.bytes
             if report.outcome is not Outcome.SKIPPED:

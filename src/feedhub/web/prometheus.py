@@ -60,7 +60,7 @@ def _daemon_metrics(snapshot: MetricsSnapshot) -> Iterator[Metric]:
         polls.add_metric([outcome.value], snapshot.polls.get(outcome.value, 0))
     yield polls
     records = CounterMetricFamily("feedhub_records", "Records of documents, by what became of them.", labels=["kind"])
-    for kind in ("new", "changed", "duplicate", "rejected"):
+    for kind in ("new", "changed", "duplicate", "rejected", "dropped"):
         records.add_metric([kind], snapshot.records.get(kind, 0))
     yield records
     yield _durations(snapshot)

@@ -29,6 +29,7 @@ _TAG = re.compile(
     r"""<(?P<close>/?)(?P<name>[a-zA-Z][^\s/>]*+)"""
     r"""(?:=\s*+"[^"]*+"|=\s*+'[^']*+'|[^>])*+>"""
 )
+_CDATA_MARK = re.compile(r"<!\[CDATA\[|\]\]>|\]\]\s*+$")
 _HIDDEN = frozenset(
     {"script", "style", "template", "iframe", "noembed", "noframes", "svg", "title", "annotation", "annotation-xml"}
 )
@@ -62,7 +63,7 @@ def plain(text: str) -> str:
 
 def without_cdata_marks(markup: str) -> str:
     """Return ``markup`` without the marks of CDATA sections that arrived as text: what is in them is the text."""
-    return markup.replace("<![CDATA[", "").replace("]]>", "")
+    return _CDATA_MARK.sub("", markup)
 
 
 def visible_text(markup: str) -> str:
@@ -102,7 +103,6 @@ _PHRASE_TAG = re.compile(rf"</?(?:{_PHRASES}){_ATTRIBUTES}>", re.IGNORECASE)
 _LINE_TAG = re.compile(rf"</?(?:{_LINES}){_ATTRIBUTES}>", re.IGNORECASE)
 _OTHER_TAG = re.compile(rf"</?([A-Za-z][\w:.-]*){_ATTRIBUTES}>")
 _UNSEEN = re.compile(r"<(script|style)\b[^<>]*>.*?</\1\s*>|<!--.*?-->", re.IGNORECASE | re.DOTALL)
-_CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
 _NAME_OR_NUMBER = r"(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"
 _REFERENCE = re.compile(f"&{_NAME_OR_NUMBER}")
 _ESCAPED_TWICE = re.compile(f"&(?:amp;)+(?=(?!lt;|gt;){_NAME_OR_NUMBER})")
@@ -118,9 +118,13 @@ def label_text(text: str) -> str:
     if "<" not in text and "&" not in text:
         return text
     text = text[:_LONGEST_LABEL]
+    if "<![CDATA[" in text:
+        text = without_cdata_marks(text)
     if "<" in text:
-        text = _PHRASE_TAG.sub("", _LINE_TAG.sub("\n", _UNSEEN.sub("", _CDATA.sub(r"\1", text))))
-        closed = {match[1] for match in _OTHER_TAG.finditer(text) if match[0].startswith("</")}
+        text = _PHRASE_TAG.sub("", _LINE_TAG.sub("\n", _UNSEEN.sub("", text)))
+        closed = {
+            match[1] for match in _OTHER_TAG.finditer(text) if match[0].startswith("</") or match[0].endswith("/>")
+        }
         if closed:
             text = _OTHER_TAG.sub(lambda match: "" if match[1] in closed else match[0], text)
     return decoded_references(text)
@@ -153,7 +157,8 @@ _ELEMENTS = frozenset(
     ).split()
 )
 _WORD_IN_BRACKETS = re.compile(r"<([A-Za-z][^\s<>/]*)([^<>]*)")
-_PREFIXED_ELEMENT = re.compile(r"[A-Za-z]\w*:[A-Za-z]\w*|[a-z]\w*-[a-z-]+")
+_PREFIXED_ELEMENT = re.compile(r"[A-Za-z]\w*:[A-Za-z]\w*")
+_NAME = re.compile(r"[\w.-]+")
 
 
 def with_words_shown(markup: str) -> str:
@@ -171,7 +176,7 @@ def with_words_shown(markup: str) -> str:
 
 
 def _shown(match: re.Match[str]) -> str:
-    is_element = "=" in match[2] or (match[2].endswith("/") and match[1].isalnum())
+    is_element = "=" in match[2] or (match[2].endswith("/") and _NAME.fullmatch(match[1]))
     return match[0] if is_element else f"&lt;{match[0][1:]}"
 
 

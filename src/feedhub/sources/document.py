@@ -3,6 +3,7 @@
 import json
 import re
 import zlib
+from contextlib import suppress
 from enum import Enum
 
 from feedhub.errors import ParseError
@@ -23,12 +24,46 @@ def document_text(document: Document, source: Source) -> DecodedText:
     return decode(body, override=source.encoding, http_charset=document.charset)
 
 
+# A string, or a comma before the end of a list or object.
+_JSON_PIECE = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|,(?=\s*+[\]}])', re.DOTALL)
+_ESCAPE = re.compile(r'\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}|(\')|())')
+
+
 def json_in(text: str) -> object:
-    """Return the value that is written in JSON. Control characters in strings, which it forbids, are read as they are.
+    """Return the value that is written in JSON, read more loosely where it is broken.
+
+    Control characters in strings are read as they are, and so are escapes that are none; a comma that nothing follows
+    is passed over.
 
     Raises:
-        ParseError: it is broken, or nested too deeply.
+        ParseError: it is broken beyond that, or nested too deeply.
     """
+    try:
+        return _json(text)
+    except ParseError:
+        loose = _JSON_PIECE.sub(_repaired, _without_comments_behind(text))
+        if loose == text:
+            raise
+        return _json(loose)
+
+
+def _repaired(piece: re.Match[str]) -> str:
+    return _ESCAPE.sub(_escape, piece[0]) if piece[0][0] == '"' else ""
+
+
+def _escape(match: re.Match[str]) -> str:
+    return match[1] or (match[0] if match[2] is None else r"\\")
+
+
+def _without_comments_behind(text: str) -> str:
+    """Return ``text`` without comments of HTML behind it, which caches write."""
+    text = text.rstrip()
+    while text.endswith("-->") and (start := text.rfind("<!--")) >= 0:
+        text = text[:start].rstrip()
+    return text
+
+
+def _json(text: str) -> object:
     try:
         value: object = json.loads(text, strict=False, parse_int=_number)
     except RecursionError as exc:
@@ -87,6 +122,10 @@ _FORBIDDEN_REFERENCE = re.compile(
     r"|x0*(?:[0-8bcef]|1[0-9a-f]|d[89a-f][0-9a-f]{2}|fff[ef]));",
     re.IGNORECASE,
 )
+# A character beyond U+FFFF, written as the two halves that UTF-16 has for it.
+_PAIR_OF_REFERENCES = re.compile(
+    r"&(?:amp;)?#(x?)(d[89ab]..|5[56]\d{3});&(?:amp;)?#\1(d[c-f]..|5[67]\d{3});", re.IGNORECASE
+)
 _LATE_FEED = re.compile(r"<\?xml\s|<(rss|feed)\s[^>]{0,400}(?:version|xmlns)|<(?=rdf:RDF\s)")
 _HEAD = 64_000
 # A feed that begins inside of one of these is quoted by a page; the document is not a feed.
@@ -123,12 +162,20 @@ def parsable_xml(text: str) -> str:
 
     A document type could declare entities. Lines keep their numbers.
     """
-    text = _FORBIDDEN_REFERENCE.sub("", text.lstrip())
+    text = _FORBIDDEN_REFERENCE.sub("", _PAIR_OF_REFERENCES.sub(_joined, text.lstrip()))
     start = _after_prologue(text)
     doctype = _DOCTYPE.match(text, start)
     head, rest = text[:start], text[doctype.end() if doctype else start :]
     lines = (head + (doctype[0] if doctype else "")).count("\n")
     return "\n" * lines + rest
+
+
+def _joined(pair: re.Match[str]) -> str:
+    with suppress(ValueError):
+        high, low = (int(digits, 16 if pair[1] else 10) for digits in pair.group(2, 3))
+        if 0xD800 <= high < 0xDC00 <= low < 0xE000:
+            return chr(0x10000 + ((high - 0xD800) << 10) + low - 0xDC00)
+    return pair[0]
 
 
 def from_feed_on(text: str) -> str:

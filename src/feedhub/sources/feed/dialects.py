@@ -1,6 +1,7 @@
 """Every dialect of RSS and Atom, read by feedparser, with its faults corrected, and bounded where it is quadratic."""
 
 import calendar
+import html
 import io
 import re
 import xml.sax
@@ -111,14 +112,15 @@ class RawFeed:
     cut_off: bool = False
 
 
+_XHTML: Final = "application/xhtml+xml"
 _TEXT_TYPES: Final = frozenset("text plain html xhtml text/plain text/html application/xhtml+xml".split())
 
 
 def _text_type(written: str, default: str, *, is_atom: bool) -> str:
     """Return the type of a text without parameters (RFC 2045 §5.1); one that says nothing is replaced.
 
-    RSS knows no types. In Atom, any type of text is text (RFC 4287 §4.1.3.3), and a word that is no type, as ``CDATA``,
-    stands for markup that was escaped.
+    RSS knows no types. In Atom, any type of text is text and any of XML has its elements inside (RFC 4287 §4.1.3.3), and
+    a word that is no type, as ``CDATA``, stands for markup that was escaped.
     """
     kind = written.partition(";")[0].strip().lower()
     if kind in _TEXT_TYPES:
@@ -126,8 +128,10 @@ def _text_type(written: str, default: str, *, is_atom: bool) -> str:
     if not is_atom or not kind:
         return default
     if kind.endswith(("+xml", "/xml")):
-        return kind
-    return "text/plain" if kind.startswith("text/") else kind if "/" in kind else "text/html"
+        return _XHTML
+    if kind.startswith("text/"):
+        return "text/plain"
+    return kind if "/" in kind and not kind.endswith("/html") else "text/html"
 
 
 class _Corrections:
@@ -142,12 +146,23 @@ class _Corrections:
             attributes = {**attributes, "type": kind}
         super().push_content(tag, attributes, default, expecting_text)  # type: ignore[misc]
 
+    def pop_content(self: Any, tag: str) -> Any:
+        pieces = self.elementstack[-1][2] if self.elementstack else []
+        if dict.get(self.contentparams, "type") == _XHTML and not any(piece.startswith("<") for piece in pieces):
+            # Without an element (RFC 4287 §3.1.1.3) it is no XHTML, but markup that was escaped.
+            pieces[:] = [html.unescape(piece) for piece in pieces]
+            self.contentparams["type"] = "text/html"
+        return super().pop_content(tag)  # type: ignore[misc]
+
     def _end_source(self: Any) -> None:
         # An entry that was copied from another feed is by the authors of that feed (RFC 4287 §4.2.1).
         authors = dict.get(self.sourcedata, "authors")
         super()._end_source()  # type: ignore[misc]
         if authors:
             self._get_context()["source_authors"] = authors
+
+    def _save_author(self: Any, key: str, value: str, prefix: str = "author") -> None:
+        super()._save_author(key, label_text(value) if key == "name" else value, prefix)  # type: ignore[misc]
 
     def _sync_author_detail(self: Any, key: str = "author") -> None:
         # feedparser's own method cuts addresses in long top-level domains and takes 13 s for an author of 48 KB.
@@ -197,7 +212,7 @@ class _Corrections:
     def handle_data(self: Any, text: str, escape: int = 1) -> None:
         # feedparser's own method does the same more slowly: it maps the name of a key for every line of text.
         if self.elementstack:
-            if escape and dict.get(self.contentparams, "type") == "application/xhtml+xml":
+            if escape and dict.get(self.contentparams, "type") == _XHTML:
                 text = xml.sax.saxutils.escape(text)
             self.elementstack[-1][2].append(text)
 

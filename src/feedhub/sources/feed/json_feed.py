@@ -10,7 +10,7 @@ from feedhub.errors import ParseError
 from feedhub.model.item import Enclosure, Markup, ParsedFeed, ParsedItem, Person
 from feedhub.model.source import Source
 from feedhub.rules.dates import is_exact, parse_date
-from feedhub.rules.text import decoded_references, plain
+from feedhub.rules.text import decoded_references, label_text, plain
 from feedhub.sources import records
 from feedhub.sources.document import json_in
 from feedhub.sources.markup import http_url
@@ -94,15 +94,15 @@ def _item(
             authors=_people(record) or people,
             tags=records.tags_of(_labels(record.get("tags"))),
             language=records.language_of(record.get("language")) or language,
-            image=http_url(record.get("image"), base) or http_url(record.get("banner_image"), base),
+            image=_address(record.get("image"), base) or _address(record.get("banner_image"), base),
             enclosures=records.enclosures_of(_attachments(record, base)),
         )
     )
 
 
 def _content(record: Record, url: str) -> Markup | None:
-    content = records.markup(record.get("content_html"), "html", url)
-    return content or records.markup(record.get("content_text"), "text", url)
+    content = records.markup("\n".join(_texts(record.get("content_html"))), "html", url)
+    return content or records.markup("\n".join(_texts(record.get("content_text"))), "text", url)
 
 
 def _is_rough(record: Record) -> bool:
@@ -117,21 +117,19 @@ def _date(value: object, *, zone: ZoneInfo, now: datetime | None) -> datetime | 
 
 
 def _title(value: object) -> str:
-    """Return a title; it is plain text, but WordPress writes it escaped for HTML. A number is read as its digits."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        value = str(value)
-    return records.title_of(decoded_references(value)) if isinstance(value, str) else ""
+    """Return a title; it is plain text, but WordPress writes it escaped for HTML."""
+    return records.title_of(decoded_references(" ".join(_texts(value))))
 
 
 def _link(record: Record, url: str) -> str | None:
     """Return the address of an item; an ``id`` that is one stands in."""
-    return http_url(record.get("url"), url) or http_url(record.get("external_url"), url) or http_url(record.get("id"))
+    return _address(record.get("url"), url) or _address(record.get("external_url"), url) or http_url(record.get("id"))
 
 
-def _labels(value: object) -> list[object]:
+def _labels(value: object) -> list[str]:
     """Return ``tags``, also where they are one text with commas."""
-    listed = value.split(",") if isinstance(value, str) else _list(value)
-    return [decoded_references(label) if isinstance(label, str) else label for label in listed]
+    listed = value.split(",") if isinstance(value, str) else _texts(value, "name", "label", "term", "title")
+    return [decoded_references(label) for label in listed]
 
 
 def _people(record: Record) -> tuple[Person, ...]:
@@ -140,7 +138,7 @@ def _people(record: Record) -> tuple[Person, ...]:
     people = (author if isinstance(author, dict) else {"name": author} for author in listed)
     return records.people_of(
         Person(
-            name=plain(decoded_references(str(author.get("name") or author.get("url") or ""))),
+            name=label_text(", ".join(_texts(author.get("name"))) or str(author.get("url") or "")),
             uri=http_url(author.get("url")),
         )
         for author in people
@@ -148,9 +146,8 @@ def _people(record: Record) -> tuple[Person, ...]:
 
 
 def _attachments(record: Record, url: str) -> Iterator[Enclosure]:
-    for attachment in _list(record.get("attachments")):
-        address = http_url(attachment.get("url"), url) if isinstance(attachment, dict) else None
-        if address:
+    for attachment in (part if isinstance(part, dict) else {"url": part} for part in _all(record.get("attachments"))):
+        if address := http_url(attachment.get("url"), url):
             yield Enclosure(
                 url=address,
                 media_type=records.media_type_of(attachment.get("mime_type")),
@@ -163,6 +160,22 @@ def _attachments(record: Record, url: str) -> Iterator[Enclosure]:
 def _list(value: object) -> list[Any]:
     """Return a list; what stands where a list is due is its only member."""
     return value if isinstance(value, list) else [value] if isinstance(value, dict | str) and value else []
+
+
+def _texts(value: object, *keys: str) -> list[str]:
+    """Return the texts in a value: the members of a list, an object's first of ``keys``, a number as its digits."""
+    found = (next(filter(None, map(part.get, keys)), None) if isinstance(part, dict) else part for part in _all(value))
+    return [str(part) for part in found if isinstance(part, str | int | float) and not isinstance(part, bool)]
+
+
+def _all(value: object) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _address(value: object, base: str) -> str | None:
+    """Return an address, also where it is in a list or object."""
+    found = (part.get("url") if isinstance(part, dict) else part for part in _all(value))
+    return next((address for part in found if (address := http_url(part, base))), None)
 
 
 def _described(record: object, *, url: str) -> tuple[str, str | None, str | None]:

@@ -16,6 +16,7 @@ from feedparser.html import _cp1252
 from feedparser.urls import _urljoin, make_safe_absolute_uri
 from lxml.etree import _Element as XmlElement
 
+from feedhub.rules.text import label_text
 from feedhub.sources.feed.dialects import (
     MOST_ATTRIBUTES_PLAIN,
     MOST_PREFIXES_LISTED,
@@ -217,7 +218,7 @@ def _kind(attributes: dict[str, str]) -> str:
 
 def _typed_text(builder: FeedBuilder, node: XmlElement, attributes: dict[str, str]) -> tuple[str, str]:
     """Return the media type of a text, and the text; of XHTML, the markup inside of the element."""
-    if builder.is_atom and attributes.get("type", "").lower() == "xhtml" and is_plain_xhtml(node):
+    if builder.is_atom and len(node) and attributes.get("type", "").lower() == "xhtml" and is_plain_xhtml(node):
         return "application/xhtml+xml", _repaired(inner_xhtml(node))
     if len(node):
         raise NotPlainError(node.tag)
@@ -331,10 +332,14 @@ def author_element(builder: FeedBuilder, fields: Fields, node: XmlElement, attri
         key = _PERSON.get(part.tag)
         if key is None or key in person or part.keys() or len(part) or (part.tail or "").strip():
             raise NotPlainError(part.tag)
-        person[key] = _repaired(builder.joined(_written(part))) if key == "href" else _written(part)
+        person[key] = _repaired(builder.joined(_written(part))) if key == "href" else _of_person(key, part)
     if not person or _written(node):
         raise NotPlainError("author")
     fields.setdefault("authors", []).append(person)
+
+
+def _of_person(key: str, node: XmlElement) -> str:
+    return label_text(_written(node)) if key == "name" else _written(node)
 
 
 def category_element(builder: FeedBuilder, fields: Fields, node: XmlElement, attributes: dict[str, str]) -> None:
@@ -371,7 +376,8 @@ def media_category_element(builder: FeedBuilder, fields: Fields, node: XmlElemen
 
 def owner_element(builder: FeedBuilder, fields: Fields, node: XmlElement, attributes: dict[str, str]) -> None:
     """Read name and e-mail in ``itunes:owner``: feedparser writes them over those of the last author."""
-    fields.setdefault("authors", [{}])[-1][node.tag.rpartition("}")[2]] = _written(node)
+    key = node.tag.rpartition("}")[2]
+    fields.setdefault("authors", [{}])[-1][key] = _of_person(key, node)
 
 
 def picture_element(builder: FeedBuilder, fields: Fields, node: XmlElement, attributes: dict[str, str]) -> None:

@@ -27,6 +27,9 @@ from feedhub.sources.markup import http_url
 Entry = Mapping[str, Any]
 
 _HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
+_TEXT_TYPES = _HTML_TYPES | {"text/plain"}
+_LONGEST_WORD = 40
+"""Words are shorter on average; lines of base64 are longer."""
 # A title with code in it is about code; nothing of it is run, and nothing of it is hidden.
 _SCRIPT = re.compile(r"<(?:script|style)\b", re.IGNORECASE)
 _PICTURE = re.compile(r"\.(?:jpe?g|png|gif|webp|avif|bmp)$", re.IGNORECASE)
@@ -136,7 +139,7 @@ def people_in(entry: Entry, base: str) -> tuple[Person, ...]:
     """Return the authors of an entry, else of the feed that it was copied from, or of a feed."""
     return records.people_of(
         Person(
-            name=label_text(str(author.get("name") or author.get("email") or "")),
+            name=str(author.get("name") or author.get("email") or ""),
             uri=http_url(author.get("href"), base) if author.get("href") else None,
             email=plain(str(author.get("email") or ""))[: records.LONGEST_NAME] or None,
         )
@@ -206,11 +209,15 @@ def comments_in(entry: Entry, base: str) -> str | None:
 def _markup(detail: Any, base: str, url: str) -> Markup | None:
     if not detail:
         return None
-    kind = str(detail.get("type") or "text/html")
-    if kind not in _HTML_TYPES and kind != "text/plain" and not kind.endswith(("+xml", "/xml")):
-        return None
+    kind, value = str(detail.get("type") or "text/html"), detail.get("value")
+    if kind not in _TEXT_TYPES and not _has_words(str(value)):
+        return None  # a file, written in base64 (RFC 4287 §4.1.3.3)
     declared = http_url(detail.get("base"), url) if detail.get("base") else None
-    return records.markup(detail.get("value"), "text" if kind == "text/plain" else "html", declared or base)
+    return records.markup(value, "html" if kind in _HTML_TYPES else "text", declared or base)
+
+
+def _has_words(text: str) -> bool:
+    return len(text) < _LONGEST_WORD * (len(text.split()) - 1)
 
 
 def _enclosures(links: Iterable[Entry], base: str) -> Iterator[Enclosure]:

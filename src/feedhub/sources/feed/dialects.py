@@ -119,7 +119,7 @@ _TEXT_TYPES: Final = frozenset("text plain html xhtml text/plain text/html appli
 def _text_type(written: str, default: str, *, is_atom: bool) -> str:
     """Return the type of a text without parameters (RFC 2045 §5.1); one that says nothing is replaced.
 
-    RSS knows no types. In Atom, any type of text is text and any of XML has its elements inside (RFC 4287 §4.1.3.3), and
+    RSS knows no types. In Atom, any type of text is text, any of XML has its elements inside (RFC 4287 §4.1.3.3), and
     a word that is no type, as ``CDATA``, stands for markup that was escaped.
     """
     kind = written.partition(";")[0].strip().lower()

@@ -328,7 +328,7 @@ class _Expat(ExpatParser):
     Text comes in pieces of 8 KB instead of line by line.
     """
 
-    def start_namespace_decl(self, prefix: str | None, uri: str | None) -> None:
+    def start_namespace_decl(self, prefix: str | None, uri: str) -> None:
         if uri and len(uri.split()) > 1:
             raise xml.sax.SAXException(f"the name space {uri[:80]!r} has white space in it")
         super().start_namespace_decl(prefix, uri)

@@ -35,6 +35,16 @@ _PAGE = """() => ({
 })"""
 
 
+def without_ours(tag: str, attributes: dict[str, str]) -> dict[str, str]:
+    """Return the attributes of an element without those that pages add, so that what is wide scrolls in itself."""
+    added = {
+        "div": {"class": "wide", "role": "region", "tabindex": "0", "aria-label": "Table"},
+        "pre": {"tabindex": "0"},
+    }
+    ours = added.get(tag, {})
+    return dict(attributes.items() - ours.items()) if ours.items() <= attributes.items() else attributes
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     folder = tmp_path_factory.mktemp("hostile")
@@ -69,7 +79,8 @@ def test_nothing_runs_on_the_pages_and_the_policy_has_nothing_to_stop(site: Show
         for path in sorted(site.folder.glob("items/*/*/*.html"))[::6]:
             page = window.show(path.relative_to(site.folder).as_posix())
             seen = page.evaluate(_PAGE)
-            faults = [fault for one in seen["elements"] for fault in element_faults(one["tag"], one["attributes"])]
+            found = [(one["tag"], without_ours(one["tag"], one["attributes"])) for one in seen["elements"]]
+            faults = [fault for tag, attributes in found for fault in element_faults(tag, attributes)]
             assert (faults, seen["pwned"], seen["clobbered"]) == ([], None, []), path
             stopped = [told for told in window.violations if not told.startswith(("img-src", "media-src"))]
             assert stopped == [], path

@@ -4,17 +4,18 @@ import json
 from calendar import timegm
 from dataclasses import replace
 from datetime import UTC, datetime
+from html import escape
 from typing import Any
 
 import feedparser
 import pytest
 
-from feedhub.model.item import StoredItem
+from feedhub.model.item import Item, StoredItem
 from feedhub.model.output import OutputView, Part
 from feedhub.publish.entry import plain_text
 from feedhub.publish.formats import renderers
 from support.feed_checks import check_feed
-from support.output_views import NOON, SITE, rich_view, view, wordy_view
+from support.output_views import NOON, SITE, rich_view, stored, view, wordy_view
 
 XML_FORMATS: tuple[str, ...] = ("atom", "rss")
 FORMATS: tuple[str, ...] = (*XML_FORMATS, "json")
@@ -146,10 +147,10 @@ def test_json_feed_holds_the_same_as_the_items() -> None:
     assert [item.get("title", "") for item in items] == [shown_title(stored) for stored in given.items]
     assert {number: item["url"] for number, item in enumerate(items) if "url" in item} == LINKS
     assert {number: item["tags"] for number, item in enumerate(items) if "tags" in item} == TAGS
-    for item, stored in zip(items, given.items, strict=True):
-        assert datetime.fromisoformat(item["date_published"]) == stored.published_at
-        assert datetime.fromisoformat(item["date_modified"]) == stored.updated_at
-        assert item.get("content_html", "") == (stored.item.content or stored.item.summary or "")
+    for item, shown in zip(items, given.items, strict=True):
+        assert datetime.fromisoformat(item["date_published"]) == shown.published_at
+        assert datetime.fromisoformat(item["date_modified"]) == shown.updated_at
+        assert item.get("content_html", "") == (shown.item.content or shown.item.summary or "")
 
 
 def test_formats_agree_on_ids_titles_and_order() -> None:
@@ -222,3 +223,32 @@ def test_fractions_of_seconds_and_other_zones_do_not_show(kind: str) -> None:
     (entry,) = parsed(kind, view(item)).entries
     assert instant(entry.published_parsed) == NOON
     assert "999" not in entry.published
+
+
+HEBREW, ARABIC = "<p>שלום עולם</p>", "<p>مرحبا بالعالم</p>"
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize(
+    ("language", "text", "declared", "written"),
+    [
+        ("en", HEBREW, None, f'<div dir="rtl">{HEBREW}</div>'),
+        ("en", ARABIC, "en-US", f'<div dir="rtl">{ARABIC}</div>'),
+        ("en", f'<div dir="rtl">{ARABIC}</div>', "ar", f'<div dir="rtl">{ARABIC}</div>'),
+        ("he", HEBREW, None, HEBREW),
+        ("he", "<p>Hello</p>", None, '<div dir="ltr"><p>Hello</p></div>'),
+        ("en", "<p>Hello</p>", "he", "<p>Hello</p>"),
+        ("en", "<p>12:30</p>", None, "<p>12:30</p>"),
+    ],
+)
+def test_a_text_says_its_direction_where_that_is_not_the_one_of_the_feed(
+    kind: str, language: str, text: str, declared: str | None, written: str
+) -> None:
+    for facts in ({"content": text}, {"summary": text}, {"content": text, "summary": text.replace("<p>", "<p>1 ")}):
+        item = stored(0, Item(title="T", link="https://x.example/", language=declared, **facts))  # type: ignore[arg-type]
+        given = view(item, site=replace(SITE, language=language))
+        body = body_of(kind, given).decode()
+        if kind == "json":
+            assert json.loads(body)["items"][0]["content_html"] == written
+        else:
+            assert escape(written, quote=False) in body

@@ -1,11 +1,13 @@
 """A real browser over a published folder on loopback, which notes whatever it complains about."""
 
 import os
+import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -37,18 +39,31 @@ class Folder(SimpleHTTPRequestHandler):
 
 
 class Original(BaseHTTPRequestHandler):
-    """Serves what stands for every publisher."""
+    """Serves what stands for every publisher: a page, and two seconds of silence."""
 
     def do_GET(self) -> None:
         body = b"<!DOCTYPE html><html lang='en'><title>The original</title><link rel='icon' href='data:,'><h1>Here"
+        kind = "text/html; charset=utf-8"
+        if self.path.endswith(".wav"):
+            kind, body = "audio/wav", _silence()
         self.send_response(200)
-        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 
     def log_message(self, *arguments: object) -> None:
         pass
+
+
+def _silence() -> bytes:
+    with BytesIO() as file:
+        with wave.open(file, "wb") as sound:
+            sound.setnchannels(1)
+            sound.setsampwidth(1)
+            sound.setframerate(8_000)
+            sound.writeframes(b"\x80" * 16_000)
+        return file.getvalue()
 
 
 @contextmanager

@@ -231,7 +231,8 @@ def rss_text(entry: Entry, scheme: str) -> bytes:
     _check(entry)
     pieces = ["    <item>\n"]
     description = _description(entry)
-    for name, text in (("title", entry.title), ("link", entry.link), ("description", description)):
+    shown = description and entry.directed(description)
+    for name, text in (("title", entry.title), ("link", entry.link), ("description", shown)):
         if text:
             pieces.append(_element(_RSS_INDENT, name, text))
     pieces += [_element(_RSS_INDENT, "author", f"{one.email} ({one.name})") for one in entry.authors if one.email]
@@ -280,12 +281,12 @@ def _text_elements(entry: Entry) -> list[str]:
         content, summary = summary or "", None
     texts = []
     if content is not None:
-        kind = ("type", "html")
+        content, kind = content and entry.directed(content), ("type", "html")
         texts.append(
             _element(_ATOM_INDENT, "content", content, kind) if content else _empty(_ATOM_INDENT, "content", kind)
         )
     if summary:
-        texts.append(_element(_ATOM_INDENT, "summary", summary, ("type", "html")))
+        texts.append(_element(_ATOM_INDENT, "summary", entry.directed(summary), ("type", "html")))
     return texts
 
 
@@ -335,7 +336,7 @@ def _extras(entry: Entry, description: str | None) -> list[str]:
     """Return what RSS has no element for."""
     pieces = []
     if entry.content and entry.content != description:
-        pieces.append(_element(_RSS_INDENT, "content:encoded", entry.content))
+        pieces.append(_element(_RSS_INDENT, "content:encoded", entry.directed(entry.content)))
     pieces += [_element(_RSS_INDENT, "dc:creator", person.name) for person in entry.authors if not person.email]
     if entry.language:
         pieces.append(_element(_RSS_INDENT, "dc:language", entry.language))

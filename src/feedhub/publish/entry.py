@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 
 from feedhub.model.item import Enclosure, Person, StoredItem
 from feedhub.model.output import Content, OutputView
+from feedhub.rules.language import Direction, direction_of, direction_of_language, has_right_to_left
 from feedhub.rules.text import clean_text, plain, visible_text
 
 _LINE_END = re.compile("\r\n?")
@@ -37,6 +38,7 @@ OCTETS = "application/octet-stream"
 _EXCERPT_LENGTH = 300
 LONGEST_HEADING: Final = 90
 HEADING_ENDS: Final = " ,;:，、；："
+_DIRECTED: Final = re.compile(r'<(div|article|section)\b[^>]*\sdir="[^>]*>.*</\1>', re.DOTALL)
 _URN = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 
 
@@ -57,6 +59,7 @@ class Entry:
     ``tags`` never repeat ``categories``. ``language`` is None when it is that of the feed. ``summary`` is None when
     it says the same as ``content``. An entry has a title, a summary or a content. ``heading`` stands for a title that
     is missing: the first words of the text, else the host of the link, else ""; it is None where there is a title.
+    ``direction`` is that of the text, None when it is that of the feed's language.
     """
 
     id: str
@@ -75,6 +78,13 @@ class Entry:
     comments: str | None
     enclosures: tuple[Enclosure, ...]
     source: Upstream
+    direction: Direction | None
+
+    def directed(self, markup: str) -> str:
+        """Return a text of the entry as it stands in a feed, which cannot say a direction: its markup does."""
+        if self.direction is None or _DIRECTED.fullmatch(markup):
+            return markup
+        return f'<div dir="{self.direction}">{markup}</div>'
 
 
 def entries_of(view: OutputView) -> tuple[Entry, ...]:
@@ -109,7 +119,16 @@ def entry_of(stored: StoredItem, texts: Content, site_language: str) -> Entry:
         comments=safe_url(item.comments),
         enclosures=_enclosures(item.enclosures),
         source=_upstream(stored.source, stored.source_title, stored.source_link, stored.source_url),
+        direction=_direction(content or summary, language, site_language),
     )
+
+
+def _direction(text: str | None, language: str | None, around: str) -> Direction | None:
+    direction: Direction = "ltr"
+    # Most texts have no letter that is written from right to left, which is soon found out.
+    if text and (direction_of_language(language) == "rtl" or has_right_to_left(text)):
+        direction = direction_of(plain_text(text), language)
+    return direction if text and direction != direction_of_language(around) else None
 
 
 def _heading(text: str | None, link: str | None) -> str:

@@ -1,15 +1,10 @@
 """The pages of a site: what each shows, as values for its template (``templates/``)."""
 
 import hashlib
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import tzinfo
-from typing import Final
 from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
-
-from markupsafe import Markup
 
 from feedhub.model.item import StoredItem
 from feedhub.model.output import (
@@ -37,133 +32,24 @@ from feedhub.publish.addresses import (
     page_url,
     public,
 )
-from feedhub.publish.entry import (
-    HEADING_ENDS,
-    LONGEST_HEADING,
-    Entry,
-    cut_between_words,
-    entries_of,
-    host_of,
-    language_tag,
-    plain_text,
-    safe_line,
-    safe_url,
-)
+from feedhub.publish.entry import entries_of, host_of, language_tag, safe_line, safe_url
 from feedhub.publish.formats import ATOM_FORMAT, FORMATS
 from feedhub.publish.index import OPML_PATH
+from feedhub.publish.page_entries import (
+    cards_of,
+    content_of,
+    days_of,
+    excerpt_of,
+    file_name,
+    marks_of,
+    media_of,
+    shown_title,
+    source_name,
+)
 from feedhub.publish.page_texts import PageTexts
 from feedhub.publish.templating import PageTemplates
+from feedhub.rules.language import direction_of_language
 from feedhub.rules.select import ALL, HEALTH_SLUG
-
-_PICTURE: Final = re.compile(r"<img(?![^>]*\salt=)(?=[\s>])", re.IGNORECASE)
-_FRAME: Final = re.compile(r"<iframe(?![^>]*\stitle=)(?=[\s>])", re.IGNORECASE)
-_OUTER_HEADING: Final = re.compile(r"<(/?)h1(?=[\s>])", re.IGNORECASE)
-
-
-def content_of(entry: Entry) -> Markup | None:
-    """Return the sanitised text of an item, its headings below the page's, its pictures and frames with a name."""
-    text = entry.content or entry.summary
-    if not text:
-        return None
-    text = _OUTER_HEADING.sub(r"<\1h2", text)
-    text = _PICTURE.sub('<img alt=""', text)
-    return Markup(_FRAME.sub(lambda match: f'{match[0]} title="{_player(text, match.end())}"', text))  # noqa: S704
-
-
-def _player(text: str, start: int) -> str:
-    found = re.match(r'[^>]*\ssrc="https://([a-z0-9.-]+)', text[start : start + 500])
-    return found[1] if found else "player"
-
-
-_EXCERPT: Final = 220
-_KANA: Final = re.compile("[\u3040-\u30ff]")
-_HANGUL: Final = re.compile("[\uac00-\ud7af]")
-_HAN: Final = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Card:
-    """One item in a list. ``page`` is its path, ``link`` the original; ``lang`` is None for that of the site."""
-
-    title: str
-    page: str
-    link: str | None
-    lang: str | None
-    source: str
-    excerpt: str
-    machine_time: str
-    day: str
-    date: str
-    clock: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CardsOfDay:
-    """The items of one day."""
-
-    title: str
-    cards: tuple[Card, ...]
-
-
-def cards_of(view: OutputView, words: PageTexts, zone: tzinfo) -> tuple[Card, ...]:
-    """Return the items of a view, in its order."""
-    pairs = zip(entries_of(view), view.items, strict=True)
-    return tuple(_card(entry, stored, view.site.language, words, zone) for entry, stored in pairs)
-
-
-def days_of(cards: Iterable[Card]) -> tuple[CardsOfDay, ...]:
-    """Return cards by day; they come newest first."""
-    days: dict[str, list[Card]] = {}
-    for card in cards:
-        days.setdefault(card.day, []).append(card)
-    return tuple(CardsOfDay(title=title, cards=tuple(some)) for title, some in days.items())
-
-
-def shown_title(entry: Entry, words: PageTexts) -> str:
-    """Return the title of an item, or the beginning of its text."""
-    return entry.title or cut_between_words(text_of(entry), LONGEST_HEADING, HEADING_ENDS) or words.texts["untitled"]
-
-
-def text_of(entry: Entry) -> str:
-    """Return what an item says, as text on one line."""
-    return plain_text(entry.summary or entry.content or "")
-
-
-def shown_language(entry: Entry, site_language: str) -> str | None:
-    """Return the language of an item where it is not that of the site: as it says, else by its script.
-
-    Chinese, Japanese and Korean share characters that each writes in another form; without a language, browsers guess.
-    """
-    if entry.language:
-        return entry.language
-    text = entry.title or text_of(entry)[:LONGEST_HEADING]
-    found = "ja" if _KANA.search(text) else "ko" if _HANGUL.search(text) else "zh" if _HAN.search(text) else None
-    known = site_language.lower().partition("-")[0]
-    if found is None:
-        return None if known not in {"zh", "ja", "ko"} or not text.isascii() else "en"
-    return None if found == known or (found == "zh" and known == "ja") else found
-
-
-def source_name(entry: Entry) -> str:
-    """Return what a source calls itself, else what we call it."""
-    return safe_line(entry.source.title) or entry.source.name
-
-
-def _card(entry: Entry, stored: StoredItem, site_language: str, words: PageTexts, zone: tzinfo) -> Card:
-    title = shown_title(entry, words)
-    excerpt = cut_between_words(text_of(entry), _EXCERPT, HEADING_ENDS)
-    return Card(
-        title=title,
-        page=item_path(stored, zone),
-        link=entry.link,
-        lang=shown_language(entry, site_language),
-        source=source_name(entry),
-        excerpt="" if excerpt.rstrip("…").startswith(title.rstrip("…")) and not entry.title else excerpt,
-        machine_time=words.machine(entry.published_at),
-        day=words.day(entry.published_at),
-        date=words.date(entry.published_at),
-        clock=words.clock(entry.published_at),
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,6 +89,7 @@ class HtmlSite:
         self._shared = {
             "site": _site_values(site),
             "words": self._words.texts,
+            "words_language": self._words.language,
             "policy": PAGE_POLICY,
             "style": STYLE_PATH,
             "icon": ICON_PATH,
@@ -220,12 +107,12 @@ class HtmlSite:
         (entry,) = entries_of(view.view)
         page, words = view.page, self._words
         path = item_path(page.item, self._zone)
-        title = shown_title(entry, words)
+        title, excerpt, media = shown_title(entry, words), excerpt_of(entry), media_of(entry)
         slugs = tuple(zip(page.slugs, map(safe_line, page.item.categories), strict=True))
         feeds = [feed for slug, name in slugs for feed in self._feeds(slug, name)[:1]]
         frame = PageFrame(
             title=title,
-            description=cut_between_words(text_of(entry), _EXCERPT, HEADING_ENDS),
+            description=excerpt,
             root=_root(path),
             canonical=public(self._site, path),
             kind="article",
@@ -234,14 +121,14 @@ class HtmlSite:
         )
         values = {
             "title": title,
-            "lang": shown_language(entry, self._site.language),
+            "marks": marks_of(entry, page.item.item.language, title, excerpt, self._site),
             "source": {"title": source_name(entry), "link": entry.source.link},
             "authors": [person.name for person in entry.authors if person.name != source_name(entry)],
             "link": entry.link,
             "host": host_of(entry.link) if entry.link else "",
-            "content": content_of(entry),
-            "image": entry.image if entry.image and entry.image not in (entry.content or "") else None,
-            "enclosures": entry.enclosures,
+            "content": content_of(entry, words),
+            "media": media,
+            "files": [{"url": one.url, "media_type": one.media_type, "title": file_name(one)} for one in media.files],
             "comments": entry.comments,
             "tags": entry.tags,
             "categories": [{"title": name, "path": page_path(slug)} for slug, name in slugs],
@@ -254,7 +141,10 @@ class HtmlSite:
                 for one in page.also
                 for link in [safe_url(one.link)]
             ],
-            "published": self._instant(entry),
+            "published": {
+                "machine": words.machine(entry.published_at),
+                "moment": words.moment(entry.published_at),
+            },
         }
         return self._page("item.html", path, frame, values)
 
@@ -370,10 +260,6 @@ class HtmlSite:
             media_type=of.media_type,
         )
 
-    def _instant(self, entry: Entry) -> dict[str, str]:
-        words, at = self._words, entry.published_at
-        return {"machine": words.machine(at), "day": words.day(at), "clock": words.clock(at)}
-
     def _archive(self, slug: str, parts: Sequence[Part]) -> list[dict[str, str]]:
         """Return the months of an archive; the first part is only there to be linked as what comes next."""
         return [{"title": self._part_title(part), "path": page_path(slug, part)} for part in parts[1:]]
@@ -397,6 +283,7 @@ def _site_values(site: Site) -> dict[str, str]:
         "title": safe_line(site.title),
         "url": site.url,
         "language": language_tag(site.language) or "en",
+        "direction": direction_of_language(site.language),
         "author": safe_line(site.author),
         "description": safe_line(site.description),
     }

@@ -71,7 +71,7 @@ def _texts(entry: Entry) -> JsonObject:
     """Return the two texts. One of the contents is demanded, and many readers show nothing but that."""
     summary = plain_text(entry.summary) if entry.summary else ""
     shown = entry.content or entry.summary
-    content: JsonObject = {"content_html": shown} if shown else {"content_text": ""}
+    content: JsonObject = {"content_html": entry.directed(shown)} if shown else {"content_text": ""}
     return {**content, "summary": summary or None}
 
 

@@ -17,7 +17,6 @@ ENGLISH: Final[Mapping[str, str]] = MappingProxyType(
         "also": "Also reported by",
         "archive": "Archive",
         "attachments": "Attachments",
-        "authors": "By",
         "categories": "Categories",
         "comments": "Comments",
         "earlier": "Earlier items",
@@ -35,7 +34,6 @@ ENGLISH: Final[Mapping[str, str]] = MappingProxyType(
         "newer": "Newer items",
         "opml": "All feeds of this site, as one list for your reader (OPML)",
         "original": "Read the original at",
-        "published": "Published",
         "search": "Search",
         "skip": "Skip to the content",
         "source": "Source",
@@ -43,10 +41,10 @@ ENGLISH: Final[Mapping[str, str]] = MappingProxyType(
         "since": "since",
         "never": "never",
         "subscribe": "Subscribe",
+        "table": "Table",
         "tags": "Tags",
-        "unknown": "unknown",
         "untitled": "Untitled",
-        "via": "via",
+        "watch": "Watch at",
     }
 )
 CHINESE: Final[Mapping[str, str]] = MappingProxyType(
@@ -55,7 +53,6 @@ CHINESE: Final[Mapping[str, str]] = MappingProxyType(
         "also": "其他报道",
         "archive": "归档",
         "attachments": "附件",
-        "authors": "作者",
         "categories": "分类",
         "comments": "评论",
         "earlier": "更早的内容",
@@ -73,7 +70,6 @@ CHINESE: Final[Mapping[str, str]] = MappingProxyType(
         "newer": "更新的内容",
         "opml": "本站全部订阅源列表（OPML），可导入阅读器",
         "original": "阅读原文：",
-        "published": "发布于",
         "search": "搜索",
         "skip": "跳到正文",
         "source": "来源",
@@ -81,10 +77,10 @@ CHINESE: Final[Mapping[str, str]] = MappingProxyType(
         "since": "自",
         "never": "从未",
         "subscribe": "订阅",
+        "table": "表格",
         "tags": "标签",
-        "unknown": "未知",
         "untitled": "无标题",
-        "via": "来自",
+        "watch": "观看视频：",
     }
 )
 
@@ -114,6 +110,7 @@ class PageTexts:
     ) -> None:
         self._is_chinese = language.lower().partition("-")[0] == "zh"
         self._zone = zone
+        self.language = language if self._is_chinese else "en"
         self.texts = chinese if self._is_chinese else english
 
     def state(self, health: Health) -> str:
@@ -141,6 +138,10 @@ class PageTexts:
         if self._is_chinese:
             return f"{local.year}年{local.month}月{local.day}日"
         return f"{local.day} {_MONTHS[local.month - 1]} {local.year}"
+
+    def moment(self, instant: datetime) -> str:
+        """Return date and time, as every page that is not by days says them."""
+        return f"{self.date(instant)} {self.clock(instant)}"
 
     def clock(self, instant: datetime) -> str:
         """Return ``16:25``."""

@@ -183,7 +183,7 @@ def test_a_page_without_words_has_no_article() -> None:
 def test_without_the_extra_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "trafilatura", None)
 
-    with pytest.raises(ParseError, match=r'needs more: pip install "feedhub\[fulltext\]"'):
+    with pytest.raises(ParseError, match=r"needs the extra fulltext: docs/full-text\.md tells how"):
         article(page_of())
 
 

@@ -16,7 +16,7 @@ from feedhub.errors import ConfigError, PollError, UsageError
 
 if TYPE_CHECKING:
     from feedhub.config.opml import OpmlImport
-    from feedhub.model.settings import Settings
+    from feedhub.model.settings import Problem, Settings
 
 
 def _write_new(path: Path, content: bytes) -> bool:
@@ -61,21 +61,26 @@ def init(
 
 
 @command()
-def check(session: Session, as_json: JsonOption = False) -> None:
+def check(
+    session: Session,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 2 also when there are only warnings.")] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Validate the configuration; print every problem with its place.
 
-    Exit 2 if there is any."""
+    Exit 2 if there is any. Warnings tell what is probably not meant."""
     from dataclasses import asdict
 
     from feedhub.cli.screen import count
 
     summary = ""
+    warnings: tuple[Problem, ...] = ()
     try:
         settings = session.settings()
     except ConfigError as error:
         problems = error.problems
     else:
-        problems = settings.problems
+        problems, warnings = settings.problems, settings.warnings
         summary = ", ".join(
             (
                 count(len(settings.sources), "source"),
@@ -84,11 +89,11 @@ def check(session: Session, as_json: JsonOption = False) -> None:
             )
         )
     if as_json:
-        session.screen.json([asdict(problem) for problem in problems])
+        session.screen.json([asdict(problem) for problem in (*problems, *warnings)])
     else:
-        for line in problems or [f"ok: {summary}"]:
+        for line in (*problems, *warnings, *([] if problems else [f"ok: {summary}"])):
             session.screen.print(str(line))
-    if problems:
+    if problems or (strict and warnings):
         raise typer.Exit(MISUSED)
 
 

@@ -23,6 +23,7 @@ from feedhub.config.schema import Config, IncludedConfig, sections_for
 from feedhub.config.schema_sources import SourceSection, usable_kinds
 from feedhub.config.section import OVERRIDES, ConfigFile, check_section, key_text
 from feedhub.config.settle import CategoryTable, Checked, category_table, mentions, request_headers, settle
+from feedhub.config.warnings import warnings_of
 from feedhub.config.yaml_tree import Path
 from feedhub.errors import ConfigError
 from feedhub.model.kind import KindTable
@@ -218,7 +219,10 @@ def _settled(
             parts.append(Checked(file=each.file, section=section, unusable=unusable))
             secrets |= hidden_values(each.taken, section.sources, ())
             secrets |= address_secrets(each.taken, section.sources)
-    return settle(root, config, parts, categories, posts=posts, templates=templates, secrets=worth_hiding(secrets))
+    hidden = worth_hiding(secrets)
+    settings = settle(root, config, parts, categories, posts=posts, templates=templates, secrets=hidden)
+    warnings = (without_values(warning, known) for warning in warnings_of(files, settings, categories))
+    return replace(settings, warnings=tuple(_in_order(warnings, files)))
 
 
 def _categories(files: Sequence[ConfigFile]) -> tuple[CategoryTable, dict[tuple[str, int], Problem], list[Problem]]:
@@ -247,7 +251,7 @@ def _categories(files: Sequence[ConfigFile]) -> tuple[CategoryTable, dict[tuple[
     return table, of_sources, of_rules
 
 
-def _in_order(problems: Sequence[Problem], files: Sequence[ConfigFile]) -> list[Problem]:
+def _in_order(problems: Iterable[Problem], files: Sequence[ConfigFile]) -> list[Problem]:
     """Return problems in the order of files and lines, each once: the command line first, unreadable files last."""
     order = {name: number for number, name in enumerate([OVERRIDES, *(file.shown for file in files)])}
     return sorted(

@@ -16,7 +16,7 @@ from feedhub.model.settings import Settings
 from feedhub.model.source import Source
 from feedhub.rules.categorize import RESERVED_SLUGS, category_slug, slug_fault, unique_slug
 from feedhub.rules.text import plain
-from feedhub.rules.urls import canonical_url, without_feed_scheme
+from feedhub.rules.urls import comparable_url, without_feed_scheme
 
 _LARGEST: Final = 20_000_000
 _BARE_AMPERSAND: Final = re.compile(rb"&(?!#?[A-Za-z0-9]{1,32};)")
@@ -72,8 +72,7 @@ def read_opml(data: bytes) -> OpmlImport:
         if reason:
             skipped.append(Skipped(title=title, url=url, reason=reason))
             continue
-        # The address of a front page has no canonical form; it is compared as it is written.
-        key = canonical_url(address) or address.rstrip("/").lower()
+        key = comparable_url(address)
         if key in taken:
             repeats.append(
                 Skipped(title=title, url=url, reason=f"the same feed as {taken[key].title or taken[key].url}")
@@ -200,20 +199,16 @@ def _usable(names: Sequence[str], unnamed: dict[str, str]) -> Iterator[str]:
 
 def without_configured(offered: OpmlImport, settings: Settings) -> OpmlImport:
     """Return the subscriptions that no source has; the others become ``repeats``."""
-    configured = {_comparable(source.url): source.name for source in settings.sources}
+    configured = {comparable_url(source.url): source.name for source in settings.sources}
     new: list[Subscription] = []
     repeats = list(offered.repeats)
     for each in offered.subscriptions:
-        name = configured.get(_comparable(each.url))
+        name = configured.get(comparable_url(each.url))
         if name is None:
             new.append(each)
         else:
             repeats.append(Skipped(title=each.title, url=each.url, reason=f"configured already as {name}"))
     return replace(offered, subscriptions=tuple(new), repeats=tuple(repeats))
-
-
-def _comparable(url: str) -> str:
-    return canonical_url(url) or url.rstrip("/").lower()
 
 
 def subscriptions_opml(settings: Settings) -> bytes:

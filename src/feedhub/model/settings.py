@@ -8,16 +8,21 @@ from feedhub.model.source import PollSettings, Rule, Source
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One thing wrong in the configuration, with its place (line and column count from 1; 0 = unknown)."""
+    """One thing wrong in the configuration, with its place (line and column count from 1; 0 = unknown).
+
+    With ``is_warning`` the configuration can be used all the same.
+    """
 
     file: str
     line: int
     column: int
     key: str
     message: str
+    is_warning: bool = False
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}: " if self.line else f"{self.file}: "
+        place += "warning: " if self.is_warning else ""
         return f"{place}{self.key}: {self.message}" if self.key else f"{place}{self.message}"
 
 
@@ -38,7 +43,8 @@ class Settings:
     with an absolute path. ``categories`` are all that the configuration names, declared or not, in order of mention.
     ``files`` are the files it was read from, the main one first, a template last; ``folders`` are where more may
     appear that ``include`` patterns match. ``secrets`` are values that are never shown. ``problems`` are those that
-    cost one source each and not the whole configuration. ``posts`` None means that no Jekyll posts are written.
+    cost one source each and not the whole configuration, ``warnings`` those that cost nothing. ``posts`` None means
+    that no Jekyll posts are written.
     ``rules_digest`` and ``output_digest`` change when anything changes that filing, or every output file, depends on.
     """
 
@@ -56,6 +62,7 @@ class Settings:
     output_digest: str = ""
     secrets: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
     posts: PostSettings | None = None
     web: WebSettings = WebSettings()
     folders: tuple[str, ...] = ()

@@ -58,6 +58,11 @@ def canonical_url(url: str, ignored: tuple[str, ...] = ()) -> str | None:
     return f"{host}{shown_port}{path}" + (f"?{query}" if query else "")
 
 
+def comparable_url(url: str) -> str:
+    """Return what two addresses of one feed have in common: the canonical form, which a front page has not."""
+    return canonical_url(url) or url.rstrip("/").lower()
+
+
 def without_feed_scheme(url: str) -> str:
     """Return the web address that ``feed://host/…`` or ``feed:https://host/…`` stands for; any other as it is."""
     address = url.strip()

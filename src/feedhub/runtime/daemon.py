@@ -304,7 +304,7 @@ class Daemon:
         """Bring the store in line with a configuration, and watch its files."""
         hub.sync()
         hub.plan_polls()
-        for problem in hub.settings.problems:
+        for problem in (*hub.settings.problems, *hub.settings.warnings):
             log.warning("%s", problem)
         self._watch.follow(hub.settings.files, hub.settings.folders)
         self._publish_timer.mark()

@@ -242,7 +242,7 @@ def _article_lines(text: str) -> list[str]:
         from trafilatura import extract  # an extra; its import takes 0.2 s
     except ImportError as exc:
         raise ParseError(
-            f'extract: article needs more: pip install "feedhub[fulltext]" ({plain(str(exc))[:200]})'
+            f"extract: article needs the extra fulltext: docs/full-text.md tells how ({plain(str(exc))[:200]})"
         ) from exc
     logging.getLogger("trafilatura").setLevel(logging.CRITICAL)  # it would warn of every page without an article
     try:

@@ -35,6 +35,8 @@ def clean(value: str) -> str:
         "<title>",
         "<mi>",
         '<svg><path d="M0 0"/>' + "<p>more</p></svg>",
+        "<!-- a comment that never ends",
+        '<a href="https://x.example/>one</a>',
     ],
 )
 def test_what_is_never_closed_does_not_swallow_the_article(opening: str) -> None:
@@ -65,6 +67,14 @@ def test_what_is_never_closed_does_not_swallow_the_article(opening: str) -> None
         ('<span style="max-height:0;overflow:hidden">no</span>yes', "yes"),
         ('<div style="visibility:hidden">a<div>b</div>c</div>yes', "yes"),
         ('<p style="display:none">all there is</p>', "<p>all there is</p>"),
+        ("<span style='display:\n none ! important'>no</span>yes", "yes"),
+        ("<span style='display:/**/none'>no</span>yes", "yes"),
+        ('<div style="font:0/0 a">no</div>yes', "yes"),
+        ('<p style="display:none">no<div>yes</div>', "<div>yes</div>"),
+        ('<div style="font-size:0"><b style="font-size:9px">yes</b></div>', "<div><b>yes</b></div>"),
+        ('<div style="height:0;padding:0 0 56%;overflow:hidden">yes</div>and', "<div>yes</div>and"),
+        ('<div style="max-height:0;padding:0 9px;overflow:hidden">no</div>yes', "yes"),
+        ("<math><mtext>for all</mtext><mi>x</mi></math>", "for all x"),
         ('<table style="font-size:0"><tr><td>yes</table>', "<table><tbody><tr><td>yes</td></tr></tbody></table>"),
     ],
     ids=ascii,
@@ -87,6 +97,8 @@ def test_a_button_that_is_hidden_from_outlook_alone_is_shown() -> None:
         '<lite-youtube videoid="abcdef"></lite-youtube>',
         '<div class="rll-youtube-player" data-src="https://www.youtube.com/embed/abcdef"></div>',
         '<oembed url="https://www.youtube.com/watch?v=abcdef"></oembed>',
+        f'<div style="height:0;padding-bottom:56.25%;overflow:hidden"><iframe src="{PLAYER}"></iframe></div>',
+        f'<div data-src="{PLAYER}"></div><noscript><iframe src="//youtu.be/abcdef"></iframe></noscript>',
     ],
 )
 def test_a_known_player_is_shown_in_whatever_form_it_came(markup: str) -> None:
@@ -105,6 +117,10 @@ def test_a_known_player_is_shown_in_whatever_form_it_came(markup: str) -> None:
         '<embed src="https://charts.example/abc/1/">',
         '<object data="https://charts.example/abc/1/"></object>',
         '<amp-iframe src="https://charts.example/abc/1/"></amp-iframe>',
+        '<amp-reddit data-src="https://charts.example/abc/1/"></amp-reddit>',
+        '<div class="fb-post" data-href="https://charts.example/abc/1/"></div>',
+        '<blockquote data-instgrm-permalink="https://charts.example/abc/1/"></blockquote>',
+        '<p data-instgrm-permalink="https://charts.example/abc/1/"><a href="https://charts.example/abc/1/">charts.example</a>',
     ],
 )
 def test_a_frame_of_a_stranger_is_a_link(markup: str) -> None:
@@ -113,6 +129,61 @@ def test_a_frame_of_a_stranger_is_a_link(markup: str) -> None:
     assert '<a href="https://charts.example/abc/1/" rel="noopener noreferrer">' in result
     assert "charts.example" in visible_text(result)
     check_sanitised(result)
+
+
+@pytest.mark.parametrize(
+    ("markup", "expected"),
+    [
+        ('<div class="youtube" data-id="dQw4w9WgXcQ"></div>', 'src="https://www.youtube.com/embed/dQw4w9WgXcQ"'),
+        ('<div data-vimeo-id="123456"></div>', 'src="https://player.vimeo.com/video/123456"'),
+        ('<script src="https://gist.github.com/a/123.js"></script>', 'href="https://gist.github.com/a/123"'),
+        ('<amp-gist data-gistid="abc"></amp-gist>', 'href="https://gist.github.com/abc"'),
+        ('<video data-mp4="https://c.example/a.mp4"></video>', 'src="https://c.example/a.mp4"'),
+    ],
+)
+def test_what_a_script_would_show_is_shown_or_linked(markup: str, expected: str) -> None:
+    assert expected in clean(f"<p>a</p>{markup}<p>b</p>")
+
+
+REAL = "https://c.example/real.jpg"
+PIXEL = '<img src="data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw==">'
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        f'<img src="data:," data-orig-file="{REAL}" alt="a.jpg">',
+        f'<img src="data:," data-permalink="https://c.example/page/" data-large-file="{REAL}">',
+        f'<img zoomfile="{REAL}">',
+        f'<img src="//:0" data-src="{REAL}">',
+        f'<img src="s.gif" data-original="{REAL}">',
+        f'<img src="https://c.example/p-20x13.jpg" srcset="{REAL} 900w">',
+        f'<img src="https://c.example/p.jpg?fit=30%2C20" data-src="{REAL}">',
+        f'<img src="{REAL}" width="600" height="0">',
+        f'<picture><source data-src="{REAL}">{PIXEL}</picture>',
+        f'<figure data-srcset="{REAL} 800w"><figcaption>Words</figcaption></figure>',
+        f'<figure data-src="{REAL}"><figcaption>Words</figcaption>{PIXEL}</figure>',
+        f'<div data-srcset="{REAL} 800w">{PIXEL}</div>',
+        f'<a href="{REAL}"><span>{PIXEL}</span></a>',
+    ],
+)
+def test_the_picture_that_is_meant_is_shown(markup: str) -> None:
+    result = clean(f"<p>x</p>{markup}")
+
+    assert f'src="{REAL}"' in result
+    assert result.count("<img") == 1
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        f'<p>See <a href="{REAL}">it</a></p>{PIXEL}',
+        f'<a href="{REAL}"><img src="https://c.example/small.jpg"></a>',
+        f'<img src="https://c.example/own.jpg" data-zoom="{REAL}">',
+    ],
+)
+def test_a_picture_that_is_shown_or_far_from_a_link_stays(markup: str) -> None:
+    assert f'src="{REAL}"' not in clean(markup)
 
 
 @pytest.mark.parametrize(
@@ -178,6 +249,12 @@ def test_nothing_active_gets_in_through_a_repair(markup: str) -> None:
         "<iframe a='" * 60_000,
         "<video>" * 200 + "<source data-src=a.mp4>" * 20_000,
         "<div data-src='//www.youtube.com/" * 20_000,
+        "<div data-src='//www.youtube.com/embed/a'></div>" * 20_000,
+        "<div class='youtube data-" * 30_000,
+        '<a href="x>' * 60_001,
+        "<!--" * 200_000,
+        "<p style='display:none;" + "/*" * 400_000 + "'>",
+        f'<a href="a.png">{PIXEL}</a>' * 5_000,
     ],
     ids=lambda markup: markup[:24],
 )

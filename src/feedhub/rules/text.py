@@ -102,7 +102,7 @@ _ATTRIBUTES = r"""(?:\s+[\w:-]++\s*+=\s*+(?:"[^"<]*+"|'[^'<]*+'|[^\s"'<>]++))*+\
 _PHRASE_TAG = re.compile(rf"</?(?:{_PHRASES}){_ATTRIBUTES}>", re.IGNORECASE)
 _LINE_TAG = re.compile(rf"</?(?:{_LINES}){_ATTRIBUTES}>", re.IGNORECASE)
 _OTHER_TAG = re.compile(rf"</?([A-Za-z][\w:.-]*){_ATTRIBUTES}>")
-_UNSEEN = re.compile(r"<(script|style)\b[^<>]*>.*?</\1\s*>|<!--.*?-->", re.IGNORECASE | re.DOTALL)
+_UNSEEN = re.compile(r"<(script|style|annotation(?:-xml)?)\b[^<>]*>.*?</\1\s*>|<!--.*?-->", re.IGNORECASE | re.DOTALL)
 _NAME_OR_NUMBER = r"(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"
 _REFERENCE = re.compile(f"&{_NAME_OR_NUMBER}")
 _ESCAPED_TWICE = re.compile(f"&(?:amp;)+(?=(?!lt;|gt;){_NAME_OR_NUMBER})")

@@ -81,4 +81,6 @@ def _around(parent: str, place: int, name: str) -> tuple[str, str]:
         return ("/" if place else "") + before, after
     if name == "msqrt":
         return "√(", ")"
+    if name == "mtext":
+        return " ", " "
     return (_PARTED[name], "") if place and name in _PARTED else ("", "")

@@ -13,7 +13,10 @@ TAG_REST: Final = r"""((?:=\s*+"[^"]*+"|=\s*+'[^']*+'|[^<>])*+)>"""
 _IMG = re.compile(rf"<img\b{TAG_REST}", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""([^\s"'=<>/]+)(?:\s*=\s*("[^"]*"|'[^']*'|[^\s"'>]+))?""")
 _NOSCRIPT = re.compile(r"<noscript[^>]*>((?:(?!<noscript|</noscript)[\s\S])*+)</noscript\s*>", re.IGNORECASE)
-_AROUND = re.compile(rf"<(/?)(picture|figure|source|img)\b{TAG_REST}", re.IGNORECASE)
+_AROUND = re.compile(
+    rf"<(/?)(picture|figure|source|img|(?:div|span|a)(?=[^<>]*\s(?:data-(?:lazy-)?src|href)))\b{TAG_REST}",
+    re.IGNORECASE,
+)
 _ANY_TAG = re.compile(r"<[^>]*>")
 # Only tags that end and white space stand between a lazy picture and its twin.
 _NOTHING_BETWEEN = re.compile(r"(?:\s|</(?:a|span|div|picture|figure|p)\s*>|<(?:br|span|div)\b[^<>]*>)*", re.IGNORECASE)
@@ -27,25 +30,29 @@ _LAZY: Final = (
 _LAZY_LISTS: Final = ("data-srcset", "data-lazy-srcset", "data-original-set", "data-lazy-src-set", "data-sources")
 # Often the page of the article, for buttons to share it.
 _PERHAPS: Final = ("data-url", "data-image", "data-href")
+_WORDS: Final = frozenset({"alt", "title", "class", "id", "style", "aria-label", "data-caption", "data-image-title"})
 _KEPT = ("alt", "title", "width", "height")
 _PLACEHOLDER = re.compile(
-    r"^data:|^about:|^#|(?:^|/)(?:blank|spacer|pixel|placeholder|loading|grey|transparent|1x1|lazy)[\w.-]*\.(?:gif|png|svg|jpe?g|webp)"
-    r"|(?:^|/)(?:trans|clear|empty|dummy|1px|px|gray|white|preload|preloader|loader|spinner|ajax-loader|no-?image)\.(?:gif|png|svg|webp)",
+    r"^(?:data|about|javascript):|^#|^//:|(?:^|/)(?:blank|spacer|pixel|placeholder|loading|grey|transparent|1x1|lazy)[\w.-]*\.(?:gif|png|svg|jpe?g|webp)"
+    r"|(?:^|/)(?:trans|clear|empty|dummy|1px|px|gray|white|preload|preloader|loader|spinner|ajax-loader|no-?image)\.(?:gif|png|svg|webp)"
+    r"|(?:^|/)[a-z]\.gif$",
     re.IGNORECASE,
 )
 # A picture of at most 99 pixels, or one that is blurred, which a script replaces.
 _PREVIEW = re.compile(
     r"[-_/]\d{1,2}x\d{1,2}(?=[./_-]|$)|[?&;](?:w|h|width|height|wid|hei|q|quality|size|s)=\d{1,2}(?:&|$|#)"
     r"|[?&,/_-]blur(?:red|ry)?\b|e_blur|[/,]w_\d{1,2}[,/]|/max/\d{1,2}/|/\d{1,2}/\d{1,2}/|lqip|/resize/\d{1,2}\b"
-    r"|[?&]resize=\d{1,2}\b",
+    r"|[?&](?:resize|fit)=\d{1,2}\b(?:,|%2C|&|$)",
     re.IGNORECASE,
 )
 _NO_ADDRESS = re.compile(r"""[\s<>{}"\[\]]|^(?:javascript|data|about|blob|vbscript):|^#""", re.IGNORECASE)
+_PICTURE_FILE = re.compile(r"\.(?:jpe?g|png|gif|webp|avif|bmp)\b", re.IGNORECASE)
 _IS_PICTURE = re.compile(r"\.(?:jpe?g|png|gif|webp|avif|bmp)\b|/(?:images?|img|photos?|uploads?|media)/", re.IGNORECASE)
 _TRACKING_PIXEL = re.compile(r"\s*[01](?:px)?\s*")
 _STYLED_SIZE = re.compile(r"(?<![\w-])(?:min-)?(?:width|height)\s*:\s*([^;]*)", re.IGNORECASE)
 _NO_SIZE = re.compile(r"[01](?:\.0*)?(?:px|%|em|pt)?\s*(?:!important)?\s*", re.IGNORECASE)
 _LEAST_WIDTH = 100
+_FAR = 2_000
 
 
 def attributes_in(written: str) -> Attributes:
@@ -119,18 +126,32 @@ def real_source(attributes: Mapping[str, str]) -> str:
     given = attributes.get("src", "").strip()
     lazy = lazy_address(attributes)
     if given and not _PLACEHOLDER.search(given):
-        is_replaced = lazy and (_PREVIEW.search(given) or _is_lazy_class(attributes)) and not _PREVIEW.search(lazy)
-        return lazy if is_replaced else attributes["src"]
+        is_preview = _PREVIEW.search(given)
+        if not is_preview and not (lazy and _is_lazy_class(attributes)):
+            return attributes["src"]
+        found = lazy or (_listed(attributes) if is_preview else "")
+        return found if found and not _PREVIEW.search(found) else attributes["src"]
     if lazy and not _PLACEHOLDER.search(lazy):
         return lazy
-    for name in ("srcset", *_LAZY_LISTS):
-        if listed := best_candidate(attributes.get(name, "")):
-            return listed
+    return _listed(attributes) or _in_any_attribute(attributes) or attributes.get("src", "")
+
+
+def _listed(attributes: Mapping[str, str]) -> str:
+    lists = (best_candidate(attributes.get(name, "")) for name in ("srcset", *_LAZY_LISTS))
+    return next(filter(None, lists), "")
+
+
+def _in_any_attribute(attributes: Mapping[str, str]) -> str:
+    """Return the address of a picture from an attribute that a script of the site knows; "" for none."""
     for name in _PERHAPS:
         value = attributes.get(name, "").strip()
         if is_address(value) and _IS_PICTURE.search(value):
             return value
-    return attributes.get("src", "")
+    for name, written in attributes.items():
+        value = best_candidate(written) if " " in written.strip() else written.strip()
+        if name not in _WORDS and _PICTURE_FILE.search(value) and is_address(value) and not _PLACEHOLDER.search(value):
+            return value
+    return ""
 
 
 def is_unfinished(attributes: Mapping[str, str]) -> bool:
@@ -145,7 +166,8 @@ def is_tracker(attributes: Mapping[str, str]) -> bool:
     sizes = [value.strip() for value in _STYLED_SIZE.findall(style)]
     if len(sizes) > 1 and all(_NO_SIZE.fullmatch(value) for value in sizes):
         return True
-    if not any(_TRACKING_PIXEL.fullmatch(attributes.get(name, "")) for name in ("width", "height")):
+    given = [attributes[name] for name in ("width", "height") if name in attributes]
+    if not given or not all(map(_TRACKING_PIXEL.fullmatch, given)):
         return False
     if any(not _NO_SIZE.fullmatch(value) and value not in ("", "auto") for value in sizes):
         return False
@@ -165,9 +187,9 @@ def repaired_pictures(markup: str) -> str:
     known = markup.lower()
     if "<noscript" in known:
         markup = _without_twins(markup)
-    if "<img" not in known and "<picture" not in known:
+    if "<img" not in known and "<picture" not in known and "<figure" not in known:
         return markup
-    if "<picture" in known or "<figure" in known:
+    if "<picture" in known or "<figure" in known or "data:image" in known:
         markup = _with_outer_sources(markup)
     return _IMG.sub(_repaired, markup)
 
@@ -190,36 +212,43 @@ def _repaired(match: re.Match[str]) -> str:
 
 
 def _with_outer_sources(markup: str) -> str:
-    """Return ``markup`` with the sources of ``picture`` and ``figure`` on the picture within that lacks its own."""
+    """Return ``markup`` with the sources of an element around a picture on it, if it lacks its own."""
     pieces: list[str] = []
     at = 0
-    outer = ""
+    outer, since = "", 0
     has_picture = False
     for match in _AROUND.finditer(markup):
         closing, name = match[1], match[2].lower()
         attributes = attributes_in(match[3])
         if closing:
-            if name == "picture" and outer and not has_picture:
+            if name in ("picture", "figure") and outer and not has_picture:
                 pieces += (markup[at : match.start()], tag_of("img", {"src": outer}))
                 at = match.start()
             outer = outer if name == "source" else ""
         elif name == "source":
-            listed = ("srcset", *_LAZY_LISTS)
-            found = next((best for key in listed if (best := best_candidate(attributes.get(key, "")))), "")
-            outer = outer or found
+            outer = outer or _listed(attributes) or lazy_address(attributes)
         elif name == "img":
             has_picture = True
-            if outer and is_unfinished(attributes):
+            if outer and is_unfinished(attributes) and _has_only_tags(markup[since : match.start()]):
                 pieces += (markup[at : match.start()], tag_of("img", _given_source(attributes, outer)))
                 at = match.end()
             outer = ""
-        else:
+        elif name in ("picture", "figure"):
             has_picture = False
-            own = lazy_address(attributes) or next(
-                (best for key in _LAZY_LISTS if (best := best_candidate(attributes.get(key, "")))), ""
-            )
-            outer = own or ("" if name == "picture" else outer)
+            own = lazy_address(attributes) or _listed(attributes)
+            outer, since = own or ("" if name == "picture" else outer), len(markup)
+        elif own := lazy_address(attributes) or _listed(attributes) or _linked_picture(attributes):
+            outer, since, has_picture = own, match.end(), True
     return "".join(pieces) + markup[at:]
+
+
+def _has_only_tags(between: str) -> bool:
+    return len(between) < _FAR and not _ANY_TAG.sub("", between).strip()
+
+
+def _linked_picture(attributes: Attributes) -> str:
+    address = attributes.get("href", "")
+    return address if _PICTURE_FILE.search(address) else ""
 
 
 def _given_source(attributes: Attributes, source: str) -> Attributes:

@@ -44,7 +44,8 @@ _PROGRAM: Final = frozenset({"script", "style"})
 _NESTED: Final = frozenset("svg math object applet select template head frameset video audio".split())
 _SINGLE: Final = frozenset(
     "embed source oembed lite-youtube lite-vimeo amp-img amp-anim amp-video amp-audio amp-iframe amp-youtube amp-vimeo "
-    "amp-soundcloud amp-twitter amp-instagram amp-facebook amp-dailymotion amp-brightcove".split()
+    "amp-soundcloud amp-twitter amp-instagram amp-facebook amp-dailymotion amp-brightcove amp-reddit amp-tiktok "
+    "amp-pinterest amp-gist".split()
 )
 _WATCHED: Final = sorted(_RAW | _NESTED | _SINGLE, key=lambda name: (-len(name), name))
 # Where such an element stands by itself, nh3 takes it away with its content: it is of another language than HTML.
@@ -74,14 +75,24 @@ _BREAKS_OUT: Final = re.compile(
 )
 _TEXT_OF_DRAWING: Final = re.compile(r"<(text|foreignobject)(?=[\s>])[^<>]*>", re.IGNORECASE)
 _DOUBLED_BREAK: Final = re.compile(r"(<br\b[^<>]*>)</br\s*>", re.IGNORECASE)
+# A comment that never ends, and an address whose quote does, only with that of another one: they end before a tag.
+_COMMENT_START: Final = re.compile(r"<!--(?:-?>|[^<]*)")
+_OPEN_QUOTE: Final = re.compile(r'\s(?:href|src)\s*=\s*"[^"<>]*(?=>[^"<]*<)', re.IGNORECASE)
 _PARAMETERS: Final = frozenset({"movie", "src", "url", "filename"})
 _PARAM: Final = re.compile(rf"<param\b{TAG_REST}", re.IGNORECASE)
 _EMBED: Final = re.compile(rf"<embed\b{TAG_REST}", re.IGNORECASE)
 _SHOWN_INSTEAD: Final = re.compile(r"<(?:img|a|iframe|video|audio|object|embed)\b", re.IGNORECASE)
 _SOURCES: Final = re.compile(r"(?:\s+|</?(?:source|track)\b[^<>]*>)*", re.IGNORECASE)
 _MATH_TYPE: Final = re.compile(r"\s*math/(tex|mml|asciimath)\b(.*)", re.IGNORECASE | re.DOTALL)
-_PLAYER_HOSTS: Final = tuple(f"//{host}" for host, _ in PLAYERS)
-_LAZY_PLAYER: Final = re.compile(rf"<(?:div|span|figure|a|p)\b{TAG_REST}", re.IGNORECASE)
+_EMBEDDED: Final = (*(f"//{host}" for host, _ in PLAYERS), "youtube", "vimeo", "instgrm", "fb-")
+_LAZY_PLAYER: Final = re.compile(rf"<(?:div|span|figure|a|p|blockquote)\b{TAG_REST}", re.IGNORECASE)
+# The number of a film, and the page of a post, on an element that a script fills.
+_FILM_NUMBERS: Final = (
+    *("data-youtube-id", "data-yt-id", "data-ytid", "data-video-id", "data-videoid", "data-id", "data-embed"),
+    *("data-vimeo-id", "data-youtube", "data-vimeo"),
+)
+_SHOWN: Final = re.compile(r'\s(?:src|href)="([^"]*)"')
+_GIST: Final = re.compile(r"https?://gist\.github\.com/[\w/-]+(?=\.js)", re.IGNORECASE)
 _FRAME_ADDRESSES: Final = (
     *("src", "data-lazy-src", "data-src", "data-litespeed-src", "data-cookieblock-src", "data-iframe-src"),
     "data-cmp-src",
@@ -101,12 +112,17 @@ def repaired(markup: str, absolute: Absolute) -> str:
     known = markup.lower()
     if "</br" in known:
         markup = _DOUBLED_BREAK.sub(r"\1", markup)
+    if "<!--" in known and (opened := known.find("<!--", known.rfind("-->") + 1)) >= 0:
+        markup = markup[:opened] + _COMMENT_START.sub("", markup[opened:])
+    if markup.count('"') % 2:
+        markup = _OPEN_QUOTE.sub(r'\g<0>"', markup)
     if may_hide(known):
         markup = without_hidden(markup)
     if _SUSPECT.search(known):
         markup = _STRAY.sub("", _Repair(markup=markup, lowered=markup.lower(), absolute=absolute).result())
-    if "data-" in known and "<iframe" not in known and any(host in known for host in _PLAYER_HOSTS):
-        markup = _LAZY_PLAYER.sub(lambda match: _with_lazy_player(match, absolute), markup)
+    if "data-" in known and any(name in known for name in _EMBEDDED):
+        shown = {html.unescape(address) for address in _SHOWN.findall(markup)}
+        markup = _LAZY_PLAYER.sub(lambda match: _with_lazy_player(match, absolute, shown), markup)
     return markup
 
 
@@ -224,6 +240,8 @@ class _Repair:
         formula = _MATH_TYPE.fullmatch(attributes.get("type", ""))
         if formula and tag.inner_end is not None and tag.end_of_all is not None:
             return tex_markup(formula[1], formula[2], self._inside(tag, formula[1])), tag.end_of_all
+        if gist := _GIST.match(self.absolute(attributes.get("src", "")) or ""):
+            return _link(gist[0], attributes), tag.end_of_all or tag.end
         is_empty = tag.is_self_closed or "src" in attributes
         return ("", tag.end) if tag.end_of_all is None and is_empty else None
 
@@ -282,8 +300,10 @@ class _Repair:
             "amp-soundcloud": "https://w.soundcloud.com/player/?url=https%3A%2F%2Fapi.soundcloud.com%2Ftracks%2F{}",
             "amp-twitter": "https://twitter.com/i/status/{}",
             "amp-instagram": "https://www.instagram.com/p/{}/",
+            "amp-gist": "https://gist.github.com/{}",
         }.get(tag.name)
-        number = number or attributes.get("data-tweetid") or attributes.get("data-shortcode") or ""
+        for name in ("data-tweetid", "data-shortcode", "data-gistid"):
+            number = number or attributes.get(name, "")
         if known and re.fullmatch(r"[\w-]{1,64}", number):
             return _player_or_link(known.format(number), attributes)
         if tag.name == "oembed":
@@ -296,8 +316,9 @@ class _Repair:
         attributes = tag.attributes
         name = tag.name.removeprefix("amp-")
         source = attributes.get("src", "").strip()
-        if not (source and is_address(source)) and (lazy := lazy_address(attributes)):
-            source = lazy
+        if not (source and is_address(source)):
+            known_to_scripts = (value for value in attributes.values() if _FILM.search(value) and is_address(value))
+            source = lazy_address(attributes) or next(known_to_scripts, source)
         poster = attributes.get("poster") or attributes.get("data-poster") or ""
         kept = {key: value for key, value in attributes.items() if key in _KEPT_OF_FRAMES}
         kept.update({key: value for key, value in (("src", source), ("poster", poster)) if value})
@@ -357,12 +378,27 @@ def _link(address: str, attributes: Attributes) -> str:
     return f' <a href="{html.escape(address)}">{html.escape(label)}</a> '
 
 
-def _with_lazy_player(match: re.Match[str], absolute: Absolute) -> str:
+def _with_lazy_player(match: re.Match[str], absolute: Absolute, shown: set[str]) -> str:
+    """Return an element that a script fills, with the player or link that it stands for, unless that is there too."""
     if "data-" not in match[1]:
         return match[0]
     attributes = attributes_in(match[1])
+    if player := _lazy_player(attributes, match[1].lower(), absolute):
+        return match[0] if player in shown else _frame_markup(player, {}) + match[0]
+    is_post = attributes.get("class", "").startswith("fb-")
+    page = attributes.get("data-instgrm-permalink") or (attributes.get("data-href", "") if is_post else "")
+    address = absolute(page) if page else None
+    return match[0] if address is None or address in shown else match[0] + _link(address, {})
+
+
+def _lazy_player(attributes: Attributes, words: str, absolute: Absolute) -> str | None:
     for name in _FRAME_ADDRESSES[1:]:
         address = absolute(attributes[name]) if is_address(attributes.get(name, "").strip()) else None
         if address and (player := player_of(address)):
-            return _frame_markup(player, {}) + match[0]
-    return match[0]
+            return player
+    number = next((attributes[name] for name in _FILM_NUMBERS if name in attributes), "")
+    if "youtube" in words and re.fullmatch(r"[\w-]{11}", number):
+        return f"https://www.youtube.com/embed/{number}"
+    return (
+        f"https://player.vimeo.com/video/{number}" if "vimeo" in words and re.fullmatch(r"\d{5,12}", number) else None
+    )

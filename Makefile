@@ -65,9 +65,10 @@ captured: install
 properties: install
 	$(PYTEST) -m hypothesis --timeout 1200 --hypothesis-profile nightly
 
-# Branch coverage of everything: 90 %.
+# Branch coverage of everything: 90 %. What promises bounds of time is not measured while its lines are counted.
 coverage: install
-	$(PYTEST) -m "not nightly and not soak and not browser" --cov --cov-report=
+	$(PYTEST) -m "not nightly and not soak and not browser" --timeout 300 \
+		--ignore tests/sources/test_costly_documents.py --cov --cov-report=
 	$(BIN)/coverage report --fail-under=90
 
 # Takes each defence out in a copy, and says which tests notice.

@@ -8,7 +8,8 @@ What holds after a poll: ``verdicts`` of the records in their order (``any_order
 word stands for the same item in the whole scenario; ``items``, how many there are; ``notes``, the kinds of rows in the
 ledger; ``warning``, words of a warning for the status of the source.
 
-A record has ``title link received guid at text file picture``. ``at`` is an instant, or a day, which is no evidence to
+A record has ``title link received guid at text file type picture image``; ``type`` is that of the file, ``picture``
+stands in the text and ``image`` beside it. ``at`` is an instant, or a day, which is no evidence to
 the second; ``about: true`` marks an instant that was reckoned from words such as "3 hours ago". ``received`` is the
 link as it came, where a rule put it right.
 """
@@ -32,7 +33,7 @@ SCENARIOS = [
     for file in sorted(FOLDER.glob("*.yaml"))
     for name, scenario in yaml.safe_load(file.read_text("utf-8")).items()
 ]
-FIELDS = {"title", "link", "received", "guid", "at", "about", "text", "file", "picture"}
+FIELDS = {"title", "link", "received", "guid", "at", "about", "text", "file", "type", "picture", "image"}
 EXPECTED = {"verdicts", "any_order", "ids", "items", "notes", "warning"}
 DAY = 86_400.0
 
@@ -57,7 +58,8 @@ def read(record: dict[str, Any], position: int) -> ParsedItem:
         has_rough_date=not is_exact or "about" in record,
         content=Markup(value=text) if text else None,
         text_digest=text_digest(record.get("title", ""), visible_text(text)),
-        enclosures=(Enclosure(url=record["file"]),) if "file" in record else (),
+        image=record.get("image"),
+        enclosures=(Enclosure(url=record["file"], media_type=record.get("type")),) if "file" in record else (),
     )
 
 

@@ -53,6 +53,11 @@ def day(number: int) -> datetime:
     return datetime(2024, 1, number, 12, tzinfo=UTC)
 
 
+def midnight(number: int) -> datetime:
+    """Return the beginning of a day of January 2024, UTC: a date without a time."""
+    return datetime(2024, 1, number, tzinfo=UTC)
+
+
 def source_with(*patterns: KeyPattern) -> Source:
     """Return a source with named keys."""
     return Source(name="a", url="https://a.example/feed", identity=patterns)

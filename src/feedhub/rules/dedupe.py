@@ -45,6 +45,7 @@ from feedhub.rules.identity import (
     joined_values,
     known_values,
     named_values,
+    own_names,
     rank,
     told_apart,
     values_agree,
@@ -209,9 +210,8 @@ class _Matching:
         """
         if match.strength in {_NAMED, _BY_TITLE}:
             return True
-        one, other = self.items[match.record], self.items[first]
-        are_two = one.said.guid and other.said.guid and one.said.guid != other.said.guid and _differ(one, other)
-        return match.strength <= _SHARED_REASONS and (match.target.sighting is None or not are_two)
+        are_one = match.target.sighting is None or not _are_two(self.items[match.record], self.items[first])
+        return match.strength <= _SHARED_REASONS and are_one
 
     def _weighed(self, record: int, target: KnownItem) -> _Match | None:
         """Return why a record is a known item, or None where that cannot be said."""
@@ -237,9 +237,10 @@ class _Matching:
             )
         found = self._compared(keyed, target, before, keys)
         reason = reason_for_one(found, stable_guids=self.habits.stable_guids, stable_dates=self.habits.stable_dates)
-        if reason is None or (KeyStrength.TEXT not in keys and self._shared.is_of_several(keyed, reason[0], found)):
+        is_named = any(self._leads_to(key, target) for key in own_names(keyed))
+        if reason is None or (not is_named and self._shared.is_of_several(keyed, reason[0], found)):
             return self._by_title(record, target)
-        if KeyStrength.TEXT in keys:
+        if is_named:
             reason = min(reason, (_NAMED_BY_WORDS, reason[1]))
         key = keys.get(KeyStrength.URL) or keys.get(KeyStrength.GUID) or keyed.words or keyed.signature
         return _Match(strength=reason[0], reason=reason[1], record=record, target=target, key=key)
@@ -388,7 +389,8 @@ class _Matching:
         names = (*keyed.keys, *keyed.fallbacks, keyed.signature)
         name = next((key for key in names if not self._is_taken(key)), None)
         if name is None:
-            rest = (keyed.said.guid, keyed.item.link, keyed.signature.text, keyed.evidence)
+            # All that it says names an item already that nothing leads to; two must never have one id.
+            rest = (keyed.said.guid, keyed.item.link, keyed.evidence, self.now.isoformat())
             name = replace(keyed.signature, strength=KeyStrength.TEXT, text=f"{keyed.signature.text}:{rest}")
         return name
 
@@ -439,12 +441,19 @@ class _Matching:
         )
 
 
-def _differ(one: KeyedItem, other: KeyedItem) -> bool:
-    """Tell whether two records of one document differ in date, text or file."""
+def _are_two(one: KeyedItem, other: KeyedItem) -> bool:
+    """Tell whether two records of one document differ in title, or in guid and in date, text or file."""
+    guids = one.said.guid, other.said.guid
+    if comparable_title(one.item.title) != comparable_title(other.item.title):
+        return True
     return (
-        instants(one.evidence, other.evidence) is DIFFERENT
-        or one.item.text_digest != other.item.text_digest
-        or one.evidence.files != other.evidence.files
+        all(guids)
+        and guids[0] != guids[1]
+        and (
+            instants(one.evidence, other.evidence) is DIFFERENT
+            or one.item.text_digest != other.item.text_digest
+            or one.evidence.files != other.evidence.files
+        )
     )
 
 

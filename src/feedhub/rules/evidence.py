@@ -17,13 +17,14 @@ from hashlib import sha256
 from typing import Final
 
 from feedhub.model.identity import Evidence, IdentityKey, KeyedItem, Sighting
-from feedhub.model.item import ParsedItem
+from feedhub.model.item import Enclosure, ParsedItem
 from feedhub.rules.urls import canonical_url, without_query
 
 _SHOWN: Final = re.compile(
     r"""<(?:img|video|audio|source|iframe)\b[^<>]*?\ssrc\s*=\s*["']?([^\s"'<>]{1,2000})""", re.IGNORECASE
 )
 _WORD: Final = re.compile(r"(?:^|>)\s*[^<\s]")
+_PICTURE: Final = re.compile(r"\.(?:avif|gif|jpe?g|png|svg|webp)$", re.IGNORECASE)
 _MIDNIGHT: Final = time(0, tzinfo=UTC)
 _HALF_A_DAY: Final = timedelta(hours=12)
 
@@ -43,7 +44,7 @@ SAME, DIFFERENT, UNKNOWN = Likeness
 class Trust:
     """Which parts are evidence. ``guid``, ``address``, ``files`` and ``bare_files``: this very value discriminates, no
     other record of the document has it. ``changing``: parts that the source changes on items that are known, of
-    ``guid``, ``address`` and ``date``."""
+    ``guid``, ``address``, ``date`` and ``file``."""
 
     guid: bool = True
     address: bool = True
@@ -54,8 +55,11 @@ class Trust:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Every part of two records, compared. ``is_revision``: the guids are one address with two counters.
-    ``is_linkless``: neither has an address that could name it."""
+    """Every part of two records, compared.
+
+    ``is_revision``: the guids are one address with two counters. ``is_elsewhere``: the links, which are the guids, are
+    one address with two fragments. ``is_untitled``: neither has a title.
+    """
 
     guid: Likeness
     address: Likeness
@@ -65,7 +69,8 @@ class Comparison:
     files: Likeness
     pictures: Likeness
     is_revision: bool = False
-    is_linkless: bool = False
+    is_elsewhere: bool = False
+    is_untitled: bool = False
 
     def parts(self) -> Iterator[tuple[str, Likeness]]:
         """Yield each part by its name in plain words."""
@@ -76,6 +81,11 @@ class Comparison:
         yield "texts", self.text
         yield "files", self.files
         yield "pictures", self.pictures
+
+    @property
+    def is_other_story(self) -> bool:
+        """Whether the titles differ; what has none is told by its text."""
+        return self.title is DIFFERENT or (self.is_untitled and self.text is DIFFERENT)
 
     def words(self) -> str:
         """Say which parts are alike and which differ, such as ``titles and texts alike; guids and dates differ``."""
@@ -95,7 +105,8 @@ def comparable_title(title: str) -> str:
 
 def evidence_of(item: ParsedItem) -> Evidence:
     """Return what a record says beside its keys. Pictures count where nothing stronger names the record."""
-    files = [canonical_url(enclosure.url) or enclosure.url for enclosure in item.enclosures]
+    heard = [enclosure.url for enclosure in item.enclosures if not _is_picture(enclosure)]
+    files = [canonical_url(address) or address for address in heard]
     at = item.published_at
     is_exact = at is not None and not item.has_rough_date and at.timetz() != _MIDNIGHT
     return Evidence(
@@ -130,11 +141,19 @@ def _path(file: str) -> str:
 
 def pictures_of(item: ParsedItem) -> list[str]:
     """Return the addresses of what a record shows, without their queries, which are sizes and tokens."""
-    shown = [item.image] if item.image else []
+    shown = [enclosure.url for enclosure in item.enclosures if _is_picture(enclosure)]
+    if item.image:
+        shown.append(item.image)
     for text in (item.content, item.summary):
         if text is not None and text.kind == "html":
             shown.extend(_SHOWN.findall(text.value))
     return sorted({without_query(address) for address in shown if not address.startswith("data:")})
+
+
+def _is_picture(enclosure: Enclosure) -> bool:
+    if enclosure.media_type:
+        return enclosure.media_type.startswith("image/")
+    return _PICTURE.search(without_query(enclosure.url)) is not None
 
 
 def compare(
@@ -154,17 +173,18 @@ def compare(
     mine, theirs = now.evidence or _NOTHING, before.evidence
     guid = guid or _likeness(now.guid, before.guid)
     address = address or _likeness(now.url_key, before.url_key)
-    title = SAME if comparable_title(now.title) == comparable_title(before.title) else DIFFERENT
+    headline, other = comparable_title(now.title), comparable_title(before.title)
     return Comparison(
         guid=_believed(guid, trusted=trust.guid, changing="guid" in trust.changing),
         address=_believed(address, trusted=trust.address, changing="address" in trust.changing),
         instant=_believed(instants(mine, theirs), trusted=True, changing="date" in trust.changing),
-        title=title,
+        title=SAME if headline == other else DIFFERENT,
         text=SAME if now.text_digest == before.text_digest else DIFFERENT,
-        files=_files(mine, theirs, trust),
+        files=_believed(_files(mine, theirs, trust), trusted=True, changing="file" in trust.changing),
         pictures=_likeness(mine.pictures or None, (theirs and theirs.pictures) or None),
         is_revision=_is_revision(now, before, link),
-        is_linkless=now.url_key is None and before.url_key is None,
+        is_untitled=not (headline or other),
+        is_elsewhere=_fragment(now.guid) != _fragment(before.guid) and now.guid in {link, f"link:{link}"},
     )
 
 
@@ -214,15 +234,15 @@ def is_imposed(key: IdentityKey, before: Sighting, keyed: KeyedItem) -> bool:
 
 
 def _by_guid(found: Comparison, *, is_stable: bool) -> tuple[int, str] | None:
-    if found.files is DIFFERENT and found.instant is DIFFERENT and not is_stable:
-        return None  # the guid of a programme, whose episodes have files and dates
+    if DIFFERENT in (found.files, found.address) and found.instant is DIFFERENT and not is_stable:
+        return None  # the guid of a programme, whose episodes have dates, and files or pages
     if found.address is SAME:
         return 1, "guid"
     if found.instant is SAME:
         return 2, "guid and second"
     if found.address is DIFFERENT:
         return (2, "guid, title and text") if found.text is SAME and found.files is not DIFFERENT else None
-    if found.is_linkless and found.title is DIFFERENT:
+    if found.is_other_story:
         # Neither words nor date are those that the guid had: it counts places, or was given away.
         return (GUID_ALONE, "guid") if found.instant is UNKNOWN else None
     return 2, "guid"
@@ -233,14 +253,17 @@ def _by_address(found: Comparison, *, is_stable: bool) -> tuple[int, str] | None
         return 3, "url and a guid that counts revisions"
     if found.instant is SAME:
         return 3, "url and second"
-    differ = {found.title, found.files, found.pictures}
+    if found.files is DIFFERENT:
+        return None
+    is_other = found.is_other_story or found.pictures is DIFFERENT
     if found.guid is UNKNOWN:
-        # Another date, and another headline, file or picture, and no guid that says it is the same: another item.
-        return None if found.instant is DIFFERENT and DIFFERENT in differ else (3, "url")
-    if DIFFERENT in differ or found.text is DIFFERENT:
+        # Another date, and another headline or picture, and no guid that says it is the same: another item.
+        return None if found.instant is DIFFERENT and is_other else (3, "url")
+    if is_other or found.text is DIFFERENT:
         return None
     # The same words under another guid and date: said again where guids and dates are kept, else made anew.
-    return None if is_stable and found.instant is DIFFERENT else (4, "url, title and text")
+    is_said_again = found.instant is DIFFERENT and (is_stable or found.is_elsewhere)
+    return None if is_said_again else (4, "url, title and text")
 
 
 def _by_words(found: Comparison, *, stable_guids: bool, stable_dates: bool) -> tuple[int, str] | None:
@@ -276,7 +299,7 @@ ANOTHER_FILE: Final = 7
 WORDS_ALONE: Final = 8
 """The strength of a reason that is nothing but title and text."""
 GUID_ALONE: Final = 9
-"""The strength of a reason that is nothing but the guid: no link, and all words are others."""
+"""The strength of a reason that is nothing but the guid: no link that could name it, and all words are others."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -330,6 +353,10 @@ def _files(mine: Evidence, theirs: Evidence | None, trust: Trust) -> Likeness:
         return DIFFERENT
     # Another query alone may be another token or another file; the host may have moved.
     return SAME if trust.bare_files else UNKNOWN
+
+
+def _fragment(guid: str | None) -> str:
+    return (guid or "").partition("#")[2]
 
 
 def _is_revision(now: Sighting, before: Sighting, link: str | None) -> bool:

@@ -1,5 +1,6 @@
 """What a source does with what it gave before: which parts it keeps, which it changes on known items (SPEC §4)."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,13 +14,16 @@ from feedhub.model.identity import (
     Sighting,
     Verdict,
 )
-from feedhub.rules.evidence import DIFFERENT, SAME, Trust, comparable_title, compare, moment
+from feedhub.rules.evidence import DIFFERENT, SAME, Trust, comparable_title, compare, instants, moment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Habits:
-    """What a whole document shows of its source. ``changing`` are the parts that it changes on known items, of
-    ``guid``, ``address`` and ``date``; ``signatures`` those of records that lost guid and link, all at once."""
+    """What a whole document shows of its source.
+
+    ``changing`` are the parts that it changes on known items, of ``guid``, ``address``, ``date`` and ``file``;
+    ``signatures`` those of records that lost guid and link, all at once.
+    """
 
     changing: frozenset[str] = frozenset()
     stable_guids: bool = False
@@ -43,7 +47,8 @@ class _Counts:
 
 def habits_of(items: Sequence[KeyedItem], known: Mapping[str, KnownItem], changing: frozenset[str]) -> Habits:
     """Look at a whole document for what its source changes wholesale, and for what it keeps."""
-    counts = {part: _Counts() for part in ("guid", "address", "date")}
+    counts = {part: _Counts() for part in ("guid", "address", "date", "file")}
+    counted = Counter(key for keyed in items for key in keyed.leads)
     for keyed in items:
         by_url = _own_sighting(keyed, known, KeyStrength.URL)
         by_guid = _own_sighting(keyed, known, KeyStrength.GUID)
@@ -53,8 +58,14 @@ def habits_of(items: Sequence[KeyedItem], known: Mapping[str, KnownItem], changi
         if by_guid:
             _count(counts["address"], now, by_guid, now.url_key, by_guid.url_key)
         before = by_guid or by_url or _own_sighting(keyed, known, KeyStrength.TEXT)
+        if before is None and (before := _found(keyed, known, counted)):
+            _count(counts["guid"], now, before, now.guid, before.guid)
         if before and before.evidence and (date := moment(before.evidence)):
             _count(counts["date"], now, before, moment(keyed.evidence), date)
+        if before and before.evidence and instants(keyed.evidence, before.evidence) is not DIFFERENT:
+            files = keyed.evidence.bare_files, before.evidence.bare_files
+            if all(files):
+                _count(counts["file"], now, before, *files)
     signatures = _re_identified(items, known)
     wholesale = {part for part, count in counts.items() if count.is_wholesale}
     causes = [words for part, words in (("guid", "guids"), ("address", "links")) if part in wholesale]
@@ -95,6 +106,13 @@ def _own_sighting(keyed: KeyedItem, known: Mapping[str, KnownItem], strength: Ke
     return target.sighting if target else None
 
 
+def _found(keyed: KeyedItem, known: Mapping[str, KnownItem], leads: Mapping[IdentityKey, int]) -> Sighting | None:
+    """Return what was said of the item of the same words that a lead of no other record of the document finds."""
+    targets = (known.get(key.text) for key in keyed.leads if leads[key] == 1)
+    before = next((target.sighting for target in targets if target and target.sighting), None)
+    return before if before and before.text_digest == keyed.item.text_digest else None
+
+
 def _re_identified(items: Sequence[KeyedItem], known: Mapping[str, KnownItem]) -> frozenset[IdentityKey]:
     """Return signatures of records whose every key is unknown, if that is most of the document and they were known."""
     strangers = [keyed for keyed in items if keyed.keys and not any(key.text in known for key in keyed.keys)]
@@ -107,7 +125,8 @@ def _re_identified(items: Sequence[KeyedItem], known: Mapping[str, KnownItem]) -
     most = len(found) >= 2 and len(found) * 2 >= len(items) and len(found) * 5 >= len(strangers) * 3
     # Three records that agree in headline and second are no coincidence, however much is new beside them.
     enough = most or (len(found) >= 3 and len(found) * 3 >= len(strangers))
-    return frozenset(found) if enough and len(set(found)) == len(found) else frozenset()
+    users = Counter(keyed.signature for keyed in items)
+    return frozenset(found) if enough and all(users[signature] == 1 for signature in found) else frozenset()
 
 
 def unchanged_document(items: Sequence[KeyedItem], known: KnownKeys) -> tuple[Decision, ...] | None:
@@ -143,5 +162,6 @@ def _as_before(keyed: KeyedItem, known: Mapping[str, KnownItem]) -> Decision | N
 
 def kept_parts(items: Sequence[KeyedItem]) -> frozenset[str]:
     """Return the parts that a source keeps in a document in which nothing is different."""
-    has_dates = any(keyed.evidence.published_at for keyed in items)
-    return frozenset({"guid", "address"} | ({"date"} if has_dates else set()))
+    dates = {"date"} if any(moment(keyed.evidence) for keyed in items) else set()
+    files = {"file"} if any(keyed.evidence.files for keyed in items) else set()
+    return frozenset({"guid", "address"} | dates | files)

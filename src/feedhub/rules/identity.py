@@ -56,7 +56,8 @@ def _with_all_fallbacks(keyed: KeyedItem, words: Mapping[str, int], source: Sour
     """Return a record whose words others of the document have with everything that may name it instead."""
     if words[keyed.item.text_digest] == 1:
         return keyed
-    return replace(keyed, fallbacks=_fallbacks(keyed.item, keyed.evidence, keyed.words, source.name))
+    fallbacks = _fallbacks(keyed.item, keyed.evidence, keyed.words, source.name, has_address=False)
+    return replace(keyed, fallbacks=fallbacks)
 
 
 def without_keys(keyed: KeyedItem, distrusted: "dict[IdentityKey, int] | frozenset[IdentityKey]") -> KeyedItem:
@@ -75,8 +76,9 @@ def told_apart(keyed: Sequence[KeyedItem]) -> list[KeyedItem]:
     """
     users: dict[IdentityKey, set[object]] = defaultdict(set)
     for one in keyed:
-        # A front page, or an address that is none of the web, is no key, but two of them are two.
-        says = (one.evidence, None if one.said.url_key else one.item.link)
+        # A front page, a fragment, or an address that is none of the web is no key, but two of them are two.
+        link = one.item.link or ""
+        says = (one.evidence, link.partition("#")[2] if one.said.url_key else link)
         for key in one.fallbacks:
             users[key].add(says)
     return [_told_apart(one, users) for one in keyed]
@@ -87,6 +89,13 @@ def _told_apart(keyed: KeyedItem, users: Mapping[IdentityKey, set[object]]) -> K
         return keyed
     name = next((key for key in keyed.fallbacks if len(users[key]) == 1), keyed.fallbacks[-1])
     return replace(keyed, keys=(name,))
+
+
+def own_names(keyed: KeyedItem) -> tuple[IdentityKey, ...]:
+    """Return what names a record that only its words, and what it says beside them, identify."""
+    if not keyed.keys or keyed.keys[0] not in keyed.fallbacks:
+        return ()
+    return keyed.fallbacks[keyed.fallbacks.index(keyed.keys[0]) :]
 
 
 def lookup_keys(items: Sequence[KeyedItem]) -> tuple[IdentityKey, ...]:
@@ -130,7 +139,9 @@ def _keyed(item: ParsedItem, source: Source) -> KeyedItem:
         keys.append(IdentityKey(KeyStrength.GUID, f"guid:{source.name}:{guid}"))
     evidence = evidence_of(item)
     words = _words(item, source.name)
-    fallbacks = (words,) if words and guid and addresses else _fallbacks(item, evidence, words, source.name)
+    fallbacks: tuple[IdentityKey, ...] = (words,) if words else ()
+    if not (words and guid and addresses):
+        fallbacks = _fallbacks(item, evidence, words, source.name, has_address=bool(addresses))
     date = item.published_at.isoformat() if item.published_at else item.text_digest
     signature = _digest(comparable_title(item.title) or item.text_digest, date)
     return KeyedItem(
@@ -199,8 +210,13 @@ def _words(item: ParsedItem, source: str) -> IdentityKey | None:
     return IdentityKey(KeyStrength.TEXT, f"text:{source}:{item.text_digest}")
 
 
-def _fallbacks(item: ParsedItem, evidence: Evidence, words: IdentityKey | None, source: str) -> tuple[IdentityKey, ...]:
-    """Return what names a record that has no key: its words, then with its files, pictures and date added in turn."""
+def _fallbacks(
+    item: ParsedItem, evidence: Evidence, words: IdentityKey | None, source: str, *, has_address: bool
+) -> tuple[IdentityKey, ...]:
+    """Return what names a record that has no key: its words, then with its files, pictures and date added in turn.
+
+    At last all that it says, unless it has an address of its own.
+    """
     found = [words] if words else []
     parts = [item.text_digest if words else ""]
     date = item.published_at.isoformat() if item.published_at else ""
@@ -211,7 +227,7 @@ def _fallbacks(item: ParsedItem, evidence: Evidence, words: IdentityKey | None, 
             found.append(_text_key(source, *parts))
     if date and found:
         found.append(_text_key(source, *parts, date))
-    if found and not (item.link and canonical_url(item.link)):
+    if found and not has_address:
         found.append(_text_key(source, *parts, date, item.guid or "", item.link or "", "whole"))
     return tuple(found)
 
@@ -262,17 +278,17 @@ def _same_records(items: Sequence[KeyedItem], key: IdentityKey) -> dict[int, int
     counted = {one.said.guid for one in items if _revised(one)}
     names = [_name_beside(one, key, is_list=len(counted) > _MOST_REVISIONS) for one in items]
     lists = _lists(items, names)
+    is_spread = max(len(counted), len({_place(one) for one in items})) > _MOST_REVISIONS
     # The newest first, those without date last, so that the order of the document decides nothing.
     for number in sorted(range(len(items)), key=lambda number: str(moment(items[number].evidence) or ""), reverse=True):
-        one, name = items[number], names[number]
-        classes.join(number, same.setdefault(_rest(one), number))
-        first = same.setdefault(_rest(one)[1:], number)
+        one, name, date = items[number], names[number], moment(items[number].evidence)
+        # Records of other addresses are no copies of each other if there are many, or no date says that they are.
+        place = (_place(one), name if is_spread else "") if is_spread or date is None else ()
+        classes.join(number, same.setdefault((_says(one), date, place), number))
+        first = same.setdefault(_says(one), number)
         if name is not None and name not in lists:
             classes.join(number, same.setdefault(name, number))
-        elif name is None and one.evidence.published_at:
-            second = (one.evidence.published_at, one.evidence.files)
-            classes.join(number, same.setdefault(second, number))
-        elif name is None and not one.evidence.day:
+        elif name is None and date is None:
             classes.join(number, first)
     return {number: classes.find(number) for number in range(len(items))}
 
@@ -280,32 +296,36 @@ def _same_records(items: Sequence[KeyedItem], key: IdentityKey) -> dict[int, int
 def _lists(items: Sequence[KeyedItem], names: Sequence[str | None]) -> set[str | None]:
     """Return which names are those of several entries of a list, not of revisions of one.
 
-    Of records that share key, title and name, two with dates and files of their own are entries, and more with any.
+    Of records that share key, title and name, two with files of their own are entries, unless they are of one second
+    and text; and so are more with dates, texts or files of their own.
     """
-    moments: dict[str | None, set[object]] = defaultdict(set)
+    said: dict[str | None, set[object]] = defaultdict(set)
     files: dict[str | None, set[str]] = defaultdict(set)
+    beside: dict[str | None, set[object]] = defaultdict(set)
     for one, name in zip(items, names, strict=True):
-        moments[name].add(moment(one.evidence) or one.item.text_digest)
-        if one.evidence.bare_files and moment(one.evidence):
-            files[name].add(one.evidence.bare_files)
-    return {
-        name
-        for name, distinct in moments.items()
-        if len(distinct) > _MOST_REVISIONS or min(len(distinct), len(files[name])) > 1
-    }
+        date, file = moment(one.evidence), one.evidence.bare_files
+        said[name].add((date, one.item.text_digest, file))
+        beside[name].add((date or file, one.item.text_digest))
+        if file:
+            files[name].add(file)
+    return {name for name in said if len(said[name]) > _MOST_REVISIONS or min(len(files[name]), len(beside[name])) > 1}
 
 
-def _rest(one: KeyedItem) -> tuple[object, ...]:
-    evidence = one.evidence
-    return moment(one.evidence), one.item.text_digest, evidence.files, evidence.pictures
+def _says(one: KeyedItem) -> tuple[str, str, str]:
+    return one.item.text_digest, one.evidence.files, one.evidence.pictures
+
+
+def _place(one: KeyedItem) -> str:
+    """Return where a record is found, with the fragment of its link."""
+    return (one.said.url_key or "") + "#" + (one.item.link or "").partition("#")[2]
 
 
 def _name_beside(one: KeyedItem, key: IdentityKey, *, is_list: bool) -> str | None:
     """Return what tells records of one key apart: the guid, or for records of one guid the address."""
     if key.strength is KeyStrength.GUID:
-        return one.said.url_key or ""
+        return _place(one)
     base = None if is_list else _revised(one)
-    return base or one.said.guid
+    return base or (one.said.guid and f"{one.said.guid} {_place(one)}")
 
 
 def _revised(one: KeyedItem) -> str | None:

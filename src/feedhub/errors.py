@@ -32,10 +32,18 @@ class FeedhubError(Exception):
 
 
 class ConfigError(FeedhubError):
-    """The configuration cannot be used; ``problems`` lists everything that is wrong with it."""
+    """The configuration cannot be used; ``problems`` lists everything that is wrong with it.
 
-    def __init__(self, problems: "tuple[Problem, ...]") -> None:
+    ``files`` are those that were read or looked for, ``folders`` those in which ``include`` looked: a change of one of
+    them may mend it.
+    """
+
+    def __init__(
+        self, problems: "tuple[Problem, ...]", *, files: tuple[str, ...] = (), folders: tuple[str, ...] = ()
+    ) -> None:
         self.problems = problems
+        self.files = files
+        self.folders = folders
         super().__init__("\n".join(str(problem) for problem in problems))
 
 

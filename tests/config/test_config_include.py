@@ -102,7 +102,7 @@ def test_a_broken_file_does_not_hide_the_problems_of_others(sited: Make) -> None
 def test_an_include_through_a_folder_is_no_file(sited: Make) -> None:
     project = sited("include: [sub, 'su*']")
     project.write("sub/x.yaml", entry("x"))
-    assert project.problems() == ["feedhub.yaml:2:11: include[0]: there is no such file"]
+    assert project.problems() == ["feedhub.yaml:2:11: include[0]: cannot be read: it is no regular file"]
 
 
 def test_absolute_globs_work(sited: Make, tmp_path: Path) -> None:

@@ -209,7 +209,7 @@ def test_a_file_that_cannot_be_used_is_one_line(tmp_path: Path, content: bytes |
 def test_a_file_of_no_sensible_size_is_not_read(tmp_path: Path) -> None:
     with (tmp_path / "f.yaml").open("wb") as file:
         file.truncate(60_000_000)
-    with pytest.raises(ConfigError, match="cannot be read: it is larger than 50 MB"):
+    with pytest.raises(ConfigError, match="cannot be read: it is larger than 20 MB"):
         load_settings("f.yaml", (), {}, str(tmp_path))
 
 

@@ -47,8 +47,8 @@ def test_no_day_may_be_kept(sited: Make) -> None:
     ("jekyll", "message"),
     [
         ("{template: nowhere.md}", "template: cannot be read: No such file or directory"),
-        ("{template: .}", "template: cannot be read: Is a directory"),
-        ("{template: latin.md}", "template: cannot be read: it is not UTF-8"),
+        ("{template: .}", "template: cannot be read: it is no regular file"),
+        ("{template: latin.md}", "template: cannot be read: line 1 is not UTF-8"),
         ("{template: large.md}", "template: cannot be read: it is larger than 1 MB"),
         ("{dir: ../x}", "dir: expected a folder inside of the output folder"),
         ("{dir: /x}", "dir: expected a folder inside of the output folder"),

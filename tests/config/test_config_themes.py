@@ -34,7 +34,7 @@ def test_a_theme_that_cannot_be_read_is_a_problem_at_its_place(sited: Make) -> N
     (project.folder / "theme" / "a.html").write_bytes(b"caf\xe9")
     (project.folder / "theme" / "b.css").write_bytes(b"x" * 1_000_001)
     first, second = project.problems()
-    assert first.endswith("a.html cannot be read: it is not UTF-8")
+    assert first.endswith("a.html cannot be read: line 1 is not UTF-8")
     assert second.endswith("b.css cannot be read: it is larger than 1 MB")
     for number in range(101):
         project.write(f"theme/{number}.html", "")

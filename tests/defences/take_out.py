@@ -593,6 +593,55 @@ DEFENCES = (
         "if False:",
         "tests/config/test_opml_import.py",
     ),
+    _d(
+        "configuration: regular files only",
+        "config/reading.py",
+        "if not stat.S_ISREG(status.st_mode):",
+        "if False:",
+        "tests/config/test_config_limits.py",
+    ),
+    _d(
+        "configuration: names looked at",
+        "config/reading.py",
+        "                    self.looks -= 1\n",
+        "",
+        "tests/config/test_config_limits.py",
+    ),
+    _d(
+        "configuration: bytes read",
+        "config/reading.py",
+        "        self.bytes -= len(raw)\n",
+        "",
+        "tests/config/test_config_limits.py",
+    ),
+    _d(
+        "configuration: includes of includes",
+        "config/files.py",
+        "elif len(self._open) == _DEEPEST_INCLUDE:",
+        "elif False:",
+        "tests/config/test_config_limits.py",
+    ),
+    _d(
+        "configuration: growth by aliases",
+        "config/yaml_tree.py",
+        "        self._size += len(text)\n",
+        "",
+        "tests/config/test_config_limits.py",
+    ),
+    _d(
+        "configuration: what no check foresaw",
+        "config/section.py",
+        "            raise ValueError(unexpected(exc)) from exc",
+        "            raise",
+        "tests/config/test_config_limits.py",
+    ),
+    _d(
+        "configuration: what breaks elsewhere",
+        "config/load.py",
+        "        cause = exc\n",
+        "        raise\n",
+        "tests/config/test_config_limits.py",
+    ),
 )
 
 

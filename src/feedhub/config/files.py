@@ -1,15 +1,15 @@
 """The files of a configuration and the templates it names: found and read, with the environment filled in."""
 
-import glob
 import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import takewhile
+from itertools import islice
 from pathlib import Path as FilePath
 from typing import Final
 
 from feedhub.config.forms import absolute
+from feedhub.config.reading import LimitedReader, is_pattern, reason_of
 from feedhub.config.schema import JekyllSection
 from feedhub.config.section import OVERRIDES, ConfigFile, key_text
 from feedhub.config.yaml_tree import Path, Quoted, Value, read_tree
@@ -235,8 +235,7 @@ def _problem(key: str, message: str) -> Problem:
 
 
 DEFAULT_CONFIG: Final = "config/feedhub.yaml"
-_LARGEST: Final = 50_000_000
-_WILD: Final = frozenset("*?[")
+_DEEPEST_INCLUDE: Final = 20
 
 
 def find_config(path: str | None, environ: Mapping[str, str], cwd: str) -> str:
@@ -250,40 +249,32 @@ def root_of(config_path: str) -> str:
     return str(folder.parent if folder.name == "config" else folder)
 
 
+def shown_path(path: str, cwd: str) -> str:
+    """Return how a file is called in messages: relative to ``cwd`` where it is below it."""
+    inside = os.path.relpath(path, cwd)
+    return path if inside.startswith("..") else inside
+
+
 def read_files(
-    main: str, overrides: Sequence[Override], environ: Mapping[str, str], cwd: str
+    main: str, overrides: Sequence[Override], environ: Mapping[str, str], cwd: str, reader: LimitedReader
 ) -> tuple[list[ConfigFile], list[Problem]]:
-    """Return the main file and everything it includes, each file once, and what is wrong with them; never raises.
+    """Return the main file and everything it includes, each file once, and what is wrong with them.
 
     ``overrides`` are those of the key ``include``: no other decides which files are read.
     """
-    reader = _FileReader(overrides, environ, cwd)
-    reader.read(main)
-    return reader.files, reader.problems
-
-
-def include_folders(file: ConfigFile) -> set[str]:
-    """Return the folders in which a file may appear that the patterns of ``include`` would match."""
-    listed = file.value.get("include")
-    patterns = listed if isinstance(listed, list) else [listed]
-    beside = FilePath(file.path).parent
-    folders: set[str] = set()
-    for pattern in patterns:
-        if isinstance(pattern, str) and _WILD & set(pattern):
-            inner = pattern.rpartition("/")[0]
-            matches = glob.glob(f"{inner}/", root_dir=beside, recursive=True) if inner else [""]  # noqa: PTH207
-            folders |= {os.path.normpath(beside / match) for match in matches}
-            fixed = beside / "/".join(takewhile(lambda part: not _WILD & set(part), inner.split("/")))
-            # A folder that does not exist yet is noticed in the one in which it would appear.
-            folders.add(os.path.normpath(next(place for place in (fixed, *fixed.parents) if place.is_dir())))
-    return folders
+    files = _FileReader(overrides, environ, cwd, reader)
+    files.read(main)
+    return files.files, files.problems
 
 
 class _FileReader:
-    def __init__(self, overrides: Sequence[Override], environ: Mapping[str, str], cwd: str) -> None:
+    def __init__(
+        self, overrides: Sequence[Override], environ: Mapping[str, str], cwd: str, reader: LimitedReader
+    ) -> None:
         self._overrides = overrides
         self._environ = environ
         self._cwd = cwd
+        self._reader = reader
         self._open: list[str] = []
         self._seen: set[str] = set()
         self.files: list[ConfigFile] = []
@@ -305,12 +296,11 @@ class _FileReader:
         self._open.pop()
 
     def _parsed(self, path: str) -> ConfigFile | None:
-        shown = self._shown(path)
+        shown = shown_path(path, self._cwd)
         try:
-            text = _text_of(path)
+            text = self._reader.text(path)
         except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            message = f"cannot be read: {reason}"
+            message = f"cannot be read: {reason_of(error)}"
             if isinstance(error, FileNotFoundError):
                 message = "there is no such file; `feedhub init` writes one"
             self.problems.append(Problem(file=shown, line=0, column=0, key="", message=message))
@@ -346,8 +336,12 @@ class _FileReader:
         for path, where in sorted(found.items()):
             real = os.path.realpath(path)
             if real in self._open:
-                chain = " → ".join(self._shown(each) for each in [*self._open[self._open.index(real) :], path])
-                self.problems.append(file.problem(where, f"includes go round in a circle: {chain}"))
+                chain = [*self._open[self._open.index(real) :], path]
+                shown = " → ".join(shown_path(each, self._cwd) for each in chain)
+                self.problems.append(file.problem(where, f"includes go round in a circle: {shown}"))
+            elif len(self._open) == _DEEPEST_INCLUDE:
+                self.problems.append(file.problem(where, f"files include files more than {_DEEPEST_INCLUDE} deep"))
+                break
             elif real not in self._seen:
                 self._seen.add(real)
                 paths.append(path)
@@ -355,31 +349,20 @@ class _FileReader:
 
     def _matches(self, file: ConfigFile, pattern: str, where: Path) -> list[str]:
         folder = FilePath(file.path).parent
-        if not _WILD & set(pattern):
+        try:
+            if is_pattern(pattern):
+                own = os.path.realpath(file.path)
+                # A pattern may match the file that includes: that is no circle.
+                return [path for path in self._reader.matches(str(folder), pattern) if os.path.realpath(path) != own]
             path = os.path.normpath(folder / pattern)
-            if not FilePath(path).is_file():
-                self.problems.append(file.problem(where, "there is no such file"))
-                return []
+            self._reader.require(path)
+        except FileNotFoundError:
+            self.problems.append(file.problem(where, "there is no such file"))
+        except (OSError, ValueError) as error:
+            self.problems.append(file.problem(where, f"cannot be read: {reason_of(error)}"))
+        else:
             return [path]
-        # Path.glob refuses absolute patterns.
-        matches = (folder / each for each in glob.glob(pattern, root_dir=folder, recursive=True))  # noqa: PTH207
-        # A pattern may match the file that includes: that is no circle.
-        return [os.path.normpath(path) for path in matches if path.is_file() and not path.samefile(file.path)]
-
-    def _shown(self, path: str) -> str:
-        inside = os.path.relpath(path, self._cwd)
-        return path if inside.startswith("..") else inside
-
-
-def _text_of(path: str) -> str:
-    if FilePath(path).stat().st_size > _LARGEST:
-        raise ValueError(f"it is larger than {_LARGEST // 10**6} MB")
-    raw = FilePath(path).read_bytes()
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise ValueError(f"line {line} is not UTF-8") from error
+        return []
 
 
 _LARGEST_TEMPLATE: Final = 1_000_000
@@ -390,7 +373,9 @@ def template_path(section: JekyllSection | None, root: str) -> str | None:
     return absolute(section.template, root) if section and section.template else None
 
 
-def read_posts(section: JekyllSection | None, file: ConfigFile, root: str) -> tuple[PostSettings | None, list[Problem]]:
+def read_posts(
+    section: JekyllSection | None, file: ConfigFile, root: str, reader: LimitedReader
+) -> tuple[PostSettings | None, list[Problem]]:
     """Return the settings of posts, None where none are written, and what is wrong with their template."""
     if section is None:
         return None, []
@@ -398,11 +383,10 @@ def read_posts(section: JekyllSection | None, file: ConfigFile, root: str) -> tu
     problems = []
     if path is not None:
         try:
-            text = _template_text(path)
+            text = reader.text(path, most=_LARGEST_TEMPLATE)
         except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
             place = ("output", "jekyll", "template")
-            problems.append(file.problem(place, f"cannot be read: {reason}"))
+            problems.append(file.problem(place, f"cannot be read: {reason_of(error)}"))
     posts = PostSettings(
         dir=section.dir.rstrip("/"),
         template=text,
@@ -413,23 +397,9 @@ def read_posts(section: JekyllSection | None, file: ConfigFile, root: str) -> tu
     return posts, problems
 
 
-def _template_text(path: str) -> str:
-    """Return the text of a template.
-
-    Raises:
-        OSError: it cannot be read.
-        ValueError: says why it cannot be a template.
-    """
-    if FilePath(path).stat().st_size > _LARGEST_TEMPLATE:
-        raise ValueError(f"it is larger than {_LARGEST_TEMPLATE // 10**6} MB")
-    try:
-        return FilePath(path).read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError("it is not UTF-8") from error
-
-
 _TEMPLATE_ENDINGS: Final = frozenset({".html", ".css", ".svg"})
 _MOST_TEMPLATES: Final = 100
+_MOST_NAMES: Final = 10_000
 
 Templates = tuple[tuple[str, str], ...]
 
@@ -439,25 +409,26 @@ def theme_paths(folder: str | None, root: str, templates: Templates) -> list[str
     return [str(FilePath(absolute(folder, root)) / name) for name, _ in templates] if folder else []
 
 
-def read_theme(folder: str | None, file: ConfigFile, root: str) -> tuple[Templates, list[Problem]]:
+def read_theme(
+    folder: str | None, file: ConfigFile, root: str, reader: LimitedReader
+) -> tuple[Templates, list[Problem]]:
     """Return (name, text) of the templates directly in the folder, by name, and what is wrong with them."""
     if not folder:
         return (), []
-    place = ("output", "templates")
+    place, inside = ("output", "templates"), absolute(folder, root)
     try:
-        names = sorted(each.name for each in FilePath(absolute(folder, root)).iterdir() if _is_template(each))
-    except OSError as error:
-        return (), [file.problem(place, f"cannot be read: {error.strerror}")]
+        names = sorted(each.name for each in islice(FilePath(inside).iterdir(), _MOST_NAMES) if _is_template(each))
+    except (OSError, ValueError) as error:
+        return (), [file.problem(place, f"cannot be read: {reason_of(error)}")]
     if len(names) > _MOST_TEMPLATES:
         return (), [file.problem(place, f"holds more than {_MOST_TEMPLATES} templates")]
     found: dict[str, str] = {}
     problems = []
     for name in names:
         try:
-            found[name] = _template_text(str(FilePath(absolute(folder, root)) / name))
+            found[name] = reader.text(str(FilePath(inside) / name), most=_LARGEST_TEMPLATE)
         except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            problems.append(file.problem(place, f"{name} cannot be read: {reason}"))
+            problems.append(file.problem(place, f"{name} cannot be read: {reason_of(error)}"))
     return tuple(found.items()), problems
 
 

@@ -335,6 +335,7 @@ _BARE_HOST: Final = re.compile(r"(?:www\.|[a-z0-9-]+(?:\.[a-z0-9-]+)+(?::\d+)?/)
 _BLANK: Final = re.compile(r"\s")
 _WEB: Final = frozenset({"http", "https"})
 _SQLITE: Final = "sqlite:///"
+_STORE_PARAMETERS: Final = re.compile(r"timeout=[0-9]{1,4}(?:\.[0-9]{1,3})?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -375,8 +376,8 @@ def url_secrets(text: str) -> tuple[str, ...]:
 
 def store_url(text: str, root: str) -> str:
     """Return a store URL that was accepted by ``StoreUrl`` with an absolute path."""
-    path, mark, query = text.removeprefix(_SQLITE).partition("?")
-    return f"{_SQLITE}{absolute(path, root)}{mark}{query}"
+    path, mark, parameters = text.removeprefix(_SQLITE).partition("?")
+    return f"{_SQLITE}{absolute(path, root)}{mark}{parameters}"
 
 
 def absolute(path: str, root: str) -> str:
@@ -445,9 +446,12 @@ def _template(text: str) -> str:
 
 
 def _store(text: str) -> str:
-    path = text.removeprefix(_SQLITE).partition("?")[0]
+    path, mark, parameters = text.removeprefix(_SQLITE).partition("?")
     if not text.startswith(_SQLITE) or not path:
         raise ValueError("expected sqlite:///PATH, relative, or sqlite:////PATH, absolute")
+    # Others, such as mode=memory, make another kind of store of it, or no store at all.
+    if mark and not _STORE_PARAMETERS.fullmatch(parameters):
+        raise ValueError("must not have other parameters than timeout=SECONDS")
     if path.startswith(":memory:"):
         raise ValueError("must be a file: a store in memory forgets every item it has shown")
     return text

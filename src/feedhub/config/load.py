@@ -17,8 +17,10 @@ from feedhub.config.files import (
     read_posts,
     read_theme,
     root_of,
+    shown_path,
 )
 from feedhub.config.forms import source_address, url_secrets
+from feedhub.config.reading import LimitedReader
 from feedhub.config.schema import Config, IncludedConfig, sections_for
 from feedhub.config.schema_sources import SourceSection, usable_kinds
 from feedhub.config.section import OVERRIDES, ConfigFile, check_section, key_text
@@ -130,13 +132,36 @@ def load(
         ConfigError: with every problem of every file.
     """
     here = cwd or str(FilePath.cwd())
-    main = find_config(path, environ, here)
+    main, reader = find_config(path, environ, here), LimitedReader()
+    cause: Exception | None = None
+    outcome: Settings | Sequence[Problem]
+    try:
+        outcome = _loaded(main, overrides, environ, here, reader, kinds, formats)
+    except Exception as exc:  # noqa: BLE001 - nothing that can be written into a file may end who reads it
+        cause = exc
+        # Its text may hold values that are never shown.
+        file = shown_path(main, here)
+        outcome = [Problem(file=file, line=0, column=0, key="", message=f"cannot be used: {type(exc).__name__}")]
+    if isinstance(outcome, Settings):
+        return outcome
+    raise ConfigError(tuple(outcome), files=tuple(reader.tried), folders=tuple(sorted(reader.folders))) from cause
+
+
+def _loaded(
+    main: str,
+    overrides: Sequence[str],
+    environ: Mapping[str, str],
+    cwd: str,
+    reader: LimitedReader,
+    kinds: Callable[[frozenset[str]], KindTable],
+    formats: Callable[[frozenset[str]], FormatTable],
+) -> Settings | Sequence[Problem]:
     given, problems = parse_overrides(overrides)
     of_include = [override for override in given if override.key.partition("[")[0] == "include"]
-    files, found = read_files(main, of_include, environ, here)
+    files, found = read_files(main, of_include, environ, cwd, reader)
     problems += found
     if not files:
-        raise ConfigError(tuple(problems))
+        return problems
     files, found = apply_overrides(files, [override for override in given if override not in of_include])
     problems += found
     loaded = [_filled_in(file, environ, problems) for file in files]
@@ -145,10 +170,8 @@ def load(
         usable_kinds(kinds(frozenset(_kinds_named(each.file for each in loaded)))),
         formats(frozenset(_formats_named(loaded[0].file))),
     )
-    settings = _settled(root_of(main), loaded, problems, known, sections)
-    if settings is None:
-        raise ConfigError(tuple(without_values(problem, known) for problem in _in_order(problems, files)))
-    return settings
+    settings = _settled(root_of(main), loaded, problems, known, sections, reader)
+    return settings or [without_values(problem, known) for problem in _in_order(problems, files)]
 
 
 def _kinds_named(files: Iterable[ConfigFile]) -> Iterator[str]:
@@ -187,14 +210,15 @@ def _settled(
     problems: list[Problem],
     known: Sequence[str],
     sections: tuple[type[Config], type[IncludedConfig]],
+    reader: LimitedReader,
 ) -> Settings | None:
     """Return the settings, or None after adding everything that is wrong to ``problems``."""
     files = [each.file for each in loaded]
     config, found = check_section(files[0], sections[0])
     problems += found
-    posts, found = read_posts(config.output.jekyll if config else None, files[0], root)
+    posts, found = read_posts(config.output.jekyll if config else None, files[0], root, reader)
     problems += found
-    templates, found = read_theme(config.output.templates if config else None, files[0], root)
+    templates, found = read_theme(config.output.templates if config else None, files[0], root, reader)
     problems += found
     checked: list[IncludedConfig | None] = [config]
     for file in files[1:]:
@@ -219,8 +243,10 @@ def _settled(
             parts.append(Checked(file=each.file, section=section, unusable=unusable))
             secrets |= hidden_values(each.taken, section.sources, ())
             secrets |= address_secrets(each.taken, section.sources)
-    hidden = worth_hiding(secrets)
-    settings = settle(root, config, parts, categories, posts=posts, templates=templates, secrets=hidden)
+    hidden, folders = worth_hiding(secrets), reader.folders
+    settings = settle(
+        root, config, parts, categories, posts=posts, templates=templates, secrets=hidden, folders=folders
+    )
     warnings = (without_values(warning, known) for warning in warnings_of(files, settings, categories))
     return replace(settings, warnings=tuple(_in_order(warnings, files)))
 

@@ -62,6 +62,8 @@ def _date_format(text: str) -> str:
         datetime.strptime(sample.strftime(text), text)  # noqa: DTZ007 - what it gives does not matter
     except ValueError as error:
         raise ValueError(f"is no date pattern: {str(error).replace('%%', '%')}") from error
+    except re.error as error:  # strptime makes a group of every part, and none of its name twice
+        raise ValueError("is no date pattern: one part of the date stands in it twice") from error
     return text
 
 

@@ -12,6 +12,8 @@ from pydantic import (
     ConfigDict,
     GetJsonSchemaHandler,
     ValidationError,
+    ValidatorFunctionWrapHandler,
+    field_validator,
     model_validator,
 )
 from pydantic.fields import FieldInfo
@@ -20,6 +22,11 @@ from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 from feedhub.config.forms import Form
 from feedhub.config.yaml_tree import Path, Place, Value
 from feedhub.model.settings import Problem
+
+
+def unexpected(error: Exception) -> str:
+    """Return what to say of an error that no check foresaw."""
+    return f"cannot be used: {type(error).__name__}: {str(error)[:200] or 'no more is known'}"
 
 
 class Section(BaseModel):
@@ -32,6 +39,17 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
     nullable: ClassVar[frozenset[str]] = frozenset()
     main_keys: ClassVar[frozenset[str]] = frozenset()
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _survive_its_checks(cls, value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+        """Make a fault of whatever a check breaks with, so that it is told with its place like any other."""
+        try:
+            return check(value)
+        except (ValueError, AssertionError):
+            raise
+        except Exception as exc:
+            raise ValueError(unexpected(exc)) from exc
 
     @model_validator(mode="before")
     @classmethod

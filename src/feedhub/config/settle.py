@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from typing import Any, Final
 
-from feedhub.config.files import include_folders, template_path, theme_paths
+from feedhub.config.files import template_path, theme_paths
 from feedhub.config.forms import absolute, source_address, store_url
 from feedhub.config.schema import (
     CategorySection,
@@ -345,6 +345,7 @@ def settle(
     posts: PostSettings | None,
     templates: tuple[tuple[str, str], ...],
     secrets: tuple[str, ...],
+    folders: Iterable[str],
 ) -> Settings:
     """Return the settings that ``parts`` describe; the first part is the main file, whose values are ``config``."""
     site = Site(**{name: getattr(config.site, name) for name in type(config.site).model_fields})
@@ -366,7 +367,7 @@ def settle(
             *theme_paths(config.output.templates, root, templates),
             *filter(None, [template_path(config.output.jekyll, root)]),
         ),
-        folders=tuple(sorted({folder for part in parts for folder in include_folders(part.file)})),
+        folders=tuple(sorted(folders)),
         site=site,
         store=store_url(config.store, root),
         output=output,

@@ -155,6 +155,7 @@ class _TreeBuilder:
             return None
         self._check_tag(event, path)
         text: str = event.value
+        self._size += len(text)
         return Quoted(text) if event.style else text
 
     def _check_tag(self, event: Any, path: Path) -> None:
@@ -194,7 +195,7 @@ class _TreeBuilder:
     def _key(self, event: Any, path: Path) -> tuple[str, Place]:
         if not isinstance(event, yaml.ScalarEvent):
             raise _UnreadableError(_place(event), "a key must be plain text")
-        self._size += 1
+        self._size += 1 + len(event.value)
         return event.value, _place(event)
 
     def _merge(self, value: Value, place: Place, path: Path, into: "_Mapping") -> None:

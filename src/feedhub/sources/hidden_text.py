@@ -2,23 +2,26 @@
 
 import html
 import re
-from typing import Final
+from collections.abc import Iterator
+from typing import Final, NamedTuple
 
 from feedhub.rules.text import visible_text
 from feedhub.sources.pictures import TAG_REST, attributes_in
 
-_TAG: Final = re.compile(rf"<!--|<(/?)([a-zA-Z][\w:-]*){TAG_REST}")
-_PERHAPS: Final = re.compile(
-    rf"<([a-zA-Z][\w:-]*)(?=[^<>]*(?:hidden|none|collapse|mso-hide|: *0|katex-html|MathJax)){TAG_REST}", re.IGNORECASE
-)
+_TAG: Final = re.compile(rf"<(?:!--|(/?)([a-zA-Z][\w:-]*+){TAG_REST})")
+# Tags that open an element, have attributes, or begin a program.
+_DESCRIBED: Final = re.compile(rf"<(?:!--|()([a-zA-Z][\w:-]*+)(?!(?<!(?i:script))(?<!(?i:style))>){TAG_REST})")
 _HAS_WORDS: Final = re.compile(r"(?:^|>)[^<]*[^\s<]")
+_PROGRAMS: Final = frozenset({"script", "style"})
 _SHOWS_NOTHING: Final = frozenset(
-    "area base br col embed hr img input link meta param source track wbr html body script style".split()
+    "area base br col embed hr img input link meta param source track wbr html body".split()
 )
-_HIDING: Final = (
-    *("hidden", "display", "collapse", "mso-hide", "max-height", "max-width"),
-    *("height:0", "height: 0", "width:0", "width: 0", "font:0", "font-size:0", "font-size: 0", "katex-html", "math/"),
+# What a text with something hidden in it says in its tags, and what the tag says that hides its element.
+_HIDING: Final = ("hidden", "mso-hide", "katex-html", "math/")
+_HIDING_STYLE: Final = re.compile(
+    r"display[^;\"<>]*none|visibility[^;\"<>]*collapse|overflow(?:-y)?\s*:\s*clip|font(?:-size)?\s*:\s*0"
 )
+_HIDES: Final = re.compile(r"hidden|none|collapse|mso-hide|:\s*0|katex-html|mathjax")
 _DECLARATION: Final = re.compile(r"([\w-]+)\s*:\s*([^;]*)")
 _ZERO: Final = re.compile(r"0+(?:\.0*)?(?:px|em|rem|pt|%|vh|vw)?")
 # What ends a paragraph that was not closed (HTML §13.1.2.4).
@@ -38,61 +41,73 @@ _UNLESS: Final = {
 }
 
 
-def may_hide(known: str) -> bool:
-    """Tell whether markup, in lower case, can have an element that is not shown."""
-    can_hide = "hidden" in known or "style" in known or "katex" in known or "math/" in known
-    return can_hide and any(word in known for word in _HIDING)
+def may_hide(tags: str) -> bool:
+    """Tell whether there can be an element that is not shown among ``tags_of`` a text."""
+    if any(word in tags for word in _HIDING):
+        return True
+    return "style" in tags and _HIDING_STYLE.search(tags) is not None
 
 
 def without_hidden(markup: str) -> str:
     """Return ``markup`` without the elements that are never shown, unless nothing would be left. Linear."""
     has_formulas = "math/tex" in markup or "math/mml" in markup
-    if not any(_way_of_hiding(tag[1].lower(), tag[2], has_formulas=has_formulas) for tag in _PERHAPS.finditer(markup)):
-        return markup
-    kept = _kept(markup, has_formulas=has_formulas)
+    begins = {
+        match.start(): _Hidden(name=name, inner=match.end(), way=way)
+        for match, name in _tags_in(markup, _DESCRIBED)
+        if (way := _way_of_hiding(name, match[3], has_formulas=has_formulas))
+    }
+    kept = _without(markup, _hidden_spans(markup, begins)) if begins else markup
     if kept == markup or _HAS_WORDS.search(kept) or not visible_text(markup).strip():
         return kept
     return kept if _SEEN.search(kept) else markup
 
 
-def _kept(markup: str, *, has_formulas: bool) -> str:
-    opened: dict[str, list[int]] = {}
-    begins: dict[int, tuple[int, str]] = {}
-    hidden: list[tuple[int, int]] = []
-    at = 0
-    while match := _TAG.search(markup, at):
-        at = match.end()
-        name = (match[2] or "").lower()
-        if not name:
-            end = markup.find("-->", at)
-            at = len(markup) if end < 0 else end + 3
-            continue
-        if name in _SHOWS_NOTHING:
-            if name in ("script", "style") and not match[1]:
-                at = _end_of_program(markup, name, at)
-            continue
+class _Hidden(NamedTuple):
+    """A tag that hides its element: where what is in it begins, and how it is hidden."""
+
+    name: str
+    inner: int
+    way: str
+
+
+def _tags_in(markup: str, pattern: re.Pattern[str], at: int = 0) -> Iterator[tuple[re.Match[str], str]]:
+    """Yield the tags of elements that show something, outside of comments and programs, with their names."""
+    while at >= 0:
+        start, at = at, -1
+        for match in pattern.finditer(markup, start):
+            name = (match[2] or "").lower()
+            if not name:
+                end = markup.find("-->", match.end())
+                at = len(markup) if end < 0 else end + 3
+                break
+            if name in _PROGRAMS:
+                at = match.end() if match[1] else max(markup.find(f"</{name}", match.end()), match.end())
+                break
+            if name not in _SHOWS_NOTHING:
+                yield match, name
+
+
+def _hidden_spans(markup: str, begins: dict[int, _Hidden]) -> list[tuple[int, int]]:
+    """Return where the hidden elements begin and end that are closed, in order and without those inside of others."""
+    opened: dict[str, list[int]] = {hidden.name: [] for hidden in begins.values()}
+    spans: list[tuple[int, int]] = []
+    left = len(begins)
+    for match, name in _tags_in(markup, _TAG, min(begins)):
         ended = name if match[1] or name == "option" else "p" if name in _ENDS_PARAGRAPH else ""
         if starts := opened.get(ended):
             start = starts.pop()
-            inner, way = begins.get(start, (0, ""))
-            if way and not (way in _UNLESS and _UNLESS[way].search(markup, inner, match.start())):
-                _note(hidden, start, match.end() if match[1] else match.start())
-        if not match[1]:
-            opened.setdefault(name, []).append(match.start())
-            if way := _way_of_hiding(name, match[3], has_formulas=has_formulas):
-                begins[match.start()] = match.end(), way
-    return _without(markup, hidden)
-
-
-def _end_of_program(markup: str, name: str, at: int) -> int:
-    end = markup.find(f"</{name}", at)
-    return at if end < 0 else end
-
-
-def _note(hidden: list[tuple[int, int]], start: int, end: int) -> None:
-    while hidden and hidden[-1][0] >= start:
-        hidden.pop()
-    hidden.append((start, end))
+            if start in begins:
+                _, inner, way = begins[start]
+                if not (way in _UNLESS and _UNLESS[way].search(markup, inner, match.start())):
+                    while spans and spans[-1][0] >= start:
+                        spans.pop()
+                    spans.append((start, match.end() if match[1] else match.start()))
+                left -= 1
+                if not left:
+                    break
+        if name in opened and not match[1]:
+            opened[name].append(match.start())
+    return spans
 
 
 def _without(markup: str, spans: list[tuple[int, int]]) -> str:
@@ -107,7 +122,8 @@ def _without(markup: str, spans: list[tuple[int, int]]) -> str:
 
 def _way_of_hiding(name: str, written: str, *, has_formulas: bool) -> str:
     """Return how an element is hidden: by ``all``, by ``outlook`` alone, its ``letters`` alone, or not at all ("")."""
-    if not written or not ("hidden" in written.lower() or "style" in written.lower() or "class" in written.lower()):
+    known = written.lower()
+    if not ("style" in known or "hidden" in known or "class" in known) or not _HIDES.search(known):
         return ""
     attributes = attributes_in(written)
     if "hidden" in attributes and attributes["hidden"].strip().lower() != "until-found":

@@ -3,7 +3,6 @@
 import html
 import re
 import threading
-from collections import Counter
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
@@ -14,7 +13,7 @@ from feedhub.model.policy import PLAYERS
 from feedhub.model.source import Source
 from feedhub.rules.text import clean_text, visible_text
 from feedhub.sources.pictures import repaired_pictures
-from feedhub.sources.repair import repaired
+from feedhub.sources.repair import in_lower_case, repaired
 
 _LONGEST_ADDRESS = 8_000
 _IGNORED = re.compile("[\x00-\x20\x7f-\xa0\u200b\ufeff]+$|^[\x00-\x20\x7f-\xa0\u200b\ufeff]+|[\t\r\n]")
@@ -25,7 +24,10 @@ _ESCAPED_AMPERSAND = re.compile(r"&(?:amp;)+|&#0*38;|&#x0*26;", re.IGNORECASE)
 _UNSAFE = re.compile('[\x00-\x20\x7f-\xa0"<>\\\\^`{|}]')
 # Most addresses hold only these characters and are returned as they are.
 _PLAIN = r"[\w.~!$&'()*+,;=:@%-]"
-_PLAIN_URL = re.compile(rf"https?://[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*/(?:{_PLAIN}|/)*(?:\?(?:{_PLAIN}|/)+)?", re.ASCII)
+_PLAIN_URL = re.compile(
+    rf"https?://[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*(?:/(?:{_PLAIN}|/)*)?(?:\?(?:{_PLAIN}|[/?])*)?(?:#(?:{_PLAIN}|[/?])*)?",
+    re.ASCII,
+)
 _PLAIN_PATH = re.compile(rf"(?:/(?!\.){_PLAIN}+)+", re.ASCII)
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(?=/)", re.ASCII)
 
@@ -104,6 +106,7 @@ LINK_REL = "noopener noreferrer"
 
 _ADDRESSES = frozenset({"href", "src", "cite", "poster"})
 _NUMBERS = frozenset({"width", "height", "span", "colspan", "rowspan", "start", "value"})
+_CHECKED = _ADDRESSES | _NUMBERS
 _NUMBER = re.compile(r"\s*(-?\d{1,5})(?:px|\.\d+)?\s*")
 _PLAYERS = tuple(f"https://{host}{path}" for host, path in PLAYERS)
 _RASTER = re.compile(r"data:image/(?:png|jpe?g|gif|webp|avif|bmp);base64,[A-Za-z0-9+/=\s]*", re.IGNORECASE)
@@ -117,6 +120,8 @@ def allowed_value(tag: str, name: str, value: str, base: str) -> str | None:
     if name not in _ADDRESSES:
         return value
     text = value.strip()
+    if text.startswith("http") and tag != "iframe":  # nearly all
+        return http_url(text, base)
     if tag == "img" and _RASTER.fullmatch(text):
         return text
     if tag == "a" and text[:7].lower() == "mailto:":
@@ -132,7 +137,7 @@ def allowed_value(tag: str, name: str, value: str, base: str) -> str | None:
 
 # The square of the number of attributes, over all tags: 20,000 in one tag take lxml 2.5 s.
 _MOST_WORK: Final = 200_000_000
-_VALUE: Final = r"""(?:"(?:[^"<>=]|=(?!\s*["']))*+"|'(?:[^'<>=]|=(?!\s*["']))*+'|[^\s"'<>=]++)"""
+_VALUE: Final = r"""(?:"(?:[^"<>=]++|=(?!\s*["']))*+"|'(?:[^'<>=]++|=(?!\s*["']))*+'|[^\s"'<>=]++)"""
 _ATTRIBUTE: Final = rf"(?:[\s/]++(?:[^\s/\"'<>=]++(?:\s*+=\s*+{_VALUE})?+)?+)"
 # Text and tags of at most 40 attributes.
 _ORDINARY: Final = re.compile(rf"(?:[^<]++|<(?![a-zA-Z])|<[a-zA-Z][^\s/\"'<>=]*+{_ATTRIBUTE}{{0,40}}+>)*+")
@@ -199,11 +204,12 @@ def _dearest_from(markup: str, at: int) -> tuple[int, int]:
     return len(markup), cost + sum(count * count for count in counts.values())
 
 
-# Without an address these elements show nothing. nh3 quotes attributes and escapes `>` in them.
-_EMPTY_PICTURE = re.compile(r"<(?:img|source)(?![^>]* src=)[^>]*>")
-_EMPTY_PLAYER = re.compile(r"<iframe(?![^>]* src=)[^>]*>.*?</iframe>", re.DOTALL)
-_ADDED_TO = re.compile(f"<({'|'.join(ADDED)})(?=[ >])")
-_TAGS = re.compile(r"<(/?)([a-zA-Z][\w-]*)")
+# Without an address pictures and players show nothing. nh3 quotes attributes and escapes `>` in them.
+_MEDIA_TAG = re.compile(
+    r"<iframe(?![^>]* src=)[^>]*>.*?</iframe>|<(img|source|iframe|audio|video)((?: [^>]*)?)>", re.DOTALL
+)
+_EMPTY_WITHOUT_ADDRESS = frozenset({"img", "source"})
+_TAGS = re.compile(r"<(/?[a-z][\w-]*)")
 _VOID = "area base br col embed hr img input link meta param source track wbr"
 _CLOSED_BY_THE_NEXT = "dd dt li option p tbody td tfoot th thead tr"
 _SELF_CLOSING = frozenset(f"{_VOID} {_CLOSED_BY_THE_NEXT}".split())
@@ -213,6 +219,8 @@ _MOST_AMPERSANDS = 10_000
 _LONGEST_PLAIN = 200_000
 _LONGEST = 2_000_000
 _SHORT = 20_000
+# A text without any of these is as it is, in markup too; a parser also changes line ends, and a mark at the beginning.
+_MARKS = ("<", "&", ">", "\xa0", "\r", "\ufeff")
 
 
 class _Sanitiser(threading.local):
@@ -224,7 +232,9 @@ class _Sanitiser(threading.local):
             tags=set(TAGS),
             clean_content_tags=set(DROPPED_WITH_CONTENT),
             attributes=ATTRIBUTES,
-            attribute_filter=lambda tag, name, value: allowed_value(tag, name, value, self._base),
+            attribute_filter=lambda tag, name, value: (
+                allowed_value(tag, name, value, self._base) if name in _CHECKED else value
+            ),
             link_rel=LINK_REL,
             url_schemes={"http", "https", "mailto", "data"},
             strip_comments=True,
@@ -282,10 +292,14 @@ def _cleaned(text: Markup | None, content: str, base: str) -> str | None:
 
 
 def _harmless(markup: str, base: str) -> str:
-    ready = None if is_excessive(markup) else _repaired(markup, base)
-    # What was raw text may have become markup, so it is measured again.
-    is_refused = ready is None or (ready is not markup and ready != markup and is_excessive(ready))
-    clean = None if ready is None or is_refused else _cleaned_markup(repaired_pictures(ready), base)
+    if not any(mark in markup for mark in _MARKS):
+        return markup.strip()
+    clean = None
+    if not is_excessive(markup):
+        ready, tags = _repaired(markup, base)
+        # What was raw text may have become markup, so it is measured again.
+        if ready is markup or not is_excessive(ready):
+            clean = _cleaned_markup(repaired_pictures(ready, tags), base)
     if clean is None or len(clean) > _LONGEST:
         # Only hostile markup is like that. The text is cut, because escaping makes it up to five times as long.
         return text_as_html(visible_text(markup)[:_LONGEST_PLAIN])
@@ -294,22 +308,26 @@ def _harmless(markup: str, base: str) -> str:
 
 def sanitised(markup: str, base: str) -> str:
     """Return ``markup`` with only what the allow-list knows; addresses absolute against ``base``."""
-    return _cleaned_markup(repaired_pictures(_repaired(markup, base)), base)
+    return _cleaned_markup(repaired_pictures(*_repaired(markup, base)), base)
 
 
-def _repaired(markup: str, base: str) -> str:
+def _repaired(markup: str, base: str) -> tuple[str, str]:
     return repaired(markup, lambda address: http_url(address, base))
 
 
 def _cleaned_markup(ready: str, base: str) -> str:
     clean = _SANITISER.clean(ready, base)
-    if "<img" in clean or "<source" in clean:
-        clean = _EMPTY_PICTURE.sub("", clean)
-    if "<iframe" in clean:
-        clean = _EMPTY_PLAYER.sub("", clean)
-    # Cleaned again, because `&#x1F;` has become the character itself.
-    clean = clean_text(clean)
-    return _ADDED_TO.sub(lambda match: f"{match[0]} {ADDED[match[1]]}", clean).strip()
+    if "&#" in ready:  # `&#x1F;` has become the character itself
+        clean = clean_text(clean)
+    return _MEDIA_TAG.sub(_finished, clean).strip()
+
+
+def _finished(match: re.Match[str]) -> str:
+    """Return the tag of a picture or player with what is added to it; "" for one that shows nothing."""
+    tag, attributes = match[1], match[2]
+    if tag is None or (tag in _EMPTY_WITHOUT_ADDRESS and " src=" not in attributes):
+        return ""
+    return f"<{tag} {ADDED[tag]}{attributes}>" if tag in ADDED else match[0]
 
 
 def text_as_html(text: str) -> str:
@@ -329,18 +347,18 @@ def is_excessive(markup: str) -> bool:
         return False
     if markup.count("&") - markup.count("&#") > _MOST_AMPERSANDS or has_too_many_attributes(markup):
         return True
-    unclosed: Counter[str] = Counter()
-    depth = deepest = tags = 0
-    for closing, name in _TAGS.findall(markup):
-        tags += 1
-        tag = name.lower()
-        if tag in _SELF_CLOSING:
-            continue
-        if not closing:
+    tags = _TAGS.findall(in_lower_case(markup))
+    unclosed = dict.fromkeys(tags, 0)
+    depth = deepest = 0
+    for tag in tags:
+        if tag[0] != "/":
+            if tag in _SELF_CLOSING:
+                continue
             unclosed[tag] += 1
             depth += 1
-            deepest = max(deepest, depth)
-        elif unclosed[tag]:
-            unclosed[tag] -= 1
+            if depth > deepest:
+                deepest = depth
+        elif unclosed.get(name := tag[1:]):
+            unclosed[name] -= 1
             depth -= 1
-    return deepest > _DEEPEST or deepest * tags > _COSTLIEST
+    return deepest > _DEEPEST or deepest * len(tags) > _COSTLIEST

@@ -7,9 +7,11 @@ from typing import Final
 
 Attributes = dict[str, str]
 
-TAG_REST: Final = r"""((?:=\s*+"[^"]*+"|=\s*+'[^']*+'|[^<>])*+)>"""
+_REST: Final = r"""(?:[^<>=]++|=(?:\s*+"[^"]*+"|\s*+'[^']*+')?+)*+"""
+TAG_REST: Final = f"({_REST})>"
 """What follows the name of a tag in a regular expression: its attributes as group, and its end."""
 
+_TAG = re.compile(f"<{_REST}>?")
 _IMG = re.compile(rf"<img\b{TAG_REST}", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""([^\s"'=<>/]+)(?:\s*=\s*("[^"]*"|'[^']*'|[^\s"'>]+))?""")
 _NOSCRIPT = re.compile(r"<noscript[^>]*>((?:(?!<noscript|</noscript)[\s\S])*+)</noscript\s*>", re.IGNORECASE)
@@ -27,15 +29,18 @@ _LAZY: Final = (
     *("data-cfsrc", "data-ezsrc"),
     *("data-pagespeed-lazy-src", "data-delayed-url", "data-flickity-lazyload", "data-runner-src", "data-image-src"),
 )
+_ANY_LAZY: Final = frozenset(_LAZY)
 _LAZY_LISTS: Final = ("data-srcset", "data-lazy-srcset", "data-original-set", "data-lazy-src-set", "data-sources")
 # Often the page of the article, for buttons to share it.
 _PERHAPS: Final = ("data-url", "data-image", "data-href")
 _WORDS: Final = frozenset({"alt", "title", "class", "id", "style", "aria-label", "data-caption", "data-image-title"})
 _KEPT = ("alt", "title", "width", "height")
+_NO_FILE = ("data:", "about:", "javascript:", "#", "//:")
+# It begins with the slash before the name, because one letter is found faster than a choice of two.
 _PLACEHOLDER = re.compile(
-    r"^(?:data|about|javascript):|^#|^//:|(?:^|/)(?:blank|spacer|pixel|placeholder|loading|grey|transparent|1x1|lazy)[\w.-]*\.(?:gif|png|svg|jpe?g|webp)"
-    r"|(?:^|/)(?:trans|clear|empty|dummy|1px|px|gray|white|preload|preloader|loader|spinner|ajax-loader|no-?image)\.(?:gif|png|svg|webp)"
-    r"|(?:^|/)[a-z]\.gif$",
+    r"/(?:(?:blank|spacer|pixel|placeholder|loading|grey|transparent|1x1|lazy)[\w.-]*\.(?:gif|png|svg|jpe?g|webp)"
+    r"|(?:trans|clear|empty|dummy|1px|px|gray|white|preload|preloader|loader|spinner|ajax-loader|no-?image)\.(?:gif|png|svg|webp)"
+    r"|[a-z]\.gif$)",
     re.IGNORECASE,
 )
 # A picture of at most 99 pixels, or one that is blurred, which a script replaces.
@@ -55,11 +60,17 @@ _LEAST_WIDTH = 100
 _FAR = 2_000
 
 
+def tags_of(markup: str) -> str:
+    """Return the tags of a text, in lower case: what does not stand in them, no tag or attribute says."""
+    return "".join(_TAG.findall(markup)).lower()
+
+
 def attributes_in(written: str) -> Attributes:
     """Return the attributes of a tag by their names in lower case, the first of each name."""
     attributes: Attributes = {}
     for name, value in _ATTRIBUTE.findall(written):
-        attributes.setdefault(name.lower(), html.unescape(value[1:-1] if value[:1] in "\"'" else value))
+        text = value[1:-1] if value[:1] in "\"'" else value
+        attributes.setdefault(name.lower(), html.unescape(text) if "&" in text else text)
     return attributes
 
 
@@ -76,7 +87,7 @@ def is_address(value: str) -> bool:
 
 def lazy_address(attributes: Mapping[str, str]) -> str:
     """Return the address that a script would put into ``src``; "" for none."""
-    for name in _LAZY:
+    for name in () if _ANY_LAZY.isdisjoint(attributes) else _LAZY:
         value = attributes.get(name, "").strip()
         if value and is_address(value):
             return value
@@ -112,7 +123,7 @@ def best_candidate(srcset: str) -> str:
     """Return the first candidate of a ``srcset`` that is no placeholder or thumbnail, else the last; "" for none."""
     found = ""
     for address, descriptor in candidates_of(srcset[:20_000]):
-        if not is_address(address) or _PLACEHOLDER.search(address):
+        if not is_address(address) or _is_placeholder(address):
             continue
         found = address
         width = re.fullmatch(r"(\d{1,5})w\b.*", descriptor)
@@ -125,13 +136,13 @@ def real_source(attributes: Mapping[str, str]) -> str:
     """Return the address of the picture that is meant; "" for none."""
     given = attributes.get("src", "").strip()
     lazy = lazy_address(attributes)
-    if given and not _PLACEHOLDER.search(given):
+    if given and not _is_placeholder(given):
         is_preview = _PREVIEW.search(given)
         if not is_preview and not (lazy and _is_lazy_class(attributes)):
             return attributes["src"]
         found = lazy or (_listed(attributes) if is_preview else "")
         return found if found and not _PREVIEW.search(found) else attributes["src"]
-    if lazy and not _PLACEHOLDER.search(lazy):
+    if lazy and not _is_placeholder(lazy):
         return lazy
     return _listed(attributes) or _in_any_attribute(attributes) or attributes.get("src", "")
 
@@ -149,7 +160,7 @@ def _in_any_attribute(attributes: Mapping[str, str]) -> str:
             return value
     for name, written in attributes.items():
         value = best_candidate(written) if " " in written.strip() else written.strip()
-        if name not in _WORDS and _PICTURE_FILE.search(value) and is_address(value) and not _PLACEHOLDER.search(value):
+        if name not in _WORDS and _PICTURE_FILE.search(value) and is_address(value) and not _is_placeholder(value):
             return value
     return ""
 
@@ -157,13 +168,16 @@ def _in_any_attribute(attributes: Mapping[str, str]) -> str:
 def is_unfinished(attributes: Mapping[str, str]) -> bool:
     """Tell whether a picture shows a placeholder or a preview even after it was repaired."""
     source = real_source(attributes).strip()
-    return not source or bool(_PLACEHOLDER.search(source) or _PREVIEW.search(source))
+    return not source or _is_placeholder(source) or bool(_PREVIEW.search(source))
+
+
+def _is_placeholder(address: str) -> bool:
+    return address[:11].lower().startswith(_NO_FILE) or _PLACEHOLDER.search(f"/{address}") is not None
 
 
 def is_tracker(attributes: Mapping[str, str]) -> bool:
     """Tell whether a picture or frame is of no or one pixel, and nothing says that it gets a size later."""
-    style = attributes.get("style", "")
-    sizes = [value.strip() for value in _STYLED_SIZE.findall(style)]
+    sizes = [value.strip() for value in _STYLED_SIZE.findall(attributes["style"])] if "style" in attributes else []
     if len(sizes) > 1 and all(_NO_SIZE.fullmatch(value) for value in sizes):
         return True
     given = [attributes[name] for name in ("width", "height") if name in attributes]
@@ -179,17 +193,16 @@ def _is_lazy_class(attributes: Mapping[str, str]) -> bool:
     return "lazy" in attributes.get("class", "").lower()
 
 
-def repaired_pictures(markup: str) -> str:
+def repaired_pictures(markup: str, tags: str) -> str:
     """Return ``markup`` with the real address of lazy pictures in ``src``, and without trackers.
 
-    The content of ``noscript`` is kept, unless it repeats a lazy picture.
+    The content of ``noscript`` is kept, unless it repeats a lazy picture. ``tags`` are ``tags_of`` the text.
     """
-    known = markup.lower()
-    if "<noscript" in known:
+    if "<noscript" in tags:
         markup = _without_twins(markup)
-    if "<img" not in known and "<picture" not in known and "<figure" not in known:
+    if "<img" not in tags and "<picture" not in tags and "<figure" not in tags:
         return markup
-    if "<picture" in known or "<figure" in known or "data:image" in known:
+    if "<picture" in tags or "<figure" in tags or "data:image" in tags:
         markup = _with_outer_sources(markup)
     return _IMG.sub(_repaired, markup)
 
@@ -199,7 +212,8 @@ def _repaired(match: re.Match[str]) -> str:
     if is_tracker(attributes):
         return ""
     source = real_source(attributes)
-    has_no_size = any(_TRACKING_PIXEL.fullmatch(attributes.get(name, "")) for name in ("width", "height"))
+    sizes = [attributes[name] for name in ("width", "height") if name in attributes]
+    has_no_size = any(map(_TRACKING_PIXEL.fullmatch, sizes))
     if source == attributes.get("src") and not has_no_size:
         return match[0]
     kept = {name: attributes[name] for name in _KEPT if name in attributes}

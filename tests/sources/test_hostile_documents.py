@@ -34,7 +34,7 @@ def rss(*items: str) -> str:
     return f'<rss version="2.0"><channel><title>T</title>{records}</channel></rss>'
 
 
-@pytest.mark.parametrize("foreign", ["", '<x:y xmlns:x="urn:x"/>'], ids=["plain", "read by feedparser"])
+@pytest.mark.parametrize("foreign", ["", "<unheard>of</unheard>"], ids=["plain", "read by feedparser"])
 def test_an_author_of_48000_characters_is_read_at_once(foreign: str) -> None:
     started = time.process_time()
     feed = read(rss(f"<title>x</title>{foreign}<author>{'a' * 48_000}</author>"))

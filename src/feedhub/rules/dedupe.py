@@ -25,11 +25,11 @@ from feedhub.model.identity import (
 from feedhub.model.source import Source
 from feedhub.rules.evidence import (
     DIFFERENT,
-    GUID_ALONE,
     SAME,
     Comparison,
     Likeness,
     Shared,
+    Strength,
     Trust,
     comparable_title,
     compare,
@@ -53,9 +53,6 @@ from feedhub.rules.identity import (
 )
 
 _REMEMBERED: Final = frozenset({Verdict.NEW, Verdict.CHANGED, Verdict.DUPLICATE, Verdict.REFRESHED})
-# Up to here a reason holds for several records of a document; beyond, only for the first.
-_SHARED_REASONS: Final = 4
-_NAMED, _SAME, _ACROSS, _WHOLESALE, _NAMED_BY_WORDS, _BY_TITLE = 0, 1, 3, 6, 7, GUID_ALONE + 1
 
 
 def judge(
@@ -112,7 +109,7 @@ def _nameless(decisions: Sequence[Decision]) -> tuple[str, ...]:
 class _Match:
     """A record that is a known item: how strong the reason is (0 is strongest), and by what."""
 
-    strength: int
+    strength: Strength
     reason: str
     record: int
     target: KnownItem
@@ -192,7 +189,7 @@ class _Matching:
         firsts: dict[str, int] = {}
         for strength, item, number, match in matches:
             if number in settled:
-                if settled[number].target.id != item and strength <= _SHARED_REASONS:
+                if settled[number].target.id != item and strength <= Strength.ADDRESS_AND_WORDS:
                     self._note_conflict(match, settled[number])
                 continue
             own = named_values(self.items[match.record])
@@ -208,10 +205,10 @@ class _Matching:
 
         Not if it has come to be one by mistake: by guids that were those of revisions, and are those of a list now.
         """
-        if match.strength in {_NAMED, _BY_TITLE}:
+        if match.strength in {Strength.NAMED, Strength.TITLE_ALONE}:
             return True
         are_one = match.target.sighting is None or not _are_two(self.items[match.record], self.items[first])
-        return match.strength <= _SHARED_REASONS and are_one
+        return match.strength <= Strength.ADDRESS_AND_WORDS and are_one
 
     def _weighed(self, record: int, target: KnownItem) -> _Match | None:
         """Return why a record is a known item, or None where that cannot be said."""
@@ -222,18 +219,28 @@ class _Matching:
         named = keys.get(KeyStrength.NAMED)
         before = target.sighting
         if named and not (before and is_imposed(named, before, keyed)):
-            return _Match(strength=_NAMED, reason=named.name, record=record, target=target, key=named)
+            return _Match(strength=Strength.NAMED, reason=named.name, record=record, target=target, key=named)
         if before is None:
             key = next((key for key in keyed.keys if self._leads_to(key, target)), None)
             if key is None or key.text in self.known.sections:
                 return self._by_title(record, target)
-            return _Match(strength=_ACROSS, reason=key.name, record=record, target=target, key=key)
+            return _Match(strength=Strength.ADDRESS, reason=key.name, record=record, target=target, key=key)
         if before.says_the_same(keyed.said) and keys.keys() >= {KeyStrength.URL, KeyStrength.GUID}:
             # Mostly nothing is different at all, and there is nothing to weigh.
-            return _Match(strength=_SAME, reason="guid", record=record, target=target, key=keys[KeyStrength.URL])
+            return _Match(
+                strength=Strength.GUID_AND_ADDRESS,
+                reason="guid",
+                record=record,
+                target=target,
+                key=keys[KeyStrength.URL],
+            )
         if keyed.signature in self.habits.signatures and self._leads_to(keyed.signature, target):
             return _Match(
-                strength=_WHOLESALE, reason="title and date", record=record, target=target, key=keyed.signature
+                strength=Strength.TITLE_AND_SECOND,
+                reason="title and date",
+                record=record,
+                target=target,
+                key=keyed.signature,
             )
         found = self._compared(keyed, target, before, keys)
         reason = reason_for_one(found, stable_guids=self.habits.stable_guids, stable_dates=self.habits.stable_dates)
@@ -241,7 +248,7 @@ class _Matching:
         if reason is None or (not is_named and self._shared.is_of_several(keyed, reason[0], found)):
             return self._by_title(record, target)
         if is_named:
-            reason = min(reason, (_NAMED_BY_WORDS, reason[1]))
+            reason = min(reason, (Strength.TITLE_AND_FILE, reason[1]))
         key = keys.get(KeyStrength.URL) or keys.get(KeyStrength.GUID) or keyed.words or keyed.signature
         return _Match(strength=reason[0], reason=reason[1], record=record, target=target, key=key)
 
@@ -253,7 +260,11 @@ class _Matching:
         if key is None or target.published_at is None or abs((at - target.published_at).total_seconds()) > self.within:
             return None
         return _Match(
-            strength=_BY_TITLE, reason="title, as dedupe.same_title says", record=record, target=target, key=key
+            strength=Strength.TITLE_ALONE,
+            reason="title, as dedupe.same_title says",
+            record=record,
+            target=target,
+            key=key,
         )
 
     def _compared(

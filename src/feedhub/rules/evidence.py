@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
-from enum import Enum
+from enum import Enum, IntEnum
 from functools import lru_cache
 from hashlib import sha256
 from typing import Final
@@ -38,6 +38,27 @@ class Likeness(Enum):
 
 
 SAME, DIFFERENT, UNKNOWN = Likeness
+
+
+class Strength(IntEnum):
+    """How strong a reason is for two records to be one item; the smallest is the strongest.
+
+    Up to ``ADDRESS_AND_WORDS`` a reason holds for several records of a document. Beyond, it holds only for one record,
+    and only while no other is that item by a stronger one. ``NAMED`` is an identity key of the configuration,
+    ``TITLE_ALONE`` what ``dedupe.same_title`` allows.
+    """
+
+    NAMED = 0
+    GUID_AND_ADDRESS = 1
+    GUID = 2
+    ADDRESS = 3
+    ADDRESS_AND_WORDS = 4
+    WORDS_AND_SECOND = 5
+    TITLE_AND_SECOND = 6
+    TITLE_AND_FILE = 7
+    WORDS_ALONE = 8
+    GUID_ALONE = 9
+    TITLE_ALONE = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,10 +223,9 @@ def instants(one: Evidence, other: Evidence | None) -> Likeness:
     return DIFFERENT if one.day and other.day and one.day != other.day else UNKNOWN
 
 
-def reason_for_one(found: Comparison, *, stable_guids: bool, stable_dates: bool) -> tuple[int, str] | None:
-    """Return why two records of one source are one item, with the strength of the reason (1 is strongest); else None.
+def reason_for_one(found: Comparison, *, stable_guids: bool, stable_dates: bool) -> tuple[Strength, str] | None:
+    """Return why two records of one source are one item, with the strength of the reason; else None.
 
-    From 5 on the reason holds only while no other record of the document is that item by a stronger one.
     ``stable_guids`` and ``stable_dates``: other known records of the document kept theirs.
     """
     is_stable = stable_guids and stable_dates
@@ -233,73 +253,65 @@ def is_imposed(key: IdentityKey, before: Sighting, keyed: KeyedItem) -> bool:
     )
 
 
-def _by_guid(found: Comparison, *, is_stable: bool) -> tuple[int, str] | None:
+def _by_guid(found: Comparison, *, is_stable: bool) -> tuple[Strength, str] | None:
     if DIFFERENT in (found.files, found.address) and found.instant is DIFFERENT and not is_stable:
         return None  # the guid of a programme, whose episodes have dates, and files or pages
     if found.address is SAME:
-        return 1, "guid"
+        return Strength.GUID_AND_ADDRESS, "guid"
     if found.instant is SAME:
-        return 2, "guid and second"
+        return Strength.GUID, "guid and second"
     if found.address is DIFFERENT:
-        return (2, "guid, title and text") if found.text is SAME and found.files is not DIFFERENT else None
+        return (Strength.GUID, "guid, title and text") if found.text is SAME and found.files is not DIFFERENT else None
     if found.is_other_story:
         # Neither words nor date are those that the guid had: it counts places, or was given away.
-        return (GUID_ALONE, "guid") if found.instant is UNKNOWN else None
-    return 2, "guid"
+        return (Strength.GUID_ALONE, "guid") if found.instant is UNKNOWN else None
+    return Strength.GUID, "guid"
 
 
-def _by_address(found: Comparison, *, is_stable: bool) -> tuple[int, str] | None:
+def _by_address(found: Comparison, *, is_stable: bool) -> tuple[Strength, str] | None:
     if found.is_revision:
-        return 3, "url and a guid that counts revisions"
+        return Strength.ADDRESS, "url and a guid that counts revisions"
     if found.instant is SAME:
-        return 3, "url and second"
+        return Strength.ADDRESS, "url and second"
     if found.files is DIFFERENT:
         return None
     is_other = found.is_other_story or found.pictures is DIFFERENT
     if found.guid is UNKNOWN:
         # Another date, and another headline or picture, and no guid that says it is the same: another item.
-        return None if found.instant is DIFFERENT and is_other else (3, "url")
+        return None if found.instant is DIFFERENT and is_other else (Strength.ADDRESS, "url")
     if is_other or found.text is DIFFERENT:
         return None
     # The same words under another guid and date: said again where guids and dates are kept, else made anew.
     is_said_again = found.instant is DIFFERENT and (is_stable or found.is_elsewhere)
-    return None if is_said_again else (4, "url, title and text")
+    return None if is_said_again else (Strength.ADDRESS_AND_WORDS, "url, title and text")
 
 
-def _by_words(found: Comparison, *, stable_guids: bool, stable_dates: bool) -> tuple[int, str] | None:
+def _by_words(found: Comparison, *, stable_guids: bool, stable_dates: bool) -> tuple[Strength, str] | None:
     """Weigh a record that no key names: the same title, and neither guid nor address alike."""
     is_nameless = found.guid is UNKNOWN and found.address is UNKNOWN
     is_other_file = DIFFERENT in (found.files, found.pictures)
     if found.instant is SAME:
         if found.text is SAME:
-            return (ANOTHER_FILE if is_other_file else WORDS_AND_SECOND), "title, text and second"
+            return (Strength.TITLE_AND_FILE if is_other_file else Strength.WORDS_AND_SECOND), "title, text and second"
         if is_other_file:
             return None
         if SAME in (found.files, found.pictures):
-            return 5, "title, second and file"
-        return (6, "title and second") if is_nameless else None
+            return Strength.WORDS_AND_SECOND, "title, second and file"
+        return (Strength.TITLE_AND_SECOND, "title and second") if is_nameless else None
     if is_other_file:
         return None
     if found.files is SAME and found.instant is UNKNOWN:
         if found.text is SAME:
-            return 6, "title, text and file"
-        return (7, "title and file") if is_nameless else None
+            return Strength.TITLE_AND_SECOND, "title, text and file"
+        return (Strength.TITLE_AND_FILE, "title and file") if is_nameless else None
     if found.text is DIFFERENT or found.address is DIFFERENT or (found.guid is DIFFERENT and stable_guids):
         return None
     if found.instant is DIFFERENT and stable_dates and found.files is not SAME:
         return None
-    return WORDS_ALONE, "title and text"
+    return Strength.WORDS_ALONE, "title and text"
 
 
 _NOTHING: Final = Evidence()
-WORDS_AND_SECOND: Final = 5
-"""The strength of a reason that is title, text and second."""
-ANOTHER_FILE: Final = 7
-"""The same, where the file or picture is another."""
-WORDS_ALONE: Final = 8
-"""The strength of a reason that is nothing but title and text."""
-GUID_ALONE: Final = 9
-"""The strength of a reason that is nothing but the guid: no link that could name it, and all words are others."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -322,12 +334,12 @@ class Shared:
         """Tell whether the paths of files tell them apart."""
         return len(self.bare_files) > 1 and max(self.bare_files.values()) == 1
 
-    def is_of_several(self, keyed: KeyedItem, strength: int, found: Comparison) -> bool:
+    def is_of_several(self, keyed: KeyedItem, strength: Strength, found: Comparison) -> bool:
         """Tell whether a reason is words that several items of the document have: those of none of them."""
         words = keyed.item.text_digest
-        if strength == WORDS_ALONE:
+        if strength is Strength.WORDS_ALONE:
             return self.words[words] > 1
-        if strength in {WORDS_AND_SECOND, ANOTHER_FILE} and found.files is not SAME:
+        if strength in {Strength.WORDS_AND_SECOND, Strength.TITLE_AND_FILE} and found.files is not SAME:
             return self.seconds[words, keyed.evidence.published_at] > 1
         return False
 

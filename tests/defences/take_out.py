@@ -9,10 +9,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 
 ROOT = Path(__file__).resolve().parents[2]
+# More than cores, since many of these tests wait.
+_COPIES = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -647,24 +652,37 @@ DEFENCES = (
 
 def main() -> int:
     """Print a line for each defence; return 1 if one of them is missed by no test."""
-    wanted = sys.argv[1:]
+    wanted = tuple(sys.argv[1:])
+    defences = [one for one in DEFENCES if not wanted or one.guarantee.startswith(wanted)]
     missed = 0
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "checkout"
-        for part in ("src", "tests", "config", "pyproject.toml"):
-            source = ROOT / part
-            if source.is_dir():
-                shutil.copytree(source, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
-                shutil.copy(source, copy / part)
-        for defence in DEFENCES:
-            if wanted and not defence.guarantee.startswith(tuple(wanted)):
-                continue
-            found = _tests_that_notice(copy, defence)
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(_COPIES) as threads:
+        copies: SimpleQueue[Path] = SimpleQueue()
+        for number in range(_COPIES):
+            copies.put(_copy_of_checkout(Path(folder) / str(number)))
+        for defence, found in zip(defences, threads.map(partial(_tried, copies), defences), strict=True):
             missed += not found
             told = f"{len(found)} tests, first {found[0]}" if found else "NO TEST NOTICES"
-            print(f"{defence.guarantee:36}{defence.file:30}{told}", flush=True)
+            print(f"{defence.guarantee:40}{defence.file:32}{told}", flush=True)
     return 1 if missed else 0
+
+
+def _copy_of_checkout(copy: Path) -> Path:
+    copy.mkdir()
+    for part in ("src", "tests", "config", "pyproject.toml"):
+        source = ROOT / part
+        if source.is_dir():
+            shutil.copytree(source, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, copy / part)
+    return copy
+
+
+def _tried(copies: "SimpleQueue[Path]", defence: Defence) -> list[str]:
+    copy = copies.get()
+    try:
+        return _tests_that_notice(copy, defence)
+    finally:
+        copies.put(copy)
 
 
 def _tests_that_notice(copy: Path, defence: Defence) -> list[str]:

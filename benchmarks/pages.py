@@ -6,17 +6,22 @@ Everything is local: the sources are files. The first publish, which writes ever
 left out, as if it had happened, unless ``--first`` asks for it. CPU time is that of this process.
 """
 
+import json
 import sys
 import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from functools import partial
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import TypeVar
+from zoneinfo import ZoneInfo
 
 from feedhub.model.report import PublishReport
+from feedhub.pipeline.parts import StoredMonths, StoredParts
 from feedhub.publish.html_site import HtmlSite
+from feedhub.rules.select import ALL, PAGE_SIZE, PART_SIZE, open_in_feed, open_in_list
 from feedhub.runtime.hub import Hub
 from feedhub.runtime.plugins import load_settings
 from feedhub.runtime.publisher import OutputPublisher
@@ -67,6 +72,18 @@ def pretend_published(hub: Hub) -> None:
     (Path(output.dir) / ".feedhub").mkdir(parents=True)
     (Path(output.dir) / "feedhub.json").write_text("{}", "utf-8")
     (Path(output.dir) / ".feedhub" / "look").write_text(HtmlSite(hub.settings.site, output).design, "utf-8")
+    zone = ZoneInfo(hub.settings.site.timezone)
+    for slug in (ALL, *(category.slug for category in hub.store.categories())):
+        months = StoredMonths(hub.store, slug, zone)
+        for notes, size, opened in (
+            ("archive", PART_SIZE, partial(open_in_feed, entries=output.entries)),
+            ("pages", PAGE_SIZE, open_in_list),
+        ):
+            newest = StoredParts(months, size, opened).newest
+            if newest is not None:
+                note = Path(output.dir) / ".feedhub" / notes / slug / f"{newest.month}.json"
+                note.parent.mkdir(parents=True)
+                note.write_text(json.dumps({newest.name: ""}), "utf-8")
     hub.store.mark_published(hub.store.due_outputs())
     hub.store.mark_pages_published(hub.store.change_number())
 

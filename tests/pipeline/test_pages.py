@@ -29,6 +29,8 @@ from support.feed_checks import check_feed
 from support.library import record
 from support.world import World
 
+# 3 items of March, 130 of April, and of the 120 of May those that the first page does not show.
+PAGES = ("03", "04", "04-2", "04-3", "04-4", "04-5", "05", "05-2", "05-3")
 A = Source(name="a", url="https://a.example/rss", categories=("economy",))
 B = Source(name="b", url="https://b.example/rss", categories=("tech",))
 NOW = datetime(2024, 5, 20, 8, tzinfo=UTC)
@@ -123,9 +125,10 @@ def test_every_link_of_every_page_leads_somewhere(world: World, tmp_path: Path) 
     assert broken_links(tmp_path) == []
     pages = {name for name in files(tmp_path) if name.startswith("category/")}
     assert pages == {
+        "category/all.html",
         "category/economy.html",
         "category/tech.html",
-        *(f"category/{slug}/2024-{name}.html" for slug in ("all", "economy") for name in ("03", "04", "04-2", "05")),
+        *(f"category/{slug}/2024-{name}.html" for slug in ("all", "economy") for name in PAGES),
     }
     assert len([name for name in files(tmp_path) if name.startswith("items/")]) == 253
 
@@ -156,7 +159,8 @@ def test_one_new_item_rewrites_what_shows_it_and_no_old_page(world: World, tmp_p
     written = set(published(world, tmp_path).written)
     (item,) = {name for name in written if name.startswith("items/2024/05/")}
     feeds = {f"feeds/{slug}.{kind}" for slug in ("all", "economy") for kind in ("atom", "rss", "json")}
-    assert written == {item, "index.html", "category/economy.html", "feedhub.json", *feeds}
+    lists = {"category/all.html", "category/economy.html"}
+    assert written == {item, "index.html", "feedhub.json", *lists, *feeds}
     assert broken_links(tmp_path) == []
 
 
@@ -176,8 +180,10 @@ def test_a_late_item_is_put_where_it_belongs(world: World, tmp_path: Path) -> No
     world.answer("a", record("Late", guid="l", link="https://a.example/l", published=late))
     world.poll("a")
     written = published(world, tmp_path).written
-    assert "category/economy/2024-04-2.html" in written
-    assert not [name for name in written if name.endswith(("2024-04.html", "2024-03.html", "2024-05.html"))]
+    assert {name for name in written if name.startswith("category/economy/")} == {
+        "category/economy/2024-04-4.html",
+        "category/economy/2024-04-5.html",
+    }
     assert published(world, tmp_path, everything=True).written == ()
 
 
@@ -215,7 +221,7 @@ def test_a_late_item_before_all_others_is_linked_from_the_oldest_part(world: Wor
 
 
 def test_a_part_that_could_not_be_written_is_tried_again_though_nothing_new_came(world: World, tmp_path: Path) -> None:
-    part = tmp_path / "category/economy/2024-04-2.html"
+    part = tmp_path / "category/economy/2024-04-5.html"
     part.unlink()
     part.mkdir()
     old = datetime(2024, 4, 10, 2, 0, tzinfo=UTC)
@@ -237,24 +243,32 @@ def test_an_edit_rewrites_the_one_part_that_holds_it(world: World, tmp_path: Pat
         f"feeds/archive/{slug}/2024-04-2.{kind}" for slug in ("all", "economy") for kind in ("atom", "rss", "json")
     }
     assert {name for name in written if name.startswith("category/")} == {
-        f"category/{slug}/2024-04-2.html" for slug in ("all", "economy")
+        f"category/{slug}/2024-04-5.html" for slug in ("all", "economy")
     }
 
 
 def test_a_new_month_closes_the_one_before(world: World, tmp_path: Path) -> None:
-    assert "category/economy/2024-05-2.html" not in files(tmp_path)
-    world.now = datetime(2024, 6, 2, tzinfo=UTC)
-    world.answer("a", record("June", guid="j", link="https://a.example/j", published=world.now))
-    world.poll("a")
-    published(world, tmp_path)
-    assert "category/economy/2024-05-2.html" in files(tmp_path)
-    assert "2024-05-2.html" in (tmp_path / "category/economy/2024-05.html").read_text()
-    assert "2024-06.html" not in (tmp_path / "category/economy/2024-05-2.html").read_text()
-    world.now = datetime(2024, 7, 2, tzinfo=UTC)
-    world.answer("a", record("July", guid="k", link="https://a.example/k", published=world.now))
-    world.poll("a")
-    published(world, tmp_path)
-    assert "2024-06.html" in (tmp_path / "category/economy/2024-05-2.html").read_text()
+    place = tmp_path / "category/economy"
+    for name in ("06", "07"):
+        world.now = datetime(2024, int(name), 2, tzinfo=UTC)
+        world.answer("a", record(name, guid=name, link=f"https://a.example/{name}", published=world.now))
+        world.poll("a")
+        published(world, tmp_path)
+        assert broken_links(tmp_path) == []
+        assert published(world, tmp_path, everything=True).written == ()
+    # Three items are no page: the first one goes on with them, and with the last part of May, which is full.
+    assert "category/economy/2024-05-4.html" not in files(tmp_path)
+    archive = tmp_path / "feeds/archive/economy"
+    assert "2024-06.atom" in (archive / "2024-05-2.atom").read_text()
+    assert not (archive / "2024-07.atom").exists()
+    month(world, 7, 40)
+    written = published(world, tmp_path).written
+    assert [name for name in written if name.startswith("category/economy/")] == [
+        "category/economy/2024-05-3.html",
+        "category/economy/2024-05-4.html",
+        "category/economy/2024-06.html",
+    ]
+    assert "2024-06.html" in (place / "2024-05-4.html").read_text()
     assert published(world, tmp_path, everything=True).written == ()
     assert broken_links(tmp_path) == []
 
@@ -287,17 +301,20 @@ def test_a_feed_and_its_archive_hold_every_item(world: World, tmp_path: Path, ki
 
 
 @pytest.mark.parametrize(
-    ("place", "ending", "rel"),
-    [("feeds/archive/economy", "atom", "next-archive"), ("category/economy", "html", "next")],
+    ("place", "ending", "rel", "parts"),
+    [
+        ("feeds/archive/economy", "atom", "next-archive", ("03", "04", "04-2", "05")),
+        ("category/economy", "html", "next", PAGES),
+    ],
     ids=["feeds", "pages"],
 )
-def test_an_archive_is_read_forward_part_by_part(
-    world: World, tmp_path: Path, place: str, ending: str, rel: str
+def test_older_parts_are_read_forward_one_by_one(
+    world: World, tmp_path: Path, place: str, ending: str, rel: str, parts: tuple[str, ...]
 ) -> None:
     read = [f"2024-03.{ending}"]
     while newer := re.findall(f'rel="{rel}" href="[^"]*/(2024[^"]*)', (tmp_path / place / read[-1]).read_text()):
         read += newer
-    assert read == [f"2024-{part}.{ending}" for part in ("03", "04", "04-2", "05")]
+    assert read == [f"2024-{part}.{ending}" for part in parts]
 
 
 def test_documents_of_an_archive_lead_forward_and_to_the_feed(world: World, tmp_path: Path) -> None:
@@ -346,7 +363,10 @@ def test_pages_of_removed_items_go_and_nothing_links_to_them(world: World, tmp_p
     assert len([name for name in report.removed if name.startswith("items/")]) == 154
     assert len([name for name in files(tmp_path) if name.startswith("items/")]) == 100
     assert not [name for name in files(tmp_path) if "2024-04" in name or "2024-03" in name]
-    assert not (tmp_path / ".feedhub/archive/economy.json").exists()
+    notes = {
+        name for name in files(tmp_path) if name.startswith((".feedhub/archive/economy", ".feedhub/pages/economy"))
+    }
+    assert notes == {".feedhub/pages/economy/2024-05.json"}
     assert published(world, tmp_path, everything=True).written == ()
     assert broken_links(tmp_path) == []
 
@@ -365,9 +385,12 @@ def test_a_format_that_is_no_longer_wanted_leaves_the_archive_too(world: World, 
     assert kinds == {".atom"}
 
 
-@pytest.mark.parametrize("note", ["", "[]", "{", '{"2024-03x": "0"}', '{"2024-03-1": "0"}', '{"2024-04-02": "0"}'])
-def test_a_damaged_note_of_the_archive_costs_no_file(world: World, tmp_path: Path, note: str) -> None:
-    place = tmp_path / ".feedhub/archive/economy.json"
+@pytest.mark.parametrize("folder", ["archive", "pages"])
+@pytest.mark.parametrize(
+    "note", ["", "[]", "{", '{"2024-04x": "0"}', '{"2024-04-1": "0"}', '{"2024-04-02": "0"}', '{"2024-05": "0"}']
+)
+def test_a_damaged_note_costs_no_file(world: World, tmp_path: Path, folder: str, note: str) -> None:
+    place = tmp_path / f".feedhub/{folder}/economy/2024-04.json"
     good = place.read_text()
     place.write_text(note)
     report = published(world, tmp_path, everything=True)
@@ -470,7 +493,7 @@ def test_a_rebuilt_store_gives_the_same_pages(seed: Path, tmp_path: Path) -> Non
     published(other, tmp_path / "output")
     other.store.close()
     for name in sorted(files(seed / "output")):
-        if not name.startswith(".feedhub/archive"):
+        if not name.startswith((".feedhub/archive", ".feedhub/pages")):
             assert (tmp_path / "output" / name).read_bytes() == (seed / "output" / name).read_bytes(), name
 
 

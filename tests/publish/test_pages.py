@@ -51,7 +51,7 @@ def item_page(item: StoredItem, *, site: Site = SITE, content: str = "full", **p
 def front_page(*items: StoredItem, site: Site = SITE) -> str:
     summary = CategorySummary(slug="tech", title="科技", items=len(items), changed_at=NOON)
     latest = view(*items, site=site)
-    front = FrontView(latest=latest, categories=(CategoryView(summary=summary, items=items),), archive=())
+    front = FrontView(latest=latest, categories=(CategoryView(summary=summary, items=items),), months=())
     return site_of(site).front(front).body.decode()
 
 
@@ -68,8 +68,8 @@ def every_page(items: tuple[StoredItem, ...], site: Site = SITE) -> dict[str, st
         slugs=(("tech", EVIL),),
     )
     files = [
-        made.category(shown, (Part(month="2026-10"), Part(month="2026-10"))),
-        made.category(replace(shown, part=Part(month="2026-09", number=2), older=Part(month="2026-09")), ()),
+        made.list_page(shown, (Part(month="2026-10"), Part(month="2026-10"))),
+        made.list_page(replace(shown, part=Part(month="2026-09", number=2), older=Part(month="2026-09")), ()),
         made.sources([line]),
         *(file for file in made.fixed() if file.path.endswith(".html")),
     ]
@@ -136,13 +136,13 @@ def test_no_page_carries_a_script_or_a_style_of_its_own(path: str) -> None:
 def test_pages_have_a_search_box_only_where_a_server_answers_it() -> None:
     plain, asking = site_of(), site_of(search=True)
     assert plain.design != asking.design
-    category, missing = asking.category(rich_view(), ()), asking.fixed()[-1]
+    category, missing = asking.list_page(rich_view(), ()), asking.fixed()[-1]
     for file, action in ((category, "../search"), (missing, "/search")):
         (form,) = html.fromstring(file.body).xpath("//form")
         assert (form.get("action"), form.get("method"), form.get("role")) == (action, "get", "search")
         assert form.xpath("input/@name") == ["q"]
     without = re.sub(b"<form.*</form>\n", b"", category.body, flags=re.DOTALL)
-    assert without == plain.category(rich_view(), ()).body
+    assert without == plain.list_page(rich_view(), ()).body
 
 
 @pytest.mark.parametrize("path", NASTY)
@@ -327,7 +327,7 @@ def test_title_and_text_have_a_direction_of_their_own_where_they_differ() -> Non
     assert directions(page, "//article") == [(None, "rtl")]
     assert directions(page, "//article//h1") == [(None, "ltr")]
     assert directions(page, "//div[@class='text']") == [(None, None)]
-    card = site_of(ENGLISH).category(view(item, site=ENGLISH), ()).body.decode()
+    card = site_of(ENGLISH).list_page(view(item, site=ENGLISH), ()).body.decode()
     assert directions(card, "//article/h3 | //article/p[@class='excerpt']") == [(None, "ltr"), (None, None)]
 
 
@@ -355,14 +355,14 @@ def test_a_page_names_the_feeds_that_show_what_it_shows() -> None:
     page = html.fromstring(item_page(item, slugs=("tech", "markets")))
     feeds = [path.rpartition("/")[2] for path in page.xpath("//link[@rel='alternate']/@href")]
     assert feeds == ["tech.atom", "markets.atom", "all.atom"]
-    feeds = html.fromstring(site_of().category(view(item), ()).body).xpath("//link[@rel='alternate']/@href")
+    feeds = html.fromstring(site_of().list_page(view(item), ()).body).xpath("//link[@rel='alternate']/@href")
     assert [path.rpartition("/")[2] for path in feeds] == ["tech.atom", "tech.rss", "tech.json"]
 
 
 def test_a_part_of_an_archive_says_which_it_is_and_leads_to_its_neighbours() -> None:
     part, older, newer = (Part(month="2026-10", number=number) for number in (2, 1, 3))
     page = html.fromstring(
-        site_of(ENGLISH).category(replace(rich_view(), part=part, older=older, newer=newer), ()).body
+        site_of(ENGLISH).list_page(replace(rich_view(), part=part, older=older, newer=newer), ()).body
     )
     assert page.xpath("//h1/span/text()") == ["October 2026 (2)"]
     links = {rel: page.xpath(f"//nav[@class='pager']/a[@rel='{rel}']/@href") for rel in ("prev", "next")}
@@ -374,7 +374,7 @@ def test_a_part_of_an_archive_says_which_it_is_and_leads_to_its_neighbours() -> 
 
 def test_a_text_that_begins_with_its_title_is_shown_beside_it() -> None:
     item = stored(0, Item(title="Rates", content="<p>Rates fall today</p>"))
-    page = html.fromstring(site_of().category(view(item), ()).body)
+    page = html.fromstring(site_of().list_page(view(item), ()).body)
     assert "Rates fall today" in page.xpath("//article")[0].text_content()
 
 
@@ -438,7 +438,7 @@ def test_the_words_are_english_unless_the_site_is_chinese() -> None:
 def test_items_are_grouped_by_the_days_of_the_site() -> None:
     evening = datetime(2026, 11, 22, 15, 59, tzinfo=UTC)
     items = [stored(n, Item(title=f"T{n}"), published_at=at) for n, at in enumerate((NOON, evening))]
-    page = html.fromstring(site_of().category(view(*items), ()).body.decode())
+    page = html.fromstring(site_of().list_page(view(*items), ()).body.decode())
     assert [day.text for day in page.xpath("//section[@class='day']/h2")] == [
         "2026年11月23日 星期一",
         "2026年11月22日 星期日",

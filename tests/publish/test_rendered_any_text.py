@@ -134,9 +134,9 @@ def test_any_text_in_any_field_gives_pages_without_anything_active(
     site = HtmlSite(shown.site, OutputSettings(dir="/nowhere"))
     plain = replace(shown, items=tuple(replace(one, item=replace(one.item, content=None)) for one in shown.items))
     reports = (OtherSource(source=name, title=name, link=url),)
-    front = FrontView(latest=plain, categories=(), archive=())
+    front = FrontView(latest=plain, categories=(), months=())
     files = [
-        site.category(plain, ()),
+        site.list_page(plain, ()),
         site.front(front),
         site.sources([SourceLine(name=name, title=name, state=Health.OK, link=url)]),
     ]

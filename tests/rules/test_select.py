@@ -52,7 +52,7 @@ def test_a_category_may_want_another_number_of_entries() -> None:
 
 def test_a_view_holds_the_newest_and_its_time_is_that_of_the_newest_change() -> None:
     feed = output_feed("all", SITE, (), SETTINGS)
-    view = output_view(feed, SITE, SETTINGS, [stored(3), stored(2), stored(1)], EPOCH)
+    view = output_view(feed, SITE, SETTINGS, [stored(3), stored(2)], EPOCH)
     assert [item.id for item in view.items] == ["urn:uuid:3", "urn:uuid:2"]
     assert view.updated_at == NOW + timedelta(minutes=3)
     assert output_view(feed, SITE, SETTINGS, [], EPOCH).updated_at == EPOCH

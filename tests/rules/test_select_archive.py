@@ -6,7 +6,16 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from feedhub.model.output import ItemVersion, Part
-from feedhub.rules.select import PART_SIZE, closed_parts, month_bounds, month_of, parts_in, versions_of_part
+from feedhub.rules.select import (
+    PART_SIZE,
+    month_bounds,
+    month_of,
+    open_in_feed,
+    open_in_list,
+    parts_in,
+    parts_of,
+    versions_of_part,
+)
 
 SHANGHAI, NEW_YORK = ZoneInfo("Asia/Shanghai"), ZoneInfo("America/New_York")
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
@@ -36,21 +45,49 @@ def test_months_follow_each_other_without_a_gap(zone: ZoneInfo) -> None:
         assert month_of(month_bounds(month, zone)[1] - timedelta(seconds=1), zone) == month
 
 
-@pytest.mark.parametrize(("count", "parts"), [(0, 0), (1, 1), (PART_SIZE, 1), (PART_SIZE + 1, 2), (5 * PART_SIZE, 5)])
+@pytest.mark.parametrize(("count", "parts"), [(0, 0), (1, 1), (100, 1), (101, 2), (500, 5)])
 def test_a_month_is_divided_into_full_parts_and_a_rest(count: int, parts: int) -> None:
-    assert parts_in(count) == parts
-    assert len(closed_parts("2026-11", count, is_newest=False, entries=100)) == parts
+    assert parts_in(count, PART_SIZE) == parts
+    assert [part.name for part in parts_of("2026-11", count, PART_SIZE)] == [
+        "2026-11" if number == 1 else f"2026-11-{number}" for number in range(1, parts + 1)
+    ]
+
+
+def test_the_older_part_is_the_lesser_one() -> None:
+    parts = [Part(month="2026-09", number=12), Part(month="2026-10"), Part(month="2026-10", number=2)]
+    assert sorted([parts[2], parts[0], parts[1]]) == parts
 
 
 @pytest.mark.parametrize(
-    ("count", "entries", "written"),
-    [(0, 100, 0), (1, 100, 0), (100, 100, 0), (101, 100, 1), (250, 100, 2), (30, 20, 1), (250, 20, 3)],
+    ("count", "entries", "is_open"),
+    [(1, 100, True), (100, 100, True), (30, 20, False), (20, 20, True)],
 )
 def test_the_part_that_still_grows_is_written_only_when_the_feed_does_not_show_all_of_it(
-    count: int, entries: int, written: int
+    count: int, entries: int, is_open: bool
 ) -> None:
-    parts = closed_parts("2026-11", count, is_newest=True, entries=entries)
-    assert [part.name for part in parts] == ["2026-11", "2026-11-2", "2026-11-3"][:written]
+    newest, older = Part(month="2026-11", number=3), Part(month="2026-11", number=2)
+    assert open_in_feed([(newest, count), (older, 100)], entries=entries) == (newest if is_open else None)
+    assert open_in_feed([], entries=entries) is None
+
+
+@pytest.mark.parametrize(
+    ("counts", "open_parts"),
+    [
+        ((), 0),
+        ((1,), 1),
+        ((30,), 1),
+        ((30, 30), 1),
+        ((1, 30), 2),
+        ((29, 30, 30), 2),
+        ((30, 30, 30), 1),
+        ((1, 2, 3, 30, 30), 4),
+        ((1, 2, 3), 3),
+    ],
+)
+def test_the_first_page_of_a_list_shows_whole_parts_until_it_is_full(counts: tuple[int, ...], open_parts: int) -> None:
+    months = [Part(month=f"2026-{12 - place:02}") for place in range(len(counts))]
+    found = open_in_list(zip(months, counts, strict=True))
+    assert found == (months[open_parts - 1] if open_parts else None)
 
 
 def test_a_new_item_moves_none_of_the_older_parts() -> None:
@@ -60,10 +97,10 @@ def test_a_new_item_moves_none_of_the_older_parts() -> None:
     ]
     more = [ItemVersion(id="new", published_at=at + timedelta(days=1), change_number=2), *versions]
     first, second = Part(month="2026-11"), Part(month="2026-11", number=2)
-    assert versions_of_part(first, more) == versions_of_part(first, versions)
-    assert [version.id for version in versions_of_part(first, versions)][::99] == ["99", "0"]
-    assert versions_of_part(second, versions[:50], first=2) == versions_of_part(second, versions)
-    assert [version.id for version in versions_of_part(second, more)] == [
+    assert versions_of_part(first, more, 1, 100) == versions_of_part(first, versions, 1, 100)
+    assert [version.id for version in versions_of_part(first, versions, 1, 100)][::99] == ["99", "0"]
+    assert versions_of_part(second, versions[:50], 2, 100) == versions_of_part(second, versions, 1, 100)
+    assert [version.id for version in versions_of_part(second, more, 1, 100)] == [
         "new",
-        *(version.id for version in versions_of_part(second, versions)),
+        *(version.id for version in versions_of_part(second, versions, 1, 100)),
     ]

@@ -96,11 +96,12 @@ class OutputChoice:
         return self.reason not in (PublishReason.UNCHANGED, PublishReason.NOT_NAMED)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Part:
-    """One document of an output's archive: a month of the site's time zone, ``YYYY-MM``, or a part of one.
+    """One document of an output's archive or page of its list: a month of the site's time zone, or a part of one.
 
-    ``number`` counts from the oldest items of the month, so that a new item moves none of the older parts.
+    ``month`` is ``YYYY-MM``; the older part is the lesser one. ``number`` counts from the oldest items of the month, so
+    that a new item moves none of the older parts.
     """
 
     month: str
@@ -114,11 +115,11 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputView:
-    """The items chosen for one output feed, newest first. ``updated_at`` is that of its newest change.
+    """The items chosen for one output feed or page of its list, newest first; ``updated_at`` is that of a change.
 
-    ``part`` is None for the feed that is subscribed to, else the document of the archive that this is. ``older`` and
-    ``newer`` are its neighbours there (RFC 5005 §4). ``hub`` is the address of a WebSub hub.
-    ``has_pages`` tells whether pages are published beside the feeds.
+    ``part`` is None for the feed that is subscribed to and the first page, else the document of the archive or the page
+    that this is. ``older`` and ``newer`` are its neighbours there (RFC 5005 §4). ``hub`` is the address of a WebSub
+    hub. ``has_pages`` tells whether pages are published beside the feeds.
     """
 
     site: Site
@@ -257,11 +258,11 @@ class CategoryView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrontView:
-    """The front page: the newest items of all, the newest of every category, the parts of the combined archive."""
+    """The front page: the newest items of all, the newest of every category, older pages of the list of everything."""
 
     latest: OutputView
     categories: tuple[CategoryView, ...]
-    archive: tuple[Part, ...]
+    months: tuple[Part, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

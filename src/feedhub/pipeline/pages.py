@@ -1,7 +1,6 @@
 """Pages for people: one for each item, the front page, the sources. Only what changed is written."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -9,7 +8,7 @@ from feedhub.errors import PublishError
 from feedhub.model.output import CategoryView, FrontView, ItemView, PageItem, Part, SourceLine
 from feedhub.model.settings import Settings
 from feedhub.model.source import Health, SourceState
-from feedhub.pipeline.outputs import PAGES, ReportingWriter
+from feedhub.pipeline.writing import PAGES, ReportingWriter
 from feedhub.ports.publishing import PagePaths, PageRenderer
 from feedhub.ports.store import Store
 from feedhub.rules.select import ALL, output_feed, output_view
@@ -45,7 +44,7 @@ class SitePages:
         """Remove the pages of removed items."""
         self._writer.remove(self._gone)
 
-    def publish_front(self, archive: Sequence[Part]) -> None:
+    def publish_front(self, months: Sequence[Part]) -> None:
         """Write the front page, and the files that depend on nothing but the configuration."""
         store, settings = self._store, self._settings
         try:
@@ -58,7 +57,7 @@ class SitePages:
         summaries = store.categories()
         newest = store.newest_by_category([summary.slug for summary in summaries], _OF_CATEGORY)
         categories = tuple(CategoryView(summary=summary, items=newest[summary.slug]) for summary in summaries)
-        view = FrontView(latest=latest, categories=categories, archive=tuple(archive))
+        view = FrontView(latest=latest, categories=categories, months=tuple(months))
         self._writer.write(PAGES, partial(self._renderer.front, view))
 
     def publish_sources(self, health: Mapping[str, Health]) -> None:
@@ -70,7 +69,7 @@ class SitePages:
         settings = self._settings
         feed = output_feed(ALL, settings.site, (), settings.output)
         view = output_view(
-            replace(feed, entries=1),
+            feed,
             settings.site,
             settings.output,
             [page.item],

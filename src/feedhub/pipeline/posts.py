@@ -12,7 +12,7 @@ from feedhub.errors import PublishError
 from feedhub.model.output import Category, OutputFile, PostSettings, PostView
 from feedhub.model.report import PublishReport
 from feedhub.model.settings import Settings
-from feedhub.pipeline.outputs import ReportingWriter
+from feedhub.pipeline.writing import ReportingWriter
 from feedhub.ports.publishing import OutputWriter, PostRenderer
 from feedhub.ports.store import Store
 

@@ -13,8 +13,9 @@ from feedhub.model.output import Category, ListedOutputs, PublishReason
 from feedhub.model.report import PublishReport
 from feedhub.model.settings import Settings
 from feedhub.model.source import Health
-from feedhub.pipeline.outputs import PAGES, OutputFiles, PublishContext, ReportingWriter, StoredArchive
+from feedhub.pipeline.outputs import OutputFiles, PublishContext
 from feedhub.pipeline.pages import SitePages
+from feedhub.pipeline.writing import PAGES, ReportingWriter
 from feedhub.ports.publishing import FeedRenderer, OutputWriter, PageRenderer
 from feedhub.ports.store import Store
 from feedhub.rules.health import HEALTH_ENTRIES, health_view
@@ -150,7 +151,7 @@ class _Run:
             slug=slug,
             entries=feed.entries,
             store=self.store,
-            archive=StoredArchive(self.store, slug, ZoneInfo(settings.site.timezone), feed.entries),
+            zone=ZoneInfo(settings.site.timezone),
             view=partial(
                 output_view,
                 feed,
@@ -173,7 +174,7 @@ class _Run:
         )
         self.writer.write_all(files)
         if self.pages is not None:
-            self.pages.publish_front(self.output(ALL).archive.linked_parts())
+            self.pages.publish_front(self.output(ALL).linked_pages())
 
     def finish(self, number: int | None) -> None:
         """Remember how far everything was published, after removing pages that are no longer wanted."""
@@ -187,9 +188,8 @@ class _Run:
     def _remove_pages(self) -> None:
         paths = self.context.page_paths
         for slug in self.present:
-            self.output(slug).remove_archived_pages()
+            self.output(slug).remove_pages()
         self.writer.remove(paths.single())
-        self.writer.remove(paths.category(one.slug) for one in self.store.categories())
         self.writer.remove(paths.item(page.item) for page in self.store.page_items(-1))
 
 

@@ -54,8 +54,8 @@ class PagePaths(Protocol):
         """Return the path of an item's page, from its id and published time alone."""
         ...
 
-    def category(self, slug: str, part: Part | None = None) -> str:
-        """Return the path of a category's page, or of one of its older pages."""
+    def list_page(self, slug: str, part: Part | None = None) -> str:
+        """Return the path of the first page of an output's list, or of one of its older pages."""
         ...
 
     def single(self) -> tuple[str, ...]:
@@ -78,8 +78,8 @@ class PageRenderer(Protocol):
         """Return the page of an item."""
         ...
 
-    def category(self, view: OutputView, archive: Sequence[Part]) -> OutputFile:
-        """Return the page of a category, with links to its archive, or one of its older pages."""
+    def list_page(self, view: OutputView, months: Sequence[Part]) -> OutputFile:
+        """Return the first page of an output's list, with links to its ``months``, or one of its older pages."""
         ...
 
     def front(self, view: FrontView) -> OutputFile:

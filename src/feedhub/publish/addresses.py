@@ -13,6 +13,7 @@ from feedhub.rules.select import ALL, HEALTH_SLUG, month_of
 
 STYLE_PATH: Final = "assets/style.css"
 ICON_PATH: Final = "assets/icon.svg"
+FRONT_PATH: Final = "index.html"
 SOURCES_PATH: Final = "sources.html"
 MISSING_PATH: Final = "404.html"
 SEARCH_PAGE: Final = "search"
@@ -32,16 +33,14 @@ def archive_folder(slug: str) -> str:
     return f"feeds/archive/{slug}"
 
 
-def page_path(slug: str, part: Part | None = None) -> str:
-    """Return the path of the page that shows a feed in a browser, or a part of its archive."""
-    if part is not None:
-        return f"{page_folder(slug)}/{part.name}.html"
-    return {ALL: "index.html", HEALTH_SLUG: SOURCES_PATH}.get(slug, f"category/{slug}.html")
+def page_path(slug: str) -> str:
+    """Return the path of the page that shows a feed in a browser."""
+    return {ALL: FRONT_PATH, HEALTH_SLUG: SOURCES_PATH}.get(slug, list_path(slug))
 
 
-def page_folder(slug: str) -> str:
-    """Return the folder of a category's older pages."""
-    return f"category/{slug}"
+def list_path(slug: str, part: Part | None = None) -> str:
+    """Return the path of the first page of an output's list, or of one of its older pages."""
+    return f"category/{slug}.html" if part is None else f"category/{slug}/{part.name}.html"
 
 
 def item_path(item: StoredItem, zone: tzinfo) -> str:
@@ -67,13 +66,13 @@ class SitePaths:
         """Return the path of an item's page."""
         return item_path(item, self._zone)
 
-    def category(self, slug: str, part: Part | None = None) -> str:
-        """Return the path of an output's page, or of one of its older pages."""
-        return page_path(slug, part)
+    def list_page(self, slug: str, part: Part | None = None) -> str:
+        """Return the path of the first page of an output's list, or of one of its older pages."""
+        return list_path(slug, part)
 
     def single(self) -> tuple[str, ...]:
         """Return the paths of the pages and files that there are once."""
-        return (page_path(ALL), SOURCES_PATH, MISSING_PATH, STYLE_PATH, ICON_PATH)
+        return (FRONT_PATH, SOURCES_PATH, MISSING_PATH, STYLE_PATH, ICON_PATH)
 
 
 def public(site: Site, path: str) -> str:
@@ -86,16 +85,14 @@ def feed_url(site: Site, slug: str, kind: str, part: Part | None = None) -> str:
     return public(site, feed_path(slug, kind, part))
 
 
-def page_url(site: Site, slug: str, part: Part | None = None) -> str:
-    """Return the public address of the page that shows a feed, or a part of its archive, in a browser."""
-    if slug == ALL and part is None:
-        return f"{site.url.rstrip('/')}/"
-    return public(site, page_path(slug, part))
+def page_url(site: Site, slug: str) -> str:
+    """Return the public address of the page that shows a feed in a browser."""
+    return f"{site.url.rstrip('/')}/" if slug == ALL else public(site, page_path(slug))
 
 
 def home_url(view: OutputView) -> str:
-    """Return the address of the page that shows a view; that of the site where no pages are published."""
-    return page_url(view.site, view.feed.slug if view.has_pages else ALL, view.part if view.has_pages else None)
+    """Return the address of the page that shows a feed; that of the site where no pages are published."""
+    return page_url(view.site, view.feed.slug if view.has_pages else ALL)
 
 
 def category_scheme(view: OutputView) -> str:

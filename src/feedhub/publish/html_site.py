@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Final
 from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
@@ -20,6 +21,7 @@ from feedhub.model.output import (
 )
 from feedhub.model.policy import PAGE_POLICY
 from feedhub.publish.addresses import (
+    FRONT_PATH,
     ICON_PATH,
     MISSING_PATH,
     SEARCH_PAGE,
@@ -28,6 +30,7 @@ from feedhub.publish.addresses import (
     feed_path,
     feed_url,
     item_path,
+    list_path,
     page_path,
     page_url,
     public,
@@ -50,6 +53,9 @@ from feedhub.publish.page_texts import PageTexts
 from feedhub.publish.templating import PageTemplates
 from feedhub.rules.language import direction_of_language
 from feedhub.rules.select import ALL, HEALTH_SLUG
+
+_DESIGN: Final = 1
+"""Raised when code alone changes what pages show: then all of them are made anew, as for another template."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +105,7 @@ class HtmlSite:
         }
         texts, facts = sorted(self._templates.texts.items()), sorted(asdict(site).items())
         names = tuple(one.name for one in self._formats)
-        shown = repr((texts, facts, names, PAGE_POLICY, output.search))
+        shown = repr((_DESIGN, texts, facts, names, PAGE_POLICY, output.search))
         self.design = hashlib.sha256(shown.encode("utf-8", "replace")).hexdigest()
 
     def item(self, view: ItemView) -> OutputFile:
@@ -148,27 +154,27 @@ class HtmlSite:
         }
         return self._page("item.html", path, frame, values)
 
-    def category(self, view: OutputView, archive: Sequence[Part]) -> OutputFile:
-        """Return the page of a category, or one of its older pages."""
+    def list_page(self, view: OutputView, months: Sequence[Part]) -> OutputFile:
+        """Return the first page of an output's list, or one of its older pages."""
         slug, part = view.feed.slug, view.part
-        name = safe_line(view.feed.title) or slug
-        path = page_path(slug, part)
+        name = self._words.texts["everything"] if slug == ALL else safe_line(view.feed.title) or slug
+        path = list_path(slug, part)
         cards = cards_of(view, self._words, self._zone)
         frame = PageFrame(
             title=f"{name} · {self._part_title(part)}" if part else name,
             description=safe_line(view.feed.description),
             root=_root(path),
-            canonical=page_url(self._site, slug, part),
+            canonical=public(self._site, path),
             feeds=self._feeds(slug, name),
         )
         values = {
             "name": name,
             "days": days_of(cards),
             "part": self._part_title(part) if part else None,
-            "first": page_path(slug),
-            "older": page_path(slug, view.older) if view.older else None,
-            "newer": page_path(slug, view.newer) if view.newer else None,
-            "archive": self._archive(slug, archive),
+            "first": list_path(slug),
+            "older": list_path(slug, view.older) if view.older else None,
+            "newer": list_path(slug, view.newer) if view.newer else None,
+            "archive": self._archive(slug, months),
         }
         return self._page("category.html", path, frame, values)
 
@@ -193,10 +199,10 @@ class HtmlSite:
         values = {
             "latest": cards_of(view.latest, self._words, self._zone),
             "categories": categories,
-            "older": page_path(ALL, view.archive[0]) if view.archive else None,
-            "archive": self._archive(ALL, view.archive),
+            "everything": list_path(ALL),
+            "archive": self._archive(ALL, view.months),
         }
-        return self._page("index.html", page_path(ALL), frame, values)
+        return self._page("index.html", FRONT_PATH, frame, values)
 
     def sources(self, lines: Sequence[SourceLine]) -> OutputFile:
         """Return the page of the sources."""
@@ -261,8 +267,8 @@ class HtmlSite:
         )
 
     def _archive(self, slug: str, parts: Sequence[Part]) -> list[dict[str, str]]:
-        """Return the months of an archive; the first part is only there to be linked as what comes next."""
-        return [{"title": self._part_title(part), "path": page_path(slug, part)} for part in parts[1:]]
+        """Return the months of a list; the first part is only there to be linked as what comes next."""
+        return [{"title": self._part_title(part), "path": list_path(slug, part)} for part in parts[1:]]
 
     def _part_title(self, part: Part) -> str:
         month = self._words.month(part.month)

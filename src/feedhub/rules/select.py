@@ -1,6 +1,6 @@
 """Which outputs are published, what each shows, and the months and parts of its archive (RFC 5005 §4)."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from types import MappingProxyType
@@ -65,16 +65,15 @@ def output_view(
     older: Part | None = None,
     newer: Part | None = None,
 ) -> OutputView:
-    """Choose what an output shows of ``items``, which come newest first: the newest entries, or all for a ``part``.
+    """Make the view of what an output shows: its newest items, or those of one ``part`` of what is older.
 
     A part of the archive changes when its newest item does. The address of a source is shown while ``addresses`` (by
     name) holds it, and without credentials (guarantee 4): of an address that is not configured any more nobody knows
     what in it is secret.
     """
-    chosen = items if part else items[: feed.entries]
-    urls = {(item.source, item.source_url) for item in chosen}
+    urls = {(item.source, item.source_url) for item in items}
     public = {(source, url): public_url(url, secrets) if addresses.get(source) == url else None for source, url in urls}
-    shown = tuple(_with_url(item, public[item.source, item.source_url]) for item in chosen)
+    shown = tuple(_with_url(item, public[item.source, item.source_url]) for item in items)
     return OutputView(
         site=site,
         feed=feed,
@@ -99,7 +98,8 @@ def settled_published(published_at: datetime | None, now: datetime) -> datetime:
 
 
 PART_SIZE: Final = 100
-"""Items in one part. Another number would rename the files of every archive."""
+PAGE_SIZE: Final = 30
+"""Items in one part of an archive, and on one page of a list. Other numbers would rename the files of all of them."""
 _DECEMBER: Final = 12
 _FIRST: Final = datetime.min.replace(tzinfo=UTC)
 _LAST: Final = datetime.max.replace(tzinfo=UTC)
@@ -129,24 +129,40 @@ def _in_utc(year: int, month: int, zone: tzinfo) -> datetime:
     return datetime(year, month, 1, tzinfo=zone).astimezone(UTC)
 
 
-def parts_in(count: int) -> int:
-    """Return into how many parts a month of ``count`` items is divided."""
-    return -(-count // PART_SIZE)
+def parts_in(count: int, size: int) -> int:
+    """Return into how many parts of ``size`` items a month of ``count`` items is divided."""
+    return -(-count // size)
 
 
-def closed_parts(month: str, count: int, *, is_newest: bool, entries: int) -> tuple[Part, ...]:
-    """Return the parts of a month that are written, oldest first.
+def parts_of(month: str, count: int, size: int) -> tuple[Part, ...]:
+    """Return the parts of a month of ``count`` items, oldest first."""
+    return tuple(Part(month=month, number=number) for number in range(1, parts_in(count, size) + 1))
 
-    The newest part of the newest month is still growing. It is written only when it holds more than the ``entries``
-    that the feed itself shows; with fewer, the feed and the other parts show everything.
+
+def open_in_feed(newest_first: Iterable[tuple[Part, int]], *, entries: int) -> Part | None:
+    """Return the part that is not written because the feed shows all of it; parts come with their number of items.
+
+    The newest part is still growing. It is written only when it holds more than the ``entries`` that the feed itself
+    shows; with fewer, the feed and the other parts show everything.
     """
-    parts = parts_in(count)
-    newest = count - (parts - 1) * PART_SIZE
-    written = parts - 1 if parts and is_newest and newest <= entries else parts
-    return tuple(Part(month=month, number=number) for number in range(1, written + 1))
+    return next((part if count <= entries else None for part, count in newest_first), None)
 
 
-def versions_of_part(part: Part, versions: Sequence[ItemVersion], first: int = 1) -> tuple[ItemVersion, ...]:
+def open_in_list(newest_first: Iterable[tuple[Part, int]]) -> Part | None:
+    """Return the oldest part that the first page of a list shows; parts come with their number of items.
+
+    The first page shows whole parts, and so many that it is full: no other page shows one of them, and every item
+    stands on one page.
+    """
+    found, shown = None, 0
+    for part, count in newest_first:
+        found, shown = part, shown + count
+        if shown >= PAGE_SIZE:
+            break
+    return found
+
+
+def versions_of_part(part: Part, versions: Sequence[ItemVersion], first: int, size: int) -> tuple[ItemVersion, ...]:
     """Return the items of a part; ``versions`` are those of its month from part ``first`` on, both newest first."""
     oldest_first = versions[::-1]
-    return tuple(oldest_first[(part.number - first) * PART_SIZE : (part.number - first + 1) * PART_SIZE][::-1])
+    return tuple(oldest_first[(part.number - first) * size : (part.number - first + 1) * size][::-1])

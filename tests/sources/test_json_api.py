@@ -271,6 +271,17 @@ def test_a_title_of_markup_alone_is_rejected() -> None:
     )
 
 
+def test_files_are_relative_to_the_link_of_the_record_or_their_own_base() -> None:
+    record = {"t": "x", "l": "https://a.example/p/1/", "i": "i.png", "e": ["a.mp3"], "c": "/c"}
+
+    item = item_of(record, title=at("t"), link=at("l"), image=at("i"), enclosures=at("e"), comments=at("c"))
+    other = item_of(record, title=at("t"), link=at("l"), image=at("i", base="https://b.example/"))
+
+    assert (item.image, item.comments) == ("https://a.example/p/1/i.png", "https://a.example/c")
+    assert [enclosure.url for enclosure in item.enclosures] == ["https://a.example/p/1/a.mp3"]
+    assert other.image == "https://b.example/i.png"
+
+
 @pytest.mark.parametrize(
     ("link", "base", "expected"),
     [

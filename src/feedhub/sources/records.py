@@ -209,6 +209,11 @@ def shorten(text: str, longest: int) -> str:
     return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
 
 
+def bounded(text: Markup) -> Markup:
+    """Return a text of at most ``LONGEST_TEXT`` characters: without large pictures written out in it, else cut."""
+    return _cut(_without_large_data(text)) or text
+
+
 def _bounded(item: ParsedItem, reading: ReadRecords) -> ParsedItem:
     if all(text is None or len(text.value) <= LONGEST_TEXT for text in (item.summary, item.content)):
         return item

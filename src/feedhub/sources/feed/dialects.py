@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
+from urllib.parse import urljoin
 from xml.sax.expatreader import ExpatParser
 
 from feedparser import api as feedparser_api
@@ -79,6 +80,7 @@ def check_parts(parts: int) -> None:
         raise LimitReachedError(f"{NOT_READ}: it has more than {_MOST_PARTS} elements")
 
 
+_RELATIONS: Final = frozenset({"alternate", "enclosure", "replies", "self", "via", "related"})
 _REGISTRY = re.compile(r"https?://www\.iana\.org/assignments/(?:link-)?relations?/", re.IGNORECASE)
 
 
@@ -87,7 +89,8 @@ def link_relation(written: str | None) -> str:
 
     See RFC 4287 §4.2.7.2.
     """
-    return _REGISTRY.sub("", (written or "").strip()).lower() or "alternate"
+    name = _REGISTRY.sub("", (written or "").strip()).lower() or "alternate"
+    return next((word for word in name.split() if word in _RELATIONS), name) if " " in name else name
 
 
 _RECORDS: Final = frozenset({"item", "entry"})
@@ -134,8 +137,21 @@ def _text_type(written: str, default: str, *, is_atom: bool) -> str:
     return kind if "/" in kind and not kind.endswith("/html") else "text/html"
 
 
+_BASES: Final = ("xml:base", "base")
+
+
+def _joined(base: str, value: str) -> str:
+    with suppress(ValueError):
+        return urljoin(base, value)
+    return base
+
+
 class _Corrections:
     """Handlers that replace feedparser's own, which finds them by name."""
+
+    def __init__(self, *settings: Any) -> None:
+        super().__init__(*settings)
+        self.outer_bases: list[str] = []
 
     can_be_relative_uri = feedparser_api.StrictFeedParser.can_be_relative_uri - {"id"}
 
@@ -161,6 +177,27 @@ class _Corrections:
         if authors:
             self._get_context()["source_authors"] = authors
 
+    document_url = ""
+
+    def unknown_starttag(self: Any, tag: str, attributes: Any) -> None:
+        # feedparser forgets that an `xml:base` ends with its element, and joins none to the address of the document.
+        self.outer_bases.append(self.baseuri)
+        if any(name.lower() in _BASES for name, _ in attributes):
+            base = self.baseuri or self.document_url
+            attributes = [
+                (name, _joined(base, value) if value and name.lower() in _BASES else value)
+                for name, value in attributes
+            ]
+        super().unknown_starttag(tag, attributes)  # type: ignore[misc]
+        if self.incontent and tag.rpartition(":")[2] == "div" and dict.get(self.contentparams, "type") == _XHTML:
+            pieces = self.elementstack[-1][2]
+            if not any(piece.strip() for piece in pieces[:-1]):
+                self.contentparams["base"] = self.baseuri  # the outermost element may have an `xml:base` of its own
+
+    def unknown_endtag(self: Any, tag: str) -> None:
+        super().unknown_endtag(tag)  # type: ignore[misc]
+        self.baseuri = self.outer_bases.pop() if self.outer_bases else ""
+
     def _save_author(self: Any, key: str, value: str, prefix: str = "author") -> None:
         super()._save_author(key, label_text(value) if key == "name" else value, prefix)  # type: ignore[misc]
 
@@ -172,6 +209,12 @@ class _Corrections:
         if people and not people[-1] and isinstance(written, str):
             people[-1].update(person_in(written))
 
+    def _start_guid(self: Any, attributes: dict[str, str]) -> None:
+        super()._start_guid(attributes)  # type: ignore[misc]
+        self.guidislink = attributes.get("ispermalink", "true").strip().lower() == "true"
+
+    _start_id = _start_guid
+
     def _end_guid(self: Any) -> None:
         value = self.pop("id")
         if self.guidislink:
@@ -182,6 +225,7 @@ class _Corrections:
     def _start_link(self: Any, attributes: dict[str, str]) -> None:
         if not attributes.get("href"):
             # The address is the text of the element. feedparser would take any `uri`, `url` or empty `href` for it.
+            self.address_of_link = attributes.get("url") or attributes.get("uri") or ""
             attributes = {name: value for name, value in attributes.items() if name not in ("href", "url", "uri")}
         attributes["rel"] = link_relation(attributes.get("rel"))
         is_typed = "type" in attributes
@@ -190,6 +234,52 @@ class _Corrections:
         links = dict.get(self._get_context(), "links")
         if not is_typed and links and links[-1]["rel"] == "enclosure":
             links[-1].pop("type", None)
+
+    # The address of a file or picture may be written as text, or inside of an element that only channels have.
+    def _start_enclosure(self: Any, attributes: dict[str, str]) -> None:
+        super()._start_enclosure(attributes)  # type: ignore[misc]
+        self.push("enclosure", 0)
+
+    def _end_enclosure(self: Any) -> None:
+        if text := self.pop("enclosure"):
+            self._get_context()["links"][-1].setdefault("href", text)
+
+    def _start_media_content(self: Any, attributes: dict[str, str]) -> None:
+        super()._start_media_content(attributes)  # type: ignore[misc]
+        self.push("media_content", 0)
+
+    def _end_media_content(self: Any) -> None:
+        if text := self.pop("media_content"):
+            self._get_context()["media_content"][-1].setdefault("url", text)
+
+    def _start_image(self: Any, attributes: dict[str, str]) -> None:
+        super()._start_image(attributes)  # type: ignore[misc]
+        if self.inentry:
+            self.feeddata.setdefault("image", {})  # so that its title and link are none of the entry
+            self._note_picture(attributes.get("href") or attributes.get("url"))
+
+    def _end_image(self: Any) -> None:
+        self._note_picture(self.pop("image"))
+        self.inimage = 0
+
+    def _end_itunes_image(self: Any) -> None:
+        self._note_picture(self.pop("itunes_image"))
+
+    def _end_url(self: Any) -> None:
+        if self.inentry and self.inimage:
+            self._note_picture(self.pop("href"))
+        else:
+            super()._end_url()  # type: ignore[misc]
+
+    def _note_picture(self: Any, address: str | None) -> None:
+        if self.inentry and address and not dict.get(self.entries[-1], "image"):
+            self.entries[-1]["image"] = {"href": address}
+
+    def _end_link(self: Any) -> None:
+        element, _, pieces = self.elementstack[-1] if self.elementstack else ("", 0, [])
+        if element == "link" and not "".join(pieces).strip():
+            pieces[:] = [self.address_of_link]
+        self.pop("link")
 
     def _start_managingeditor(self: Any, attributes: dict[str, str]) -> None:
         self.push("managingeditor", 1)
@@ -221,6 +311,10 @@ class _Corrections:
         if len(self.entries) >= MOST_RECORDS_READ:
             raise LimitReachedError(f"{NOT_READ}: it has more than {MOST_RECORDS_READ} records")
         super()._start_item(attributes)  # type: ignore[misc]
+        if self.baseuri != self.outer_bases[0]:
+            self.entries[-1]["base"] = self.baseuri
+        if about := attributes.get("rdf:about"):
+            self.entries[-1]["permalink"] = about  # RSS 1.0 §5.5: identical to the link
 
     _start_entry = _start_item
 
@@ -343,23 +437,23 @@ def _refuse_entity(name: str, *_: object) -> None:
     raise xml.sax.SAXException(f"it declares the entity {name[:40]!r}")
 
 
-def read_dialect(text: str, base: str) -> RawFeed:
-    """Return what feedparser reads in ``text``; ``base`` is the address of the document.
+def read_dialect(text: str, base: str, url: str = "") -> RawFeed:
+    """Return what feedparser reads in ``text``. Addresses are joined to ``base``, an ``xml:base`` to that or ``url``.
 
     Well-formed XML is read strictly. XML with bare ampersands, undeclared entities or end tags that do not fit is
     repaired and read strictly again; a document that ends too early gives what came before; the rest is read loosely.
     """
     text = parsable_xml(text)
-    parser, fault = _strictly(text, base)
+    parser, fault = _strictly(text, base, url)
     remaining = fault
     if fault and not fault.startswith(_CUT_OFF):
         repaired = with_references_written_out(text)
-        parser, remaining = _strictly(repaired, base)
+        parser, remaining = _strictly(repaired, base, url)
         if remaining and not remaining.startswith(_CUT_OFF):
             whole = balanced(repaired)
-            parser, remaining = _strictly(whole, base) if whole is not None else (parser, remaining)
+            parser, remaining = _strictly(whole, base, url) if whole is not None else (parser, remaining)
             if remaining:
-                parser = _loosely(text, base)
+                parser = _loosely(text, base, url)
     return RawFeed(
         feed=parser.feeddata,
         entries=parser.entries,
@@ -395,9 +489,10 @@ def date_in_words(text: str) -> datetime | None:
     return None
 
 
-def _strictly(text: str, base: str) -> tuple[Any, str]:
+def _strictly(text: str, base: str, url: str) -> tuple[Any, str]:
     """Return the parser after it read ``text``, and why and where it stopped before the end."""
     parser = _Strict(base, None, "utf-8")
+    parser.document_url = url
     reader = _Expat(namespaceHandling=1)
     reader.setFeature(xml.sax.handler.feature_external_ges, False)
     reader.setContentHandler(parser)
@@ -414,8 +509,9 @@ def _strictly(text: str, base: str) -> tuple[Any, str]:
     return parser, ""
 
 
-def _loosely(text: str, base: str) -> Any:
+def _loosely(text: str, base: str, url: str) -> Any:
     parser = _Loose(base, None, "utf-8", {})
+    parser.document_url = url
     with suppress(LimitReachedError):
         parser.feed(text)
     return parser

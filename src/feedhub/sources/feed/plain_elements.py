@@ -268,7 +268,7 @@ def content_element(builder: FeedBuilder, fields: Fields, node: XmlElement, attr
 
 def guid_element(builder: FeedBuilder, fields: Fields, node: XmlElement, attributes: dict[str, str]) -> None:
     fields["id"] = _repaired(_written(node))
-    if attributes.get("ispermalink", "true") == "true":
+    if attributes.get("ispermalink", "true").strip().lower() == "true":
         fields["permalink"] = fields["id"]
 
 
@@ -320,6 +320,10 @@ def media_element(key: str) -> Handler:
         fields.setdefault(key, []).append(attributes)
 
     return handle
+
+
+def player_element(builder: FeedBuilder, fields: Fields, node: XmlElement, attributes: dict[str, str]) -> None:
+    fields["media_player"] = {**attributes, "content": _written(node)}
 
 
 def creator_element(builder: FeedBuilder, fields: Fields, node: XmlElement, attributes: dict[str, str]) -> None:
@@ -382,6 +386,8 @@ def owner_element(builder: FeedBuilder, fields: Fields, node: XmlElement, attrib
 
 def picture_element(builder: FeedBuilder, fields: Fields, node: XmlElement, attributes: dict[str, str]) -> None:
     """Read ``itunes:image``: the address is an attribute."""
+    if _written(node):
+        raise NotPlainError("text inside a picture")
     address = attributes.get("href") or attributes.get("url")
     if address:
         fields["image"] = {"href": address}

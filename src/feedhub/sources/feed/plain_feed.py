@@ -89,6 +89,7 @@ _LINK = _many(
 )
 _BESIDE_MEDIA = {
     **_many(f"{_MEDIA}thumbnail", handle=read.media_element("media_thumbnail"), attributes="url width height time"),
+    **_many(f"{_MEDIA}player", handle=read.player_element, attributes="url width height"),
     **_many(f"{_MEDIA}title", handle=read.further_title_element, attributes="type"),
     **_once(f"{_MEDIA}description", read.guessed_element("media_description"), "type"),
     **_many(f"{_MEDIA}category", handle=read.media_category_element, attributes="scheme label"),

@@ -1,6 +1,7 @@
 """``kind: feed``: from a document to its items. Fields have the names that feedparser gives them."""
 
 import hashlib
+import html
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -22,7 +23,8 @@ from feedhub.sources.feed.dialects import NOT_READ, RawFeed, date_in_words, read
 from feedhub.sources.feed.discover import feeds_in_page
 from feedhub.sources.feed.json_feed import read_json_feed
 from feedhub.sources.feed.plain_feed import read_plain
-from feedhub.sources.markup import http_url
+from feedhub.sources.markup import http_url, text_as_html
+from feedhub.sources.repair import player_of
 
 Entry = Mapping[str, Any]
 
@@ -30,6 +32,8 @@ _HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 _TEXT_TYPES = _HTML_TYPES | {"text/plain"}
 _LONGEST_WORD = 40
 """Words are shorter on average; lines of base64 are longer."""
+# A place in the document itself, and markup or a quoted address where an address is due.
+_NO_LINK = ("#", "<", '"', "'")
 # A title with code in it is about code; nothing of it is run, and nothing of it is hidden.
 _SCRIPT = re.compile(r"<(?:script|style)\b", re.IGNORECASE)
 _PICTURE = re.compile(r"\.(?:jpe?g|png|gif|webp|avif|bmp)$", re.IGNORECASE)
@@ -40,7 +44,11 @@ _STREAMS = frozenset(
     "application/x-mpegurl application/vnd.apple.mpegurl application/dash+xml application/ogg application/mp4".split()
 )
 # Media types that say nothing; the ending of the address does.
-_SAYS_NOTHING = frozenset({"application/octet-stream", "binary/octet-stream", "application/binary", "*/*"})
+_SAYS_NOTHING = frozenset(
+    "application/octet-stream binary/octet-stream application/binary application/force-download application/x-download "
+    "application/download */*".split()
+)
+_FAMILIES = frozenset({"audio", "video", "image"})
 _BY_ENDING = {
     "mp3": "audio/mpeg",
     "m4a": "audio/mp4",
@@ -85,15 +93,6 @@ def title_text(entry: Entry, *, is_atom: bool) -> str:
     return records.title_of(visible_text(with_words_shown(value)) if detail.get("type") in _HTML_TYPES else value)
 
 
-def declared_base(entry: Entry, url: str) -> str | None:
-    """Return the ``xml:base`` of an entry or of what is around it, made absolute; None where there is none."""
-    for detail in (raw(entry, "title_detail"), raw(entry, "summary_detail"), *(raw(entry, "content") or ())):
-        base = (detail or {}).get("base")
-        if base:
-            return http_url(base, url)
-    return None
-
-
 def best_link(entry: Entry, base: str) -> str | None:
     """Return the address of the article: the HTML alternate first, a feedburner link undone, else the permalink."""
     original = http_url(raw(entry, "feedburner_origlink"))
@@ -102,15 +101,17 @@ def best_link(entry: Entry, base: str) -> str | None:
     links = [
         link for link in raw(entry, "links") or () if link.get("rel", "alternate") == "alternate" and link.get("href")
     ]
-    pages = [link for link in links if link.get("type") in _HTML_TYPES]
+    pages = [link for link in links if records.media_type_of(link.get("type")) in _HTML_TYPES]
     candidates = [link["href"] for link in (*pages, *links)]
     # The content may stand somewhere else (RFC 4287 §4.1.3.2): that is where a reader finds it.
     elsewhere = [
-        part["src"]
+        http_url(part["src"], http_url(part.get("base"), base) or base)
         for part in raw(entry, "content") or ()
         if part.get("src") and not str(part.get("type")).startswith(("image/", "audio/", "video/"))
     ]
     for value in (*candidates, raw(entry, "link"), raw(entry, "permalink"), *elsewhere):
+        if isinstance(value, str) and value.lstrip().startswith(_NO_LINK):
+            continue
         # A permalink is an address already; resolving `12345` against the feed would invent one.
         address = http_url(value, "" if value is raw(entry, "permalink") else base)
         if address:
@@ -132,7 +133,25 @@ def text_of(entry: Entry, base: str, url: str) -> tuple[Markup | None, Markup | 
         summary = _markup(raw(entry, "itunes_summary_detail"), base, url)
     if content and summary and content.value == summary.value:
         summary = None
-    return summary, content
+    return _with_player(entry, base, summary, content)
+
+
+def _with_player(
+    entry: Entry, base: str, summary: Markup | None, content: Markup | None
+) -> tuple[Markup | None, Markup | None]:
+    """Return both texts, the longer one with the player that the entry names, as a frame, unless it is there."""
+    named = raw(entry, "media_player") or {}
+    address = http_url(named.get("url") or named.get("content"), base)
+    text = content or summary
+    if not address:
+        return summary, content
+    player = player_of(address)
+    known_by = player.rpartition("/")[2] if player else address
+    if (text and known_by in html.unescape(text.value)) or (not player and address == http_url(raw(entry, "link"))):
+        return summary, content
+    words = "" if text is None else text_as_html(text.value) if text.kind == "text" else text.value
+    shown = Markup(value=f'{words}<iframe src="{html.escape(address)}"></iframe>', base=text.base if text else base)
+    return (summary, shown) if content or not summary else (shown, None)
 
 
 def people_in(entry: Entry, base: str) -> tuple[Person, ...]:
@@ -182,7 +201,7 @@ def enclosures_in(entry: Entry, base: str) -> tuple[Enclosure, ...]:
 
 def image_in(entry: Entry, base: str, enclosures: Iterable[Enclosure]) -> str | None:
     """Return the picture an entry names outside its text."""
-    thumbnails = [thumbnail.get("url") for thumbnail in raw(entry, "media_thumbnail") or ()]
+    thumbnails = [part.get("url") or part.get("href") for part in raw(entry, "media_thumbnail") or ()]
     media = [content.get("url") for content in raw(entry, "media_content") or () if _is_picture(content)]
     attached = [enclosure.url for enclosure in enclosures if (enclosure.media_type or "").startswith("image/")]
     for value in (*thumbnails, *media, (raw(entry, "image") or {}).get("href"), *attached):
@@ -262,6 +281,8 @@ def _kind_of(content: Entry) -> str:
     known = records.media_type_of(written)
     if known and known not in _SAYS_NOTHING:
         return known
+    if (family := written.partition("/")[0]) in _FAMILIES:
+        return family
     medium = str(content.get("medium") or "").strip().lower()
     return medium or _BY_ENDING.get(written.lstrip("."), "" if "/" in written else written)
 
@@ -303,7 +324,7 @@ USED_OF_ENTRIES = (
         "tags",
     ),
     *("language", "media_thumbnail", "media_content", "image", "comments", "itunes_duration"),
-    *("published", "created", "updated"),
+    *("published", "created", "updated", "media_player", "base"),
 )
 
 
@@ -348,7 +369,7 @@ def read_web_feed(text: str, url: str, source: Source, now: datetime | None = No
         ParseError: it is no feed, nothing of it can be read, or none of its records can be used.
     """
     # Addresses stay relative while the document is read, unless `xml:base` says to what: an entry's link comes first.
-    document = read_plain(text, "") or read_dialect(text, "")
+    document = read_plain(text, "") or read_dialect(text, "", url)
     reading = reading_of(document, url)
     if reading == known:
         return ParsedFeed(title="", items=(), reading=reading)
@@ -397,7 +418,8 @@ class _EntryReader:
     def read(self, position: int, entry: Entry) -> ParsedItem:
         if self._document.cut_off and entry is self._document.entries[-1]:
             raise records.Unusable("the document ends in the middle of it")
-        declared = declared_base(entry, self._url)
+        # Both readers join links to the `xml:base` around them, files and pictures to none.
+        declared = http_url(raw(entry, "base"), self._url)
         link_base = declared or self._link_base
         link = best_link(entry, link_base)
         base = declared or link or link_base

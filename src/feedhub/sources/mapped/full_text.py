@@ -35,7 +35,7 @@ from feedhub.sources.mapped.html_page import (
 )
 from feedhub.sources.mapped.json_api import read_json
 from feedhub.sources.mapped.record import RecordReader, context_of
-from feedhub.sources.records import LONGEST_TEXT, Unusable
+from feedhub.sources.records import Unusable, bounded
 
 _INVISIBLE = re.compile(r"[\s\u00ad\u200b-\u200f\u2060\ufeff]+")
 _BULLET = re.compile(r"^\s*(?:[-*•]|\d+\.)\s+")
@@ -318,11 +318,11 @@ def _from_json(document: Document, source: Source, detail: DetailMap) -> Detail:
     item = None
     if detail.fields:
         item = RecordReader(RecordMap(fields=detail.fields), record, context_of(document, source, document.url)).item(0)
-    content = _at_path(record, detail.path, document, detail) if detail.path is not None else None
+    content = _at_path(record, detail.path, detail) if detail.path is not None else None
     return Detail(content=content, item=item)
 
 
-def _at_path(record: object, path: str, document: Document, detail: DetailMap) -> Markup | None:
+def _at_path(record: object, path: str, detail: DetailMap) -> Markup | None:
     value = compile_path(path).value(record)
     if not is_present(value):
         if detail.fields:
@@ -331,14 +331,14 @@ def _at_path(record: object, path: str, document: Document, detail: DetailMap) -
     text = text_of(value)
     if text is None:
         raise ParseError(f"{path} is not text but {in_words(value)}")
-    return _content(text, document.url, detail, path)
+    return _content(text, "", detail, path)  # relative to the link of the item
 
 
 def _content(text: str, base: str, detail: DetailMap, where: str) -> Markup:
     for old, new in detail.replace:
         text = text.replace(old, new)
-    text = clean_text(text)[:LONGEST_TEXT]
+    text = clean_text(text)
     known = text.lower()
     if not visible_text(text).strip() and not any(tag in known for tag in _SEEN_WITHOUT_TEXT):
         raise ParseError(f"{where} is empty")
-    return Markup(value=text, kind="html", base=base)
+    return bounded(Markup(value=text, base=base))

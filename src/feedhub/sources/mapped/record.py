@@ -125,9 +125,9 @@ class RecordReader:
             authors=records.people_of(Person(name=name) for name in self._labels("author")),
             tags=records.tags_of(self._labels("tags")),
             language=records.language_of(self._text("language")),
-            image=self._address("image"),
-            comments=self._address("comments"),
-            enclosures=records.enclosures_of(self._enclosures()),
+            image=self._address("image", link),
+            comments=self._address("comments", link),
+            enclosures=records.enclosures_of(self._enclosures(link)),
         )
 
     def _reason(self, name: str) -> str:
@@ -172,13 +172,13 @@ class RecordReader:
             self._faults["published"] = str(exc)
             return None
 
-    def _address(self, name: str) -> str | None:
+    def _address(self, name: str, page: str | None = None) -> str | None:
         text = self._text(name)
-        return self._joined(name, text) if text else None
+        return self._joined(name, text, page) if text else None
 
-    def _joined(self, name: str, text: str) -> str | None:
-        # `&amp;b=2` never means a parameter named `amp;b`.
-        address = http_url(text.replace("&amp;", "&"), self._fields[name].base or self._context.url)
+    def _joined(self, name: str, text: str, page: str | None) -> str | None:
+        """Return an address that is relative to the ``base`` of its field, the ``page`` of the record, the document."""
+        address = http_url(text, self._fields[name].base or page or self._context.url)
         if address is None:
             self._faults[name] = f"{shown(text)} is no http(s) address"
         return address
@@ -194,10 +194,10 @@ class RecordReader:
             kind, text = ("html", html_of(text)) if is_short else ("text", text)
         return records.markup(text, kind, field.base or link or self._context.url)
 
-    def _enclosures(self) -> Iterator[Enclosure]:
+    def _enclosures(self, page: str | None) -> Iterator[Enclosure]:
         for part in self._parts("enclosures"):
             known = part if isinstance(part, dict) else {"url": part}
-            url = self._joined("enclosures", text_of(known.get("url")) or "")
+            url = self._joined("enclosures", text_of(known.get("url")) or "", page)
             if url:
                 yield Enclosure(
                     url=url,

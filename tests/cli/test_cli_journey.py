@@ -159,11 +159,11 @@ def test_explain_tells_the_story_of_an_item(polled: Path) -> None:
     assert by_id.out == ran.out
 
 
-def test_explain_tells_why_a_record_became_no_item(polled: Path) -> None:
+def test_explain_tells_why_a_record_is_not_shown(polled: Path) -> None:
     ran = run("explain", "http://paper.example/a/2", "-c", polled)
     assert ran.code == 0
-    assert "never became an item" in ran.out
-    assert 'rule "no advertising"' in ran.out
+    assert "dropped by rule “no advertising”" in ran.out
+    assert "no output: rules drop it" in ran.out
 
 
 def test_explain_tells_when_a_source_stopped_offering(polled: Path) -> None:

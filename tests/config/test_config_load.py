@@ -448,6 +448,7 @@ def test_a_declared_title_may_hold_what_a_file_name_cannot(sited: Make) -> None:
     assert (settings.sources[0].categories, settings.sources[0].broken) == (("devops",), None)
 
 
+LINK_RULE = "rules=[{name: r, when: {title: x}, then: {replace: {field: link, pattern: a, with: b}}}]"
 BASE = "categories: {t: {title: X}}\nsources: [{name: a, url: 'http://e.org/f', category: t}]\n"
 
 
@@ -464,7 +465,8 @@ BASE = "categories: {t: {title: X}}\nsources: [{name: a, url: 'http://e.org/f', 
         ("sources.a.headers={A: b}", False, False, False),
         ("sources.a.url=http://u:p@e.org/f", False, False, False),
         ("sources.a.category=[t, u]", False, True, True),
-        ("rules=[{name: r, when: {title: x}, then: {drop: true}}]", True, True, False),
+        ("rules=[{name: r, when: {title: x}, then: {drop: true}}]", False, True, False),
+        (LINK_RULE, True, True, False),
         ("rules=[{name: r, when: {title: x}, then: {tag: y}}]", False, True, False),
         ("categories.t.title=Y", False, False, True),
         ("categories.t.entries=5", False, False, True),

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from feedhub.ports.store import Store
-from support.builders import categories
+from support.builders import NOW, categories
 from support.stores import STORES
 
 
@@ -18,5 +18,5 @@ def empty_store(request: pytest.FixtureRequest) -> Iterator[Store]:
 @pytest.fixture
 def store(empty_store: Store) -> Store:
     """A new store with two categories."""
-    empty_store.sync_categories(categories("tech", "cn"), "first")
+    empty_store.sync_categories(categories("tech", "cn"), "first", NOW)
     return empty_store

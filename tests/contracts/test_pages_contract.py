@@ -88,9 +88,9 @@ def test_the_number_of_pages_is_remembered_until_everything_looks_different(stor
     store.mark_pages_published(0)
     assert store.pages_published() == 0
     store.mark_pages_published(7)
-    store.sync_categories(categories("tech", "cn"), "first")
+    store.sync_categories(categories("tech", "cn"), "first", NOW)
     assert store.pages_published() == 7
-    store.sync_categories(categories("tech", "cn"), "other settings of the outputs")
+    store.sync_categories(categories("tech", "cn"), "other settings of the outputs", NOW)
     assert store.pages_published() == -1
 
 

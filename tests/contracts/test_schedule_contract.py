@@ -104,7 +104,7 @@ def test_events_are_told_newest_first_and_counted(store: Store) -> None:
     number = store.health_number()
     store.mark_health_published(number)
     assert store.health_published() == number
-    store.sync_categories(categories("tech"), "other settings of the outputs")
+    store.sync_categories(categories("tech"), "other settings of the outputs", NOW)
     assert store.health_published() < 0
 
 

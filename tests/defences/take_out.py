@@ -303,7 +303,7 @@ DEFENCES = (
     ),
     _d(
         "8 categories that records bring",
-        "pipeline/ingest.py",
+        "pipeline/filing.py",
         "if self._room <= 0:",
         "if False:",
         "tests/pipeline/test_record_categories.py",

@@ -44,7 +44,7 @@ def schema(connection: sqlite3.Connection) -> dict[str, object]:
     return {
         name: (
             connection.execute(f"PRAGMA table_xinfo({name})").fetchall(),
-            sorted(connection.execute(f"PRAGMA foreign_key_list({name})").fetchall()),
+            sorted(key[2:] for key in connection.execute(f"PRAGMA foreign_key_list({name})")),
         )
         if kind == "table"
         else connection.execute(f"PRAGMA index_xinfo({name})").fetchall()
@@ -148,20 +148,69 @@ def test_a_store_of_the_version_before_keeps_its_items_and_finds_nothing_new_in_
     assert item_ids(tmp_path) == ids
 
 
+def test_a_store_whose_rules_had_replaced_keeps_that_until_the_source_offers_it_again(tmp_path: Path) -> None:
+    """``schema_5.db.gz`` was written by the version before, from the feeds beside it and with ``RULES``.
+
+    It has an item that retention removed, one that two sources gave, and one that the rules edited; it has not the one
+    that they dropped.
+    """
+    here = Path(__file__).parent
+    (tmp_path / "store.db").write_bytes(gzip.decompress((here / "schema_5.db.gz").read_bytes()))
+    for name in ("paper", "wire"):
+        (tmp_path / f"{name}.xml").write_bytes((here / f"schema_5_{name}.xml").read_bytes())
+    ids = item_ids(tmp_path)
+    (tmp_path / "feedhub.yaml").write_text(TWO_SOURCES + RULES, "utf-8")
+    assert published(tmp_path) == ["Ferry reopens", "Chips at length Fabs edited", "Rates fall"]
+    check_item_counts(tmp_path / "store.db")
+    (tmp_path / "feedhub.yaml").write_text(TWO_SOURCES + RULES.replace("at length", "at great length"), "utf-8")
+    assert published(tmp_path)[1] == "Chips at length Fabs edited"
+    (tmp_path / "feedhub.yaml").write_text(TWO_SOURCES + NO_RATES, "utf-8")
+    assert published(tmp_path) == ["Ferry reopens", "Chips at length Fabs edited"]
+    (tmp_path / "feedhub.yaml").write_text(TWO_SOURCES, "utf-8")
+    feedhub(tmp_path, "poll", "--all")
+    assert published(tmp_path) == ["Ferry reopens", "Chips in short Fabs", "[Sponsored] Buy now", "Rates fall"]
+    (tmp_path / "feedhub.yaml").write_text(TWO_SOURCES + RULES, "utf-8")
+    assert published(tmp_path) == ["Ferry reopens", "Chips at length Fabs edited", "Rates fall"]
+    assert set(item_ids(tmp_path)) > set(ids)
+
+
 CONFIG = """site: {title: Old, url: "https://site.example"}
 store: sqlite:///store.db
 output: {dir: output}
 sources: [{name: paper, url: feed.xml, category: news}]
 """
+TWO_SOURCES = CONFIG.replace("url: feed.xml, category: news}", "url: paper.xml, category: news}, WIRE").replace(
+    "WIRE", "{name: wire, url: wire.xml, category: [news, wires]}"
+)
+RULES = """rules:
+  - {name: no sponsors, when: {title: Sponsored}, then: {drop: true}}
+  - name: longer
+    when: {title: in short}
+    then: {replace: {field: title, pattern: in short, with: at length}, tag: [edited]}
+"""
+NO_RATES = "rules: [{name: no rates, when: {title: Rates}, then: {drop: true}}]\n"
 
 
 def polled(folder: Path, feed: str) -> tuple[int, int, int]:
     """Poll a feed with the real command; return how many items were new, changed and rejected."""
     (folder / "feed.xml").write_text(feed, "utf-8")
-    command = [sys.executable, "-m", "feedhub", "poll", "--all", "--json", "--no-publish", "-c", "feedhub.yaml"]
-    said = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
-    (source,) = json.loads(said)["sources"]
+    (source,) = json.loads(feedhub(folder, "poll", "--all", "--json", "--no-publish"))["sources"]
     return source["new"], source["changed"], source["rejected"]
+
+
+def published(folder: Path) -> list[str]:
+    """Publish with the real command; return the titles of the combined feed, each with the item's tags."""
+    feedhub(folder, "publish")
+    items = json.loads((folder / "output/feeds/all.json").read_bytes())["items"]
+    return [
+        " ".join([item["title"], *(tag for tag in item.get("tags", ()) if tag not in {"news", "wires"})])
+        for item in items
+    ]
+
+
+def feedhub(folder: Path, *arguments: str) -> str:
+    command = [sys.executable, "-m", "feedhub", *arguments, "-c", "feedhub.yaml"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
 
 
 def item_ids(folder: Path) -> list[str]:

@@ -1,13 +1,12 @@
-"""Changed rules file stored items again; retention takes out only what nobody offers any more."""
+"""Retention takes out only what nobody offers any more."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from feedhub.model.output import Retention
-from feedhub.model.source import CategoryMap, Condition, Rule, Source
-from feedhub.pipeline.maintenance import prune, refile
+from feedhub.model.source import Source
+from feedhub.pipeline.maintenance import prune
 from support.library import record
 from support.world import World
 
@@ -19,48 +18,6 @@ def world_with_two_items() -> World:
     world.answer("a", record("Chips", guid="1"), record("Bread", guid="2"))
     world.poll("a")
     return world
-
-
-def test_a_new_rule_files_stored_items_too() -> None:
-    world = world_with_two_items()
-    world.rules = (Rule(name="chips", when=Condition(kind="title", values=("Chips",)), categories=("tech",)),)
-    world.store.sync_categories(world.settings.categories, "digest")
-    assert refile(world.store, world.sources, world.rules, digest="new") == 1
-    assert world.titles("tech") == ["Chips"]
-    assert world.titles("news") == ["Chips", "Bread"]
-    assert refile(world.store, world.sources, world.rules, digest="new") == 0
-
-
-def test_a_new_drop_rule_is_for_items_to_come() -> None:
-    world = world_with_two_items()
-    world.rules = (Rule(name="no chips", when=Condition(kind="title", values=("Chips",)), drop=True),)
-    refile(world.store, world.sources, world.rules, digest="new")
-    assert world.titles("news") == ["Chips", "Bread"]
-
-
-def test_a_new_drop_rule_takes_nothing_out_of_a_category_that_its_record_named() -> None:
-    world = World((replace(A, category_map=CategoryMap(field="tags", title="{tags}")),))
-    world.answer("a", replace(record("Chips", guid="1"), tags=("Fabs",)))
-    world.poll("a")
-    world.rules = (Rule(name="no chips", when=Condition(kind="title", values=("Chips",)), drop=True),)
-    refile(world.store, world.sources, world.rules, digest="new")
-    assert (world.titles("news"), world.titles("fabs")) == (["Chips"], ["Chips"])
-
-
-def test_what_a_source_gives_after_it_was_filed_is_filed_already() -> None:
-    world = World((A,))
-    refile(world.store, world.sources, (), digest="same")
-    world.answer("a", record("Chips", guid="1"))
-    world.poll("a")
-    assert refile(world.store, world.sources, (), digest="same") == 0
-
-
-def test_a_source_that_moves_to_another_category_takes_its_items_along() -> None:
-    world = world_with_two_items()
-    world.sources = (Source(name="a", url=A.url, categories=("food",)),)
-    world.store.sync_categories(world.settings.categories, "digest")
-    refile(world.store, world.sources, (), digest="new")
-    assert world.titles("food") == ["Chips", "Bread"]
 
 
 def test_only_what_left_its_document_long_ago_is_removed_and_never_comes_back() -> None:

@@ -373,7 +373,7 @@ def test_pages_of_removed_items_go_and_nothing_links_to_them(world: World, tmp_p
 
 def test_a_removed_category_takes_its_pages_and_its_archive_along(world: World, tmp_path: Path) -> None:
     world.sources = (replace(A, categories=("papers",)), B)
-    world.store.sync_categories(world.settings.categories, "digest")
+    world.store.sync_categories(world.settings.categories, "digest", world.now)
     published(world, tmp_path)
     assert not [name for name in files(tmp_path) if "economy" in name]
     assert broken_links(tmp_path) == []

@@ -114,7 +114,7 @@ def test_only_new_and_changed_records_are_cleaned() -> None:
     assert world.cleaner.cleaned == 4
 
 
-def test_a_dropped_record_leaves_its_reason_and_nothing_else() -> None:
+def test_a_dropped_record_is_shown_nowhere_and_leaves_its_reason() -> None:
     ads = Rule(name="no ads", when=Condition(kind="title", values=("广告",)), drop=True)
     world = World((A,), rules=(ads,))
     world.answer("a", record("广告: buy", guid="1"), record("News", guid="2"), record("广告: buy", guid="1"))
@@ -126,14 +126,13 @@ def test_a_dropped_record_leaves_its_reason_and_nothing_else() -> None:
     ]
 
 
-def test_an_item_that_is_edited_into_what_a_rule_drops_keeps_its_old_wording() -> None:
+def test_an_item_that_is_edited_into_what_a_rule_drops_is_shown_no_longer() -> None:
     ads = Rule(name="no ads", when=Condition(kind="title", values=("广告",)), drop=True)
     world = World((A,), rules=(ads,))
     world.answer("a", record("News", guid="1"))
     world.poll("a")
     world.answer("a", record("广告", guid="1"))
-    world.poll("a")
-    assert world.titles("all") == ["News"]
+    assert (world.poll("a").changed, world.titles("all")) == (0, [])
     assert world.store.explain(["guid:a:1"])[0].sightings[0].offered
 
 
@@ -205,6 +204,7 @@ def test_every_key_of_a_record_that_became_no_item_leads_to_the_one_reason() -> 
     for ref in (*dropped, "url:a.example/odd", "guid:a:odd", "https://a.example/odd"):
         (told,) = world.store.explain([ref])
         assert [entry.kind for entry in told.ledger] == ["dropped" if ref in dropped else "rejected"]
+        assert [seen.dropped_by for seen in told.sightings] == (["no ads"] if ref in dropped else [])
 
 
 def test_dates_missing_or_in_the_future_become_the_first_sight_and_stay() -> None:

@@ -89,7 +89,7 @@ class Place:
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
     with sqlite_store() as store:
-        store.sync_categories([Category(slug="tech", title="科技")], "digest")
+        store.sync_categories([Category(slug="tech", title="科技")], "digest", NOW)
         yield Place(tmp_path / "output", store)
 
 

@@ -91,7 +91,7 @@ def test_a_lost_output_folder_is_filled_again(world: World, tmp_path: Path) -> N
 def test_a_removed_category_loses_its_files_and_an_empty_one_keeps_them(world: World, tmp_path: Path) -> None:
     publish(world.store, world.settings, context(world, tmp_path))
     world.sources = (Source(name="a", url=A.url, categories=("economy", "empty")),)
-    world.store.sync_categories(world.settings.categories, "other")
+    world.store.sync_categories(world.settings.categories, "other", world.now)
     report = publish(world.store, world.settings, context(world, tmp_path))
     assert set(report.removed) == {"feeds/tech.atom", "feeds/tech.rss", "feeds/tech.json"}
     assert json.loads((tmp_path / "feeds/empty.json").read_text())["items"] == []
@@ -167,7 +167,7 @@ def test_what_cannot_be_removed_is_reported_and_removed_by_the_next_publish_that
     in_the_way.unlink()
     (in_the_way / "x").mkdir(parents=True)
     world.sources = (A,)
-    world.store.sync_categories(world.settings.categories, "other")
+    world.store.sync_categories(world.settings.categories, "other", world.now)
     report = publish(world.store, world.settings, context(world, tmp_path))
     assert [path for path, _ in report.failed] == ["feeds/tech.rss"]
     assert {"feeds/tech.atom", "feeds/tech.json"} <= set(report.removed)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from feedhub.model.item import ParsedItem, Person
 from feedhub.model.source import CategoryMap, Source
-from feedhub.pipeline.ingest import MOST_RECORD_CATEGORIES
+from feedhub.pipeline.filing import MOST_RECORD_CATEGORIES
 from support.library import day, record
 from support.world import World
 

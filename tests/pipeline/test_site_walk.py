@@ -14,7 +14,7 @@ import pytest
 from feedhub.model.item import ParsedItem
 from feedhub.model.output import Retention
 from feedhub.model.source import Health, Source
-from feedhub.pipeline.maintenance import prune, refile
+from feedhub.pipeline.maintenance import prune
 from feedhub.pipeline.outputs import PublishContext
 from feedhub.pipeline.publish import publish
 from feedhub.publish.addresses import SitePaths
@@ -155,8 +155,7 @@ def test_every_item_is_reached_and_no_list_shows_one_twice(
         if number == polls // 2:
             # A category more, and a source that is filed elsewhere.
             world.sources = REFILED
-            world.store.sync_categories(world.settings.categories, "digest")
-            refile(world.store, world.settings.sources, (), digest="other")
+            world.refile("other")
             prune(world.store, world.settings, world.now)
         publishers.poll(publishers.random.randrange(each // 2, each + each // 2))
         if number % 10 == 9:

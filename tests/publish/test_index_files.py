@@ -1,6 +1,6 @@
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
@@ -14,12 +14,14 @@ from feedhub.publish.formats import renderers
 from feedhub.publish.index import FeedIndex, feeds_opml, manifest, read_manifest
 from support.output_views import NOON, SITE, stored, view
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FORMATS: tuple[str, ...] = ("atom", "rss", "json")
 
 
 def category(slug: str, title: str = "T", items: int = 1) -> CategorySummary:
     return CategorySummary(slug=slug, title=title, items=items, changed_at=NOON)
+
+
+TOGETHER = category("all")
 
 
 def outlines(body: bytes) -> list[dict[str, str]]:
@@ -57,8 +59,8 @@ def test_any_title_gives_a_well_formed_opml(title: str) -> None:
 
 
 def test_manifest_is_sorted_and_says_what_is_published() -> None:
-    one = manifest(SITE, [category("tech"), category("art", items=0)], ("rss", "atom"), 1, NOON)
-    other = manifest(SITE, [category("art", items=0), category("tech")], ("atom", "rss"), 1, NOON)
+    one = manifest(SITE, TOGETHER, [category("tech"), category("art", items=0)], ("rss", "atom"))
+    other = manifest(SITE, TOGETHER, [category("art", items=0), category("tech")], ("atom", "rss"))
     assert one == other
     document = json.loads(one.body)
     assert [listed["slug"] for listed in document["categories"]] == ["art", "tech"]
@@ -70,15 +72,25 @@ def test_manifest_is_sorted_and_says_what_is_published() -> None:
 
 
 def test_feed_without_any_item_has_no_last_change() -> None:
-    assert json.loads(manifest(SITE, [], FORMATS, 0, EPOCH).body)["all"]["changed"] is None
+    assert json.loads(manifest(SITE, replace(TOGETHER, changed_at=None), [], FORMATS).body)["all"]["changed"] is None
 
 
 def test_manifest_reads_back() -> None:
-    file = manifest(SITE, [category("tech"), category("all-news"), category("a_b-1")], FORMATS, 1, NOON)
+    file = manifest(
+        SITE, TOGETHER, [category("tech"), category("all-news"), replace(category("a_b-1"), changed_at=None)], FORMATS
+    )
     assert file.path == "feedhub.json"
     assert read_manifest(file.body) == ListedOutputs(
-        slugs=("a_b-1", "all-news", "tech"), formats=("atom", "json", "rss")
+        slugs=("a_b-1", "all-news", "tech"),
+        formats=("atom", "json", "rss"),
+        changed={"all": NOON, "tech": NOON, "all-news": NOON, "a_b-1": None},
     )
+
+
+@pytest.mark.parametrize("said", ["soon", 7, None, {}])
+def test_manifest_with_another_time_of_change_tells_of_none(said: object) -> None:
+    body = json.dumps({"all": {"changed": said}, "categories": []}).encode()
+    assert read_manifest(body).changed == {"all": None}
 
 
 @pytest.mark.parametrize(
@@ -119,9 +131,11 @@ def test_any_bytes_are_read_without_an_error(body: bytes) -> None:
 
 def test_index_ends_with_the_manifest_and_knows_every_path_of_a_feed() -> None:
     index = FeedIndex(SITE, ("rss",))
-    files = index.render([category("tech")], items=3, changed_at=NOON)
+    files = index.render(TOGETHER, [category("tech")])
     assert [file.path for file in files] == ["feeds.opml", "feedhub.json"]
-    assert index.listed(files[-1].body) == ListedOutputs(slugs=("tech",), formats=("rss",))
+    assert index.listed(files[-1].body) == ListedOutputs(
+        slugs=("tech",), formats=("rss",), changed={"all": NOON, "tech": NOON}
+    )
     assert index.paths("tech") == ("feeds/tech.atom", "feeds/tech.rss", "feeds/tech.json")
     assert index.paths("tech", earlier=("csv", "rss"))[3:] == ("feeds/tech.csv",)
 

@@ -8,7 +8,15 @@ import pytest
 from feedhub.model.identity import Filing
 from feedhub.model.item import Item, ParsedItem, Person
 from feedhub.model.source import CategoryMap, Condition, Replacement, Rule, Source
-from feedhub.rules.categorize import Subject, file_item, holds, link_rules, record_categories, with_link_put_right
+from feedhub.rules.categorize import (
+    Subject,
+    file_item,
+    holds,
+    link_rules,
+    record_categories,
+    with_link_put_right,
+    without_replacing,
+)
 
 SOURCE = Source(name="blog-one", url="https://a.example/rss", categories=("news",))
 ITEM = Item(
@@ -26,7 +34,8 @@ def filed(
     item: Item, source: Source, rules: Sequence[Rule], named: Sequence[str] = (), marks: str = ""
 ) -> tuple[Item, Filing]:
     """File an item; what a rule changed of its markup comes back between ``marks``."""
-    return file_item(item, source, rules, named, clean_again=lambda text, *_: f"{marks}{text.strip()}{marks}")
+    filing = file_item(item, source, rules, named, clean_again=lambda text, *_: f"{marks}{text.strip()}{marks}")
+    return filing.shown or item, filing
 
 
 def field(kind: str, *values: str) -> Condition:
@@ -104,8 +113,13 @@ def test_what_the_record_brings_is_its_own_even_where_the_source_gives_it_too() 
 
 
 def test_a_tag_that_is_there_is_not_given_again() -> None:
-    item, filing = filed(ITEM, SOURCE, [rule("x", tags=("one", "Semiconductors", "one"))])
-    assert item.tags == filing.tags == ("Semiconductors", "one")
+    item, _ = filed(ITEM, SOURCE, [rule("x", tags=("one", "Semiconductors", "one"))])
+    assert item.tags == ("Semiconductors", "one")
+
+
+def test_an_item_that_no_rule_changes_is_shown_as_it_was_received() -> None:
+    item = Item(title="x", tags=("twice", "twice"))
+    assert filed(item, SOURCE, [rule("chips", categories=("chips",)), rule("x", tags=())])[1].shown is None
 
 
 def test_a_dropped_item_names_its_rule() -> None:
@@ -125,7 +139,7 @@ def test_stop_ends_the_rules() -> None:
 
 def test_a_later_rule_sees_what_an_earlier_one_did() -> None:
     rules = [rule("first", categories=("chips",)), rule("second", field("category", "chips"), tags=("seen",))]
-    assert "seen" in filed(ITEM, SOURCE, rules)[1].tags
+    assert "seen" in filed(ITEM, SOURCE, rules)[0].tags
 
 
 REPLACEMENTS = {
@@ -168,7 +182,20 @@ def test_a_rule_that_asks_for_link_source_or_title_puts_links_right_before_anyth
     rules = link_rules([rule("unwrap", when, replace=(UNWRAP,))])
     record = with_link_put_right(WRAPPED, SOURCE, rules)
     assert (record.link, record.received_link) == ("https://a.example/1", WRAPPED.link)
-    assert filed(Item(title="One", link=record.link), SOURCE, rules)[0].link == record.link
+    assert filed(Item(title="One", link=WRAPPED.link), SOURCE, rules)[0].link == record.link
+
+
+def test_rules_that_put_links_right_act_before_all_others() -> None:
+    here = rule("here", field("link", "^https://a.example"), tags=("here",))
+    rules = [here, rule("unwrap", field("source", "*"), replace=(UNWRAP,))]
+    assert filed(Item(title="One", link=WRAPPED.link), SOURCE, rules)[0].tags == ("here",)
+
+
+def test_what_rules_of_before_have_replaced_is_not_replaced_again() -> None:
+    edit = Replacement(field="title", pattern="O", replacement="OO")
+    rules = [rule("edit", field("title", "One"), replace=(edit,), tags=("edited",), stop=True)]
+    item, _ = filed(Item(title="OOne"), SOURCE, without_replacing(rules))
+    assert (item.title, item.tags) == ("OOne", ("edited",))
 
 
 @pytest.mark.parametrize("when", [field("tags", "x"), field("content", "x"), field("category", "x")])

@@ -8,12 +8,12 @@ import pytest
 
 from feedhub.errors import DamagedStoreError
 from feedhub.store.sql import SqlStore, open_store
-from support.builders import categories, ingest, put
+from support.builders import NOW, categories, ingest, put
 
 
 def filled(place: Path) -> SqlStore:
     store = open_store(f"sqlite:///{place}")
-    store.sync_categories(categories("tech"), "first")
+    store.sync_categories(categories("tech"), "first", NOW)
     put(store, *(ingest(number) for number in range(1, 40)))
     return store
 

@@ -15,7 +15,7 @@ from sqlalchemy import Engine, event, text
 from sqlalchemy.pool import Pool
 
 from feedhub.errors import DamagedStoreError, StoreError
-from feedhub.model.identity import LedgerNote, Verdict
+from feedhub.model.identity import Filing, LedgerNote, Verdict
 from feedhub.model.source import SourceState
 from feedhub.store.maintenance import remove_from_category, remove_items
 from feedhub.store.sql import SqlStore, open_store
@@ -32,7 +32,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def store(path: Path) -> Iterator[SqlStore]:
     made = open_store(f"sqlite:///{path}", busy_timeout=0.05)
-    made.sync_categories(categories("tech", "cn"), "first")
+    made.sync_categories(categories("tech", "cn"), "first", NOW)
     yield made
     made.close()
 
@@ -66,9 +66,9 @@ WRITES: dict[str, Callable[[SqlStore], object]] = {
     "ingest": use_transaction(lambda t: t.ingest("one", plan(ingest(1)), NOW, complete=True)),
     "save_state": use_transaction(lambda t: t.save_state(SourceState(name="one"))),
     "rate": use_transaction(lambda t: t.count_new("one", NOW)),
-    "sync_categories": lambda s: s.sync_categories(categories("new"), "second"),
+    "sync_categories": lambda s: s.sync_categories(categories("new"), "second", NOW),
     "mark_published": lambda s: s.mark_published({"all": 9}),
-    "refile": lambda s: s.refile("one", [], digest="d"),
+    "refile": use_transaction(lambda t: t.refile("one", "d", 1, lambda *_: Filing(), NOW)),
     "prune": lambda s: s.prune(offered_before=NOW + DAY, keep_per_category=0, forget_before=NOW + DAY, now=NOW),
 }
 READS: dict[str, Callable[[SqlStore], object]] = {
@@ -78,10 +78,11 @@ READS: dict[str, Callable[[SqlStore], object]] = {
     "newest of all": lambda s: s.newest("all", 5),
     "categories": lambda s: s.categories(),
     "item_count": lambda s: s.item_count(),
-    "changed_at": lambda s: s.changed_at("all"),
+    "changed_at": lambda s: s.changed_at("all", 100),
     "counts": lambda s: s.source_counts(NOW),
     "filed_digests": lambda s: s.filed_digests(),
-    "wordings": lambda s: list(s.wordings("one")),
+    "ended_posts": lambda s: s.ended_posts(0),
+    "added_at": lambda s: s.added_at("all"),
     "explain": lambda s: s.explain([item_id(1)]),
     "explain_titles": lambda s: s.explain_titles("story", 5),
     "search": lambda s: s.search("story", 5),
@@ -360,7 +361,7 @@ def one_poll_of_everything(store: SqlStore) -> None:
 def publish_everything(store: SqlStore) -> None:
     for slug in store.due_outputs():
         store.newest(slug, 100)
-        store.changed_at(slug)
+        store.changed_at(slug, 100)
     number = store.change_number() - 1
     assert len(list(store.page_items(number))) == 1
     store.posts(number)

@@ -1,6 +1,6 @@
 """Small builders for plans, as the pipeline would hand them to a store."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -131,3 +131,24 @@ def put(
     with writing as transaction:
         touched: frozenset[str] = transaction.ingest(source, plan(*ingests, notes=notes), now, complete=complete)
     return touched
+
+
+def refile(
+    store: Any,
+    filings: Callable[[Item], Filing],
+    *,
+    source: str = "one",
+    digest: str = "r1",
+    most: int = 100,
+    now: datetime = NOW,
+) -> None:
+    """Refile all of a source, ``most`` items in a transaction, by what ``filings`` makes of them."""
+    has_more = True
+    while has_more:
+        with store.transaction() as transaction:
+            has_more = transaction.refile(source, digest, most, lambda item, _: filings(item), now)
+
+
+def filed_in(*slugs: str, rule: str = "rule") -> Filing:
+    """What rules make of an item that they only put into categories."""
+    return Filing(categories=tuple((slug, rule) for slug in slugs))

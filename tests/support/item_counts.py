@@ -4,7 +4,7 @@ import sqlite3
 from pathlib import Path
 
 _COUNTED = """SELECT slug, CASE slug
-    WHEN 'all' THEN (SELECT count(*) FROM items WHERE removed_at IS NULL)
+    WHEN 'all' THEN (SELECT count(*) FROM items WHERE shown_by IS NOT NULL)
     ELSE (SELECT count(*) FROM memberships WHERE memberships.slug = categories.slug) END FROM categories"""
 
 

@@ -16,6 +16,7 @@ from feedhub.model.settings import Settings
 from feedhub.model.source import PollSettings, Rule, Source, SourceState
 from feedhub.pipeline.fetch import FetchContext, Fetched, fetch_source
 from feedhub.pipeline.ingest import IngestContext, store_poll
+from feedhub.pipeline.refile import refile
 from feedhub.ports.store import Store
 from feedhub.store.sql import open_store
 from support.stores import RAM_DISK
@@ -139,7 +140,7 @@ class World:
             folder = mkdtemp(prefix="feedhub-", dir=RAM_DISK)
             self.store = open_store(f"sqlite:///{folder}/feedhub.db")
             weakref.finalize(self, _discard, self.store, folder)
-        self.store.sync_categories(self.settings.categories, "digest")
+        self.store.sync_categories(self.settings.categories, "digest", self.now)
 
     @property
     def settings(self) -> Settings:
@@ -182,6 +183,11 @@ class World:
         )
         with self.store.transaction() as transaction:
             return store_poll(transaction, fetched, context, now=self.now, is_offline=is_offline).report
+
+    def refile(self, digest: str) -> int:
+        """File what is stored by the rules as they are now; return how many transactions that took."""
+        self.store.sync_categories(self.settings.categories, "digest", self.now)
+        return len(list(refile(self.store, self.sources, self.rules, self.cleaner, self.now, digest=digest)))
 
     @property
     def fetch_context(self) -> FetchContext:

@@ -95,7 +95,15 @@ def _origin(one: Explanation, zone: str) -> str:
         return f"{local_time(last.at, zone)}  {last.source}: {last.kind}, {last.reason}{where}"
     link = next((seen.link for seen in one.sightings if seen.link), "(no link)")
     at = f"{local_time(one.published_at, zone)}  " if one.published_at else ""
-    return f"{at}{one.owner}  {link}"
+    return f"{at}{one.owner}  {link}{_absence(one)}"
+
+
+def _absence(one: Explanation) -> str:
+    """Return in some words why nothing shows an item that is stored."""
+    if one.hidden_at:
+        return "  (hidden)"
+    rules = dict.fromkeys(seen.dropped_by for seen in one.sightings if seen.dropped_by)
+    return f"  (dropped by rule “{'”, “'.join(rules)}”)" if rules and not one.shown_by else ""
 
 
 def explanation_lines(explanation: Explanation, settings: Settings) -> list[str]:
@@ -109,7 +117,7 @@ def explanation_lines(explanation: Explanation, settings: Settings) -> list[str]
     lines += _part("filed under", _membership_words(explanation, settings))
     lines += _part("shown in", [str(Path(settings.output.dir) / output) for output in explanation.outputs])
     if explanation.item_id and not explanation.removed_at and not explanation.outputs:
-        lines += _part("shown in", ["no output now: newer items fill them"])
+        lines += _part("shown in", [_why_not_shown(explanation)])
     lines += _part("ledger", [ledger_words(entry, zone) for entry in explanation.ledger])
     return lines
 
@@ -119,15 +127,29 @@ def _item_lines(explanation: Explanation, zone: str) -> list[str]:
         links = dict.fromkeys(entry.link for entry in explanation.ledger if entry.link)
         return ["  was seen, but never became an item", *_part("link", list(links))]
     lines = [f"  id            {explanation.item_id}"]
-    if explanation.owner:
+    if explanation.owner and explanation.owner == explanation.shown_by:
         lines.append(f"  owned by      {explanation.owner}, whose wording the combined feed shows")
+    elif explanation.owner:
+        shown = f"; the combined feed shows the wording of {explanation.shown_by}" if explanation.shown_by else ""
+        lines.append(f"  owned by      {explanation.owner}{shown}")
     lines += _instants(
         zone,
         ("published", explanation.published_at),
         ("updated", explanation.updated_at),
+        ("hidden", explanation.hidden_at),
         ("removed", explanation.removed_at),
     )
+    if explanation.hidden_reason:
+        lines += _part("reason", [explanation.hidden_reason])
     return lines
+
+
+def _why_not_shown(explanation: Explanation) -> str:
+    if explanation.hidden_at:
+        return "no output: it is hidden"
+    if explanation.shown_by is None:
+        return "no output: rules drop it"
+    return "no output now: newer items fill them"
 
 
 def _instants(zone: str, *named: tuple[str, datetime | None]) -> list[str]:
@@ -156,6 +178,8 @@ def _sighting_words(sighting: SightingReport, zone: str) -> Iterator[str]:
     address = (sighting.said.url_key or "").removeprefix("url:")
     yield f"  guid {guid_of_publisher(sighting.said) or 'none'}; address {address or 'none that names an item'}"
     yield f"  {_date_words(sighting, zone)}{_attachment_words(sighting)}"
+    if sighting.dropped_by:
+        yield f"  dropped by rule “{sighting.dropped_by}”"
 
 
 def _date_words(sighting: SightingReport, zone: str) -> str:

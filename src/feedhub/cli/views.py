@@ -188,7 +188,7 @@ def print_status(screen: Screen, status: HubStatus, now: datetime, timezone: str
                 cells=(
                     category.slug,
                     str(category.items),
-                    relative_time(category.changed_at, now, timezone) if category.items else "never",
+                    relative_time(category.changed_at, now, timezone) if category.changed_at else "never",
                     category.title,
                 )
             )

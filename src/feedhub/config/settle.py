@@ -472,10 +472,13 @@ def _condition_values(field: ConditionField, given: str | list[str], table: Cate
 
 
 def _read_again_for(rules: Sequence[Rule], source: Source) -> Source:
-    """Return ``source`` so that an unchanged document is read again when rules that drop items or change links do."""
-    if not (any(rule.drop for rule in rules) or link_rules(rules)):
-        return source
-    return replace(source, settings_digest=digest(source.settings_digest, [asdict(rule) for rule in rules]))
+    """Return ``source`` so that an unchanged document is read again when rules change how records are recognised.
+
+    So it is, too, when there may be records whose second request was not made because a rule dropped them.
+    """
+    if link_rules(rules) or (source.detail is not None and any(rule.drop for rule in rules)):
+        return replace(source, settings_digest=digest(source.settings_digest, [asdict(rule) for rule in rules]))
+    return source
 
 
 def _rules_digest(rules: Sequence[Rule], sources: Sequence[Source]) -> str:

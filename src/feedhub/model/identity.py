@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, IntEnum
 
-from feedhub.model.item import Item, ParsedItem, Terms
+from feedhub.model.item import Item, ParsedItem, Received, Terms
 
 
 class KeyStrength(IntEnum):
@@ -122,13 +122,15 @@ class KnownItem:
     """A stored item that a key of a document leads to.
 
     ``owner`` is the source that gave it first. ``named`` are its named keys. ``sighting`` is that of the source whose
-    document it is, if it has one. Of an item that retention ``removed`` only the keys are remembered.
+    document it is, if it has one, and ``received`` says what is stored of it. Of an item that was ``removed`` only the
+    keys are remembered.
     """
 
     id: str
     owner: str
     named: tuple[IdentityKey, ...] = ()
     sighting: Sighting | None = None
+    received: Received = Received.WHOLE
     removed: bool = False
     published_at: datetime | None = None
 
@@ -218,10 +220,13 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filing:
-    """Where the rules put an item: category slugs with what said so, or a drop. ``applied`` are the rules that held."""
+    """What the rules make of an item: how it is shown, in which categories with what said so, or that it is dropped.
 
+    ``shown`` None is the item as it was received. ``applied`` are the rules that held.
+    """
+
+    shown: Item | None = None
     categories: tuple[tuple[str, str], ...] = ()
-    tags: tuple[str, ...] = ()
     applied: tuple[str, ...] = ()
     dropped_by: str | None = None
 
@@ -230,11 +235,13 @@ class Filing:
 class Ingest:
     """One record that is ready to be stored: decided, cleaned and filed. ``item`` None leaves the stored item as it is.
 
-    ``terms`` are the search terms of ``item``, if they are known already.
+    ``item`` is what was ``received``, before any rule. ``terms`` are the search terms of what is shown, if they are
+    known already.
     """
 
     decision: Decision
     item: Item | None = None
+    received: Received = Received.WHOLE
     terms: Terms | None = None
     filing: Filing | None = None
     published_at: datetime | None = None

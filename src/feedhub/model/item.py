@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import IntEnum
 from typing import Literal
 
 
@@ -131,6 +132,19 @@ class Item:
     comments: str | None = None
     enclosures: tuple[Enclosure, ...] = ()
     published_at: datetime | None = None
+
+
+class Received(IntEnum):
+    """What is stored of what a source said of an item."""
+
+    FINAL = 0
+    """What rules made of it: stored by a version that did not keep what was received."""
+    WHOLE = 1
+    """All of it, as cleaned, before any rule."""
+    LISTED = 2
+    """As its list gave it: a rule dropped it before the second request was made."""
+    FORGOTTEN = 3
+    """Nothing: it was taken down for good, and is not presented again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """What is published: the site, its outputs, and what each file shows."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from typing import Literal
@@ -159,20 +159,27 @@ class FormatTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedOutputs:
-    """What an earlier manifest names: the slugs of categories, and the formats of their feeds."""
+    """What an earlier manifest names: the slugs of categories, the formats of their feeds, and when each changed.
+
+    ``changed`` has None for a feed that is empty.
+    """
 
     slugs: tuple[str, ...] = ()
     formats: tuple[str, ...] = ()
+    changed: Mapping[str, datetime | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CategorySummary:
-    """A category as the manifest, ``status`` and the OPML list name it."""
+    """A category as the manifest, ``status`` and the OPML list name it.
+
+    ``changed_at`` is the newest change of what its feed shows; None where there is none, or it was not asked for.
+    """
 
     slug: str
     title: str
     items: int
-    changed_at: datetime
+    changed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,6 +213,15 @@ class PostView:
     site: Site
     item: StoredItem
     category: Category
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedPost:
+    """An item that is no longer shown in a category, so that its post there is to be removed."""
+
+    slug: str
+    item_id: str
+    published_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,6 +77,7 @@ class SightingReport:
     """Where an item was seen, and what the source said: for ``explain``.
 
     ``date`` is the one that the source gave. ``text_digest`` is that of the text without the title, empty for no text.
+    ``dropped_by`` is the rule that drops it.
     """
 
     source: str
@@ -89,6 +90,7 @@ class SightingReport:
     said: Sighting
     date: datetime | None = None
     text_digest: str = ""
+    dropped_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +122,8 @@ class Explanation:
 
     ``memberships`` are (category, rule, source) triples. ``key_reports`` say more of each of ``keys``;
     ``shared`` are addresses and guids of the item that several items have, so that they identify none of them.
-    ``by_title`` tells that nothing has this reference for a name: its words were found in a title.
+    ``by_title`` tells that nothing has this reference for a name: its words were found in a title. ``shown_by`` is the
+    source whose wording the combined feed shows; None where it shows none.
     """
 
     ref: str
@@ -131,6 +134,9 @@ class Explanation:
     published_at: datetime | None = None
     updated_at: datetime | None = None
     removed_at: datetime | None = None
+    shown_by: str | None = None
+    hidden_at: datetime | None = None
+    hidden_reason: str = ""
     keys: tuple[str, ...] = ()
     sightings: tuple[SightingReport, ...] = ()
     memberships: tuple[tuple[str, str, str], ...] = ()

@@ -11,8 +11,8 @@ from typing import Final
 
 from feedhub.errors import ParseError, PollError, UnreachableError
 from feedhub.model.document import Document, NotModified, Request, Validators
-from feedhub.model.identity import Decision, IdentityKey, KnownKeys, Verdict
-from feedhub.model.item import Detail, ParsedFeed, ParsedItem
+from feedhub.model.identity import IdentityKey, KnownKeys, Verdict
+from feedhub.model.item import Detail, ParsedFeed, ParsedItem, Received
 from feedhub.model.source import DetailMap, Rule, Source, SourceState
 from feedhub.ports.world import Cleaner, Fetcher, Parser
 from feedhub.rules.categorize import file_item, link_rules, with_link_put_right
@@ -61,6 +61,13 @@ class Details:
 
 
 NO_DETAILS: Final = Details()
+
+
+def as_received(parsed: ParsedItem, details: Details = NO_DETAILS) -> ParsedItem:
+    """Return a record with the link that it came with, where a rule put that right before it was recognised."""
+    detail = details.found.get(parsed.position)
+    has_link_of_detail = detail is not None and detail.item is not None and detail.item.link is not None
+    return parsed if parsed.received_link is None or has_link_of_detail else replace(parsed, link=parsed.received_link)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,13 +121,7 @@ def with_links_put_right(feed: ParsedFeed, source: Source, rules: Sequence[Rule]
     wanted = link_rules(rules)
     if not wanted:
         return feed
-    items = tuple(with_link_put_right(item, source, wanted) for item in feed.items)
-    links = {item.position: item.link for item in items if item.received_link is not None}
-    cleaned = {
-        position: replace(one, item=replace(one.item, link=links[position])) if position in links else one
-        for position, one in feed.cleaned.items()
-    }
-    return replace(feed, items=items, cleaned=cleaned)
+    return replace(feed, items=tuple(with_link_put_right(item, source, wanted) for item in feed.items))
 
 
 def _is_current(source: Source, state: SourceState) -> bool:
@@ -161,23 +162,26 @@ def _with_further_pages(
 
 # A source has wordings of its own, so an item that another source gave first has a second request here too.
 UNSEEN: Final = frozenset({Verdict.NEW, Verdict.DUPLICATE})
+_KNOWN: Final = frozenset({Verdict.SEEN, Verdict.CHANGED, Verdict.REFRESHED})
 _TOO_MANY_REQUESTS: Final = 429
 
 
 def fetch_details(source: Source, detail: DetailMap, feed: ParsedFeed, context: FetchContext, now: datetime) -> Details:
-    """Make the second request of every record that the source has not given before (SPEC §3.1 ``detail``).
+    """Make the second request of every record that no rule drops, once (SPEC §3.1 ``detail``).
 
     A host that asks for time, or that cannot be reached, is not asked again for the rest of the document.
     """
     keyed = keyed_document(feed.items, source)
     known = context.known(source.name, lookup_keys(keyed.items))
     judgement = judge(keyed, known, source=source, site_url=context.site_url, now=now)
+    listed = {one.id for one in known.items.values() if one.received is Received.LISTED}
     found: dict[int, Detail] = {}
     waiting: dict[int, str] = {}
     closed_hosts: dict[str, str] = {}
     for decision in judgement.decisions:
         item = decision.keyed.item
-        if not _wants_detail(decision, source, context):
+        is_wanted = decision.verdict in UNSEEN or (decision.verdict in _KNOWN and decision.item_id in listed)
+        if not is_wanted or _is_dropped(item, source, context):
             continue
         request = detail_request(source, detail, item, now)
         host = host_name(request.url) if request else ""
@@ -193,11 +197,9 @@ def fetch_details(source: Source, detail: DetailMap, feed: ParsedFeed, context: 
     return Details(found=found, waiting=waiting)
 
 
-def _wants_detail(decision: Decision, source: Source, context: FetchContext) -> bool:
-    if decision.verdict not in UNSEEN:
-        return False
-    item = context.cleaner.clean(decision.keyed.item, source)
-    return file_item(item, source, context.rules, clean_again=context.cleaner.clean_again)[1].dropped_by is None
+def _is_dropped(parsed: ParsedItem, source: Source, context: FetchContext) -> bool:
+    item = context.cleaner.clean(as_received(parsed), source)
+    return file_item(item, source, context.rules, clean_again=context.cleaner.clean_again).dropped_by is not None
 
 
 def _detail(source: Source, request: Request | None, context: FetchContext) -> Detail:

@@ -1,25 +1,26 @@
 """The second half of a poll: decide about every record that was read, and store it all in one transaction.
 
 A document goes one way: its keys are looked up (identity), every record gets a verdict (dedupe), new and changed ones
-are cleaned and filed (categorize), and one plan is stored together with the state of the source.
+are cleaned and filed (categorize), whether a rule drops them or not, and one plan is stored together with the state of
+the source.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from feedhub.model.document import Document, Freshness, NotModified, Validators
 from feedhub.model.identity import Decision, IdentityKey, Ingest, IngestPlan, LedgerNote, Verdict
-from feedhub.model.item import Item, ParsedFeed, ParsedItem, Rejected
+from feedhub.model.item import Item, ParsedFeed, ParsedItem, Received, Rejected
 from feedhub.model.report import Outcome, PollReport
 from feedhub.model.settings import Settings
 from feedhub.model.source import NextPoll, PollReason, Source, SourceState
-from feedhub.pipeline.fetch import UNSEEN, Fetched
+from feedhub.pipeline.fetch import UNSEEN, Fetched, as_received
+from feedhub.pipeline.filing import ItemFiler
 from feedhub.ports.store import Store, Transaction
 from feedhub.ports.world import Cleaner
-from feedhub.rules.categorize import file_item, record_categories
 from feedhub.rules.dedupe import judge
 from feedhub.rules.health import health_events, with_new_items
 from feedhub.rules.identity import keyed_document, lookup_keys
@@ -35,8 +36,6 @@ from feedhub.rules.requests import move_after_failure, move_after_success
 from feedhub.rules.select import settled_published
 
 NO_NETWORK: Final = "no source can be reached at the moment, so this machine's network seems to be down"
-# Every category is some files in the output, a link on every page, and a feed that is rendered again when it changes.
-MOST_RECORD_CATEGORIES: Final = 500
 _RATE_DAYS: Final = 14
 _GONE: Final = 410
 
@@ -122,6 +121,7 @@ def withdraw_failures(transaction: Transaction, names: tuple[str, ...], now: dat
 
 _REWRITTEN: Final = frozenset({Verdict.NEW, Verdict.CHANGED, Verdict.DUPLICATE, Verdict.REFRESHED})
 _UPDATED: Final = frozenset({Verdict.CHANGED, Verdict.REFRESHED})
+_KNOWN: Final = _UPDATED | {Verdict.SEEN}
 _ASKED_FOR: Final = ("left out by where", "over the limit")
 
 
@@ -158,23 +158,24 @@ def _planned(
         context=context,
         now=now,
         transaction=transaction,
-        categories=_RecordCategories(transaction=transaction, source=source),
+        filer=ItemFiler(transaction, source, context.settings.rules, context.cleaner, now),
+        lacking={one.id: one.received for one in known.items.values() if one.received is not Received.WHOLE},
     )
     ingests = [planner.ingest(decision) for decision in judgement.decisions]
     dropped = [ingest for ingest in ingests if ingest.filing and ingest.filing.dropped_by]
     notes = (
         *judgement.notes,
-        *(note for ingest in dropped for note in _dropped_notes(ingest)),
+        *map(_dropped_note, dropped),
         *(note for rejected in feed.rejected for note in _rejected_notes(rejected, source)),
     )
-    left_out = {ingest.decision.item_id for ingest in dropped} | planner.waiting.keys()
-    verdicts = Counter(one.decision.verdict for one in ingests if one.decision.item_id not in planner.waiting)
+    kept = [one for one in ingests if one.decision.item_id not in planner.waiting]
+    verdicts = Counter(ingest.decision.verdict for ingest in kept)
     verdicts.subtract(ingest.decision.verdict for ingest in dropped)
     return _Planned(
         feed=feed,
         ingests=tuple(ingests),
         plan=IngestPlan(
-            ingests=_without(left_out, ingests),
+            ingests=tuple(one for one in kept if one.decision.verdict is not Verdict.UNIDENTIFIED),
             notes=notes,
             distrusted=judgement.distrusted,
             sections=judgement.sections,
@@ -183,120 +184,103 @@ def _planned(
         verdicts=verdicts,
         dropped=Counter(ingest.filing.dropped_by for ingest in dropped if ingest.filing and ingest.filing.dropped_by),
         warnings=(*feed.notes, *judgement.warnings, *planner.warnings()),
-        is_whole=not planner.waiting,
+        is_whole=not (planner.waiting or planner.unread),
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Planner:
-    """Plans the records of one document. ``waiting`` collects items whose second request did not succeed yet."""
+    """Plans the records of one document. ``lacking`` says of which known items less is stored than was received.
+
+    ``waiting`` collects new items whose second request did not succeed yet, ``unread`` known ones that a rule dropped
+    before it was made.
+    """
 
     transaction: Transaction
     fetched: Fetched
     feed: ParsedFeed
     context: IngestContext
     now: datetime
-    categories: "_RecordCategories"
+    filer: ItemFiler
+    lacking: Mapping[str, Received]
     waiting: dict[str, str] = field(default_factory=dict)
+    unread: dict[str, str] = field(default_factory=dict)
 
     def ingest(self, decision: Decision) -> Ingest:
         """Clean and file a record that will be written; one that is known as it is only keeps its verdict."""
-        source = self.fetched.source
-        if decision.verdict in _UPDATED and source.detail is not None and source.detail.fields:
-            # The fields come from the second request, so the list says nothing that could have changed.
-            decision = replace(decision, verdict=Verdict.SEEN)
+        parsed = decision.keyed.item
+        received = self.lacking.get(decision.item_id, Received.WHOLE)
+        decision = self._reconsidered(decision, received)
+        if received is Received.LISTED and parsed.position in self.fetched.details.waiting:
+            self.unread[decision.item_id] = self.fetched.details.waiting[parsed.position]
         if decision.verdict not in _REWRITTEN:
             return Ingest(decision=decision)
-        parsed = decision.keyed.item
         early = self.feed.cleaned.get(parsed.position)
-        cleaned = early.item if early else self._cleaned(decision)
-        item, filing = file_item(
-            cleaned,
-            source,
-            self.context.settings.rules,
-            self.categories.slugs(cleaned),
-            clean_again=self.context.cleaner.clean_again,
-        )
-        if filing.dropped_by is None and self._lacks_detail(decision):
+        item = early.item if early else self._cleaned(decision, received)
+        received = self._kept(decision, received)
+        filing = self.filer.filing(item, received)
+        if filing.dropped_by is None and received is Received.LISTED and decision.verdict in UNSEEN:
             reason = self.fetched.details.waiting.get(parsed.position, "its second request has not been made yet")
             self.waiting[decision.item_id] = reason
             return Ingest(decision=decision)
-        terms = early.terms if early and item is early.item else None
-        published_at = settled_published(parsed.published_at, self.now)
-        return Ingest(decision=decision, item=item, terms=terms, filing=filing, published_at=published_at)
+        return Ingest(
+            decision=decision,
+            item=item,
+            received=received,
+            terms=early.terms if early and filing.shown is None else None,
+            filing=filing,
+            published_at=settled_published(parsed.published_at, self.now),
+        )
 
     def warnings(self) -> tuple[str, ...]:
         """Return what to say of items that wait and of categories that were not begun."""
-        return (*_waiting_warning(self.waiting), *self.categories.warning())
+        return (*_waiting_warning({**self.waiting, **self.unread}), *self.filer.warning())
 
-    def _cleaned(self, decision: Decision) -> Item:
+    def _reconsidered(self, decision: Decision, received: Received) -> Decision:
+        """Let a record be written of which less is stored than is known now, without a new time."""
+        detail = self.fetched.source.detail
+        if detail is None:
+            is_known_better = received is Received.FINAL and decision.verdict is Verdict.SEEN
+        else:
+            is_found = decision.keyed.item.position in self.fetched.details.found
+            is_known_better = received is Received.LISTED and is_found and decision.verdict in _KNOWN
+        if is_known_better:
+            said = decision.keyed.said
+            return replace(
+                decision,
+                verdict=Verdict.REFRESHED,
+                text_digest=said.text_digest,
+                extras_digest=said.extras_digest,
+                has_new_evidence=False,
+            )
+        if decision.verdict in _UPDATED and detail is not None and detail.fields:
+            # The fields come from the second request, so the list says nothing that could have changed.
+            return replace(decision, verdict=Verdict.SEEN)
+        return decision
+
+    def _cleaned(self, decision: Decision, received: Received) -> Item:
         source, parsed = self.fetched.source, decision.keyed.item
-        item = replace(self.context.cleaner.clean(parsed, source), published_at=parsed.published_at)
-        if source.detail is None or decision.verdict in UNSEEN:
+        item = self.context.cleaner.clean(as_received(parsed, self.fetched.details), source)
+        item = replace(item, published_at=parsed.published_at)
+        if source.detail is None or decision.verdict in UNSEEN or received is Received.LISTED:
             return item
         # The list's own text changed; the text of the second request stays, since that is not made again.
         stored = self.transaction.wording(source.name, decision.item_id)
         return replace(item, content=stored.content) if stored and stored.content else item
 
-    def _lacks_detail(self, decision: Decision) -> bool:
-        wanted = self.fetched.source.detail is not None and decision.verdict in UNSEEN
-        return wanted and decision.keyed.item.position not in self.fetched.details.found
+    def _kept(self, decision: Decision, received: Received) -> Received:
+        """Return what is stored of a record once it is written."""
+        if self.fetched.source.detail is None or decision.keyed.item.position in self.fetched.details.found:
+            return Received.WHOLE
+        return Received.LISTED if decision.verdict in UNSEEN else received
 
 
-@dataclass(slots=True, kw_only=True)
-class _RecordCategories:
-    """Finds the categories that the records of a source name themselves. ``left_out``: titles without room for them."""
-
-    transaction: Transaction
-    source: Source
-    left_out: dict[str, None] = field(default_factory=dict)
-    _room: int | None = None
-
-    def slugs(self, item: Item) -> list[str]:
-        """Return the categories that a record names; a new title begins one as long as there is room."""
-        found = [self._slug(title, wanted) for title, wanted in record_categories(item, self.source)]
-        return [slug for slug in found if slug is not None]
-
-    def warning(self) -> tuple[str, ...]:
-        """Return what to say of titles that were left out."""
-        if not self.left_out:
-            return ()
-        count = "1 category" if len(self.left_out) == 1 else f"{len(self.left_out)} categories"
-        first, most = next(iter(self.left_out)), MOST_RECORD_CATEGORIES
-        return (f"{count} not begun, the first “{first}”: the records of a source may bring {most} in all",)
-
-    def _slug(self, title: str, wanted: str) -> str | None:
-        known = self.transaction.find_category(title)
-        if known is not None:
-            return known
-        if self._room is None:
-            self._room = MOST_RECORD_CATEGORIES - self.transaction.count_record_categories(self.source.name)
-        if self._room <= 0:
-            self.left_out[title] = None
-            return None
-        self._room -= 1
-        return self.transaction.find_or_add_category(title, wanted)
-
-
-def _without(left_out: set[str], ingests: Sequence[Ingest]) -> tuple[Ingest, ...]:
-    """Leave out records that a rule dropped or that wait, and repeats of them; a stored item keeps its wording."""
-    kept = []
-    for ingest in ingests:
-        verdict = ingest.decision.verdict
-        if verdict is Verdict.UNIDENTIFIED:
-            continue
-        if ingest.decision.item_id not in left_out:
-            kept.append(ingest)
-        elif verdict in _UPDATED:
-            kept.append(Ingest(decision=replace(ingest.decision, verdict=Verdict.SEEN)))
-    return tuple(kept)
-
-
-def _dropped_notes(ingest: Ingest) -> Iterator[LedgerNote]:
-    """Yield the notes on a record that a rule dropped."""
-    keyed = ingest.decision.keyed
-    rule = ingest.filing.dropped_by if ingest.filing else ""
-    return _notes("dropped", f'rule "{rule}"', keyed.keys, keyed.item.title, keyed.item.link)
+def _dropped_note(ingest: Ingest) -> LedgerNote:
+    """Return the note on a record that a rule dropped."""
+    record, rule = ingest.decision.keyed.item, ingest.filing.dropped_by if ingest.filing else ""
+    return LedgerNote(
+        kind="dropped", reason=f'rule "{rule}"', item_id=ingest.decision.item_id, title=record.title, link=record.link
+    )
 
 
 def _rejected_notes(rejected: Rejected, source: Source) -> Iterator[LedgerNote]:

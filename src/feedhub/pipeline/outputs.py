@@ -78,8 +78,11 @@ class OutputFiles:
         self._archive = StoredParts(months, PART_SIZE, partial(open_in_feed, entries=entries))
         self._list = StoredParts(months, PAGE_SIZE, open_in_list)
 
-    def publish(self, changed_months: Mapping[str, datetime] | None) -> None:
-        """Write what is older, then the feeds and the first page, which link to it; see ``PartFiles.publish``."""
+    def publish(self, changed_months: Mapping[str, datetime] | None) -> datetime | None:
+        """Write what is older, then the feeds and the first page, which link to it; see ``PartFiles.publish``.
+
+        Return when what the feeds show changed, None where they show nothing.
+        """
         pages = self._context.pages
         if changed_months is None:
             # Where the version before kept what notes say now.
@@ -90,6 +93,7 @@ class OutputFiles:
         on_page = self._list.open_count() if pages is not None else 0
         items = self._store.newest(self._slug, max(self._entries, on_page))
         view = self._view(items[: self._entries], older=self._archive.newest)
+        changed_at = view.updated_at if view.items else None
         unwritten = set(self._feed_paths())
         for renderer in self._context.renderers:
             unwritten.discard(self._writer.write(self._slug, partial(renderer.render, view)))
@@ -98,6 +102,7 @@ class OutputFiles:
             self._writer.write(self._slug, partial(pages.list_page, view, self._list.linked()), part=PAGES)
         if self._slug not in self._writer.failed:
             self._writer.remove(sorted(unwritten))
+        return changed_at
 
     def linked_pages(self) -> tuple[Part, ...]:
         """Return the older pages of the list that other pages link to."""

@@ -53,7 +53,7 @@ class SitePages:
             self._writer.failed.setdefault(PAGES, str(error))
         feed = output_feed(ALL, settings.site, (), settings.output)
         items = store.newest(ALL, _LATEST)
-        latest = output_view(feed, settings.site, settings.output, items, store.changed_at(ALL))
+        latest = output_view(feed, settings.site, settings.output, items, store.added_at(ALL))
         summaries = store.categories()
         newest = store.newest_by_category([summary.slug for summary in summaries], _OF_CATEGORY)
         categories = tuple(CategoryView(summary=summary, items=newest[summary.slug]) for summary in summaries)
@@ -73,7 +73,6 @@ class SitePages:
             settings.site,
             settings.output,
             [page.item],
-            page.item.updated_at,
             addresses=self._addresses,
             secrets=settings.secrets,
         )

@@ -5,11 +5,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from functools import cached_property
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from feedhub.errors import PublishError
-from feedhub.model.output import Category, OutputFile, PostSettings, PostView
+from feedhub.model.output import Category, EndedPost, OutputFile, PostSettings, PostView
 from feedhub.model.report import PublishReport
 from feedhub.model.settings import Settings
 from feedhub.pipeline.writing import ReportingWriter
@@ -35,19 +36,24 @@ def publish_posts(
 ) -> PublishReport:
     """Write the posts that changed, or all; move those that are older than ``keep_days`` to the archive, each once.
 
-    An item that cannot become a post is reported and costs that post. A post that cannot be written is reported too,
-    and all posts since the last complete publish stay due. A move is reported as a file written and one removed.
+    The post of an item that left its category is removed, unless retention took it out. An item that cannot become a
+    post is reported and costs that post. A post that cannot be written is reported too, and all posts since the last
+    complete publish stay due. A move is reported as a file written and one removed.
 
     A post in the archive that changes is rewritten there. With ``everything`` it comes back to the posts if
     ``keep_days`` now allows that; by itself nothing does.
     """
     number, published = store.change_number(), store.posts_published()
-    today = now.astimezone(ZoneInfo(settings.site.timezone)).date()
+    zone = ZoneInfo(settings.site.timezone)
+    today = now.astimezone(zone).date()
     names, writer = PostNames(context.writer), ReportingWriter(context.writer)
-    run = _Run(context=context, today=today, everything=everything, names=names, writer=writer)
+    run = _Run(context=context, zone=zone, today=today, everything=everything, names=names, writer=writer)
     run.archive_old()
     titles = {category.slug: category.title for category in store.categories()}
-    for slug, item in store.posts(0 if everything else published):
+    since = 0 if everything else published
+    for ended in store.ended_posts(since):
+        run.remove(ended)
+    for slug, item in store.posts(since):
         category = Category(slug=slug, title=titles.get(slug, slug))
         run.publish(PostView(site=settings.site, item=item, category=category))
     run.save_names()
@@ -96,6 +102,15 @@ class PostNames:
         day.keys[name] = key
         day.names[key] = name
         return name, before if before != name else None
+
+    def find(self, key: PostKey, day: str) -> str | None:
+        """Return the name of a post, which is mostly of that day; None for one that was never written."""
+        return self._day(day).names.get(key) or self._saved_names.get(key)
+
+    @cached_property
+    def _saved_names(self) -> dict[PostKey, str]:
+        days = [name.removesuffix(".json") for name in self._writer.names(_FOLDER)]
+        return {key: name for day in days for key, name in self._day(day).names.items()}
 
     def key(self, name: str) -> PostKey | None:
         """Return the post that has this name."""
@@ -176,6 +191,7 @@ class _Run:
     """One publish. ``present`` are the names in the folder of posts, by what follows the day, once they are listed."""
 
     context: PostContext
+    zone: ZoneInfo
     today: date
     everything: bool
     names: PostNames
@@ -213,6 +229,29 @@ class _Run:
         except PublishError as error:
             self.writer.failed[path] = str(error)
             self.writer.is_incomplete = True
+
+    def remove(self, ended: EndedPost) -> None:
+        """Remove the post of an item that is no longer shown in a category."""
+        key = PostKey(ended.item_id, ended.slug)
+        try:
+            name = self.names.find(key, self._day_of(ended.published_at))
+        except PublishError as error:
+            self.writer.failed[f"{ended.slug}: {ended.item_id}"] = str(error)
+            self.writer.is_incomplete = True
+            return
+        if name is None:
+            return
+        self._remove(name)
+        if self.writer.unremoved:
+            self.writer.is_incomplete = True
+        else:
+            self.names.forget(name)
+
+    def _day_of(self, instant: datetime) -> str:
+        try:
+            return instant.astimezone(self.zone).date().isoformat()
+        except OverflowError:
+            return instant.date().isoformat()
 
     def save_names(self) -> None:
         """Remember which names were given."""

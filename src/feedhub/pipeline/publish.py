@@ -9,7 +9,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from feedhub.errors import PublishError
-from feedhub.model.output import Category, ListedOutputs, PublishReason
+from feedhub.model.output import Category, CategorySummary, ListedOutputs, PublishReason
 from feedhub.model.report import PublishReport
 from feedhub.model.settings import Settings
 from feedhub.model.source import Health
@@ -51,10 +51,11 @@ def publish(
     choices = chosen_outputs(present, due=due, named=slugs, renewal=renewal)
     wanted = [choice.slug for choice in choices if choice.is_published]
     changed_months = run.publish_items(-1 if renewal else published)
+    changed = {}
     for slug in wanted:
-        run.output(slug).publish(changed_months)
+        changed[slug] = run.output(slug).publish(changed_months)
     if wanted or departed:
-        run.publish_index()
+        run.publish_index({**listed.changed, **{slug: at for slug, at in changed.items() if slug not in writer.failed}})
     if run.pages is not None:
         run.pages.publish_sources(health)
     # Only after the manifest has stopped naming them: who reads the manifest never meets a missing file.
@@ -157,7 +158,7 @@ class _Run:
                 feed,
                 settings.site,
                 settings.output,
-                changed_at=self.store.changed_at(slug),
+                added_at=self.store.added_at(slug),
                 addresses={source.name: source.url for source in settings.sources},
                 secrets=settings.secrets,
             ),
@@ -166,15 +167,25 @@ class _Run:
             earlier_formats=self.earlier_formats,
         )
 
-    def publish_index(self) -> None:
-        """Write what speaks of all outputs."""
+    def publish_index(self, changed: Mapping[str, datetime | None]) -> None:
+        """Write what speaks of all outputs; ``changed`` says when those changed that were published, None for never."""
         store = self.store
-        files = self.context.index.render(
-            store.categories(), items=store.item_count(), changed_at=store.changed_at(ALL)
+        present = [CategorySummary(slug=ALL, title=self.settings.site.title, items=store.item_count())]
+        present += store.categories()
+        together, *categories = (
+            replace(one, changed_at=changed[one.slug] if one.slug in changed else self._changed_at(one.slug))
+            for one in present
         )
+        files = self.context.index.render(together, categories)
         self.writer.write_all(files)
         if self.pages is not None:
             self.pages.publish_front(self.output(ALL).linked_pages())
+
+    def _changed_at(self, slug: str) -> datetime | None:
+        """Return when an output changed that no manifest speaks of, because it could not be published."""
+        settings = self.settings
+        feed = output_feed(slug, settings.site, self.categories, settings.output)
+        return self.store.changed_at(slug, feed.entries)
 
     def finish(self, number: int | None) -> None:
         """Remember how far everything was published, after removing pages that are no longer wanted."""

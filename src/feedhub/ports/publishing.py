@@ -1,7 +1,7 @@
 """What publishing asks of the outside: renderers of each kind of file, and the output folder."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date
 from typing import Protocol
 
 from feedhub.model.item import StoredItem
@@ -29,10 +29,11 @@ class FeedRenderer(Protocol):
 class IndexRenderer(Protocol):
     """Renders the lists of all outputs: the OPML list and the manifest. Pure."""
 
-    def render(
-        self, categories: Sequence[CategorySummary], *, items: int, changed_at: datetime
-    ) -> tuple[OutputFile, ...]:
-        """Return the files; the manifest is the last, so that what it names exists when it is read."""
+    def render(self, together: CategorySummary, categories: Sequence[CategorySummary]) -> tuple[OutputFile, ...]:
+        """Return the files; the manifest is the last, so that what it names exists when it is read.
+
+        ``together`` is what the combined feed shows.
+        """
         ...
 
     def listed(self, manifest: bytes) -> ListedOutputs:

@@ -1,13 +1,13 @@
 """What the program asks of the store. Every method raises StoreError when the store cannot be used."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
-from feedhub.model.identity import IdentityKey, IngestPlan, KnownKeys
-from feedhub.model.item import Item, StoredItem
-from feedhub.model.output import Category, CategorySummary, ItemVersion, PageItem
+from feedhub.model.identity import Filing, IdentityKey, IngestPlan, KnownKeys
+from feedhub.model.item import Item, Received, StoredItem
+from feedhub.model.output import Category, CategorySummary, EndedPost, ItemVersion, PageItem
 from feedhub.model.report import Explanation, HealthEvent, PruneReport, SearchHit, SourceCounts
 from feedhub.model.source import PlannedPoll, SourceState
 
@@ -27,7 +27,10 @@ class OutputStore(Protocol):
         ...
 
     def newest(self, slug: str, limit: int) -> tuple[StoredItem, ...]:
-        """Return the newest items of a category in the wording filed there, or of ``all`` in their owner's.
+        """Return the newest items of a category in the wording filed there, or of ``all``, as the rules leave them.
+
+        In ``all`` that is their owner's, or else the one given first, of those that no rule drops. In a category it is
+        that of the source that gave the item first, of those that file it there. What rules drop is not shown.
 
         Order: published, then first seen, both newest first; then document order; then id.
         """
@@ -42,11 +45,15 @@ class OutputStore(Protocol):
         ...
 
     def item_count(self) -> int:
-        """Return how many items the store holds, without those that retention removed."""
+        """Return how many items ``all`` shows."""
         ...
 
-    def changed_at(self, slug: str) -> datetime:
-        """Return when the newest change of an output happened; the epoch for one that never had an item."""
+    def changed_at(self, slug: str, entries: int) -> datetime | None:
+        """Return when the newest change of an output's newest ``entries`` items happened; None for no item."""
+        ...
+
+    def added_at(self, slug: str) -> datetime:
+        """Return when an output was first stored."""
         ...
 
     def change_number(self) -> int:
@@ -55,6 +62,10 @@ class OutputStore(Protocol):
 
     def posts(self, since: int) -> Iterable[tuple[str, StoredItem]]:
         """Return (category slug, item in the wording shown there) of every membership touched after a change number."""
+        ...
+
+    def ended_posts(self, since: int) -> Iterable[EndedPost]:
+        """Return the memberships that ended after a change number otherwise than by retention."""
         ...
 
     def posts_published(self) -> int:
@@ -82,7 +93,7 @@ class OutputStore(Protocol):
         ...
 
     def page_items(self, since: int) -> Iterable[PageItem]:
-        """Return the items touched after a change number, removed ones too; all of them for a negative number.
+        """Return the items touched after a change number, all for a negative one; those not shown are ``removed``.
 
         An item is touched by a change of its wording or its categories, by what another source says of it, and by its
         removal. Items are read in parts, so that a large store is not held in memory.
@@ -138,6 +149,9 @@ class Transaction(Protocol):
     def ingest(self, source: str, plan: IngestPlan, now: datetime, *, complete: bool) -> frozenset[str]:
         """Apply ``plan`` and return the slugs of the categories whose outputs may differ now.
 
+        What was received is stored before any rule, and beside it what the rules make of it, whether they drop it or
+        not.
+
         With ``complete`` the plan covers the whole document: sightings of this source that it does not mention
         are marked as no longer offered since ``now``.
         """
@@ -163,7 +177,7 @@ class Transaction(Protocol):
         """Return the slug of the category of this title; None if there is none yet."""
         ...
 
-    def find_or_add_category(self, title: str, wanted: str) -> str:
+    def find_or_add_category(self, title: str, wanted: str, now: datetime) -> str:
         """Return the slug of the category of this title, for ever the same.
 
         A title met for the first time becomes a category; its slug is ``wanted``, with a suffix if that is taken.
@@ -175,7 +189,17 @@ class Transaction(Protocol):
         ...
 
     def wording(self, source: str, item_id: str) -> Item | None:
-        """Return what the source says of an item, as it is stored; None if it never gave it."""
+        """Return what the source says of an item, before any rule; None if it never gave it."""
+        ...
+
+    def refile(
+        self, source: str, digest: str, most: int, filing: Callable[[Item, Received], Filing], now: datetime
+    ) -> bool:
+        """File the next ``most`` sightings of a source by the rules of ``digest``; return whether there are more.
+
+        How far that came is remembered until rules of another digest begin anew. Of each sighting is stored what
+        ``filing`` makes of it; outputs that show a difference become due, and a drop leaves a note.
+        """
         ...
 
 
@@ -217,7 +241,7 @@ class PollStore(Protocol):
         ...
 
     def sync_categories(
-        self, categories: Sequence[Category], output_digest: str, *, from_records: bool = False
+        self, categories: Sequence[Category], output_digest: str, now: datetime, *, from_records: bool = False
     ) -> None:
         """Make the stored categories those of the configuration.
 
@@ -228,22 +252,11 @@ class PollStore(Protocol):
         ...
 
     def filed_digests(self) -> Mapping[str, str | None]:
-        """Return by name the digest of the rules by which each source's items were last refiled; None for never."""
+        """Return by name the digest of the rules by which all items of each source are filed; None for not all."""
         ...
 
     def mark_filed(self, names: Sequence[str], digest: str) -> None:
         """Remember ``digest`` of sources that the store does not know yet: they have no items to refile."""
-        ...
-
-    def refile(self, source: str, filings: Iterable[tuple[str, tuple[tuple[str, str], ...]]], *, digest: str) -> None:
-        """Replace the filings that come from ``source`` (pairs of item id and (category, rule) pairs) for these items.
-
-        Remembers ``digest``; outputs that changed become due.
-        """
-        ...
-
-    def wordings(self, source: str) -> Iterable[tuple[str, Item]]:
-        """Return (item id, wording) of every sighting of a source; for refiling after a change of rules."""
         ...
 
 
@@ -251,7 +264,7 @@ class QueryStore(Protocol):
     """What people ask by commands, the status page and searches."""
 
     def source_counts(self, since: datetime) -> dict[str, SourceCounts]:
-        """Return per source the number of its items, and its daily rate from ``since`` to its last poll."""
+        """Return per source how many of its items are shown, and how many a day from ``since`` to its last poll."""
         ...
 
     def new_items_per_day(self, since: datetime, days: int) -> dict[str, tuple[int, ...]]:
@@ -281,7 +294,7 @@ class QueryStore(Protocol):
         ...
 
     def search_items(self, query: str, limit: int) -> tuple[StoredItem, ...]:
-        """Return those of them that were stored last, at most ``limit``, in their owner's wording, newest first."""
+        """Return those of them that were stored last, at most ``limit``, as ``all`` shows them, newest first."""
         ...
 
     def count_matches(self, query: str, most: int) -> int:
@@ -297,7 +310,8 @@ class MaintenanceStore(Protocol):
     ) -> PruneReport:
         """Remove items that no source has offered since ``offered_before``, and those beyond the newest N.
 
-        Never removes an item still offered. The keys of what was removed stay known until ``forget_before``.
+        What rules drop counts as a category. Never removes an item still offered. The keys of what was removed stay
+        known until ``forget_before``, those of hidden items for ever.
         """
         ...
 

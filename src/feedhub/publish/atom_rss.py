@@ -24,7 +24,7 @@ from feedhub.publish.addresses import (
 )
 from feedhub.publish.entry import OCTETS, Entry, EntryCache, Upstream, excerpt_of, language_tag, safe_line, whole_second
 from feedhub.publish.formats import ATOM_FORMAT, FormatRenderer
-from feedhub.rules.select import EPOCH, output_view
+from feedhub.rules.select import output_view
 
 NAME = "feedhub"
 """The attribute of feedgen's feeds under which the extension is found."""
@@ -169,7 +169,7 @@ def search_feed(
         PublishError: it cannot be written.
     """
     feed = OutputFeed(slug=SEARCH_PAGE, title=f"{query} · {site.title}", description="", entries=len(items))
-    view = output_view(feed, site, settings, items, EPOCH, addresses, secrets)
+    view = output_view(feed, site, settings, items, addresses=addresses, secrets=secrets)
     root = etree.fromstring(FormatRenderer(ATOM_FORMAT).render(view).body)
     base = site.url.rstrip("/")
     root.find(f"{{{ATOM}}}id").text = uuid.uuid5(uuid.NAMESPACE_URL, f"{base}/{SEARCH_FEED}?q={query}").urn

@@ -12,7 +12,7 @@ from feedhub.publish.addresses import feed_path, feed_url, page_url
 from feedhub.publish.entry import safe_line
 from feedhub.publish.formats import FORMAT_NAME, FORMATS
 from feedhub.rules.categorize import MAX_SLUG_LENGTH, RESERVED_SLUGS
-from feedhub.rules.select import ALL, EPOCH
+from feedhub.rules.select import ALL
 
 OPML_PATH: Final = "feeds.opml"
 MANIFEST_PATH: Final = "feedhub.json"
@@ -55,19 +55,17 @@ def _add_outline(body: ElementTree.Element, site: Site, slug: str, title: str, k
 
 def manifest(
     site: Site,
+    together: CategorySummary,
     categories: Sequence[CategorySummary],
     formats: Sequence[str],
-    all_items: int,
-    all_changed_at: datetime,
     *,
     has_pages: bool = True,
 ) -> OutputFile:
     """Return the manifest: categories by slug, their counts, the addresses of their feeds, their last change.
 
-    ``all_items`` and ``all_changed_at`` belong to the combined feed. A feed that never had an item has no last change,
-    and where no pages are published a feed has none.
+    ``together`` is what the combined feed shows. An empty feed has no last change, and where no pages are published a
+    feed has none.
     """
-    together = CategorySummary(slug=ALL, title=site.title, items=all_items, changed_at=all_changed_at)
     document = {
         "version": 1,
         "title": safe_line(site.title),
@@ -94,14 +92,23 @@ def read_manifest(body: bytes) -> ListedOutputs:
     entries = document.get("categories") if isinstance(document, dict) else None
     if not isinstance(entries, list):
         return ListedOutputs()
-    slugs: set[str] = set()
+    changed: dict[str, datetime | None] = {}
     formats: set[str] = set()
-    for entry in (*entries, document.get("all")):
+    together = document.get("all")
+    for entry in (*entries, {**together, "slug": ALL} if isinstance(together, dict) else None):
         if isinstance(entry, dict):
-            slugs.update(_safe([entry.get("slug")], _SLUG))
+            changed.update((slug, _instant(entry.get("changed"))) for slug in _safe([entry.get("slug")], _SLUG))
             feeds = entry.get("feeds")
             formats.update(_safe(feeds if isinstance(feeds, dict) else (), FORMAT_NAME))
-    return ListedOutputs(slugs=tuple(sorted(slugs - RESERVED_SLUGS)), formats=tuple(sorted(formats)))
+    slugs = sorted(changed.keys() - RESERVED_SLUGS)
+    return ListedOutputs(slugs=tuple(slugs), formats=tuple(sorted(formats)), changed=changed)
+
+
+def _instant(value: object) -> datetime | None:
+    try:
+        return datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
 
 
 def _safe(names: Iterable[object], pattern: re.Pattern[str]) -> Iterator[str]:
@@ -109,11 +116,10 @@ def _safe(names: Iterable[object], pattern: re.Pattern[str]) -> Iterator[str]:
 
 
 def _feed(site: Site, category: CategorySummary, formats: Sequence[str], *, has_pages: bool) -> dict[str, object]:
-    changed_at = category.changed_at.astimezone(UTC)
     return {
         "title": safe_line(category.title),
         "items": category.items,
-        "changed": changed_at.isoformat() if changed_at > EPOCH else None,
+        "changed": category.changed_at.astimezone(UTC).isoformat() if category.changed_at else None,
         "page": page_url(site, category.slug) if has_pages else None,
         "feeds": {kind: feed_url(site, category.slug, kind) for kind in sorted(formats)},
     }
@@ -127,13 +133,11 @@ class FeedIndex:
         self._formats = tuple(formats)
         self._has_pages = has_pages
 
-    def render(
-        self, categories: Sequence[CategorySummary], *, items: int, changed_at: datetime
-    ) -> tuple[OutputFile, ...]:
-        """Return the OPML list and, last, the manifest. ``items`` and ``changed_at`` are of the combined feed."""
+    def render(self, together: CategorySummary, categories: Sequence[CategorySummary]) -> tuple[OutputFile, ...]:
+        """Return the OPML list and, last, the manifest. ``together`` is what the combined feed shows."""
         return (
             feeds_opml(self._site, categories, self._formats, has_pages=self._has_pages),
-            manifest(self._site, categories, self._formats, items, changed_at, has_pages=self._has_pages),
+            manifest(self._site, together, categories, self._formats, has_pages=self._has_pages),
         )
 
     def listed(self, manifest: bytes) -> ListedOutputs:

@@ -22,14 +22,15 @@ CleanAgain = Callable[[str, Item, Source], str | None]
 
 
 def file_item(
-    item: Item, source: Source, rules: Sequence[Rule], named: Sequence[str] = (), *, clean_again: CleanAgain
-) -> tuple[Item, Filing]:
-    """Run the rules in order over an item of ``source``; return it as they leave it, and where it belongs.
+    received: Item, source: Source, rules: Sequence[Rule], named: Sequence[str] = (), *, clean_again: CleanAgain
+) -> Filing:
+    """Run the rules in order over an item of ``source``, as it was received, and return what they make of it.
 
     Each category is paired with what put it there: ``source``, ``record`` for those in ``named``, or a rule's name.
-    Markup that they changed is cleaned again: a replacement may have put words of a stranger where an address stands.
+    Rules that put links right come first, as they did before the item was recognised. Markup that rules changed is
+    cleaned again: a replacement may have put words of a stranger where an address stands.
     """
-    received = item
+    item = _with_right_link(received, source, rules)
     categories = dict.fromkeys(source.categories, "source")
     categories.update(dict.fromkeys(named, "record"))
     applied: list[str] = []
@@ -38,38 +39,53 @@ def file_item(
             continue
         applied.append(rule.name)
         if rule.drop:
-            return item, Filing(applied=tuple(applied), dropped_by=rule.name)
+            return Filing(applied=tuple(applied), dropped_by=rule.name)
         for replacement in rule.replace:
-            # A link that a rule may put right has been put right before the item was recognised.
+            # Rules that put links right have done so.
             if not (replacement.field == "link" and _is_of_addresses(rule)):
                 item = _replaced(item, replacement)
-        item = replace(item, tags=tuple(dict.fromkeys(item.tags + rule.tags)))
+        if rule.tags:
+            item = replace(item, tags=tuple(dict.fromkeys(item.tags + rule.tags)))
         for category in rule.categories:
             categories.setdefault(category, rule.name)
         if rule.stop:
             break
+    shown = None if item == received else _with_clean_markup(item, received, source, clean_again)
+    return Filing(shown=shown, categories=tuple(categories.items()), applied=tuple(applied))
+
+
+def _with_clean_markup(item: Item, received: Item, source: Source, clean_again: CleanAgain) -> Item:
     if item.summary and item.summary != received.summary:
         item = replace(item, summary=clean_again(item.summary, item, source))
     if item.content and item.content != received.content:
         item = replace(item, content=clean_again(item.content, item, source))
-    return item, Filing(categories=tuple(categories.items()), tags=item.tags, applied=tuple(applied))
+    return item
+
+
+def without_replacing(rules: Sequence[Rule]) -> tuple[Rule, ...]:
+    """Return what the rules do beside replacing: for texts in which rules of before have replaced already."""
+    return tuple(replace(rule, replace=()) for rule in rules)
 
 
 def link_rules(rules: Sequence[Rule]) -> tuple[Rule, ...]:
     """Return the rules that put links right before an item is recognised: they ask for link, source and title only."""
     return tuple(
-        rule for rule in rules if _is_of_addresses(rule) and any(part.field == "link" for part in rule.replace)
+        rule for rule in rules if any(part.field == "link" for part in rule.replace) and _is_of_addresses(rule)
     )
 
 
 def with_link_put_right(record: ParsedItem, source: Source, rules: Sequence[Rule]) -> ParsedItem:
     """Return a record with the link that ``rules`` (see ``link_rules``) make of its own, which it keeps as received."""
-    item = Item(title=record.title, link=record.link)
-    for rule in rules:
+    item = _with_right_link(Item(title=record.title, link=record.link), source, rules)
+    return record if item.link == record.link else replace(record, link=item.link, received_link=record.link)
+
+
+def _with_right_link(item: Item, source: Source, rules: Sequence[Rule]) -> Item:
+    for rule in link_rules(rules):
         if item.link and holds(rule.when, Subject(item=item, source=source)):
             for replacement in rule.replace:
                 item = _replaced(item, replacement) if replacement.field == "link" else item
-    return record if item.link == record.link else replace(record, link=item.link, received_link=record.link)
+    return item
 
 
 def _is_of_addresses(rule: Rule) -> bool:

@@ -57,7 +57,7 @@ def output_view(
     site: Site,
     settings: OutputSettings,
     items: Sequence[StoredItem],
-    changed_at: datetime,
+    added_at: datetime = EPOCH,
     addresses: Mapping[str, str] = MappingProxyType({}),
     secrets: Collection[str] = (),
     *,
@@ -67,9 +67,9 @@ def output_view(
 ) -> OutputView:
     """Make the view of what an output shows: its newest items, or those of one ``part`` of what is older.
 
-    A part of the archive changes when its newest item does. The address of a source is shown while ``addresses`` (by
-    name) holds it, and without credentials (guarantee 4): of an address that is not configured any more nobody knows
-    what in it is secret.
+    What is shown changed when the newest of its items did; an empty output when it was added. The address of a source
+    is shown while ``addresses`` (by name) holds it, and without credentials (guarantee 4): of an address that is not
+    configured any more nobody knows what in it is secret.
     """
     urls = {(item.source, item.source_url) for item in items}
     public = {(source, url): public_url(url, secrets) if addresses.get(source) == url else None for source, url in urls}
@@ -78,7 +78,7 @@ def output_view(
         site=site,
         feed=feed,
         items=shown,
-        updated_at=max([EPOCH if part else changed_at, *(item.updated_at for item in shown)]),
+        updated_at=max((item.updated_at for item in shown), default=added_at),
         content=settings.content,
         part=part,
         older=older,

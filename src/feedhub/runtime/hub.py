@@ -1,6 +1,6 @@
 """The composition root: feedhub at work on one configuration, with all its parts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
@@ -26,7 +26,8 @@ from feedhub.model.settings import Settings
 from feedhub.model.source import PlannedPoll, Source, SourceState
 from feedhub.pipeline.fetch import FetchContext, Fetched, fetch_source
 from feedhub.pipeline.ingest import IngestContext
-from feedhub.pipeline.maintenance import prune, refile
+from feedhub.pipeline.maintenance import prune
+from feedhub.pipeline.refile import refile
 from feedhub.ports.store import Store
 from feedhub.rules.health import source_status
 from feedhub.rules.pacing import first_poll_at, host_key, is_due, replanned_at, usual_interval
@@ -231,7 +232,12 @@ class Hub:
             source_status(source, states.get(source.name), counts.get(source.name), now)
             for source in self.settings.sources
         )
-        return HubStatus(sources=sources, categories=store.categories())
+        entries = {one.slug: one.entries for one in self.settings.categories}
+        categories = (
+            replace(one, changed_at=store.changed_at(one.slug, entries.get(one.slug) or self.settings.output.entries))
+            for one in store.categories()
+        )
+        return HubStatus(sources=sources, categories=tuple(categories))
 
     def explain(self, ref: str) -> tuple[Explanation, ...]:
         """Return all that is known of a URL, a named key (infoCode), an item id, an own page, or words of a title."""
@@ -297,8 +303,17 @@ class Hub:
         """Bring the store in line with the configuration: categories, and where stored items are filed."""
         settings = self.settings
         from_records = any(source.category_map for source in settings.sources)
-        self.store.sync_categories(settings.categories, settings.output_digest, from_records=from_records)
-        refile(self.store, settings.sources, settings.rules, digest=_filing_digest(settings))
+        now = self.now()
+        self.store.sync_categories(settings.categories, settings.output_digest, now, from_records=from_records)
+        for _ in self.refiling():
+            pass
+
+    def refiling(self) -> Iterator[Source]:
+        """File stored items by the present rules, and yield after each transaction; nothing where they are."""
+        settings = self.settings
+        return refile(
+            self.store, settings.sources, settings.rules, self._cleaner, self.now(), digest=_filing_digest(settings)
+        )
 
     def plan_polls(self, *, set_by: float = 0.0) -> None:
         """Store when each source is due: new ones spread out from now on, others when they were.

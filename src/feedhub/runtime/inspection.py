@@ -24,7 +24,7 @@ from feedhub.model.item import Item, ParsedFeed, ParsedItem
 from feedhub.model.report import Explanation, Preview, RecordTrace, SearchHit
 from feedhub.model.settings import Settings
 from feedhub.model.source import Source
-from feedhub.pipeline.fetch import FetchContext, Sign, unsigned, with_links_put_right
+from feedhub.pipeline.fetch import FetchContext, Sign, as_received, unsigned, with_links_put_right
 from feedhub.ports.store import Store
 from feedhub.ports.world import Fetcher, Parser
 from feedhub.publish.addresses import id_digits
@@ -94,7 +94,7 @@ def preview_source(
 def _cleaned(parsed: ParsedItem, feed: ParsedFeed, source: Source, context: FetchContext) -> Item:
     """Return an item as a poll would store it; a worker has cleaned it already, unless its text is to be fetched."""
     cleaned = feed.cleaned.get(parsed.position)
-    return cleaned.item if cleaned else context.cleaner.clean(parsed, source)
+    return cleaned.item if cleaned else context.cleaner.clean(as_received(parsed), source)
 
 
 _BARE_HOST: Final = re.compile(

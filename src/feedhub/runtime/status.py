@@ -19,7 +19,7 @@ def status_json(status: HubStatus) -> dict[str, Any]:
                 "slug": category.slug,
                 "title": category.title,
                 "items": category.items,
-                "changed_at": category.changed_at.isoformat() if category.items else None,
+                "changed_at": category.changed_at.isoformat() if category.changed_at else None,
             }
             for category in status.categories
         ],

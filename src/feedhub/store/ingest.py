@@ -1,7 +1,6 @@
-"""Items and their identity keys: what is known of a document's keys before anything is decided, and storing a plan."""
+"""Storing what was decided about the records of a document: items with their keys, sightings and filings."""
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -9,142 +8,46 @@ from typing import Any
 from sqlalchemy import BindParameter, bindparam, delete, select, update
 
 from feedhub.model.identity import (
+    Filing,
     IdentityKey,
     Ingest,
     IngestPlan,
     KeyStrength,
-    KnownItem,
-    KnownKeys,
     LedgerNote,
     Verdict,
 )
 from feedhub.model.item import Item
 from feedhub.rules.select import ALL
 from feedhub.rules.text import item_terms
-from feedhub.store.database import Connection, Database, PreparedStatement, chunks
+from feedhub.store.database import Connection, PreparedStatement, chunks
+from feedhub.store.keys import KeyReader
+from feedhub.store.ledger import write_notes
 from feedhub.store.memberships import FiledItem, file_items, outputs_showing
 from feedhub.store.outputs import bump, next_change, touch
-from feedhub.store.source_states import SourceReader, SqlSourceTransaction
+from feedhub.store.shown import index_shown, settle_shown
+from feedhub.store.source_states import SqlSourceTransaction
 from feedhub.store.sqlite import index_texts, insert
 from feedhub.store.tables import (
     NO_WORDING,
     AnyRow,
     decode_item,
-    decode_sighting,
     distrusted_keys,
+    encode_effect,
     encode_evidence,
     encode_item,
-    fact_digest,
     identity_keys,
     items,
-    ledger,
     sightings,
     sources,
     stored_key,
 )
 
-# Several keys of a record lead to one item: the keys are looked up first, then each item once.
-_KEYS = PreparedStatement(
-    select(identity_keys.c.text, identity_keys.c.item_pk, identity_keys.c.is_section).where(
-        identity_keys.c.text.in_(bindparam("keys", expanding=True))
-    )
-)
-_KNOWN_ITEMS = PreparedStatement(
-    select(
-        items.c.pk,
-        items.c.id,
-        items.c.removed_at,
-        items.c.published_at,
-        sources.c.name,
-        sightings.c.source_id,
-        sightings.c.guid,
-        sightings.c.url_key,
-        sightings.c.title,
-        sightings.c.text_digest,
-        sightings.c.extras_digest,
-        sightings.c.evidence,
-        sightings.c.left_at,
-    )
-    .join(sources, sources.c.id == items.c.owner_id)
-    .outerjoin(sightings, (sightings.c.item_pk == items.c.pk) & (sightings.c.source_id == bindparam("source_id")))
-    .where(items.c.pk.in_(bindparam("pks", expanding=True)))
-)
-_DISTRUSTED = PreparedStatement(
-    select(distrusted_keys.c.key).where(
-        distrusted_keys.c.source_id == bindparam("source_id"),
-        distrusted_keys.c.key.in_(bindparam("keys", expanding=True)),
-    )
-)
 _WORDING = PreparedStatement(
     select(sightings.c.wording)
     .join(items, items.c.pk == sightings.c.item_pk)
     .join(sources, sources.c.id == sightings.c.source_id)
     .where(items.c.id == bindparam("item"), sources.c.name == bindparam("source"))
 )
-_OFFERED_TEXTS = PreparedStatement(
-    select(sightings.c.text_digest)
-    .join(sources, sources.c.id == sightings.c.source_id)
-    .where(sources.c.name == bindparam("source"), sightings.c.left_at.is_(None))
-)
-_NAMED = PreparedStatement(
-    select(identity_keys.c.item_pk, identity_keys.c.text).where(
-        identity_keys.c.item_pk.in_(bindparam("pks", expanding=True)),
-        identity_keys.c.strength == KeyStrength.NAMED.value,
-    )
-)
-
-
-class KeyReader(SourceReader):
-    """Looks up identity keys, inside a transaction and outside."""
-
-    def known_keys(self, source: str, keys: Sequence[IdentityKey]) -> KnownKeys:
-        asked = {stored_key(key.text): key.text for key in keys}
-        rows: list[AnyRow] = []
-        distrusted: list[str] = []
-        with self._read() as connection:
-            row = self._source_row(connection, source)
-            source_id = row.id if row is not None else 0
-            for part in chunks(asked):
-                rows += connection.execute(_KEYS, {"keys": part})
-                distrusted += connection.execute(_DISTRUSTED, {"source_id": source_id, "keys": part}).scalars()
-            pks = {row.item_pk for row in rows}
-            named = _named_keys(connection, pks, asked)
-            found = {
-                row.pk: _known_item(row, tuple(named[row.pk]))
-                for part in chunks(sorted(pks))
-                for row in connection.execute(_KNOWN_ITEMS, {"source_id": source_id, "pks": part})
-            }
-        return KnownKeys(
-            items={asked[row.text]: found[row.item_pk] for row in rows},
-            distrusted=frozenset(asked[key] for key in distrusted),
-            sections=frozenset(asked[row.text] for row in rows if row.is_section),
-        )
-
-
-def _named_keys(connection: Connection, pks: Collection[int], asked: dict[str, str]) -> dict[int, list[IdentityKey]]:
-    named: dict[int, list[IdentityKey]] = defaultdict(list)
-    for part in chunks(sorted(pks)):
-        for pk, text in connection.execute(_NAMED, {"pks": part}):
-            named[pk].append(IdentityKey(KeyStrength.NAMED, asked.get(text, text)))
-    return named
-
-
-def _known_item(row: AnyRow, named: tuple[IdentityKey, ...]) -> KnownItem:
-    return KnownItem(
-        id=row.id,
-        owner=row.name,
-        named=tuple(sorted(named)),
-        sighting=None if row.source_id is None else decode_sighting(row),
-        removed=row.removed_at is not None,
-        published_at=row.published_at,
-    )
-
-
-class SqlItems(KeyReader, Database):
-    """Items and keys outside of a transaction; see ``feedhub.ports.store.PollStore``."""
-
-    def offered_texts(self, source: str) -> frozenset[str]:
-        return frozenset(self._query(_OFFERED_TEXTS, {"source": source}).scalars())
 
 
 class SqlItemTransaction(KeyReader, SqlSourceTransaction):
@@ -184,11 +87,11 @@ _MARK_SECTION = PreparedStatement(
 _REWRITTEN = {Verdict.CHANGED, Verdict.REFRESHED, Verdict.DUPLICATE}
 _STORED = PreparedStatement(
     select(
-        items.c.id, items.c.pk, items.c.owner_id, items.c.published_at, items.c.removed_at.is_not(None).label("removed")
+        items.c.id, items.c.pk, items.c.shown_by, items.c.published_at, items.c.removed_at.is_not(None).label("removed")
     ).where(items.c.id.in_(bindparam("ids", expanding=True)))
 )
-_SINCE = PreparedStatement(
-    select(sightings.c.item_pk, sightings.c.first_seen_at).where(
+_OWN_SIGHTINGS = PreparedStatement(
+    select(sightings.c.item_pk, sightings.c.first_seen_at, sightings.c.dropped_by).where(
         sightings.c.source_id == bindparam("source"), sightings.c.item_pk.in_(bindparam("pks", expanding=True))
     )
 )
@@ -204,22 +107,23 @@ _NEW_VALUES: dict[str, BindParameter[Any]] = {
 }
 _NEW_ITEM = PreparedStatement(items.insert())
 _NEW_SIGHTING = PreparedStatement(insert(sightings).on_conflict_do_nothing())
-_NEW_NOTE = PreparedStatement(insert(ledger).on_conflict_do_nothing(index_elements=["digest"]))
 _UPDATE_EVIDENCE = PreparedStatement(update(sightings).where(*_THIS_SIGHTING).values(**_NEW_VALUES))
-_UPDATE_REFRESHED = PreparedStatement(
-    update(sightings).where(*_THIS_SIGHTING).values(**_NEW_VALUES, wording=bindparam("new_wording"))
-)
+_NEW_WORDING: dict[str, BindParameter[Any]] = {
+    name: bindparam(f"new_{name}") for name in ("wording", "effect", "dropped_by", "received")
+}
+_UPDATE_REFRESHED = PreparedStatement(update(sightings).where(*_THIS_SIGHTING).values(**_NEW_VALUES, **_NEW_WORDING))
 _UPDATE_CHANGED = PreparedStatement(
-    update(sightings)
-    .where(*_THIS_SIGHTING)
-    .values(**_NEW_VALUES, wording=bindparam("new_wording"), updated_at=bindparam("changed_at"))
+    update(sightings).where(*_THIS_SIGHTING).values(**_NEW_VALUES, **_NEW_WORDING, updated_at=bindparam("changed_at"))
 )
 _SET_LEFT_AT = PreparedStatement(update(sightings).where(*_THIS_SIGHTING).values(left_at=bindparam("since")))
 
 
 @dataclass(slots=True, kw_only=True)
 class _Ingestion:
-    """One plan of a source while it is stored. ``stored`` has the rows of the items that the plan names, by id."""
+    """One plan of a source while it is stored. ``stored`` has the rows of the items that the plan names, by id.
+
+    ``own`` has what the source said of the known items that it says something new of, by number.
+    """
 
     connection: Connection
     source: str
@@ -227,12 +131,13 @@ class _Ingestion:
     plan: IngestPlan
     now: datetime
     stored: dict[str, AnyRow] = field(default_factory=dict)
+    own: dict[int, AnyRow] = field(default_factory=dict)
 
     def run(self, *, complete: bool) -> frozenset[str]:
         """Store the plan as ``Transaction.ingest`` says."""
         self._look_up(_ids_to_look_up(self.plan))
         new, refused = self._split_new()
-        self._write_notes([*self.plan.notes, *refused])
+        write_notes(self.connection, self.source, [*self.plan.notes, *refused], self.now)
         self._insert_items(new)
         rewritten = [
             ingest
@@ -245,6 +150,7 @@ class _Ingestion:
         duplicates = [ingest for ingest in rewritten if _is(ingest, Verdict.DUPLICATE) and ingest.item is not None]
         dropped = [ingest for ingest in self.plan.ingests if _is(ingest, Verdict.REMOVED)]
         removed = [ingest for ingest in dropped if ingest.decision.item_id in self.stored]
+        self._look_up_own(rewritten)
         self._insert_sightings([*new, *duplicates, *removed])
         known = [
             one for one in self.plan.ingests if one.decision.has_new_evidence and one.decision.item_id in self.stored
@@ -252,18 +158,54 @@ class _Ingestion:
         self._update_sightings([*edited, *known])
         self._write_keys(new)
         self._mark_offered(complete=complete)
-        worded = [ingest for ingest in [*new, *rewritten] if ingest.item is not None]
-        owned = [one for one in worded if self.stored[one.decision.item_id].owner_id == self.source_id]
-        self._index(owned)
+        known_here = [one for one in rewritten if _is(one, Verdict.DUPLICATE) or self._pk(one) in self.own]
+        worded = [ingest for ingest in [*new, *known_here] if ingest.item is not None]
+        outputs, changed = self._show(new, worded)
         slugs, filed_pks = self._file(worded)
         reworded = {self._pk(ingest) for ingest in edited if ingest.item is not None}
         shown, shown_pks = outputs_showing(self.connection, self.source_id, reworded)
-        outputs = slugs | shown | ({ALL} if owned else set())
-        changed = filed_pks | shown_pks | {self._pk(ingest) for ingest in owned}
+        outputs |= slugs | shown
+        changed |= filed_pks | shown_pks
         bump(self.connection, outputs, changed, already_touched={self._pk(ingest) for ingest in new})
         # No output shows a further report of an item, but its page does.
-        touch(self.connection, {self._pk(ingest) for ingest in rewritten if ingest.item is not None} - changed)
+        reported = {self._pk(one) for one in rewritten if one.item is not None and not self._stays_dropped(one)}
+        touch(self.connection, reported - changed)
         return frozenset(outputs)
+
+    def _look_up_own(self, rewritten: Sequence[Ingest]) -> None:
+        for part in chunks(self._pk(ingest) for ingest in rewritten):
+            rows = self.connection.execute(_OWN_SIGHTINGS, {"source": self.source_id, "pks": part})
+            self.own.update((row.item_pk, row) for row in rows)
+
+    def _show(self, new: Sequence[Ingest], worded: Sequence[Ingest]) -> tuple[set[str], set[int]]:
+        """Settle whose wording shows the items in ``all``; return the outputs and items that this changes.
+
+        The owner's shows a new item. Of a known one that is settled anew where a rule now drops what the source says,
+        or does no longer, and where nothing showed it.
+        """
+        shown_by = {self._pk(one): self.stored[one.decision.item_id].shown_by for one in worded}
+        unsettled = [
+            self._pk(one)
+            for one in worded[len(new) :]
+            if self._drops_or_returns(one) or (shown_by[self._pk(one)] is None and not _is_dropped(one))
+        ]
+        moved = settle_shown(self.connection, unsettled) if unsettled else {}
+        shown_by.update(moved)
+        own = [one for one in worded if shown_by[self._pk(one)] == self.source_id and not _is_dropped(one)]
+        self._index(own)
+        own_pks = {self._pk(one) for one in own}
+        if moved.keys() - own_pks:
+            index_shown(self.connection, moved.keys() - own_pks)
+        changed = own_pks | moved.keys()
+        return ({ALL} if changed else set()), changed
+
+    def _drops_or_returns(self, ingest: Ingest) -> bool:
+        """Tell whether a rule drops what the source says now and did not before, or the other way round."""
+        own = self.own.get(self._pk(ingest))
+        return own is not None and (own.dropped_by is not None) != _is_dropped(ingest)
+
+    def _stays_dropped(self, ingest: Ingest) -> bool:
+        return _is_dropped(ingest) and not self._drops_or_returns(ingest)
 
     def _pk(self, ingest: Ingest) -> int:
         return int(self.stored[ingest.decision.item_id].pk)
@@ -289,23 +231,6 @@ class _Ingestion:
                 new[item_id] = ingest
         return list(new.values()), refused
 
-    def _write_notes(self, notes: Iterable[LedgerNote]) -> None:
-        rows: list[dict[str, object]] = []
-        for note in notes:
-            key = None if note.key is None else stored_key(note.key)
-            said = {
-                "source": self.source,
-                "kind": note.kind,
-                "reason": note.reason,
-                "key": key,
-                "item_id": note.item_id,
-                "title": note.title,
-                "link": note.link,
-            }
-            rows.append({"digest": fact_digest(*said.values()), "at": self.now, **said})
-        if rows:
-            self.connection.execute(_NEW_NOTE, rows)
-
     def _insert_items(self, new: list[Ingest]) -> None:
         rows = [
             {
@@ -314,6 +239,7 @@ class _Ingestion:
                 "published_at": ingest.published_at or self.now,
                 "first_seen_at": self.now,
                 "position": ingest.decision.keyed.item.position,
+                "shown_by": None if _is_dropped(ingest) else self.source_id,
             }
             for ingest in new
         ]
@@ -331,8 +257,9 @@ class _Ingestion:
                 **_sighting_values(ingest),
                 "first_seen_at": self.now,
                 "updated_at": self.stored[ingest.decision.item_id].published_at,
-                "wording": encode_item(ingest.item or NO_WORDING),
-                "touched": number if _is(ingest, Verdict.NEW) else 0,
+                **_wording_values(ingest),
+                # What is dropped from the beginning is published nowhere.
+                "touched": number if _is(ingest, Verdict.NEW) and not _is_dropped(ingest) else 0,
             }
             for ingest in first
         ]
@@ -349,10 +276,10 @@ class _Ingestion:
             row: dict[str, object] = {"pk": self._pk(ingest), "source": self.source_id, "new_left_at": None}
             row.update((f"new_{name}", value) for name, value in _sighting_values(ingest).items())
             if ingest.item is None:
-                # The wording stays: only the evidence is new, or the record is now dropped by a rule.
+                # The wording stays: only the evidence is new.
                 rows[_UPDATE_EVIDENCE].append(row)
                 continue
-            row["new_wording"] = encode_item(ingest.item)
+            row.update((f"new_{name}", value) for name, value in _wording_values(ingest).items())
             if _is(ingest, Verdict.CHANGED):
                 rows[_UPDATE_CHANGED].append({**row, "changed_at": self.now})
             else:
@@ -415,29 +342,28 @@ class _Ingestion:
         if marks:
             self.connection.execute(_SET_LEFT_AT, marks)
 
-    def _index(self, owned: list[Ingest]) -> None:
-        """Put the items that this source owns into the full text; terms that no worker has cut are cut here."""
+    def _index(self, shown: Sequence[Ingest]) -> None:
+        """Put the items that this source's wording shows into the full text; what no worker has cut is cut here."""
         rows: list[dict[str, object]] = []
-        for ingest in owned:
-            if ingest.item is not None:
-                title, body = ingest.terms or item_terms(ingest.item)
+        for ingest in shown:
+            item = (ingest.filing.shown if ingest.filing else None) or ingest.item
+            if item is not None:
+                title, body = ingest.terms or item_terms(item)
                 rows.append({"pk": self._pk(ingest), "title": title, "body": body})
         index_texts(self.connection, rows)
 
     def _file(self, worded: list[Ingest]) -> tuple[set[str], set[int]]:
-        filed = [(self._pk(ingest), ingest) for ingest in worded if ingest.filing is not None]
-        since: dict[int, datetime] = {}
-        for part in chunks(pk for pk, ingest in filed if not _is(ingest, Verdict.NEW)):
-            since.update(self.connection.execute(_SINCE, {"source": self.source_id, "pks": part}))
-        return file_items(
-            self.connection,
-            self.source_id,
-            (
-                FiledItem(pk=pk, pairs=ingest.filing.categories, since=since.get(pk, self.now))
-                for pk, ingest in filed
-                if ingest.filing is not None and (pk in since or _is(ingest, Verdict.NEW))
-            ),
-        )
+        filed: list[FiledItem] = []
+        for ingest in worded:
+            if ingest.filing is not None:
+                own = self.own.get(self._pk(ingest))
+                since = self.now if own is None else own.first_seen_at
+                filed.append(FiledItem(pk=self._pk(ingest), pairs=ingest.filing.categories, since=since))
+        return file_items(self.connection, self.source_id, filed)
+
+
+def _is_dropped(ingest: Ingest) -> bool:
+    return ingest.filing is not None and ingest.filing.dropped_by is not None
 
 
 def _is(ingest: Ingest, verdict: Verdict) -> bool:
@@ -455,6 +381,16 @@ def _ids_to_look_up(plan: IngestPlan) -> set[str]:
         or decision.moved
         or decision.reoffered
         or decision.has_new_evidence
+    }
+
+
+def _wording_values(ingest: Ingest) -> dict[str, object]:
+    item, filing = ingest.item or NO_WORDING, ingest.filing or Filing()
+    return {
+        "wording": encode_item(item),
+        "effect": encode_effect(item, filing.shown),
+        "dropped_by": filing.dropped_by,
+        "received": ingest.received.value,
     }
 
 

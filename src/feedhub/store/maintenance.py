@@ -18,6 +18,7 @@ from feedhub.store.sqlite import ErrorGuard, check_for_damage, copy_database, ti
 from feedhub.store.tables import (
     NO_WORDING,
     encode_item,
+    ended_memberships,
     filings,
     identity_keys,
     items,
@@ -59,7 +60,7 @@ class SqlMaintenance(Database):
         return removed
 
     def _cut_categories(self, keep: int, now: datetime) -> int:
-        removed = 0
+        removed = self._cut_dropped(keep, now)
         too_full = select(memberships.c.slug).group_by(memberships.c.slug).having(func.count() > keep)
         for slug in sorted(self._query(too_full).scalars()):
             surplus = _over_the_limit(slug, keep)
@@ -68,6 +69,17 @@ class SqlMaintenance(Database):
                     in_no_category = remove_from_category(connection, slug, _still_selected(surplus, part, connection))
                     remove_items(connection, in_no_category, now)
                     removed += len(in_no_category)
+        return removed
+
+    def _cut_dropped(self, keep: int, now: datetime) -> int:
+        """Remove what rules drop beyond the newest, as if it were a category."""
+        removed = 0
+        surplus = _dropped_over_the_limit(keep)
+        for part in self._select_in_parts(surplus):
+            with self._write() as connection:
+                pks = _still_selected(surplus, part, connection)
+                remove_items(connection, pks, now)
+                removed += len(pks)
         return removed
 
     def maintain(self) -> None:
@@ -115,8 +127,8 @@ def _outdated(before: datetime) -> Select[int]:
 
 
 def _forgettable(before: datetime) -> Select[int]:
-    """Select the items that were removed before ``before`` and not offered by any source since."""
-    return select(items.c.pk).where(items.c.removed_at < before, ~_offered_since(before))
+    """Select the items that were removed before ``before`` and not offered by any source since, but for hidden ones."""
+    return select(items.c.pk).where(items.c.removed_at < before, items.c.hidden_at.is_(None), ~_offered_since(before))
 
 
 def _over_the_limit(slug: str, keep: int) -> Select[int]:
@@ -134,6 +146,20 @@ def _over_the_limit(slug: str, keep: int) -> Select[int]:
     )
     offered = exists().where(sightings.c.item_pk == rest.c.item_pk, sightings.c.left_at.is_(None))
     return select(rest.c.item_pk).where(~offered)
+
+
+def _dropped_over_the_limit(keep: int) -> Select[int]:
+    """Select the items that nothing shows because of the rules, beyond the newest ``keep``, that no source offers."""
+    dropped = (
+        select(items.c.pk)
+        .where(items.c.shown_by.is_(None), items.c.removed_at.is_(None), items.c.hidden_at.is_(None))
+        .order_by(items.c.published_at.desc(), items.c.first_seen_at.desc(), items.c.position, items.c.id)
+        .limit(-1)
+        .offset(keep)
+        .subquery()
+    )
+    offered = exists().where(sightings.c.item_pk == dropped.c.pk, sightings.c.left_at.is_(None))
+    return select(dropped.c.pk).where(~offered)
 
 
 def _still_selected(wanted: Select[int], pks: Collection[int], connection: Connection) -> list[int]:
@@ -157,8 +183,8 @@ def remove_from_category(connection: Connection, slug: str, pks: list[int]) -> l
 def remove_items(connection: Connection, pks: list[int], now: datetime) -> None:
     """Remove items; their ids and keys stay, so nothing comes back as new (SPEC §4, last paragraph).
 
-    The output's ``changed_at`` stays as it is. Sightings lose only their wording. Guid, address and title are kept, so
-    that a later record that reuses a key can still be told apart.
+    Sightings lose only their wording. Guid, address and title are kept, so that a later record that reuses a key can
+    still be told apart.
     """
     if not pks:
         return
@@ -168,9 +194,11 @@ def remove_items(connection: Connection, pks: list[int], now: datetime) -> None:
         connection.execute(delete(table).where(table.c.item_pk.in_(pks)))
     left = func.coalesce(sightings.c.left_at, bindparam("now", value=now, type_=sightings.c.left_at.type))
     connection.execute(
-        update(sightings).where(sightings.c.item_pk.in_(pks)).values(wording=encode_item(NO_WORDING), left_at=left)
+        update(sightings)
+        .where(sightings.c.item_pk.in_(pks))
+        .values(wording=encode_item(NO_WORDING), effect=None, dropped_by=None, left_at=left)
     )
-    connection.execute(update(items).where(items.c.pk.in_(pks)).values(removed_at=now))
+    connection.execute(update(items).where(items.c.pk.in_(pks)).values(removed_at=now, shown_by=None))
     unindex(connection, pks)
 
 
@@ -182,7 +210,8 @@ def _categories_of(connection: Connection, pks: list[int]) -> list[str]:
 
 def _forget(connection: Connection, pks: list[int]) -> int:
     """Delete removed items with their keys; return the number of keys."""
-    connection.execute(delete(sightings).where(sightings.c.item_pk.in_(pks)))
+    for table in (sightings, ended_memberships):
+        connection.execute(delete(table).where(table.c.item_pk.in_(pks)))
     keys_deleted = connection.execute(delete(identity_keys).where(identity_keys.c.item_pk.in_(pks))).rowcount
     connection.execute(delete(items).where(items.c.pk.in_(pks)))
     return keys_deleted

@@ -1,34 +1,50 @@
 """Categories (SPEC §5), and which of them holds which item, in whose wording."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from sqlalchemy import bindparam, delete, exists, func, select, update
 
-from feedhub.model.item import Item
 from feedhub.model.output import Category
 from feedhub.rules.categorize import unique_slug
 from feedhub.rules.select import ALL
-from feedhub.store.database import CHUNK, Connection, Database, PreparedStatement, chunks
-from feedhub.store.outputs import HEALTH_PUBLISHED, PAGES_PUBLISHED, POSTS_PUBLISHED, bump, put_value
-from feedhub.store.source_states import SqlSourceTransaction, source_id
+from feedhub.store.database import Connection, Database, PreparedStatement, chunks
+from feedhub.store.outputs import (
+    HEALTH_PUBLISHED,
+    PAGES_PUBLISHED,
+    POSTS_PUBLISHED,
+    next_change,
+    put_change,
+    put_value,
+)
+from feedhub.store.source_states import SqlSourceTransaction
 from feedhub.store.sqlite import insert
-from feedhub.store.tables import EPOCH, categories, decode_item, filings, items, memberships, meta, sightings, sources
+from feedhub.store.tables import (
+    EPOCH,
+    AnyRow,
+    categories,
+    ended_memberships,
+    filings,
+    items,
+    memberships,
+    meta,
+)
 
 CategoryPairs = tuple[tuple[str, str], ...]
 """The slugs under which an item is filed, each with the name of the rule that says so."""
 
+_INSTANT = categories.c.added_at.type
 _FILINGS = PreparedStatement(select(filings).where(filings.c.item_pk.in_(bindparam("pks", expanding=True))))
 _MEMBERSHIPS = PreparedStatement(
     select(memberships.c.slug, memberships.c.item_pk, memberships.c.source_id, memberships.c.rule).where(
         memberships.c.item_pk.in_(bindparam("pks", expanding=True))
     )
 )
-_SORT_KEYS = PreparedStatement(
-    select(items.c.pk, items.c.published_at, items.c.first_seen_at, items.c.position).where(
+_FILED_ITEMS = PreparedStatement(
+    select(items.c.pk, items.c.published_at, items.c.first_seen_at, items.c.position, items.c.hidden_at).where(
         items.c.pk.in_(bindparam("pks", expanding=True))
     )
 )
@@ -54,6 +70,10 @@ _PUT_MEMBERSHIP = PreparedStatement(
         index_elements=["slug", "item_pk"],
         set_={"source_id": _new_membership.excluded.source_id, "rule": _new_membership.excluded.rule},
     )
+)
+_new_end = insert(ended_memberships)
+_END_MEMBERSHIP = PreparedStatement(
+    _new_end.on_conflict_do_update(index_elements=["slug", "item_pk"], set_={"number": _new_end.excluded.number})
 )
 _SHOWN_BY = PreparedStatement(
     select(memberships.c.slug, memberships.c.item_pk).where(
@@ -93,13 +113,27 @@ def _file_some(connection: Connection, source_id: int, filed: Mapping[int, Filed
     filings_before: dict[int, _Filings] = defaultdict(dict)
     for row in connection.execute(_FILINGS, {"pks": list(filed)}):
         filings_before[row.item_pk][row.source_id, row.slug] = (row.rule, row.first_seen_at)
+    filings_after = {pk: _filings_after(filings_before[pk], source_id, entry) for pk, entry in filed.items()}
+    _write_filings(connection, filings_before, filings_after)
+    return _settle(connection, filings_after)
+
+
+def settle_memberships(connection: Connection, pks: Sequence[int]) -> set[str]:
+    """Let the memberships of items follow from their filings; return the categories that show a difference."""
+    filed: dict[int, _Filings] = {pk: {} for pk in pks}
+    for row in connection.execute(_FILINGS, {"pks": pks}):
+        filed[row.item_pk][row.source_id, row.slug] = (row.rule, row.first_seen_at)
+    return set[str]().union(*_settle(connection, filed).values())
+
+
+def _settle(connection: Connection, filed: Mapping[int, _Filings]) -> dict[int, set[str]]:
+    """Return the items whose memberships changed, with the categories that hold them now or did before."""
     before: dict[int, _Memberships] = defaultdict(dict)
     for slug, pk, source, rule in connection.execute(_MEMBERSHIPS, {"pks": list(filed)}):
         before[pk][slug] = (source, rule)
-    filings_after = {pk: _filings_after(filings_before[pk], source_id, entry) for pk, entry in filed.items()}
-    _write_filings(connection, filings_before, filings_after)
-    after = {pk: _memberships_after(filings_after[pk], before[pk]) for pk in filed}
-    _write_memberships(connection, before, after)
+    rows = {row.pk: row for row in connection.execute(_FILED_ITEMS, {"pks": list(filed)})}
+    after = {pk: _memberships_of(of_item) if rows[pk].hidden_at is None else {} for pk, of_item in filed.items()}
+    _write_memberships(connection, before, after, rows)
     return {
         pk: set(after[pk]) | set(before[pk])
         for pk in filed
@@ -116,15 +150,13 @@ def _filings_after(filings: _Filings, source_id: int, entry: FiledItem) -> _Fili
     return after
 
 
-def _memberships_after(filings: _Filings, before: _Memberships) -> _Memberships:
-    """Let a source keep its membership while it files the item there; else the source that filed it first gets it."""
-    after: _Memberships = {}
-    for slug in dict.fromkeys(slug for _, slug in filings):
-        source = before[slug][0] if slug in before else None
-        if source is None or (source, slug) not in filings:
-            source = min((since, other) for (other, of), (_, since) in filings.items() if of == slug)[1]
-        after[slug] = (source, filings[source, slug][0])
-    return after
+def _memberships_of(filings: _Filings) -> _Memberships:
+    """Give each membership to the source that gave the item first, of those that file it there."""
+    first = {
+        slug: min((since, source) for (source, of), (_, since) in filings.items() if of == slug)
+        for slug in dict.fromkeys(slug for _, slug in filings)
+    }
+    return {slug: (source, filings[source, slug][0]) for slug, (_, source) in first.items()}
 
 
 def _write_filings(connection: Connection, before: Mapping[int, _Filings], after: Mapping[int, _Filings]) -> None:
@@ -146,34 +178,32 @@ def _write_filings(connection: Connection, before: Mapping[int, _Filings], after
 
 
 def _write_memberships(
-    connection: Connection, before: Mapping[int, _Memberships], after: Mapping[int, _Memberships]
+    connection: Connection,
+    before: Mapping[int, _Memberships],
+    after: Mapping[int, _Memberships],
+    rows: Mapping[int, AnyRow],
 ) -> None:
-    removed = [{"pk": pk, "category": slug} for pk in after for slug in before[pk].keys() - after[pk].keys()]
-    put = [
-        (pk, slug, *filed_by)
-        for pk, of_item in after.items()
-        for slug, filed_by in of_item.items()
-        if before[pk].get(slug) != filed_by
-    ]
+    removed = [(pk, slug) for pk in after for slug in before[pk].keys() - after[pk].keys()]
     if removed:
-        connection.execute(_REMOVE_MEMBERSHIP, removed)
+        number = next_change(connection)
+        connection.execute(_REMOVE_MEMBERSHIP, [{"pk": pk, "category": slug} for pk, slug in removed])
+        connection.execute(_END_MEMBERSHIP, [{"slug": slug, "item_pk": pk, "number": number} for pk, slug in removed])
+    put = [
+        {
+            "slug": slug,
+            "item_pk": pk,
+            "source_id": source,
+            "rule": rule,
+            "published_at": rows[pk].published_at,
+            "first_seen_at": rows[pk].first_seen_at,
+            "position": rows[pk].position,
+        }
+        for pk, of_item in after.items()
+        for slug, (source, rule) in of_item.items()
+        if before[pk].get(slug) != (source, rule)
+    ]
     if put:
-        items_put = {row.pk: row for row in connection.execute(_SORT_KEYS, {"pks": list({pk for pk, *_ in put})})}
-        connection.execute(
-            _PUT_MEMBERSHIP,
-            [
-                {
-                    "slug": slug,
-                    "item_pk": pk,
-                    "source_id": source,
-                    "rule": rule,
-                    "published_at": items_put[pk].published_at,
-                    "first_seen_at": items_put[pk].first_seen_at,
-                    "position": items_put[pk].position,
-                }
-                for pk, slug, source, rule in put
-            ],
-        )
+        connection.execute(_PUT_MEMBERSHIP, put)
 
 
 def outputs_showing(connection: Connection, source_id: int, pks: Collection[int]) -> tuple[set[str], set[int]]:
@@ -187,35 +217,15 @@ def outputs_showing(connection: Connection, source_id: int, pks: Collection[int]
     return slugs, shown
 
 
-_OF_SOURCE = (
-    select(sightings.c.item_pk, items.c.id, sightings.c.first_seen_at)
-    .join(items, items.c.pk == sightings.c.item_pk)
-    .where(sightings.c.source_id == bindparam("source"), items.c.removed_at.is_(None))
-    .order_by(sightings.c.item_pk)
-)
-_NEXT_WORDINGS = (
-    select(sightings.c.item_pk, items.c.id, sightings.c.wording)
-    .join(items, items.c.pk == sightings.c.item_pk)
-    .join(sources, sources.c.id == sightings.c.source_id)
-    .where(
-        sources.c.name == bindparam("source"),
-        sightings.c.item_pk > bindparam("after"),
-        items.c.removed_at.is_(None),
-    )
-    .order_by(sightings.c.item_pk)
-    .limit(CHUNK)
-)
-_FILED_DIGESTS = PreparedStatement(select(sources.c.name, sources.c.filed_digest))
-_new_source = insert(sources)
-_MARK_FILED = PreparedStatement(
-    _new_source.on_conflict_do_update(index_elements=["name"], set_={"filed_digest": _new_source.excluded.filed_digest})
-)
 _OUTPUT_DIGEST: Final = "output_digest"
 _DIGEST = select(meta.c.value).where(meta.c.key == _OUTPUT_DIGEST)
 _CONFIGURED = select(categories).where(categories.c.slug != ALL, categories.c.from_records == 0)
 _OF_RECORDS = select(categories.c.slug, categories.c.title).where(categories.c.from_records == 1)
 _EMPTY_OF_RECORDS = select(categories.c.slug).where(
     categories.c.from_records == 1, ~exists().where(memberships.c.slug == categories.c.slug)
+)
+_DATE_UNDATED = PreparedStatement(
+    update(categories).where(categories.c.added_at == EPOCH).values(added_at=bindparam("now", type_=_INSTANT))
 )
 _new_category = insert(categories)
 _PUT_CATEGORY = _new_category.on_conflict_do_update(
@@ -225,13 +235,14 @@ _PUT_CATEGORY = _new_category.on_conflict_do_update(
 
 
 class SqlCategories(Database):
-    """What the configuration says of categories, and refiling by its rules; see ``feedhub.ports.store.PollStore``."""
+    """What the configuration says of categories; see ``feedhub.ports.store.PollStore``."""
 
     def sync_categories(
-        self, categories: Sequence[Category], output_digest: str, *, from_records: bool = False
+        self, categories: Sequence[Category], output_digest: str, now: datetime, *, from_records: bool = False
     ) -> None:
         wanted = {one.slug: (one.title, one.description, position) for position, one in enumerate(categories)}
         with self._write() as connection:
+            connection.execute(_DATE_UNDATED, {"now": now})
             rows = connection.execute(_CONFIGURED)
             stored = {row.slug: (row.title, row.description, row.position) for row in rows}
             same_outputs = connection.execute(_DIGEST).scalar() == output_digest
@@ -251,39 +262,19 @@ class SqlCategories(Database):
             if not same_outputs or any(wanted.get(slug) != values for slug, values in stored.items()):
                 _make_everything_due(connection)
             if wanted:
-                connection.execute(_PUT_CATEGORY, [_category_row(slug, *values) for slug, values in wanted.items()])
+                connection.execute(
+                    _PUT_CATEGORY, [_category_row(slug, *values, now) for slug, values in wanted.items()]
+                )
             put_value(connection, _OUTPUT_DIGEST, output_digest)
-
-    def filed_digests(self) -> dict[str, str | None]:
-        return dict(self._query(_FILED_DIGESTS))
-
-    def mark_filed(self, names: Sequence[str], digest: str) -> None:
-        if names:
-            with self._write() as connection:
-                connection.execute(_MARK_FILED, [{"name": name, "filed_digest": digest} for name in names])
-
-    def refile(self, source: str, filings: Iterable[tuple[str, CategoryPairs]], *, digest: str) -> None:
-        # Rules are run while the iterable is read: not inside the transaction.
-        wanted = dict(filings)
-        with self._write() as connection:
-            number = source_id(connection, source)
-            filed = (
-                FiledItem(pk=row.item_pk, pairs=wanted[row.id], since=row.first_seen_at)
-                for row in connection.execute(_OF_SOURCE, {"source": number})
-                if row.id in wanted
-            )
-            bump(connection, *file_items(connection, number, filed))
-            connection.execute(update(sources).where(sources.c.id == number).values(filed_digest=digest))
-
-    def wordings(self, source: str) -> Iterator[tuple[str, Item]]:
-        last = 0
-        while rows := self._query(_NEXT_WORDINGS, {"source": source, "after": last}):
-            yield from ((row.id, decode_item(row.wording)) for row in rows)
-            last = rows[-1].item_pk
 
 
 def _remove_categories(connection: Connection, slugs: Collection[str]) -> None:
     for slug in sorted(slugs):
+        number = next_change(connection)
+        ended = connection.execute(select(memberships.c.item_pk).where(memberships.c.slug == slug)).scalars()
+        if ended:
+            connection.execute(_END_MEMBERSHIP, [{"slug": slug, "item_pk": pk, "number": number} for pk in ended])
+            put_change(connection, number)
         for table in (filings, memberships, categories):
             connection.execute(delete(table).where(table.c.slug == slug))
 
@@ -296,7 +287,7 @@ def _make_everything_due(connection: Connection) -> None:
 
 
 def _category_row(
-    slug: str, title: str, description: str, position: int, *, from_records: bool = False
+    slug: str, title: str, description: str, position: int, now: datetime, *, from_records: bool = False
 ) -> dict[str, object]:
     """Return the row of a new category; its output is due."""
     return {
@@ -307,7 +298,7 @@ def _category_row(
         "from_records": int(from_records),
         "version": 1,
         "published_version": 0,
-        "changed_at": EPOCH,
+        "added_at": now,
     }
 
 
@@ -333,12 +324,12 @@ class SqlCategoryTransaction(SqlSourceTransaction):
     def count_record_categories(self, source: str) -> int:
         return int(self._query(_COUNT_OF_RECORDS, {"source": self._source_id(source)}).scalar())
 
-    def find_or_add_category(self, title: str, wanted: str) -> str:
+    def find_or_add_category(self, title: str, wanted: str, now: datetime) -> str:
         found = self.find_category(title)
         if found is not None:
             return found
         slug: str = unique_slug(wanted, set(self._query(select(categories.c.slug)).scalars()))
         last = self._query(select(func.max(categories.c.position))).scalar()
         position = max(last + 1, _FIRST_PLACE_OF_RECORDS)
-        self._connection.execute(categories.insert(), _category_row(slug, title, "", position, from_records=True))
+        self._connection.execute(categories.insert(), _category_row(slug, title, "", position, now, from_records=True))
         return slug

@@ -5,10 +5,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, bindparam, case, exists, func, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, exists, func, select, update
 
 from feedhub.model.item import StoredItem
-from feedhub.model.output import CategorySummary, ItemVersion, OtherSource, PageItem
+from feedhub.model.output import CategorySummary, EndedPost, ItemVersion, OtherSource, PageItem
 from feedhub.rules.select import ALL
 from feedhub.store.database import Connection, Database, PreparedStatement, chunks
 from feedhub.store.sqlite import insert
@@ -18,6 +18,7 @@ from feedhub.store.tables import (
     AnyRow,
     categories,
     decode_item,
+    ended_memberships,
     items,
     memberships,
     meta,
@@ -31,28 +32,8 @@ HEALTH_PUBLISHED: Final = "health_published"
 _CHANGES: Final = "change_number"
 _NO_LIMIT: Final = 2**62
 
-_SHOWN_CHANGE = PreparedStatement(
-    select(memberships.c.slug, func.max(sightings.c.updated_at, type_=sightings.c.updated_at.type).label("at"))
-    .join(
-        sightings,
-        (sightings.c.item_pk == memberships.c.item_pk) & (sightings.c.source_id == memberships.c.source_id),
-    )
-    .where(memberships.c.item_pk.in_(bindparam("pks", expanding=True)))
-    .group_by(memberships.c.slug)
-)
-_OWNED_CHANGE = PreparedStatement(
-    select(func.max(sightings.c.updated_at, type_=sightings.c.updated_at.type))
-    .join(items, (sightings.c.item_pk == items.c.pk) & (sightings.c.source_id == items.c.owner_id))
-    .where(items.c.pk.in_(bindparam("pks", expanding=True)))
-)
-_AT = bindparam("at", type_=categories.c.changed_at.type)
 _BUMP = PreparedStatement(
-    update(categories)
-    .where(categories.c.slug == bindparam("wanted"))
-    .values(
-        version=categories.c.version + 1,
-        changed_at=case((categories.c.changed_at < _AT, _AT), else_=categories.c.changed_at),
-    )
+    update(categories).where(categories.c.slug == bindparam("wanted")).values(version=categories.c.version + 1)
 )
 _VALUE = PreparedStatement(select(meta.c.value).where(meta.c.key == bindparam("wanted")))
 _new_value = insert(meta)
@@ -69,21 +50,9 @@ _TOUCH = PreparedStatement(
 def bump(
     connection: Connection, slugs: Collection[str], pks: Collection[int], *, already_touched: Collection[int] = ()
 ) -> None:
-    """Make outputs due, and the posts and pages of the items ``pks``; see ``touch``.
-
-    An output changed when the newest change of these items, as it shows them, happened. That time comes from the items
-    and not from the clock, so that an output of a rebuilt store is the same.
-    """
-    if not slugs:
-        return
-    changed = dict.fromkeys(slugs, EPOCH)
-    for part in chunks(pks):
-        for slug, at in connection.execute(_SHOWN_CHANGE, {"pks": part}):
-            if slug in changed:
-                changed[slug] = max(changed[slug], at)
-        if ALL in changed:
-            changed[ALL] = max(changed[ALL], connection.execute(_OWNED_CHANGE, {"pks": part}).scalar() or EPOCH)
-    connection.execute(_BUMP, [{"wanted": slug, "at": at} for slug, at in sorted(changed.items())])
+    """Make outputs due, and the posts and pages of the items ``pks``; see ``touch``."""
+    if slugs:
+        connection.execute(_BUMP, [{"wanted": slug} for slug in sorted(slugs)])
     touch(connection, pks, already_touched=already_touched)
 
 
@@ -92,7 +61,7 @@ def touch(connection: Connection, pks: Collection[int], *, already_touched: Coll
     if not pks:
         return
     number = next_change(connection)
-    put_value(connection, _CHANGES, number)
+    put_change(connection, number)
     for part in chunks(sorted(set(pks).difference(already_touched))):
         connection.execute(_TOUCH, {"number": number, "pks": part})
 
@@ -100,6 +69,11 @@ def touch(connection: Connection, pks: Collection[int], *, already_touched: Coll
 def next_change(connection: Connection) -> int:
     """Return the number that the next change gets."""
     return int(connection.execute(_VALUE, {"wanted": _CHANGES}).scalar() or 0) + 1
+
+
+def put_change(connection: Connection, number: int) -> None:
+    """Remember the number of the newest change."""
+    put_value(connection, _CHANGES, number)
 
 
 def put_value(connection: Connection, name: str, value: int | str) -> None:
@@ -111,6 +85,7 @@ _EARLIER = items.alias("earlier")
 _PREFIX = func.substr(items.c.id, 1, len("urn:uuid:") + 8)
 _WORDING = (
     sightings.c.wording,
+    sightings.c.effect,
     sightings.c.updated_at,
     sources.c.name,
     sources.c.title,
@@ -125,11 +100,22 @@ _WORDING = (
     .correlate(items)
     .label("is_twin"),
 )
-_OWNERS_WORDING = (
+_SHOWN_WORDING = (
     select(*_WORDING)
     .select_from(items)
-    .join(sightings, (sightings.c.item_pk == items.c.pk) & (sightings.c.source_id == items.c.owner_id))
-    .join(sources, sources.c.id == items.c.owner_id)
+    .join(sightings, (sightings.c.item_pk == items.c.pk) & (sightings.c.source_id == items.c.shown_by))
+    .join(sources, sources.c.id == items.c.shown_by)
+)
+# Of an item that is not shown a page is to be removed, in nobody's wording.
+_ANY_WORDING = (
+    select(*_WORDING, items.c.shown_by)
+    .select_from(items)
+    .join(
+        sightings,
+        (sightings.c.item_pk == items.c.pk)
+        & (sightings.c.source_id == func.coalesce(items.c.shown_by, items.c.owner_id)),
+    )
+    .join(sources, sources.c.id == sightings.c.source_id)
 )
 _MEMBERS_WORDING = (
     select(*_WORDING)
@@ -141,17 +127,28 @@ _MEMBERS_WORDING = (
     )
     .join(sources, sources.c.id == memberships.c.source_id)
 )
-_SHOWN_IN_ALL = _OWNERS_WORDING.where(items.c.removed_at.is_(None)).order_by(
+_SHOWN_IN_ALL = _SHOWN_WORDING.where(items.c.shown_by.is_not(None)).order_by(
     items.c.published_at.desc(), items.c.first_seen_at.desc(), items.c.position, items.c.id
 )
 _SHOWN_IN = _MEMBERS_WORDING.where(memberships.c.slug == bindparam("slug")).order_by(
     memberships.c.published_at.desc(), memberships.c.first_seen_at.desc(), memberships.c.position, items.c.id
 )
-_OWNED = PreparedStatement(_OWNERS_WORDING.where(items.c.pk.in_(bindparam("pks", expanding=True))))
+_SHOWN = PreparedStatement(_SHOWN_WORDING.where(items.c.pk.in_(bindparam("pks", expanding=True))))
 _TOUCHED = PreparedStatement(
     _MEMBERS_WORDING.add_columns(memberships.c.slug)
     .where(sightings.c.touched > bindparam("since"))
     .order_by(sightings.c.touched, items.c.id, memberships.c.slug)
+)
+_ENDED = PreparedStatement(
+    select(ended_memberships.c.slug, items.c.id, items.c.published_at)
+    .join(items, items.c.pk == ended_memberships.c.item_pk)
+    .where(
+        ended_memberships.c.number > bindparam("since"),
+        ~exists().where(
+            memberships.c.slug == ended_memberships.c.slug, memberships.c.item_pk == ended_memberships.c.item_pk
+        ),
+    )
+    .order_by(items.c.id, ended_memberships.c.slug)
 )
 _TITLES = PreparedStatement(
     select(memberships.c.item_pk, categories.c.title)
@@ -161,9 +158,9 @@ _TITLES = PreparedStatement(
 )
 
 
-def owned_items(connection: Connection, pks: Iterable[int]) -> tuple[StoredItem, ...]:
-    """Return items in their owner's wording, newest first."""
-    rows = [row for part in chunks(pks) for row in connection.execute(_OWNED, {"pks": part})]
+def shown_items(connection: Connection, pks: Iterable[int]) -> tuple[StoredItem, ...]:
+    """Return items as ``all`` shows them, newest first."""
+    rows = [row for part in chunks(pks) for row in connection.execute(_SHOWN, {"pks": part})]
     return tuple(sorted(_stored_items(connection, rows), key=lambda item: (item.published_at, item.id), reverse=True))
 
 
@@ -176,7 +173,7 @@ def _stored_items(connection: Connection, rows: Sequence[AnyRow]) -> tuple[Store
     return tuple(
         StoredItem(
             id=row.id,
-            item=decode_item(row.wording),
+            item=decode_item(row.wording, row.effect),
             source=row.name,
             published_at=row.published_at,
             updated_at=row.updated_at,
@@ -191,12 +188,12 @@ def _stored_items(connection: Connection, rows: Sequence[AnyRow]) -> tuple[Store
 
 
 _SUMMARIES = PreparedStatement(
-    select(categories.c.slug, categories.c.title, categories.c["items"], categories.c.changed_at)
+    select(categories.c.slug, categories.c.title, categories.c["items"])
     .where(categories.c.slug != ALL)
     .order_by(categories.c.position)
 )
 _ITEMS_OF = PreparedStatement(select(categories.c["items"]).where(categories.c.slug == bindparam("slug")))
-_CHANGED_AT = PreparedStatement(select(categories.c.changed_at).where(categories.c.slug == bindparam("slug")))
+_ADDED_AT = PreparedStatement(select(categories.c.added_at).where(categories.c.slug == bindparam("slug")))
 _DUE = (
     select(categories.c.slug, categories.c.version)
     .where(categories.c.version > categories.c.published_version)
@@ -207,11 +204,7 @@ _MARK_PUBLISHED = (
     .where(categories.c.slug == bindparam("wanted"), categories.c.published_version < bindparam("at"))
     .values(published_version=bindparam("at"))
 )
-_OWNED_ITEMS = PreparedStatement(
-    _OWNERS_WORDING.add_columns(items.c.removed_at)
-    .where(items.c.pk.in_(bindparam("pks", expanding=True)))
-    .order_by(items.c.pk)
-)
+_PAGES = PreparedStatement(_ANY_WORDING.where(items.c.pk.in_(bindparam("pks", expanding=True))).order_by(items.c.pk))
 _SLUGS = PreparedStatement(
     select(memberships.c.item_pk, categories.c.slug)
     .join(categories, categories.c.slug == memberships.c.slug)
@@ -219,10 +212,14 @@ _SLUGS = PreparedStatement(
     .order_by(memberships.c.item_pk, categories.c.position)
 )
 _OTHERS = PreparedStatement(
-    select(sightings.c.item_pk, sightings.c.wording, sources.c.name, sources.c.title)
+    select(sightings.c.item_pk, sightings.c.wording, sightings.c.effect, sources.c.name, sources.c.title)
     .join(items, items.c.pk == sightings.c.item_pk)
     .join(sources, sources.c.id == sightings.c.source_id)
-    .where(sightings.c.item_pk.in_(bindparam("pks", expanding=True)), sightings.c.source_id != items.c.owner_id)
+    .where(
+        sightings.c.item_pk.in_(bindparam("pks", expanding=True)),
+        sightings.c.source_id != items.c.shown_by,
+        sightings.c.dropped_by.is_(None),
+    )
     .order_by(sightings.c.item_pk, sightings.c.first_seen_at, sources.c.id)
 )
 _AT_TYPE = items.c.published_at.type
@@ -245,6 +242,8 @@ class _OutputStatements:
         between = (published >= _SINCE, published < _UNTIL)
         marked = shown.with_only_columns(items.c.id, items.c.published_at, sightings.c.touched)
         self.newest = PreparedStatement(shown.limit(bindparam("most")))
+        changes = shown.with_only_columns(sightings.c.updated_at).limit(bindparam("most")).subquery()
+        self.changed_at = PreparedStatement(select(func.max(changes.c.updated_at, type_=_AT_TYPE)))
         self.versions = PreparedStatement(marked.where(*between).limit(bindparam("most")))
         # The index alone is read for these two.
         self.count = PreparedStatement(narrow.with_only_columns(func.count()).where(*between))
@@ -254,7 +253,9 @@ class _OutputStatements:
         self.by_id = PreparedStatement(shown.where(items.c.id.in_(bindparam("ids", expanding=True))))
 
 
-_OF_ALL = _OutputStatements(items.c.published_at, _SHOWN_IN_ALL, select(items.c.pk).where(items.c.removed_at.is_(None)))
+_OF_ALL = _OutputStatements(
+    items.c.published_at, _SHOWN_IN_ALL, select(items.c.pk).where(items.c.shown_by.is_not(None))
+)
 _OF_CATEGORY = _OutputStatements(
     memberships.c.published_at,
     _SHOWN_IN,
@@ -290,15 +291,18 @@ class SqlOutputs(Database):
 
     def categories(self) -> tuple[CategorySummary, ...]:
         return tuple(
-            CategorySummary(slug=row.slug, title=row.title, items=row.items, changed_at=row.changed_at)
-            for row in self._query(_SUMMARIES)
+            CategorySummary(slug=row.slug, title=row.title, items=row.items) for row in self._query(_SUMMARIES)
         )
 
     def item_count(self) -> int:
         return int(self._query(_ITEMS_OF, {"slug": ALL}).scalar() or 0)
 
-    def changed_at(self, slug: str) -> datetime:
-        found: datetime | None = self._query(_CHANGED_AT, {"slug": slug}).scalar()
+    def changed_at(self, slug: str, entries: int) -> datetime | None:
+        found: datetime | None = self._query(_of(slug).changed_at, {"slug": slug, "most": entries}).scalar()
+        return found
+
+    def added_at(self, slug: str) -> datetime:
+        found: datetime | None = self._query(_ADDED_AT, {"slug": slug}).scalar()
         return found or EPOCH
 
     def change_number(self) -> int:
@@ -309,6 +313,12 @@ class SqlOutputs(Database):
             rows = connection.execute(_TOUCHED, {"since": since})
             found = _stored_items(connection, rows)
         return tuple((row.slug, item) for row, item in zip(rows, found, strict=True))
+
+    def ended_posts(self, since: int) -> tuple[EndedPost, ...]:
+        return tuple(
+            EndedPost(slug=row.slug, item_id=row.id, published_at=row.published_at)
+            for row in self._query(_ENDED, {"since": since})
+        )
 
     def posts_published(self) -> int:
         return self._number(POSTS_PUBLISHED)
@@ -369,13 +379,13 @@ class SqlOutputs(Database):
 
 
 def _page_items(connection: Connection, pks: Sequence[int]) -> list[PageItem]:
-    rows = connection.execute(_OWNED_ITEMS, {"pks": pks})
+    rows = connection.execute(_PAGES, {"pks": pks})
     slugs: dict[int, list[str]] = defaultdict(list)
     for pk, slug in connection.execute(_SLUGS, {"pks": pks}):
         slugs[pk].append(slug)
     also: dict[int, list[OtherSource]] = defaultdict(list)
     for row in connection.execute(_OTHERS, {"pks": pks}):
-        wording = decode_item(row.wording)
+        wording = decode_item(row.wording, row.effect)
         if wording != NO_WORDING:
             also[row.item_pk].append(OtherSource(source=row.name, title=row.title, link=wording.link))
     return [
@@ -383,7 +393,7 @@ def _page_items(connection: Connection, pks: Sequence[int]) -> list[PageItem]:
             item=stored,
             slugs=tuple(slugs[row.pk]),
             also=tuple(also[row.pk]),
-            removed=row.removed_at is not None,
+            removed=row.shown_by is None,
         )
         for row, stored in zip(rows, _stored_items(connection, rows), strict=True)
     ]

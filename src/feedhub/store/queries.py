@@ -15,7 +15,7 @@ from feedhub.model.item import Item, StoredItem
 from feedhub.model.report import Explanation, KeyReport, LedgerEntry, SearchHit, SightingReport
 from feedhub.rules.text import query_terms, query_words, searched_text, text_digest, visible_text
 from feedhub.store.database import Connection, Database, PreparedStatement, chunks
-from feedhub.store.outputs import owned_items
+from feedhub.store.outputs import shown_items
 from feedhub.store.sqlite import matching
 from feedhub.store.tables import (
     AnyRow,
@@ -34,9 +34,9 @@ from feedhub.store.tables import (
 
 _BEFORE, _AFTER = 30, 90
 _HITS = PreparedStatement(
-    select(items.c.pk, items.c.id, items.c.published_at, sources.c.name, sightings.c.wording)
-    .join(sightings, (sightings.c.item_pk == items.c.pk) & (sightings.c.source_id == items.c.owner_id))
-    .join(sources, sources.c.id == items.c.owner_id)
+    select(items.c.pk, items.c.id, items.c.published_at, sources.c.name, sightings.c.wording, sightings.c.effect)
+    .join(sightings, (sightings.c.item_pk == items.c.pk) & (sightings.c.source_id == items.c.shown_by))
+    .join(sources, sources.c.id == items.c.shown_by)
     .where(items.c.pk.in_(bindparam("pks", expanding=True)))
 )
 _ABOUT = (
@@ -55,9 +55,16 @@ _ENTRIES_SEARCHED: Final = 20_000
 _TITLED_ENTRIES: Final = ("dropped", "rejected", "duplicate", "repeat", "removed")
 """Kinds of entries whose title is that of the record which they are about."""
 _ID = re.compile(r"(?:urn:uuid:)?([0-9a-f][0-9a-f-]{7,35})", re.IGNORECASE)
-_ITEM = select(items.c.pk, items.c.id, items.c.published_at, items.c.removed_at, sources.c.name).join(
-    sources, sources.c.id == items.c.owner_id
-)
+_ITEM = select(
+    items.c.pk,
+    items.c.id,
+    items.c.published_at,
+    items.c.removed_at,
+    items.c.shown_by,
+    items.c.hidden_at,
+    items.c.hidden_reason,
+    sources.c.name,
+).join(sources, sources.c.id == items.c.owner_id)
 _BY_KEY = (
     _ITEM.add_columns(identity_keys.c.text.label("name_found"))
     .join(identity_keys, identity_keys.c.item_pk == items.c.pk)
@@ -82,7 +89,7 @@ class SqlQueries(Database):
             best = matching(connection, terms, limit)
             for part in chunks(best):
                 for row in connection.execute(_HITS, {"pks": part}):
-                    item = decode_item(row.wording)
+                    item = decode_item(row.wording, row.effect)
                     hits[row.pk] = SearchHit(
                         id=row.id,
                         title=item.title,
@@ -95,7 +102,7 @@ class SqlQueries(Database):
 
     def search_items(self, query: str, limit: int) -> tuple[StoredItem, ...]:
         with self._read() as connection:
-            return owned_items(connection, matching(connection, query_terms(query), limit, last=True))
+            return shown_items(connection, matching(connection, query_terms(query), limit, last=True))
 
     def count_matches(self, query: str, most: int) -> int:
         with self._read() as connection:
@@ -258,10 +265,13 @@ def _explain_item(connection: Connection, row: AnyRow, ref: str) -> Explanation:
         ref=ref,
         item_id=row.id,
         owner=row.name,
-        title=decode_item(own.wording).title if own else "",
+        title=decode_item(own.wording, own.effect).title if own else "",
         published_at=row.published_at,
         updated_at=own.updated_at if own else None,
         removed_at=row.removed_at,
+        shown_by=next((sighting.name for sighting in seen if sighting.source_id == row.shown_by), None),
+        hidden_at=row.hidden_at,
+        hidden_reason=row.hidden_reason or "",
         keys=keys,
         sightings=sighted,
         memberships=_memberships(connection, row.pk),
@@ -310,6 +320,7 @@ def _sighting(row: AnyRow) -> SightingReport:
         said=decode_sighting(row),
         date=wording.published_at,
         text_digest=text_digest("", text) if text else "",
+        dropped_by=row.dropped_by,
     )
 
 

@@ -108,7 +108,7 @@ class SqlSources(Database):
         counted = (
             select(sources.c.name, sources.c.last_poll_at, func.count().label("items"), recent.label("recent"))
             .select_from(sightings.join(sources).join(items, items.c.pk == sightings.c.item_pk))
-            .where(items.c.removed_at.is_(None))
+            .where(items.c.shown_by.is_not(None))
             .group_by(sources.c.id)
             .order_by(sources.c.name)
         )

@@ -8,22 +8,24 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from feedhub.errors import NoStoreError, StoreError
-from feedhub.store.ingest import SqlItems, SqlItemTransaction
+from feedhub.store.ingest import SqlItemTransaction
+from feedhub.store.keys import SqlItems
 from feedhub.store.maintenance import SqlMaintenance
-from feedhub.store.memberships import SqlCategories, SqlCategoryTransaction
+from feedhub.store.memberships import SqlCategories
 from feedhub.store.outputs import SqlOutputs
 from feedhub.store.queries import SqlQueries
+from feedhub.store.refiling import SqlRefiling, SqlRefilingTransaction
 from feedhub.store.source_states import SqlSources
 from feedhub.store.sqlite import MIGRATIONS, ErrorGuard, make_file, open_engine, task_lock
 
 BUSY_TIMEOUT = 10.0
 
 
-class SqlTransaction(SqlItemTransaction, SqlCategoryTransaction):
+class SqlTransaction(SqlItemTransaction, SqlRefilingTransaction):
     """See ``feedhub.ports.store.Transaction``."""
 
 
-class SqlStore(SqlItems, SqlSources, SqlCategories, SqlOutputs, SqlQueries, SqlMaintenance):
+class SqlStore(SqlItems, SqlSources, SqlCategories, SqlRefiling, SqlOutputs, SqlQueries, SqlMaintenance):
     """See ``feedhub.ports.store.Store``."""
 
     @contextmanager

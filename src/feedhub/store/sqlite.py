@@ -320,4 +320,35 @@ _FIFTH: Migration = (
     "ALTER TABLE identity_keys ADD COLUMN is_section INTEGER DEFAULT '0' NOT NULL",
 )
 
-MIGRATIONS: tuple[Migration, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH)
+# What was received is stored before any rule, beside it what the rules make of it; all sources are refiled once.
+_SIXTH: Migration = (
+    "ALTER TABLE sightings ADD COLUMN effect TEXT",
+    "ALTER TABLE sightings ADD COLUMN dropped_by TEXT",
+    "ALTER TABLE sightings ADD COLUMN received INTEGER DEFAULT '0' NOT NULL",
+    "ALTER TABLE items ADD COLUMN shown_by INTEGER REFERENCES sources (id)",
+    "ALTER TABLE items ADD COLUMN hidden_at BIGINT",
+    "ALTER TABLE items ADD COLUMN hidden_reason TEXT",
+    "DROP INDEX items_newest",
+    *(f"DROP TRIGGER {name}" for name in ("items_in", "items_out", "items_moved")),
+    "UPDATE items SET shown_by = owner_id WHERE removed_at IS NULL",
+    """CREATE INDEX items_newest ON items (published_at DESC, first_seen_at DESC, position)
+        WHERE shown_by IS NOT NULL""",
+    """CREATE TRIGGER items_in AFTER INSERT ON items WHEN NEW.shown_by IS NOT NULL
+        BEGIN UPDATE categories SET items = items + 1 WHERE slug = 'all'; END""",
+    """CREATE TRIGGER items_out AFTER DELETE ON items WHEN OLD.shown_by IS NOT NULL
+        BEGIN UPDATE categories SET items = items - 1 WHERE slug = 'all'; END""",
+    """CREATE TRIGGER items_moved AFTER UPDATE OF shown_by ON items
+        WHEN (NEW.shown_by IS NULL) != (OLD.shown_by IS NULL)
+        BEGIN UPDATE categories SET items = items + (NEW.shown_by IS NOT NULL) - (OLD.shown_by IS NOT NULL)
+            WHERE slug = 'all'; END""",
+    "ALTER TABLE sources ADD COLUMN filed_to INTEGER",
+    "UPDATE sources SET filed_digest = NULL",
+    "ALTER TABLE categories RENAME COLUMN changed_at TO added_at",
+    """CREATE TABLE ended_memberships (
+        slug TEXT NOT NULL, item_pk INTEGER NOT NULL, number INTEGER NOT NULL,
+        PRIMARY KEY (slug, item_pk), FOREIGN KEY (item_pk) REFERENCES items (pk))""",
+    "CREATE INDEX ended_memberships_number ON ended_memberships (number)",
+    "CREATE INDEX ended_memberships_item ON ended_memberships (item_pk)",
+)
+
+MIGRATIONS: tuple[Migration, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH)

@@ -60,6 +60,7 @@ sources = Table(
     Column("filed_digest", Text),
     Column("host", Text, nullable=False, server_default=""),
     Column("scheduled", Integer, nullable=False, server_default="0"),
+    Column("filed_to", Integer),  # the last item that was refiled for filed_digest; NULL: all are
 )
 Index(
     "sources_due",
@@ -77,13 +78,16 @@ items = Table(
     Column("first_seen_at", Instant, nullable=False),
     Column("position", Integer, nullable=False),
     Column("removed_at", Instant),
+    Column("shown_by", Integer, ForeignKey("sources.id")),  # whose wording all shows; NULL: the item is not shown
+    Column("hidden_at", Instant),
+    Column("hidden_reason", Text),
 )
 Index(
     "items_newest",
     items.c.published_at.desc(),
     items.c.first_seen_at.desc(),
     items.c.position,
-    sqlite_where=items.c.removed_at.is_(None),
+    sqlite_where=items.c.shown_by.is_not(None),
 )
 Index(
     "items_removed",
@@ -126,6 +130,9 @@ sightings = Table(
     Column("wording", Text, nullable=False),
     Column("touched", Integer, nullable=False, server_default="0"),
     Column("evidence", Text),  # NULL: written by a version that did not keep it
+    Column("effect", Text),  # what the rules change in the wording, as JSON; NULL: nothing
+    Column("dropped_by", Text),  # the rule; NULL: none
+    Column("received", Integer, nullable=False, server_default="0"),  # model/item.py: Received
 )
 Index("sightings_touched", sightings.c.touched)
 Index("sightings_url_key", sightings.c.url_key)
@@ -170,6 +177,17 @@ Index(
 Index("memberships_item", memberships.c.item_pk)
 Index("memberships_source", memberships.c.source_id, memberships.c.slug)
 
+# Memberships that ended otherwise than by retention: their posts go.
+ended_memberships = Table(
+    "ended_memberships",
+    metadata,
+    Column("slug", Text, primary_key=True),
+    Column("item_pk", Integer, ForeignKey("items.pk"), primary_key=True),
+    Column("number", Integer, nullable=False),
+)
+Index("ended_memberships_number", ended_memberships.c.number)
+Index("ended_memberships_item", ended_memberships.c.item_pk)
+
 categories = Table(
     "categories",
     metadata,
@@ -179,7 +197,7 @@ categories = Table(
     Column("position", Integer, nullable=False),
     Column("version", Integer, nullable=False),
     Column("published_version", Integer, nullable=False),
-    Column("changed_at", Instant, nullable=False),
+    Column("added_at", Instant, nullable=False),
     Column("from_records", Integer, nullable=False, server_default="0"),
     Column("items", Integer, nullable=False, server_default="0"),  # kept by triggers
 )
@@ -252,6 +270,20 @@ def stored_key(text: str) -> str:
 
 def encode_item(item: Item) -> str:
     """Return the wording of ``item`` as JSON."""
+    return _dump(_item_data(item))
+
+
+def encode_effect(item: Item, shown: Item | None) -> str | None:
+    """Return what is another in ``shown``, as JSON: a field that it does not have is null. None for nothing."""
+    if shown is None:
+        return None
+    before, after = _item_data(item), _item_data(shown)
+    return _dump(
+        {name: after.get(name) for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+    )
+
+
+def _item_data(item: Item) -> dict[str, Any]:
     data: dict[str, Any] = _present(item, _PLAIN)
     if item.authors:
         data["authors"] = [_present(author, _PERSON) for author in item.authors]
@@ -261,12 +293,14 @@ def encode_item(item: Item) -> str:
         data["published_at"] = item.published_at.isoformat()
     if item.enclosures:
         data["enclosures"] = [_present(enclosure, _ENCLOSURE) for enclosure in item.enclosures]
-    return _dump(data)
+    return data
 
 
-def decode_item(text: str) -> Item:
-    """Return the wording that ``encode_item`` wrote."""
+def decode_item(text: str, effect: str | None = None) -> Item:
+    """Return the wording that ``encode_item`` wrote; with what ``encode_effect`` wrote, as the rules leave it."""
     data: dict[str, Any] = json.loads(text)
+    if effect is not None:
+        data = {name: value for name, value in {**data, **json.loads(effect)}.items() if value is not None}
     return Item(
         **_known(data, _PLAIN),
         authors=tuple(Person(**_known(author, _PERSON)) for author in data.get("authors", ())),

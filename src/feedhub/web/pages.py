@@ -263,7 +263,7 @@ class Pages:
                 {
                     "title": safe_line(each.title) or each.slug,
                     "count": f"{each.items:,}",
-                    "changed": texts.ago(each.changed_at, now) if each.items else texts.texts["never"],
+                    "changed": texts.ago(each.changed_at, now) if each.changed_at else texts.texts["never"],
                     "page": _if_published(settings, f"category/{each.slug}.html"),
                     "feeds": _feeds(settings, each.slug),
                 }

@@ -1,0 +1,138 @@
+"""Filing stored sightings anew when the rules change: source by source, some in a transaction."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import bindparam, select, update
+
+from feedhub.model.identity import Filing, LedgerNote
+from feedhub.model.item import Item, Received
+from feedhub.rules.select import ALL
+from feedhub.store.database import Database, PreparedStatement
+from feedhub.store.ledger import write_notes
+from feedhub.store.memberships import FiledItem, SqlCategoryTransaction, file_items, outputs_showing
+from feedhub.store.outputs import bump, touch
+from feedhub.store.shown import index_shown, settle_shown
+from feedhub.store.sqlite import insert
+from feedhub.store.tables import AnyRow, decode_item, encode_effect, items, sightings, sources
+
+_FILED_DIGESTS = PreparedStatement(select(sources.c.name, sources.c.filed_digest, sources.c.filed_to))
+_new_source = insert(sources)
+_MARK_FILED = PreparedStatement(
+    _new_source.on_conflict_do_update(index_elements=["name"], set_={"filed_digest": _new_source.excluded.filed_digest})
+)
+_NEXT = PreparedStatement(
+    select(
+        sightings.c.item_pk,
+        sightings.c.first_seen_at,
+        sightings.c.wording,
+        sightings.c.effect,
+        sightings.c.dropped_by,
+        sightings.c.received,
+        items.c.id,
+        items.c.shown_by,
+    )
+    .join(items, items.c.pk == sightings.c.item_pk)
+    .where(
+        sightings.c.source_id == bindparam("source"),
+        sightings.c.item_pk > bindparam("after"),
+        items.c.removed_at.is_(None),
+        sightings.c.received != Received.FORGOTTEN.value,
+    )
+    .order_by(sightings.c.item_pk)
+    .limit(bindparam("most"))
+)
+_UPDATE = PreparedStatement(
+    update(sightings)
+    .where(sightings.c.item_pk == bindparam("pk"), sightings.c.source_id == bindparam("source"))
+    .values(effect=bindparam("new_effect"), dropped_by=bindparam("rule"))
+)
+_NOTE_PROGRESS = PreparedStatement(
+    update(sources)
+    .where(sources.c.id == bindparam("number"))
+    .values(filed_digest=bindparam("digest"), filed_to=bindparam("last"))
+)
+_BEFORE_THE_FIRST: Final = 0
+
+
+class SqlRefiling(Database):
+    """See ``feedhub.ports.store.PollStore``."""
+
+    def filed_digests(self) -> dict[str, str | None]:
+        rows = self._query(_FILED_DIGESTS)
+        return {row.name: row.filed_digest if row.filed_to is None else None for row in rows}
+
+    def mark_filed(self, names: Sequence[str], digest: str) -> None:
+        if names:
+            with self._write() as connection:
+                connection.execute(_MARK_FILED, [{"name": name, "filed_digest": digest} for name in names])
+
+
+class SqlRefilingTransaction(SqlCategoryTransaction):
+    """See ``feedhub.ports.store.Transaction``."""
+
+    def refile(
+        self, source: str, digest: str, most: int, filing: Callable[[Item, Received], Filing], now: datetime
+    ) -> bool:
+        number = self._source_id(source)
+        row = self._source_row(self._connection, source)
+        after = (row.filed_to if row is not None and row.filed_digest == digest else None) or _BEFORE_THE_FIRST
+        rows = self._connection.execute(_NEXT, {"source": number, "after": after, "most": most})
+        filed = [_Refiled(row, item, filing(item, Received(row.received))) for row, item in _with_items(rows)]
+        changed = [one for one in filed if one.is_changed]
+        if changed:
+            self._connection.execute(_UPDATE, [{"source": number, **one.values()} for one in changed])
+        write_notes(self._connection, source, [one.note() for one in changed if one.drops], now)
+        self._show(number, filed)
+        last = rows[-1].item_pk if len(rows) == most else None
+        self._connection.execute(_NOTE_PROGRESS, {"number": number, "digest": digest, "last": last})
+        self._source_rows.pop(source, None)
+        return last is not None
+
+    def _show(self, number: int, filed: Sequence["_Refiled"]) -> None:
+        """Settle what outputs show of the items; those that show a difference become due."""
+        connection = self._connection
+        slugs, pks = file_items(
+            connection,
+            number,
+            (FiledItem(pk=one.pk, pairs=one.filing.categories, since=one.row.first_seen_at) for one in filed),
+        )
+        updated = {one.pk for one in filed if one.is_changed}
+        moved = settle_shown(connection, {one.pk for one in filed if one.drops or one.returns}).keys()
+        own = {one.pk for one in filed if one.row.shown_by == number} & updated
+        index_shown(connection, own | moved)
+        shown, shown_pks = outputs_showing(connection, number, updated)
+        changed = pks | shown_pks | own | moved
+        bump(connection, slugs | shown | ({ALL} if own or moved else set()), changed)
+        # What no output shows of an item may be named on its page.
+        touch(connection, updated - changed)
+
+
+class _Refiled:
+    """A stored sighting, and what the rules make of it now."""
+
+    def __init__(self, row: AnyRow, item: Item, filing: Filing) -> None:
+        self.row = row
+        self.pk = int(row.item_pk)
+        self.filing = filing
+        self.drops = row.dropped_by is None and filing.dropped_by is not None
+        self.returns = row.dropped_by is not None and filing.dropped_by is None
+        self._item = item
+        self._effect = encode_effect(item, filing.shown)
+        self.is_changed = (row.effect, row.dropped_by) != (self._effect, filing.dropped_by)
+
+    def values(self) -> dict[str, object]:
+        """Return what is to be stored with the sighting."""
+        return {"pk": self.pk, "new_effect": self._effect, "rule": self.filing.dropped_by}
+
+    def note(self) -> LedgerNote:
+        """Return the note on a sighting that a rule drops now."""
+        reason = f'rule "{self.filing.dropped_by}"'
+        return LedgerNote(
+            kind="dropped", reason=reason, item_id=self.row.id, title=self._item.title, link=self._item.link
+        )
+
+
+def _with_items(rows: Iterable[AnyRow]) -> Iterator[tuple[AnyRow, Item]]:
+    return ((row, decode_item(row.wording)) for row in rows)

@@ -152,6 +152,42 @@ def test_a_chinese_site_speaks_chinese(tmp_path: Path) -> None:
         assert "一切正常" in page(site, "/status").text_content()
 
 
+def header(site: Site, path: str) -> Any:
+    (found,) = html.fromstring(site.ask(path).body).cssselect("header.site")
+    return found
+
+
+def test_search_and_status_have_the_header_of_the_published_pages(tmp_path: Path) -> None:
+    with served(tmp_path, more="web: {enabled: true}\n") as site:
+        site.hub.poll(everything=True)
+        assert etree.tostring(header(site, "/status")) == etree.tostring(header(site, "/index.html"))
+        shown = [link.get("href") for link in header(site, "/search").cssselect("a")]
+        assert shown == ["index.html", "index.html", "sources.html", "#subscribe"]
+
+
+def test_where_no_pages_are_published_search_and_status_lead_to_none(tmp_path: Path) -> None:
+    with served(tmp_path, more="output: {pages: false}\n") as site:
+        site.hub.poll(everything=True)
+        assert [link.get("href") for link in header(site, "/status").cssselect("a")] == ["#subscribe"]
+        style = html.fromstring(site.ask("/status").body).cssselect("link[rel=stylesheet]")
+        for link in style:
+            assert site.ask(f"/{link.get('href')}").headers["content-type"] == "text/css; charset=utf-8"
+
+
+def test_search_and_status_have_the_look_of_the_owner_unless_it_fails_there(tmp_path: Path) -> None:
+    theme = tmp_path / "theme"
+    theme.mkdir()
+    footer = "{% extends 'feedhub/base.html' %}{% block footer %}<p>By volunteers</p>{% endblock %}"
+    for text, shown in ((footer, True), (footer.replace("By", "{{ nobody.knows }}"), False)):
+        (theme / "base.html").write_text(text)
+        with served(tmp_path, more="output: {templates: theme}\n") as site:
+            for path in ("/search", "/status", "/nothing"):
+                answer = site.ask(path)
+                assert answer.status == (404 if path == "/nothing" else 200)
+                assert ("By volunteers" in answer.text) == shown
+                assert "<h1>" in answer.text
+
+
 def test_the_api_says_what_the_command_says_and_is_described(site: Site) -> None:
     answer = site.ask("/api/status.json")
     assert (answer.status, answer.headers["content-type"]) == (200, "application/json")

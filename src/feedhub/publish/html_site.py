@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Final
 from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
@@ -24,20 +24,16 @@ from feedhub.publish.addresses import (
     FRONT_PATH,
     ICON_PATH,
     MISSING_PATH,
-    SEARCH_PAGE,
     SOURCES_PATH,
     STYLE_PATH,
-    feed_path,
-    feed_url,
     item_path,
     list_path,
     page_path,
     page_url,
     public,
 )
-from feedhub.publish.entry import entries_of, host_of, language_tag, safe_line, safe_url
-from feedhub.publish.formats import ATOM_FORMAT, FORMATS
-from feedhub.publish.index import OPML_PATH
+from feedhub.publish.entry import entries_of, host_of, safe_line, safe_url
+from feedhub.publish.formats import ATOM_FORMAT
 from feedhub.publish.page_entries import (
     cards_of,
     content_of,
@@ -49,37 +45,12 @@ from feedhub.publish.page_entries import (
     shown_title,
     source_name,
 )
+from feedhub.publish.page_frame import PageFrame, PageHead
 from feedhub.publish.page_texts import PageTexts
-from feedhub.publish.templating import PageTemplates
-from feedhub.rules.language import direction_of_language
 from feedhub.rules.select import ALL, HEALTH_SLUG
 
 _DESIGN: Final = 1
 """Raised when code alone changes what pages show: then all of them are made anew, as for another template."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeedLink:
-    """A feed on a page: ``path`` from the root of the site, ``url`` to be copied."""
-
-    name: str
-    title: str
-    path: str
-    url: str
-    media_type: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PageFrame:
-    """What templates call ``page``: the part that all pages have. ``root`` leads from it to the root of the site."""
-
-    title: str
-    description: str
-    root: str
-    canonical: str
-    kind: str = "website"
-    image: str | None = None
-    feeds: tuple[FeedLink, ...] = ()
 
 
 class HtmlSite:
@@ -88,23 +59,11 @@ class HtmlSite:
     def __init__(self, site: Site, output: OutputSettings, added: Sequence[OutputFormat] = ()) -> None:
         """``added`` are formats of other packages."""
         self._site = site
-        self._formats = tuple(one for one in (*FORMATS.formats, *added) if one.name in output.formats)
         self._zone = ZoneInfo(site.timezone)
         self._words = PageTexts(site.language, self._zone)
-        self._templates = PageTemplates(output.templates)
-        self._shared = {
-            "site": _site_values(site),
-            "words": self._words.texts,
-            "words_language": self._words.language,
-            "policy": PAGE_POLICY,
-            "style": STYLE_PATH,
-            "icon": ICON_PATH,
-            "sources_path": SOURCES_PATH,
-            "opml_path": OPML_PATH,
-            "search_path": SEARCH_PAGE if output.search else None,
-        }
-        texts, facts = sorted(self._templates.texts.items()), sorted(asdict(site).items())
-        names = tuple(one.name for one in self._formats)
+        self._frame = PageFrame(site, output, self._words, added)
+        texts, facts = sorted(self._frame.templates.texts.items()), sorted(asdict(site).items())
+        names = tuple(one.name for one in self._frame.formats)
         shown = repr((_DESIGN, texts, facts, names, PAGE_POLICY, output.search))
         self.design = hashlib.sha256(shown.encode("utf-8", "replace")).hexdigest()
 
@@ -115,15 +74,15 @@ class HtmlSite:
         path = item_path(page.item, self._zone)
         title, excerpt, media = shown_title(entry, words), excerpt_of(entry), media_of(entry)
         slugs = tuple(zip(page.slugs, map(safe_line, page.item.categories), strict=True))
-        feeds = [feed for slug, name in slugs for feed in self._feeds(slug, name)[:1]]
-        frame = PageFrame(
+        feeds = [feed for slug, name in slugs for feed in self._frame.feeds(slug, name)[:1]]
+        head = PageHead(
             title=title,
             description=excerpt,
             root=_root(path),
             canonical=public(self._site, path),
             kind="article",
             image=entry.image,
-            feeds=(*feeds, *self._feeds(ALL, self._site.title)[:1]),
+            feeds=(*feeds, *self._frame.feeds(ALL, self._site.title)[:1]),
         )
         values = {
             "title": title,
@@ -152,7 +111,7 @@ class HtmlSite:
                 "moment": words.moment(entry.published_at),
             },
         }
-        return self._page("item.html", path, frame, values)
+        return self._page("item.html", path, head, values)
 
     def list_page(self, view: OutputView, months: Sequence[Part]) -> OutputFile:
         """Return the first page of an output's list, or one of its older pages."""
@@ -160,12 +119,12 @@ class HtmlSite:
         name = self._words.texts["everything"] if slug == ALL else safe_line(view.feed.title) or slug
         path = list_path(slug, part)
         cards = cards_of(view, self._words, self._zone)
-        frame = PageFrame(
+        head = PageHead(
             title=f"{name} · {self._part_title(part)}" if part else name,
             description=safe_line(view.feed.description),
             root=_root(path),
             canonical=public(self._site, path),
-            feeds=self._feeds(slug, name),
+            feeds=self._frame.feeds(slug, name),
         )
         values = {
             "name": name,
@@ -176,7 +135,7 @@ class HtmlSite:
             "newer": list_path(slug, view.newer) if view.newer else None,
             "archive": self._archive(slug, months),
         }
-        return self._page("category.html", path, frame, values)
+        return self._page("category.html", path, head, values)
 
     def front(self, view: FrontView) -> OutputFile:
         """Return the front page."""
@@ -184,17 +143,17 @@ class HtmlSite:
             {
                 "title": safe_line(each.summary.title) or each.summary.slug,
                 "path": page_path(each.summary.slug),
-                "feed": next((feed.path for feed in self._feeds(each.summary.slug, "")), None),
+                "feed": next((feed.path for feed in self._frame.feeds(each.summary.slug, "")), None),
                 "cards": cards_of(_of(view.latest, each.items), self._words, self._zone),
             }
             for each in view.categories
         ]
-        frame = PageFrame(
+        head = PageHead(
             title=safe_line(self._site.title),
             description=safe_line(self._site.description),
             root="",
             canonical=page_url(self._site, ALL),
-            feeds=self._feeds(ALL, self._site.title),
+            feeds=self._frame.feeds(ALL, self._site.title),
         )
         values = {
             "latest": cards_of(view.latest, self._words, self._zone),
@@ -202,17 +161,17 @@ class HtmlSite:
             "everything": list_path(ALL),
             "archive": self._archive(ALL, view.months),
         }
-        return self._page("index.html", FRONT_PATH, frame, values)
+        return self._page("index.html", FRONT_PATH, head, values)
 
     def sources(self, lines: Sequence[SourceLine]) -> OutputFile:
         """Return the page of the sources."""
         words = self._words
-        frame = PageFrame(
+        head = PageHead(
             title=words.texts["sources"],
             description=words.texts["about_sources"],
             root="",
             canonical=public(self._site, SOURCES_PATH),
-            feeds=(self._feed(HEALTH_SLUG, words.texts["health_feed"], ATOM_FORMAT),),
+            feeds=(self._frame.feed(HEALTH_SLUG, words.texts["health_feed"], ATOM_FORMAT),),
         )
         rows = [
             {
@@ -230,41 +189,28 @@ class HtmlSite:
             for line in lines
             for feed in [safe_url(line.url)]
         ]
-        return self._page("sources.html", SOURCES_PATH, frame, {"rows": rows})
+        return self._page("sources.html", SOURCES_PATH, head, {"rows": rows})
 
     def fixed(self) -> tuple[OutputFile, ...]:
         """Return the style sheet, the icon, and the page for a wrong address."""
         # It is shown at any address, so its links begin at the host.
         root = quote(urlsplit(self._site.url).path.rstrip("/"), safe="/%") + "/"
-        frame = PageFrame(
+        head = PageHead(
             title=self._words.texts["missing"],
             description="",
             root=root,
             canonical=public(self._site, MISSING_PATH),
-            feeds=self._feeds(ALL, self._site.title)[:1],
+            feeds=self._frame.feeds(ALL, self._site.title)[:1],
         )
-        texts = self._templates.texts
+        texts = self._frame.templates.texts
         return (
             OutputFile(path=STYLE_PATH, body=texts["style.css"].encode()),
             OutputFile(path=ICON_PATH, body=texts["icon.svg"].encode()),
-            self._page("404.html", MISSING_PATH, frame, {}),
+            self._page("404.html", MISSING_PATH, head, {}),
         )
 
-    def _page(self, template: str, path: str, frame: PageFrame, values: Mapping[str, object]) -> OutputFile:
-        body = self._templates.render(template, {**self._shared, "page": frame, "root": frame.root, **values})
-        return OutputFile(path=path, body=body)
-
-    def _feeds(self, slug: str, name: str) -> tuple[FeedLink, ...]:
-        return tuple(self._feed(slug, name, one) for one in self._formats)
-
-    def _feed(self, slug: str, name: str, of: OutputFormat) -> FeedLink:
-        return FeedLink(
-            name=of.title,
-            title=safe_line(name) or slug,
-            path=feed_path(slug, of.name),
-            url=feed_url(self._site, slug, of.name),
-            media_type=of.media_type,
-        )
+    def _page(self, template: str, path: str, head: PageHead, values: Mapping[str, object]) -> OutputFile:
+        return OutputFile(path=path, body=self._frame.render(template, head, values))
 
     def _archive(self, slug: str, parts: Sequence[Part]) -> list[dict[str, str]]:
         """Return the months of a list; the first part is only there to be linked as what comes next."""
@@ -282,17 +228,6 @@ def _of(view: OutputView, items: Sequence[StoredItem]) -> OutputView:
     """
     content = "none" if all(safe_line(item.item.title) for item in items) else view.content
     return replace(view, items=tuple(items), content=content)
-
-
-def _site_values(site: Site) -> dict[str, str]:
-    return {
-        "title": safe_line(site.title),
-        "url": site.url,
-        "language": language_tag(site.language) or "en",
-        "direction": direction_of_language(site.language),
-        "author": safe_line(site.author),
-        "description": safe_line(site.description),
-    }
 
 
 def _root(path: str) -> str:

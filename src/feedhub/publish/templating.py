@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, cached_property
 from importlib.resources import files
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from feedhub.errors import PublishError
@@ -52,8 +53,13 @@ def line_of(error: Exception) -> str:
 
 @cache
 def built_in_templates() -> dict[str, str]:
-    """Return the texts of our own templates of pages, by name."""
-    folder = files("feedhub.publish").joinpath("templates")
+    """Return the texts of our own templates of published pages, by name."""
+    return templates_in("feedhub.publish")
+
+
+def templates_in(package: str) -> dict[str, str]:
+    """Return the texts of the templates that lie in a package, by name."""
+    folder = files(package).joinpath("templates")
     return {
         file.name: file.read_text("utf-8")
         for file in sorted(folder.iterdir(), key=lambda file: file.name)
@@ -64,17 +70,19 @@ def built_in_templates() -> dict[str, str]:
 class PageTemplates:
     """The templates of one site. One of its owner's may extend ours: ``{% extends "feedhub/base.html" %}``.
 
-    One that cannot be used fails when it is rendered: it costs its pages, and no feed.
+    One that cannot be used fails when it is rendered: it costs its pages, and no feed. ``added`` are templates of ours
+    that only pages on request have.
     """
 
-    def __init__(self, overrides: Sequence[tuple[str, str]]) -> None:
-        self.texts: Mapping[str, str] = {**built_in_templates(), **dict(overrides)}
+    def __init__(self, overrides: Sequence[tuple[str, str]], added: Mapping[str, str] = MappingProxyType({})) -> None:
+        self._ours = {**built_in_templates(), **added}
+        self.texts: Mapping[str, str] = {**self._ours, **dict(overrides)}
 
     @cached_property
     def _environment(self) -> "ImmutableSandboxedEnvironment":
         from jinja2 import ChoiceLoader, DictLoader, PrefixLoader
 
-        ours = PrefixLoader({"feedhub": DictLoader(dict(built_in_templates()))})
+        ours = PrefixLoader({"feedhub": DictLoader(self._ours)})
         loader = ChoiceLoader([DictLoader(dict(self.texts)), ours])
         return sandbox(loader, keep_trailing_newline=True)
 

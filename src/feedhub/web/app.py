@@ -34,7 +34,7 @@ from feedhub.runtime.plugins import added_formats
 from feedhub.runtime.status import daily_series, polling_complaints, status_json
 from feedhub.web import prometheus
 from feedhub.web.files import PublishedFiles, respond
-from feedhub.web.pages import HITS, Pages, parse_query
+from feedhub.web.pages import HITS, PAGES_STYLE, Pages, parse_query
 from feedhub.web.representation import SECURITY, answer_for, fields_by_name, prepare_file
 
 _TEXT: Final = {"type": "string"}
@@ -328,14 +328,14 @@ class WebApp:
             "/healthz": endpoints.health,
             "/metrics": endpoints.metrics,
         }
-        # The style is that of the published pages, also where none are published.
-        own = resources("feedhub.web").joinpath("static", _STYLE).read_text("utf-8")
-        self._style = prepare_file(_STYLE, f"{built_in_templates()['style.css']}\n{own}".encode(), (), 0.0)
-        self._paths = frozenset({*generated, f"/{_STYLE}"})
+        own = resources("feedhub.web").joinpath("static", _STYLE).read_bytes()
+        styles = {_STYLE: own, PAGES_STYLE: built_in_templates()["style.css"].encode()}
+        self._styles = {f"/{path}": prepare_file(path, body, (), 0.0) for path, body in styles.items()}
+        self._paths = frozenset({*generated, *self._styles})
         self._generated = Starlette(
             routes=[
                 *(Route(path, self._in_thread(endpoint)) for path, endpoint in generated.items()),
-                Route(f"/{_STYLE}", self._style_sheet),
+                *(Route(path, self._style_sheet) for path in self._styles),
             ]
         )
 
@@ -375,7 +375,7 @@ class WebApp:
         return run
 
     async def _style_sheet(self, request: Request) -> Response:
-        answer = answer_for(self._style, fields_by_name(request.scope["headers"]))
+        answer = answer_for(self._styles[request.url.path], fields_by_name(request.scope["headers"]))
         response = Response(answer.body, answer.status)
         response.raw_headers = [pair for pair in answer.headers if pair not in SECURITY and pair[0] != b"last-modified"]
         return response

@@ -1,23 +1,25 @@
 """The pages that are made on request: search, status, and what says that a page is missing or failed."""
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
+from feedhub.errors import PublishError
 from feedhub.model.report import HubStatus, SearchHit, SourceStatus
 from feedhub.model.settings import Settings
 from feedhub.model.source import Health
-from feedhub.publish.addresses import SEARCH_FEED, SEARCH_PAGE, feed_path
+from feedhub.publish.addresses import FRONT_PATH, ICON_PATH, SEARCH_FEED, SEARCH_PAGE, STYLE_PATH, feed_path, list_path
 from feedhub.publish.entry import safe_line, safe_url
 from feedhub.publish.formats import FORMATS
+from feedhub.publish.page_frame import PageFrame, PageHead
 from feedhub.publish.page_texts import CHINESE, ENGLISH, PageTexts
+from feedhub.publish.templating import templates_in
 from feedhub.rules.health import duration_text
 from feedhub.rules.select import ALL
 from feedhub.rules.text import highlighted
@@ -27,6 +29,10 @@ from feedhub.runtime.logs import Masker
 from feedhub.runtime.plugins import added_formats
 from feedhub.runtime.status import DAYS
 
+log = logging.getLogger(__name__)
+
+PAGES_STYLE: Final = "pages.css"
+"""Where the style of the published pages is served, for a site that publishes none."""
 _STEP: Final = 4
 _HEIGHT: Final = 22
 _TOP: Final = 2
@@ -136,7 +142,6 @@ class WebTexts(PageTexts):
 
     def __init__(self, language: str, timezone: str) -> None:
         super().__init__(language, ZoneInfo(timezone), _ENGLISH, _CHINESE)
-        self.language = "zh-CN" if self._is_chinese else "en"
 
     def results(self, total: int, most: int) -> str:
         """Return how many results there are."""
@@ -150,7 +155,7 @@ class WebTexts(PageTexts):
             return self.texts["never"]
         seconds = max(0.0, (now - at).total_seconds())
         if seconds > _DATE_AFTER:
-            return self.moment(at)[:10]
+            return self.date(at)
         return f"{self._duration(seconds)}前" if self._is_chinese else f"{self._duration(seconds)} ago"
 
     def until(self, seconds: float | None) -> str:
@@ -160,10 +165,6 @@ class WebTexts(PageTexts):
         if seconds < 1:
             return self.texts["due"]
         return f"{self._duration(seconds)}后" if self._is_chinese else f"in {self._duration(seconds)}"
-
-    def moment(self, at: datetime) -> str:
-        """Return date and time."""
-        return f"{self.local(at):%Y-%m-%d %H:%M}"
 
     def _duration(self, seconds: float) -> str:
         text = duration_text(seconds)
@@ -206,16 +207,13 @@ def parse_query(text: str, page: str = "1") -> Query:
 
 
 class Pages:
-    """Makes pages. The settings are arguments, because a reload may exchange them. Safe for many threads."""
+    """Makes pages, in the frame of the published ones. The settings are arguments, because a reload may exchange them.
+
+    Safe for many threads. An owner's template that fails here is left out.
+    """
 
     def __init__(self) -> None:
-        self._templates = Environment(
-            loader=PackageLoader("feedhub.web"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        self._frames: tuple[Settings, PageFrame, PageFrame] | None = None
 
     def search(self, settings: Settings, query: Query, result: SearchResult | None) -> bytes:
         """Return the page of a search; ``result`` is None when the search failed."""
@@ -234,7 +232,8 @@ class Pages:
             "newer": _page_address(query, query.page - 1) if query.page > 1 else None,
             "older": _page_address(query, query.page + 1) if more else None,
         }
-        return self._page("search.html", settings, texts, "search", values)
+        title = f"{query.text} · {texts.texts['search']}" if query.text else texts.texts["search"]
+        return self._page("search.html", settings, title, values)
 
     def status(
         self,
@@ -264,7 +263,7 @@ class Pages:
                     "title": safe_line(each.title) or each.slug,
                     "count": f"{each.items:,}",
                     "changed": texts.ago(each.changed_at, now) if each.changed_at else texts.texts["never"],
-                    "page": _if_published(settings, f"category/{each.slug}.html"),
+                    "page": _if_published(settings, list_path(each.slug)),
                     "feeds": _feeds(settings, each.slug),
                 }
                 for each in status.categories
@@ -272,28 +271,43 @@ class Pages:
             "machine": now.replace(microsecond=0).isoformat(),
             "moment": texts.moment(now),
         }
-        return self._page("status.html", settings, texts, "status", values)
+        return self._page("status.html", settings, texts.texts["status"], values)
 
     def message(self, settings: Settings, name: str, root: str = "") -> bytes:
-        """Return a page with one message: ``missing`` or ``failed``."""
+        """Return a page with one message: ``missing``, ``gone`` or ``failed``."""
         texts = _texts_of(settings)
-        values = {"title": texts.texts[name], "hint": texts.texts[f"{name}_hint"]}
-        return self._page("message.html", settings, texts, "", {**values, "root": root})
+        return self._page("message.html", settings, texts.texts[name], {"hint": texts.texts[f"{name}_hint"]}, root)
 
     def _page(
-        self, template: str, settings: Settings, texts: WebTexts, here: str, values: Mapping[str, object]
+        self, template: str, settings: Settings, title: str, values: Mapping[str, object], root: str = ""
     ) -> bytes:
-        site = {
-            "title": safe_line(settings.site.title),
-            "style": _if_published(settings, "assets/style.css"),
-            "icon": _if_published(settings, "assets/icon.svg"),
-            "home": _if_published(settings, "index.html"),
-            "feeds": _feeds(settings, ALL),
-        }
-        text = self._templates.get_template(template).render(
-            {"root": "", "site": site, "texts": texts.texts, "language": texts.language, "here": here, **values}
+        own, ours = self._frames_of(settings)
+        head = PageHead(
+            title=title, description="", root=root, canonical="", feeds=ours.feeds(ALL, settings.site.title)
         )
-        return text.encode("utf-8", "replace")
+        present = {
+            "front_path": _if_published(settings, FRONT_PATH),
+            "style": _if_published(settings, STYLE_PATH) or PAGES_STYLE,
+            "icon": _if_published(settings, ICON_PATH),
+            "search_path": SEARCH_PAGE,
+        }
+        try:
+            return own.render(template, head, {**present, **values})
+        except PublishError as error:
+            log.warning("a template cannot be used", extra={"reason": str(error)})
+            return ours.render(template, head, {**present, **values})
+
+    def _frames_of(self, settings: Settings) -> tuple[PageFrame, PageFrame]:
+        """Return the frame with the templates of the owner, and the one with ours alone."""
+        if self._frames is None or self._frames[0] is not settings:
+            texts, added = _texts_of(settings), added_formats(settings.output.formats)
+            templates = templates_in("feedhub.web")
+            own, ours = (
+                PageFrame(settings.site, output, texts, added, templates)
+                for output in (settings.output, replace(settings.output, templates=()))
+            )
+            self._frames = settings, own, ours
+        return self._frames[1:]
 
 
 def _texts_of(settings: Settings) -> WebTexts:

@@ -1,0 +1,114 @@
+"""What all pages of a site share, published ones and those that are made on request: templates, words, feeds."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from feedhub.model.output import OutputFormat, OutputSettings, Site
+from feedhub.model.policy import PAGE_POLICY
+from feedhub.publish.addresses import (
+    FRONT_PATH,
+    ICON_PATH,
+    SEARCH_PAGE,
+    SOURCES_PATH,
+    STYLE_PATH,
+    feed_path,
+    feed_url,
+)
+from feedhub.publish.entry import language_tag, safe_line
+from feedhub.publish.formats import FORMATS
+from feedhub.publish.index import OPML_PATH
+from feedhub.publish.page_texts import PageTexts
+from feedhub.publish.templating import PageTemplates
+from feedhub.rules.language import direction_of_language
+
+_NO_TEMPLATES: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedLink:
+    """A feed on a page: ``path`` from the root of the site, ``url`` to be copied."""
+
+    name: str
+    title: str
+    path: str
+    url: str
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageHead:
+    """What templates call ``page``: the part that all pages have. ``root`` leads from it to the root of the site."""
+
+    title: str
+    description: str
+    root: str
+    canonical: str
+    kind: str = "website"
+    image: str | None = None
+    feeds: tuple[FeedLink, ...] = ()
+
+
+class PageFrame:
+    """Renders pages of one site by its templates. Safe to call from many threads at once.
+
+    ``added`` are formats of other packages, ``templates`` those that only pages on request have.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        output: OutputSettings,
+        words: PageTexts,
+        added: Sequence[OutputFormat] = (),
+        templates: Mapping[str, str] = _NO_TEMPLATES,
+    ) -> None:
+        self.formats = tuple(one for one in (*FORMATS.formats, *added) if one.name in output.formats)
+        self.templates = PageTemplates(output.templates, templates)
+        self._site = site
+        self._shared = {
+            "site": _site_values(site),
+            "words": words.texts,
+            "words_language": words.language,
+            "policy": PAGE_POLICY,
+            "front_path": FRONT_PATH,
+            "style": STYLE_PATH,
+            "icon": ICON_PATH,
+            "sources_path": SOURCES_PATH,
+            "opml_path": OPML_PATH,
+            "search_path": SEARCH_PAGE if output.search else None,
+        }
+
+    def render(self, template: str, head: PageHead, values: Mapping[str, object]) -> bytes:
+        """Return a page; ``values`` may replace what all pages share.
+
+        Raises:
+            PublishError: the template cannot be used, or fails on these values.
+        """
+        return self.templates.render(template, {**self._shared, "page": head, "root": head.root, **values})
+
+    def feeds(self, slug: str, name: str) -> tuple[FeedLink, ...]:
+        """Return the feeds of an output."""
+        return tuple(self.feed(slug, name, one) for one in self.formats)
+
+    def feed(self, slug: str, name: str, of: OutputFormat) -> FeedLink:
+        """Return one feed of an output."""
+        return FeedLink(
+            name=of.title,
+            title=safe_line(name) or slug,
+            path=feed_path(slug, of.name),
+            url=feed_url(self._site, slug, of.name),
+            media_type=of.media_type,
+        )
+
+
+def _site_values(site: Site) -> dict[str, str]:
+    return {
+        "title": safe_line(site.title),
+        "url": site.url,
+        "language": language_tag(site.language) or "en",
+        "direction": direction_of_language(site.language),
+        "author": safe_line(site.author),
+        "description": safe_line(site.description),
+    }

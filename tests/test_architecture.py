@@ -33,6 +33,7 @@ LIBRARIES = {
     "apscheduler": {"runtime"},
     "backports": {"fetch"},
     "brotli": {"fetch"},
+    "anyascii": {"rules"},
     "charset_normalizer": {"sources"},
     "compression": {"fetch"},  # the standard library from Python 3.14 on
     "dateutil": {"rules"},

@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from feedhub.runtime.plugins import load_settings
 from support.cli_runs import rss, run, write_project
 from support.responders import FEED, static
 from support.server import serve
 
 STATUS = {
     "name",
+    "title",
     "url",
     "state",
     "reason",
@@ -111,7 +113,7 @@ def test_status_before_and_after_the_first_poll(project: Path) -> None:
     ]
     table = run("status", "-c", project).out.splitlines()
     assert table[0].split("  ")[0] == "source"
-    assert re.match(r"paper +ok +2 +0\.\d +\S+ .*in 1[45] min$", table[1])
+    assert re.match(r"paper +ok +2 +0\.\d +\S+ .*in 1[45] min +The Paper$", table[1])
     assert "2 sources: 2 ok" in table
 
 
@@ -139,6 +141,30 @@ def test_status_without_a_store_says_so_first_and_names_what_it_read(tmp_path: P
         "output": f"{tmp_path}/output",
         "has_store": False,
     }
+
+
+def test_the_title_of_a_source_is_read_wherever_people_read(polled: Path) -> None:
+    """It changes what is published already; without it the source is called what it calls itself."""
+    text = polled.read_text(encoding="utf-8")
+    assert run("publish", "-c", polled).code == 0
+    output = polled.parent.parent / "output"
+    files = ("feeds/all.atom", "feeds/finance.json", "index.html", "sources.html")
+    before = {name: (output / name).read_bytes() for name in files}
+    assert all("The Paper" in body.decode() for name, body in before.items())
+    polled.write_text(text.replace("{name: paper,", "{name: paper, title: 'روزنامہ',"), encoding="utf-8")
+    assert run("poll", "-c", polled).code == 0
+    for name in files:
+        body = (output / name).read_text("utf-8")
+        assert "روزنامہ" in body, name
+        assert "The Paper" not in body, name
+    (page,) = (path for path in output.glob("items/*/*/*.html") if "Ferry" in path.read_text("utf-8"))
+    assert "روزنامہ" in page.read_text("utf-8")
+    assert run("status", "-c", polled).out.splitlines()[1].endswith("  روزنامہ")
+    assert [one["title"] for one in run("status", "--json", "-c", polled).json["sources"]] == ["روزنامہ", "The Wire"]
+    assert "  روزنامہ  " in run("search", "ferry", "-c", polled).out
+    polled.write_text(text, encoding="utf-8")
+    assert run("poll", "-c", polled).code == 0
+    assert {name: (output / name).read_bytes() for name in files} == before
 
 
 def test_explain_tells_the_story_of_an_item(polled: Path) -> None:
@@ -318,6 +344,43 @@ def test_an_opml_file_that_cannot_be_used_is_misuse(
     ran = run("import", tmp_path / "x.opml", "-c", project)
     assert (ran.code, ran.out) == (2, "")
     assert reason in ran.err
+
+
+def test_folders_join_the_categories_that_are_there_and_titles_are_kept(tmp_path: Path) -> None:
+    config = write_project(tmp_path, "  []\n", "include: [sources/*.yaml]\ncategories: {tech: {title: Technology}}")
+    outlines = "".join(
+        f'<outline text="{folder}"><outline text="{title}" xmlUrl="https://{number}.example/feed"/></outline>'
+        for number, (folder, title) in enumerate((("Tech", "بی بی سی اردو"), ("technology", "Новости"), ("اردو", "☂")))
+    )
+    (tmp_path / "feeds.opml").write_text(f'<opml version="2.0"><body>{outlines}</body></opml>', encoding="utf-8")
+    ran = run("import", tmp_path / "feeds.opml", "-c", config)
+    assert (ran.code, "skipped" in ran.out) == (0, False), ran
+    settings = load_settings(str(config))
+    assert [(one.name, one.title, one.categories) for one in settings.sources] == [
+        ("by-by-sy-rdw", "بی بی سی اردو", ("tech",)),
+        ("novosti", "Новости", ("tech",)),
+        ("2-example", "☂", ("rdw",)),
+    ]
+    assert [(one.slug, one.title) for one in settings.categories] == [("tech", "Technology"), ("rdw", "اردو")]
+
+
+def test_export_names_titles_and_the_pages_of_sources(tmp_path: Path) -> None:
+    feed = rss(("One", "https://a.example/1"), title="Own title").replace(
+        b"<title>Own", b"<link>https://a.example/?token=abc</link><title>Own"
+    )
+    with serve({"/a": static(feed), "/b": static(feed)}) as server:
+        config = write_project(
+            tmp_path,
+            f"  - {{name: a, url: '{server.url('/a')}'}}\n  - {{name: b, url: '{server.url('/b')}', title: Ours}}\n"
+            f"  - {{name: c, url: '{server.url('/c')}', paused: true}}\n",
+        )
+        assert 'title="a"' in run("export", "-c", config).out
+        assert not (tmp_path / "var").exists()
+        assert run("poll", "-c", config).code == 0
+        out = run("export", "-c", config).out
+    assert f'text="Own title" title="Own title" xmlUrl="{server.url("/a")}" htmlUrl="https://a.example/"/>' in out
+    assert f'text="Ours" title="Ours" xmlUrl="{server.url("/b")}" htmlUrl="https://a.example/"/>' in out
+    assert f'text="c" title="c" xmlUrl="{server.url("/c")}"/>' in out
 
 
 def test_export_round_trips_through_import(tmp_path: Path) -> None:

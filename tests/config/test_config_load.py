@@ -428,7 +428,7 @@ def test_two_categories_cannot_share_a_title(sited: Make) -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["''", "../../etc/x", "CON", ".hidden", '"a\\x00b"', "Новости", "a\\b"])
+@pytest.mark.parametrize("name", ["''", "../../etc/x", "CON", ".hidden", '"a\\x00b"', "☂", "a\\b"])
 def test_a_category_that_cannot_be_a_file_breaks_one_source_only(sited: Make, name: str) -> None:
     settings = sited(
         "sources:\n  - {name: good, url: a, category: tech}\n"
@@ -441,6 +441,14 @@ def test_a_category_that_cannot_be_a_file_breaks_one_source_only(sited: Make, na
     assert bad.broken.startswith("feedhub.yaml:4:42: sources[1].category[1]: ")
     assert "cannot name a category: it " in bad.broken
     assert [str(problem) for problem in settings.problems] == [bad.broken]
+
+
+def test_a_name_that_differs_from_a_declared_slug_in_case_or_blanks_is_that_category(sited: Make) -> None:
+    settings = sited(
+        "categories: {tech: {title: Technology}, open-source: {title: Free}, it: {title: Computers}, pc: {title: IT}}\n"
+        "sources: [{name: a, url: a, category: [Tech, 'Open  Source', IT, it, C++, TECHNOLOGY]}]\n"
+    ).load()
+    assert settings.sources[0].categories == ("tech", "open-source", "pc", "it", "c")
 
 
 def test_a_declared_title_may_hold_what_a_file_name_cannot(sited: Make) -> None:

@@ -151,7 +151,7 @@ def test_deep_folders_are_read() -> None:
 def test_written_sources_load_with_names_of_their_own_and_text_quoted_right(tmp_path: Path) -> None:
     subscriptions = [
         Subscription(title="Hacker News", url="https://a.org/f", categories=("no",)),
-        Subscription(title="Hacker  News!", url="https://b.org/${X}?q=#1", categories=("科技", "12:30")),
+        Subscription(title="Hacker–News! ${}", url="https://b.org/${X}?q=#1", categories=("科技", "12:30")),
         Subscription(title="少数派", url="https://c.org/f"),
         Subscription(title="Новости", url="https://news.d.org/f", categories=("a: b # c",)),
         Subscription(title="", url="https://пример.рф/f"),
@@ -164,12 +164,22 @@ def test_written_sources_load_with_names_of_their_own_and_text_quoted_right(tmp_
         "hacker-news-2",
         "hacker-news-3",
         "shaoshupai",
-        "news-d-org",
-        "source",
+        "novosti",
+        "primer-rf",
     ]
+    assert [source.title for source in settings.sources] == [each.title for each in subscriptions]
     assert [source.url for source in settings.sources] == [each.url for each in subscriptions]
     assert [category.title for category in settings.categories] == ["no", "科技", "12:30", "a: b # c"]
     assert settings.problems == ()
+
+
+def test_a_title_that_is_the_name_is_not_repeated_and_others_may_be_left_out() -> None:
+    found = [
+        Subscription(title="lwn", url="https://lwn.example/f"),
+        Subscription(title="LWN.net", url="https://b.example/f"),
+    ]
+    assert [entry.get("title") for entry in yaml.safe_load(sources_yaml(found, ()))["sources"]] == [None, "LWN.net"]
+    assert "LWN.net" not in sources_yaml(found, (), with_titles=False)
 
 
 def test_nothing_subscribed_is_an_empty_list() -> None:

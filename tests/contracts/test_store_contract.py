@@ -58,6 +58,7 @@ def test_a_state_comes_back_as_it_was_saved(store: Store) -> None:
         body_digest="ab",
         settings_digest="cd",
         title="消息",
+        own_title="News",
         link="https://example.org/",
         ttl=3600,
         last_poll_at=NOW,

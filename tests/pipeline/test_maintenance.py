@@ -1,12 +1,14 @@
 """Retention takes out only what nobody offers any more."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from feedhub.model.item import ParsedFeed
 from feedhub.model.output import Retention
 from feedhub.model.source import Source
-from feedhub.pipeline.maintenance import prune
+from feedhub.pipeline.maintenance import prune, retitle
 from support.library import record
 from support.world import World
 
@@ -18,6 +20,39 @@ def world_with_two_items() -> World:
     world.answer("a", record("Chips", guid="1"), record("Bread", guid="2"))
     world.poll("a")
     return world
+
+
+def titled(world: World, title: str, *records: str) -> None:
+    """Poll a document that calls itself ``title``."""
+    items = tuple(replace(record(name, guid=name), position=place) for place, name in enumerate(records))
+    world.answer("a", feed=ParsedFeed(title=title, items=items), body=title.encode())
+    world.poll("a")
+
+
+def test_a_title_of_the_configuration_is_shown_until_it_is_taken_out() -> None:
+    world = World((A,))
+    titled(world, "Its own", "Chips")
+
+    def shown(title: str) -> tuple[str, str]:
+        world.sources = (replace(A, title=title),)
+        retitle(world.store, world.sources)
+        return world.store.newest("all", 1)[0].source_title, world.state("a").title
+
+    assert shown("Ours") == ("Ours", "Ours")
+    assert shown("Ours too") == ("Ours too", "Ours too")
+    titled(world, "Its new one", "Chips", "Bread")
+    assert world.store.newest("all", 1)[0].source_title == "Ours too"
+    assert shown("") == ("Its new one", "Its new one")
+
+
+def test_a_title_given_before_the_first_poll_is_shown_from_then_on() -> None:
+    world = World((replace(A, title="Ours"),))
+    retitle(world.store, world.sources)
+    titled(world, "Its own", "Chips")
+    assert world.store.newest("all", 1)[0].source_title == "Ours"
+    world.sources = (A,)
+    retitle(world.store, world.sources)
+    assert world.store.newest("all", 1)[0].source_title == "Its own"
 
 
 def test_only_what_left_its_document_long_ago_is_removed_and_never_comes_back() -> None:

@@ -76,6 +76,23 @@ def test_the_next_poll_is_told_in_seconds_and_counts_are_passed_on() -> None:
     assert source_status(PAUSED, OK, None, NOW).next_poll_in is None
 
 
+@pytest.mark.parametrize(
+    ("configured", "title", "own", "shown"),
+    [
+        ("", "", None, ""),
+        ("", "Its own", None, "Its own"),
+        ("Ours", "Its own", None, "Ours"),
+        ("", "Ours", "Its own", "Its own"),
+        ("", "Ours", "", ""),
+    ],
+)
+def test_the_title_of_the_configuration_comes_before_its_own(
+    configured: str, title: str, own: str | None, shown: str
+) -> None:
+    state = replace(OK, title=title, own_title=own)
+    assert source_status(replace(SOURCE, title=configured), state, None, NOW).title == shown
+
+
 def test_the_address_that_is_asked_now_is_told_beside_the_configured_one() -> None:
     moved = replace(OK, configured_url=SOURCE.url, moved_to="https://b.example/rss")
     status = source_status(SOURCE, moved, None, NOW)

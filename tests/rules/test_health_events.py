@@ -131,6 +131,14 @@ def test_the_health_feed_is_text_however_a_source_is_called_or_fails() -> None:
     assert view.updated_at == NOW
 
 
+def test_the_health_feed_calls_sources_as_the_configuration_does_under_the_same_ids() -> None:
+    site = Site(title="Site", url="https://site.example")
+    events = [HealthEvent(at=NOW, source=name, kind="stale", text="") for name in ("a", "b")]
+    named, plain = health_view(site, events, titles={"a": "The Paper", "b": ""}), health_view(site, events)
+    assert [item.item.title for item in named.items] == ["The Paper has fallen silent", "b has fallen silent"]
+    assert [item.id for item in named.items] == [item.id for item in plain.items]
+
+
 def test_the_same_event_has_the_same_id_and_another_another() -> None:
     site = Site(title="Site", url="https://site.example")
     events = [HealthEvent(at=NOW, source="a", kind=kind, text="") for kind in ("failing", "failing", "odd")]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedhub.rules.urls import canonical_url, is_web_url, public_url, without_feed_scheme, without_query
+from feedhub.rules.urls import canonical_url, comparable_url, is_web_url, public_url, without_feed_scheme, without_query
 
 SAME = {
     "http and https": ("http://a.example/x", "https://a.example/x"),
@@ -130,3 +130,9 @@ def test_an_address_is_shown_only_as_far_as_it_holds_no_credential(url: str | No
 )
 def test_the_feed_scheme_stands_for_a_web_address(written: str, address: str) -> None:
     assert without_feed_scheme(written) == address
+
+
+def test_addresses_of_front_pages_are_compared_as_they_are_written() -> None:
+    assert comparable_url("https://A.example/rss?utm_source=x") == comparable_url("http://a.example/rss")
+    assert comparable_url("http://A.example/") == comparable_url("http://a.example")
+    assert comparable_url("http://a.example/") != comparable_url("https://a.example/")

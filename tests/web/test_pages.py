@@ -129,7 +129,7 @@ def test_a_search_is_a_valid_feed_with_the_ids_of_its_items_and_validators(site:
 def test_the_status_shows_trouble_first_with_reasons_days_and_no_secret(site: Site) -> None:
     found = page(site, "/status")
     rows = found.cssselect("table.board")[0].cssselect("tbody tr:not(.why)")
-    assert [row.cssselect("th")[0].text_content() for row in rows] == ["wire", "paper", "still"]
+    assert [row.cssselect("th")[0].text_content() for row in rows] == ["wire", "A feed paper", "still"]
     assert "failed once" in found.cssselect("tr.why.failing")[0].text_content()
     assert [row.cssselect(".state")[0].text_content() for row in rows] == ["failing", "ok", "paused"]
     spark = rows[1].cssselect("svg")[0]

@@ -176,10 +176,11 @@ def export(
 ) -> None:
     """Print the sources as OPML for other feed readers.
 
-    Categories become folders."""
+    Categories become folders. Titles and pages of sources are those that polls have found."""
     from feedhub.config.opml import subscriptions_opml
 
-    opml = subscriptions_opml(session.settings())
+    with session.hub() as hub:
+        opml = subscriptions_opml(hub.settings, hub.states())
     if output is None:
         session.screen.document(opml.decode())
         return

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,7 +31,7 @@ def discovered_yaml(found: "Sequence[DiscoveredFeed]", taken: Collection[str]) -
     from feedhub.config.opml import Subscription, sources_yaml
 
     subscriptions = [Subscription(title=feed.title, url=feed.url) for feed in found]
-    return sources_yaml(subscriptions, taken).removeprefix("sources:\n")
+    return sources_yaml(subscriptions, taken, with_titles=False).removeprefix("sources:\n")
 
 
 def discovered_json(found: "Sequence[DiscoveredFeed]") -> list[dict[str, Any]]:
@@ -136,7 +136,9 @@ def print_hits(screen: Screen, hits: tuple[SearchHit, ...], timezone: str) -> No
     """Print a paragraph per item."""
     for hit in hits:
         screen.print(hit.title or "(no title)", style="bold")
-        screen.print(f"  {local_time(hit.published_at, timezone)}  {hit.source}  {hit.link or '(no link)'}")
+        screen.print(
+            f"  {local_time(hit.published_at, timezone)}  {hit.source_title or hit.source}  {hit.link or '(no link)'}"
+        )
         screen.print(f"  {hit.snippet}" if hit.snippet else "  (no text)")
         screen.print(f"  {hit.id}", style="dim")
     screen.print(f"{count(len(hits), 'item')} found")
@@ -149,6 +151,7 @@ def hit_json(hit: SearchHit) -> dict[str, Any]:
         "title": hit.title,
         "link": hit.link,
         "source": hit.source,
+        "source_title": hit.source_title,
         "published": hit.published_at.isoformat(),
         "snippet": hit.snippet,
     }
@@ -170,11 +173,11 @@ def print_status(screen: Screen, status: HubStatus, now: datetime, timezone: str
     if status.no_store:
         screen.print(status.no_store, style="yellow")
     if status.sources:
-        screen.table(
-            ("source", "state", "items", "per day", "last success", "next poll"),
-            [_source_row(source, now, timezone) for source in status.sources],
-            numbers=frozenset({2, 3}),
-        )
+        columns: tuple[str, ...] = ("source", "state", "items", "per day", "last success", "next poll", "title")
+        rows = [_source_row(source, now, timezone) for source in status.sources]
+        if not any(source.title for source in status.sources):
+            columns, rows = columns[:-1], [replace(row, cells=row.cells[:-1]) for row in rows]
+        screen.table(columns, rows, numbers=frozenset({2, 3}))
     states = Counter(source.state.value for source in status.sources)
     ends = ", ".join(f"{number} {state}" for state, number in sorted(states.items()))
     screen.print(f"{count(len(status.sources), 'source')}: {ends}" if ends else "no sources")
@@ -208,6 +211,7 @@ def _source_row(source: SourceStatus, now: datetime, timezone: str) -> Row:
             f"{source.items_per_day:.1f}",
             relative_time(source.last_success, now, timezone),
             due_text(source.next_poll_in),
+            source.title,
         ),
         note="; ".join(part for part in (source.reason, moved and f"moved for good, now polled at {moved}") if part),
         style=_STYLES[source.state],
@@ -215,8 +219,6 @@ def _source_row(source: SourceStatus, now: datetime, timezone: str) -> Row:
 
 
 _COUNTS: Final = ("new", "changed", "duplicate", "rejected", "dropped")
-_TITLES: Final = ("source", "outcome", *_COUNTS)
-_NUMBERS: Final = frozenset(range(2, len(_TITLES)))
 _WORDS: Final = {
     Outcome.STORED: "stored",
     Outcome.NOT_MODIFIED: "not modified",
@@ -257,18 +259,20 @@ def print_run(screen: Screen, run: PollRun, now: datetime, timezone: str) -> Non
 
 
 def print_reports(screen: Screen, reports: tuple[PollReport, ...]) -> None:
-    """Print a row per source, then the sums."""
-    screen.table(_TITLES, [_row(report) for report in reports], numbers=_NUMBERS)
+    """Print a row per source, then the sums. Most configurations drop nothing, so that takes no column then."""
+    counts = _COUNTS if any(report.dropped_by for report in reports) else _COUNTS[:-1]
+    titles = ("source", "outcome", *counts)
+    screen.table(titles, [_row(report, counts) for report in reports], numbers=frozenset(range(2, len(titles))))
     outcomes = Counter(report.outcome for report in reports)
     ends = ", ".join(f"{outcomes[outcome]} {word}" for outcome, word in _WORDS.items() if outcomes[outcome])
-    sums = ", ".join(f"{sum(getattr(report, name) for report in reports)} {name}" for name in _COUNTS)
+    sums = ", ".join(f"{sum(getattr(report, name) for report in reports)} {name}" for name in counts)
     screen.print(f"{count(len(reports), 'source')}: {ends}; {sums}")
 
 
-def _row(report: PollReport) -> Row:
+def _row(report: PollReport, counts: Sequence[str]) -> Row:
     drops = (f"dropped by rule “{rule}”: {number}" for rule, number in report.dropped_by)
     return Row(
-        cells=(report.source, _WORDS[report.outcome], *(str(getattr(report, name)) for name in _COUNTS)),
+        cells=(report.source, _WORDS[report.outcome], *(str(getattr(report, name)) for name in counts)),
         note="; ".join(part for part in (report.reason, *drops, *report.warnings) if part),
         style=_OUTCOME_STYLES[report.outcome],
     )

@@ -8,6 +8,7 @@ from pathlib import Path as FilePath
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from feedhub.config.categories import CategoryTable, category_table, mentions
 from feedhub.config.files import (
     apply_overrides,
     expand,
@@ -24,7 +25,7 @@ from feedhub.config.reading import LimitedReader
 from feedhub.config.schema import Config, IncludedConfig, sections_for
 from feedhub.config.schema_sources import SourceSection, usable_kinds
 from feedhub.config.section import OVERRIDES, ConfigFile, check_section, key_text
-from feedhub.config.settle import CategoryTable, Checked, category_table, mentions, request_headers, settle
+from feedhub.config.settle import Checked, request_headers, settle
 from feedhub.config.warnings import warnings_of
 from feedhub.config.yaml_tree import Path
 from feedhub.errors import ConfigError

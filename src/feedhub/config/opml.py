@@ -13,10 +13,11 @@ from feedhub.config.files import escaped
 from feedhub.errors import UsageError
 from feedhub.model.output import Category
 from feedhub.model.settings import Settings
-from feedhub.model.source import Source
+from feedhub.model.source import Source, SourceState
 from feedhub.rules.categorize import RESERVED_SLUGS, category_slug, slug_fault, unique_slug
+from feedhub.rules.health import shown_title
 from feedhub.rules.text import plain
-from feedhub.rules.urls import comparable_url, without_feed_scheme
+from feedhub.rules.urls import comparable_url, public_url, without_feed_scheme
 
 _LARGEST: Final = 20_000_000
 _BARE_AMPERSAND: Final = re.compile(rb"&(?!#?[A-Za-z0-9]{1,32};)")
@@ -87,10 +88,15 @@ def read_opml(data: bytes) -> OpmlImport:
 
 
 def sources_yaml(
-    subscriptions: Sequence[Subscription], taken_names: Collection[str], known: Sequence[Category] = ()
+    subscriptions: Sequence[Subscription],
+    taken_names: Collection[str],
+    known: Sequence[Category] = (),
+    *,
+    with_titles: bool = True,
 ) -> str:
     """Return ``sources:`` in YAML for an included file, with names that are neither repeated nor in ``taken_names``.
 
+    ``with_titles`` keeps those that the list gives, which a reader may have chosen.
     Before them stand ``categories:`` for names such as "Health", whose own slug is reserved, unless one of
     ``known`` has that title.
     """
@@ -102,6 +108,9 @@ def sources_yaml(
         name = unique_slug(wished, names)
         names.add(name)
         entry: dict[str, Any] = {"name": name, "url": escaped(subscription.url)}
+        title = plain(subscription.title)
+        if with_titles and title and title != name:
+            entry["title"] = escaped(title)
         if subscription.categories:
             categories = [escaped(category) for category in subscription.categories]
             entry["category"] = categories[0] if len(categories) == 1 else categories
@@ -211,13 +220,16 @@ def without_configured(offered: OpmlImport, settings: Settings) -> OpmlImport:
     return replace(offered, subscriptions=tuple(new), repeats=tuple(repeats))
 
 
-def subscriptions_opml(settings: Settings) -> bytes:
-    """Return OPML 2.0 with a folder per category; the same settings give the same bytes.
+def subscriptions_opml(settings: Settings, states: Iterable[SourceState] = ()) -> bytes:
+    """Return OPML 2.0 with a folder per category; the same settings and titles give the same bytes.
+
+    ``states`` know what the documents of sources call themselves, and the pages that they belong to.
 
     A source of several categories stands in the folder of its first; its ``category`` attribute lists the others.
     Local files are left out, which nobody else can read, and addresses that hold a secret.
     """
     titles = {category.slug: plain(category.title) for category in settings.categories}
+    known = {state.name: state for state in states}
     root = etree.Element("opml", version="2.0")
     etree.SubElement(etree.SubElement(root, "head"), "title").text = plain(settings.site.title)
     body = etree.SubElement(root, "body")
@@ -228,8 +240,11 @@ def subscriptions_opml(settings: Settings) -> bytes:
             continue
         folder = body if slug is None else etree.SubElement(body, "outline", text=titles[slug])
         for source in filed:
-            name = plain(source.name)
-            outline = etree.SubElement(folder, "outline", type="rss", text=name, title=name, xmlUrl=source.url)
+            state = known.get(source.name, SourceState(name=source.name))
+            title = plain(shown_title(source, state)) or plain(source.name)
+            outline = etree.SubElement(folder, "outline", type="rss", text=title, title=title, xmlUrl=source.url)
+            if page := public_url(state.link, settings.secrets):
+                outline.set("htmlUrl", page)
             if source.categories[1:]:
                 outline.set("category", ",".join(_labels(source.categories[1:], titles)))
     written: bytes = etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)

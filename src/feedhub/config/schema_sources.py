@@ -257,6 +257,11 @@ class SourceSection(Section):
         "an Authorization header.",
         examples=["https://news.ycombinator.com/rss"],
     )
+    title: Line | None = Field(
+        default=None,
+        description="What people read for its name. Default: what its document calls itself.",
+        examples=["Hacker News"],
+    )
     kind: str = Field(default="feed", description="How the source is read.")
     category: CategoryForm = Field(
         default=SourceCategorySection(),

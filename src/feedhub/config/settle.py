@@ -1,13 +1,13 @@
-"""From checked sections to settings: files joined, categories decided, every default filled in (SPEC §3)."""
+"""From checked sections to settings: files joined, every default filled in (SPEC §3)."""
 
 import hashlib
 import json
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from typing import Any, Final
 
+from feedhub.config.categories import CategoryTable
 from feedhub.config.files import template_path, theme_paths
 from feedhub.config.forms import absolute, source_address, store_url
 from feedhub.config.schema import (
@@ -28,7 +28,6 @@ from feedhub.config.schema_mapping import (
 )
 from feedhub.config.schema_sources import DedupeSection, IdentitySection, SourceCategorySection, SourceSection
 from feedhub.config.section import ConfigFile
-from feedhub.config.yaml_tree import Path, Value
 from feedhub.model.identity import KeyPattern
 from feedhub.model.kind import OptionValue
 from feedhub.model.output import Category, OutputSettings, PostSettings, Retention, Site
@@ -47,111 +46,7 @@ from feedhub.model.source import (
     Rule,
     Source,
 )
-from feedhub.rules.categorize import (
-    CONDITION_FIELDS,
-    ConditionField,
-    category_slug,
-    link_rules,
-    slug_fault,
-    unique_slug,
-)
-
-_WAY_OUT: Final = "declare it under `categories:` with a slug and this title"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mention:
-    """A category named by a source or a rule. What is wrong with one of a source costs that source only."""
-
-    name: str
-    file: ConfigFile
-    path: Path
-
-    @property
-    def is_of_source(self) -> bool:
-        """Whether a source names it, and not a rule."""
-        return self.path[0] == "sources"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CategoryTable:
-    """What every name means.
-
-    ``slugs`` maps names to slugs in order of mention, ``refused`` maps names to the reason why they cannot be used,
-    ``titles`` maps the slugs of all categories to their titles, the declared ones first.
-    """
-
-    slugs: dict[str, str]
-    titles: dict[str, str]
-    refused: dict[str, str]
-
-    def slugs_of(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Return the slugs of ``names``, each once; names that cannot be used are left out."""
-        return tuple(dict.fromkeys(self.slugs[name] for name in names if name in self.slugs))
-
-    def slug_for_asking(self, name: str) -> str:
-        """Return the slug that a condition asks for; under one that no source or rule names, nothing is ever found."""
-        return self.slugs.get(name) or category_slug(name)
-
-
-def mentions(files: Sequence[ConfigFile]) -> list[Mention]:
-    """Return every category that sources and rules name, sources first, in the order they are written."""
-    found: list[Mention] = []
-    for section, keys in (("sources", ("category",)), ("rules", ("then", "category"))):
-        for file in files:
-            entries = file.value.get(section)
-            for index, entry in enumerate(entries if isinstance(entries, list) else []):
-                value: Value = entry
-                for key in keys:
-                    value = value.get(key) if isinstance(value, dict) else None
-                path: Path = (section, index, *keys)
-                if section == "sources" and isinstance(value, dict):
-                    value, path = value.get("also"), (*path, "also")
-                found += _named(value, file, path)
-    return found
-
-
-def _named(value: Value, file: ConfigFile, path: Path) -> list[Mention]:
-    if isinstance(value, str) and path not in file.unset_paths:
-        return [Mention(name=value.strip(), file=file, path=path)]
-    names = value if isinstance(value, list) else []
-    return [
-        Mention(name=name.strip(), file=file, path=(*path, index))
-        for index, name in enumerate(names)
-        if isinstance(name, str) and (*path, index) not in file.unset_paths
-    ]
-
-
-def category_table(declared: dict[str, str], names: Iterable[str]) -> CategoryTable:
-    """Decide the slug of every name; ``declared`` maps slugs to titles.
-
-    Names that differ only in case, width or blanks are one category. A name that is itself the slug of another one
-    means that one, wherever it stands; so names in the form of a slug are decided last.
-    """
-    titles = dict(declared)
-    by_title = {_plain(title): slug for slug, title in reversed(declared.items())}
-    refused: dict[str, str] = {}
-    decided: dict[str, str] = {}
-    in_order = list(dict.fromkeys(names))
-    for name in sorted(in_order, key=lambda name: name == category_slug(name)):
-        slug = name if name in titles else by_title.get(_plain(name))
-        if slug is None:
-            reason = slug_fault(name)
-            if reason:
-                refused[name] = f"{reason}; {_WAY_OUT}" if name else reason
-                continue
-            slug = unique_slug(category_slug(name), titles)
-            titles[slug] = name
-            by_title[_plain(name)] = slug
-        decided[name] = slug
-    slugs = {name: decided[name] for name in in_order if name in decided}
-    order = dict.fromkeys([*declared, *slugs.values()])
-    return CategoryTable(slugs=slugs, titles={slug: titles[slug] for slug in order}, refused=refused)
-
-
-def _plain(name: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
-
+from feedhub.rules.categorize import CONDITION_FIELDS, ConditionField, link_rules
 
 _LIST_PATHS: Final = ("items", "where", "error")
 
@@ -251,6 +146,7 @@ def settled_source(section: SourceSection, file: ConfigFile, index: int, broken:
     source = Source(
         name=section.name,
         url=address.url,
+        title=section.title or "",
         kind=section.kind,
         categories=given.categories.slugs_of(section.category.also),
         every=section.every if isinstance(section.every, float) else None,
@@ -378,7 +274,7 @@ def settle(
         sources=sources,
         rules=rules,
         rules_digest=_rules_digest(rules, sources),
-        output_digest=_output_digest(site, output, posts, categories),
+        output_digest=_output_digest(site, output, posts, categories, sources),
         secrets=secrets,
         problems=tuple(problem for part in parts for problem in part.unusable.values()),
         web=WebSettings(enabled=config.web.enabled, host=config.web.host, port=config.web.port),
@@ -488,9 +384,14 @@ def _rules_digest(rules: Sequence[Rule], sources: Sequence[Source]) -> str:
 
 
 def _output_digest(
-    site: Site, output: OutputSettings, posts: PostSettings | None, categories: Sequence[Category]
+    site: Site,
+    output: OutputSettings,
+    posts: PostSettings | None,
+    categories: Sequence[Category],
+    sources: Sequence[Source],
 ) -> str:
     shown = [asdict(category) for category in categories]
-    written = [asdict(posts)] if posts else []
+    titles = sorted((source.name, source.title) for source in sources if source.title)
+    written = [*([asdict(posts)] if posts else []), *([titles] if titles else [])]
     settings = {name: value for name, value in asdict(output).items() if name != "dir"}
     return digest(asdict(site), settings, shown, *written)

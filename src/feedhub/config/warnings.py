@@ -9,8 +9,8 @@ from fnmatch import fnmatchcase
 from importlib.util import find_spec
 from typing import Final
 
+from feedhub.config.categories import CategoryTable, mentions
 from feedhub.config.section import ConfigFile, key_text
-from feedhub.config.settle import CategoryTable, mentions
 from feedhub.config.yaml_tree import Path, Value
 from feedhub.model.settings import Problem, Settings
 from feedhub.model.source import Source

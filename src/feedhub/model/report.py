@@ -162,6 +162,7 @@ class SearchHit:
     title: str
     link: str | None
     source: str
+    source_title: str
     published_at: datetime
     snippet: str
 
@@ -178,13 +179,14 @@ class PollRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceStatus:
-    """One source as ``status`` shows it.
+    """One source as ``status`` shows it. ``title`` is "" while none is known.
 
     ``reason`` says in words why ``state`` is not ok; ``current_url`` is the address that is asked.
     ``next_poll_in`` in seconds, negative when overdue.
     """
 
     name: str
+    title: str
     url: str
     state: Health
     reason: str

@@ -146,6 +146,7 @@ class DedupeSettings:
 class Source:
     """One configured upstream. ``url`` is ``http(s)://`` or ``file://``.
 
+    ``title`` is what people read instead of what its document calls itself; "" where that is shown.
     ``categories`` are slugs. ``timezone`` is an IANA name, already filled from the site's where not given.
     ``limit`` keeps the newest N records of a document. ``place`` is ``FILE:LINE`` of its configuration.
     ``broken`` says why this source cannot be used although the rest of the configuration can.
@@ -159,6 +160,7 @@ class Source:
 
     name: str
     url: str
+    title: str = ""
     kind: str = "feed"
     categories: tuple[str, ...] = ()
     every: float | None = None
@@ -220,6 +222,7 @@ class SourceState:
     ``configured_url`` is the address in the configuration when that was done. ``failures`` counts failed polls since
     the last success, which began at ``failing_since``. ``gone`` is set by 410.
 
+    ``title`` is what people read; ``own_title`` is what its document calls itself, where the configuration has another.
     ``moved_to`` is the address that is asked instead of the configured one; ``move_target`` is where permanent
     redirects led on the last ``move_sightings`` polls in a row. ``rhythm`` is how many items came lately, older ones
     counting less (``rules/health.py``). ``reported_health`` is what the health feed said last. ``pacing`` says how the
@@ -232,6 +235,7 @@ class SourceState:
     reading_digest: str | None = None
     settings_digest: str | None = None
     title: str = ""
+    own_title: str | None = None
     link: str | None = None
     ttl: int | None = None
     last_poll_at: datetime | None = None

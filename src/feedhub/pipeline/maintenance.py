@@ -1,12 +1,16 @@
-"""What is done to stored items without a poll: retention (SPEC §4)."""
+"""What is done to what is stored without a poll: retention (SPEC §4), titles of sources."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from feedhub.model.report import PruneReport
 from feedhub.model.settings import Settings
+from feedhub.model.source import Source
 from feedhub.ports.store import Store
+from feedhub.rules.health import shown_title
 
 KEYS_REMEMBERED_DAYS: Final = 2 * 365
 
@@ -21,3 +25,19 @@ def prune(store: Store, settings: Settings, now: datetime) -> PruneReport:
         forget_before=now - timedelta(days=KEYS_REMEMBERED_DAYS),
         now=now,
     )
+
+
+def retitle(store: Store, sources: Sequence[Source]) -> None:
+    """Let the store say of each source what the configuration calls it; where that says nothing, its own title."""
+    configured = {source.name: source for source in sources}
+    renamed = []
+    for state in store.states():
+        source = configured.get(state.name)
+        if source is None or state.title == (title := shown_title(source, state)):
+            continue
+        own = state.title if state.own_title is None else state.own_title
+        renamed.append(replace(state, title=title, own_title=own if source.title else None))
+    if renamed:
+        with store.transaction() as transaction:
+            for state in renamed:
+                transaction.save_state(state)

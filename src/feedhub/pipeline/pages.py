@@ -11,6 +11,7 @@ from feedhub.model.source import Health, SourceState
 from feedhub.pipeline.writing import PAGES, ReportingWriter
 from feedhub.ports.publishing import PagePaths, PageRenderer
 from feedhub.ports.store import Store
+from feedhub.rules.health import shown_title
 from feedhub.rules.select import ALL, output_feed, output_view
 from feedhub.rules.urls import public_url
 
@@ -87,7 +88,7 @@ class SitePages:
             state = states.get(source.name, SourceState(name=source.name))
             yield SourceLine(
                 name=source.name,
-                title=state.title,
+                title=shown_title(source, state),
                 state=health.get(source.name, Health.NEW),
                 link=state.link,
                 url=public_url(source.url, settings.secrets),

@@ -104,7 +104,9 @@ def publish_health(
     try:
         if number == store.health_published() and not everything and writer.read(path) is not None:
             return PublishReport()
-        view = health_view(settings.site, store.health_events(HEALTH_ENTRIES), hub=settings.output.hub)
+        titles = {source.name: source.title for source in settings.sources}
+        events = store.health_events(HEALTH_ENTRIES)
+        view = health_view(settings.site, events, titles=titles, hub=settings.output.hub)
         file = renderer.render(view)
         is_written = writer.write(file)
     except PublishError as error:

@@ -114,7 +114,7 @@ def record_categories(item: Item, source: Source) -> tuple[tuple[str, str], ...]
 
 
 def _digest_slug(title: str) -> str:
-    """Return a slug for a title in a script that has no reading in Latin letters: always the same, and its own."""
+    """Return a slug for a title of signs alone: always the same, and its own."""
     return "c-" + hashlib.sha256(title.encode("utf-8", "replace")).hexdigest()[:8]
 
 
@@ -271,22 +271,28 @@ _ASCII_FORMS: Final = str.maketrans(
 
 @lru_cache(maxsize=4096)
 def category_slug(name: str, *, readings: Readings = "pinyin") -> str:
-    """Return ``name`` in lower-case ASCII letters, digits and hyphens; '' when nothing of it can be written so.
+    """Return ``name`` in lower-case ASCII letters, digits and hyphens; '' when it has no letter or digit.
 
     Chinese is written as it is read, without tones and blanks (界面新闻 → jiemianxinwen): ``pinyin`` reads words,
     ``pinyin-chars`` every character by itself, as the origin site did (重庆 → zhongqing). A blank between Latin words
-    becomes a hyphen.
+    becomes a hyphen. A name in which nothing is Latin or Chinese is written letter by letter (новости → novosti).
     """
+    return (_slug_of(_without_marks(name), readings) or _slug_of(_romanised(name), readings))[:MAX_SLUG_LENGTH].rstrip(
+        "-"
+    )
+
+
+def _slug_of(text: str, readings: Readings) -> str:
     slug, gap, after_latin = "", False, False
-    for part in _SLUG_PARTS.finditer(_without_marks(name)):
+    for part in _SLUG_PARTS.finditer(text):
         if part.lastgroup == "gap":
             gap = True
             continue
         is_latin = part.lastgroup == "latin"
-        text = part.group() if is_latin else _pinyin(part.group(), readings)
-        slug += f"-{text}" if slug and gap and is_latin and after_latin else text
+        word = part.group() if is_latin else _pinyin(part.group(), readings)
+        slug += f"-{word}" if slug and gap and is_latin and after_latin else word
         gap, after_latin = False, is_latin
-    return slug[:MAX_SLUG_LENGTH].rstrip("-")
+    return slug
 
 
 def slug_fault(name: str) -> str | None:
@@ -320,6 +326,14 @@ def unique_slug(slug: str, taken: Container[str]) -> str:
 def _without_marks(name: str) -> str:
     plain = unicodedata.normalize("NFKD", name).casefold().translate(_ASCII_FORMS)
     return "".join(letter for letter in plain if not unicodedata.combining(letter))
+
+
+def _romanised(name: str) -> str:
+    from anyascii import anyascii
+
+    # It would write signs in words, too: of them a name is not made.
+    words = "".join(letter if unicodedata.category(letter)[0] in "LMN" else " " for letter in name)
+    return anyascii(words).lower()
 
 
 def _pinyin(text: str, readings: Readings) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from html import escape
+from types import MappingProxyType
 from typing import Final
 
 from feedhub.model.item import Item, StoredItem
@@ -32,6 +33,7 @@ def source_status(
     in_seconds = (state.next_poll_at - now).total_seconds() if state.next_poll_at else None
     return SourceStatus(
         name=source.name,
+        title=shown_title(source, state),
         url=source.url,
         state=health,
         reason=reason,
@@ -45,6 +47,11 @@ def source_status(
         failures=state.failures,
         warnings=state.warnings,
     )
+
+
+def shown_title(source: Source, state: SourceState) -> str:
+    """Return what people read for a source: its title in the configuration, else what its document calls itself."""
+    return source.title or (state.title if state.own_title is None else state.own_title)
 
 
 def health_of(source: Source, state: SourceState, now: datetime) -> tuple[Health, str]:
@@ -178,9 +185,18 @@ _HEADLINES: Final = {
 }
 
 
-def health_view(site: Site, events: Sequence[HealthEvent], *, hub: str | None = None) -> OutputView:
-    """Return the feed of these events, which come newest first. Same events, same view."""
-    items = tuple(_item(site, event) for event in events)
+def health_view(
+    site: Site,
+    events: Sequence[HealthEvent],
+    *,
+    titles: Mapping[str, str] = MappingProxyType({}),
+    hub: str | None = None,
+) -> OutputView:
+    """Return the feed of these events, which come newest first; same events, same view.
+
+    ``titles`` are those of sources in the configuration, by name.
+    """
+    items = tuple(_item(site, event, titles.get(event.source) or event.source) for event in events)
     return OutputView(
         site=site,
         feed=OutputFeed(
@@ -195,14 +211,14 @@ def health_view(site: Site, events: Sequence[HealthEvent], *, hub: str | None = 
     )
 
 
-def _item(site: Site, event: HealthEvent) -> StoredItem:
+def _item(site: Site, event: HealthEvent, title: str) -> StoredItem:
     name = f"{site.url}/feeds/health#{event.source}/{event.kind}/{event.at.isoformat()}"
-    headline = _HEADLINES.get(event.kind, "{}: " + event.kind).format(event.source)
+    headline = _HEADLINES.get(event.kind, "{}: " + event.kind).format(title)
     return StoredItem(
         id=uuid.uuid5(uuid.NAMESPACE_URL, name).urn,
         item=Item(title=headline, content=f"<p>{escape(event.text, quote=False)}</p>", link=f"{site.url}/sources.html"),
         source=event.source,
-        source_title=event.source,
+        source_title=title,
         published_at=event.at,
         updated_at=event.at,
     )

@@ -26,7 +26,7 @@ from feedhub.model.settings import Settings
 from feedhub.model.source import PlannedPoll, Source, SourceState
 from feedhub.pipeline.fetch import FetchContext, Fetched, fetch_source
 from feedhub.pipeline.ingest import IngestContext
-from feedhub.pipeline.maintenance import prune
+from feedhub.pipeline.maintenance import prune, retitle
 from feedhub.pipeline.refile import refile
 from feedhub.ports.store import Store
 from feedhub.rules.health import source_status
@@ -239,6 +239,13 @@ class Hub:
         )
         return HubStatus(sources=sources, categories=tuple(categories))
 
+    def states(self) -> tuple[SourceState, ...]:
+        """Return what is remembered of sources; nothing where there is no store yet."""
+        try:
+            return self.store.states()
+        except NoStoreError:
+            return ()
+
     def explain(self, ref: str) -> tuple[Explanation, ...]:
         """Return all that is known of a URL, a named key (infoCode), an item id, an own page, or words of a title."""
         from feedhub.runtime.inspection import explain
@@ -305,6 +312,7 @@ class Hub:
         from_records = any(source.category_map for source in settings.sources)
         now = self.now()
         self.store.sync_categories(settings.categories, settings.output_digest, now, from_records=from_records)
+        retitle(self.store, settings.sources)
         for _ in self.refiling():
             pass
 

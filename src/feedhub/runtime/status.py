@@ -29,6 +29,7 @@ def status_json(status: HubStatus) -> dict[str, Any]:
 def _source_json(source: SourceStatus) -> dict[str, Any]:
     return {
         "name": source.name,
+        "title": source.title,
         "url": source.url,
         "state": source.state.value,
         "reason": source.reason,

@@ -34,7 +34,15 @@ from feedhub.store.tables import (
 
 _BEFORE, _AFTER = 30, 90
 _HITS = PreparedStatement(
-    select(items.c.pk, items.c.id, items.c.published_at, sources.c.name, sightings.c.wording, sightings.c.effect)
+    select(
+        items.c.pk,
+        items.c.id,
+        items.c.published_at,
+        sources.c.name,
+        sources.c.title,
+        sightings.c.wording,
+        sightings.c.effect,
+    )
     .join(sightings, (sightings.c.item_pk == items.c.pk) & (sightings.c.source_id == items.c.shown_by))
     .join(sources, sources.c.id == items.c.shown_by)
     .where(items.c.pk.in_(bindparam("pks", expanding=True)))
@@ -95,6 +103,7 @@ class SqlQueries(Database):
                         title=item.title,
                         link=item.link,
                         source=row.name,
+                        source_title=row.title,
                         published_at=row.published_at,
                         snippet=_snippet(item, terms),
                     )

@@ -57,6 +57,7 @@ def _answer(words: str, kind: str, schema: dict[str, Any]) -> dict[str, Any]:
 _SOURCE: Final = _object(
     {
         "name": _TEXT,
+        "title": {**_TEXT, "description": "What people read; empty while none is known."},
         "url": {**_TEXT, "description": "Address in the configuration."},
         "state": {**_TEXT, "description": ", ".join(health.value for health in Health)},
         "reason": {**_TEXT, "description": "Why it is not ok, in words."},

@@ -344,7 +344,7 @@ def _hit(hit: SearchHit, query: str, settings: Settings, texts: WebTexts) -> dic
         "is_ours": ours is not None,
         "original": original if ours else None,
         "host": (urlsplit(original).hostname or "").removeprefix("www.") if original else "",
-        "source": safe_line(hit.source),
+        "source": safe_line(hit.source_title) or safe_line(hit.source),
         "machine": hit.published_at.replace(microsecond=0).isoformat(),
         "moment": texts.moment(hit.published_at),
     }
@@ -378,6 +378,7 @@ def _row(
     success = source.last_success
     return {
         "name": safe_line(masked(source.name)),
+        "title": safe_line(masked(source.title)) or safe_line(masked(source.name)),
         "link": safe_url(public_url(source.url, settings.secrets)),
         "state": source.state.value,
         "word": texts.state(source.state),

@@ -5,7 +5,7 @@ from lxml import etree
 
 from feedhub.model.document import Document
 from feedhub.model.source import Source
-from feedhub.sources.feed.broken_xml import balanced, with_references_written_out
+from feedhub.sources.feed.broken_xml import balanced, with_references_written_out, with_sections_ended
 from feedhub.sources.feed.web_feed import read_feed
 
 REPAIRS = [
@@ -18,6 +18,9 @@ REPAIRS = [
     ("<a><item><x:r><item>2</item></x:r></item></a>", "<a><item><x:r><item>2</item></x:r></item></a>"),
     ("<a><![CDATA[<b>]]><!-- <c> --><?p <d> ?></a>", "<a><![CDATA[<b>]]><!-- <c> --><?p <d> ?></a>"),
     ('<a><b c="1>2"/></a>', '<a><b c="1>2"/></a>'),
+    ("<a><b>x</i></b></a>", "<a><b>x</b></a>"),
+    ("<a><title>x<link>y</link></a>", "<a><title>x</title><link>y</link></a>"),
+    ("<a><title>x<b>y</b></title></a>", "<a><title>x<b>y</b></title></a>"),
     ("<a><b>", None),
     ("<a>" * 300, None),
 ]
@@ -38,8 +41,24 @@ def test_a_repair_takes_linear_time(piece: str) -> None:
 
 
 def test_references_are_written_out_but_in_cdata() -> None:
-    text = "&#XE9;&#xe9;&eacute;&amp;&nope;& <![CDATA[&eacute;]]> &lt;"
-    assert with_references_written_out(text) == "&#xE9;&#xe9;é&amp;&amp;nope;&amp; <![CDATA[&eacute;]]> &lt;"
+    text = "&#XE9;&#xe9;&eacute;&amp;&nope;& <![CDATA[&eacute;]]> &lt; &#233 &eacute &nope ?a&copy=b"
+    expected = "&#xE9;&#xe9;é&amp;&amp;nope;&amp; <![CDATA[&eacute;]]> &lt; &#233; é &amp;nope ?a&amp;copy=b"
+
+    assert with_references_written_out(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("<a><![CDATA[x</a></item><b><![CDATA[y]]></b>", "<a><![CDATA[x]]></a></item><b><![CDATA[y]]></b>"),
+        ("<a>- <![CDATA[x</item><b><![CDATA[y]]></b>", "<a>- <![CDATA[x]]></item><b><![CDATA[y]]></b>"),
+        ("<a><![CDATA[x]]</a><b/>", "<a><![CDATA[x]]></a><b/>"),
+        ("<a><![CDATA[x <![CDATA[y]]> z</a>", "<a><![CDATA[x <![CDATA[y]]> z</a>"),
+        ("<a><![CDATA[x]]>", "<a><![CDATA[x]]>"),
+    ],
+)
+def test_a_section_ends_with_its_element(text: str, expected: str) -> None:
+    assert with_sections_ended(text) == expected
 
 
 def titles(text: str) -> list[str]:
@@ -55,6 +74,10 @@ BROKEN = [
     "<item><title>Bad</title><description>a < b</description></item>",
     "<item><title>Bad</title><description>&nope; <b>x</description></item>",
     "<item><title>Bad</title></b></item>",
+    "<item><title>Bad</title><description><b>a</i></b></description></item>",
+    "<item><title>Bad</title><description><![CDATA[a</description></item>",
+    "<item><title><![CDATA[Bad</title><description><![CDATA[a]]></description></item>",
+    '<item><x:m xmlns:x="urn:x"><title>Inner</title></x:m><title>Bad</title></item>',
 ]
 
 

@@ -4,6 +4,7 @@ import math
 import re
 import unicodedata
 from calendar import isleap
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -12,6 +13,11 @@ from feedhub.rules.date_words import Translation, is_just_now, span_ago, transla
 
 _LONGEST = 100
 _FIRST_YEAR, _LAST_YEAR = 1000, 2100
+# What programs and data bases write for no date: their first day, at midnight.
+_NO_DATES = frozenset(
+    datetime(*day)  # noqa: DTZ001
+    for day in ((1601, 1, 1), (1753, 1, 1), (1899, 12, 30), (1899, 12, 31), (1900, 1, 1), (1904, 1, 1), (1970, 1, 1))
+)
 _UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_RANGE = (631_152_000, 4_133_980_800)  # 1990-01-01 … 2101-01-01 in seconds
 _EPOCH_UNITS = (1, 1_000, 1_000_000, 1_000_000_000)
@@ -23,12 +29,12 @@ _MONTH = (
     r"|(?<=oct)ober|(?<=nov)ember|(?<=dec)ember)?(?![^\W\d_])\.?"
 )
 _CLOCK = (
-    r"(?P<half1>上午|早上|早晨|凌晨|清晨|中午|下午|晚上|傍晚|午前|午後)?\s*"
-    r"(?P<hour>\d{1,2})\s*(?:[:.]|h(?![a-z])|时|時|点|點|시)\s*(?P<minute>\d{1,2})?"
+    r"(?P<half1>上午|早上|早晨|凌晨|清晨|中午|下午|晚上|傍晚|午前|午後|오전|오후)?\s*"
+    r"(?P<hour>\d{1,2})\s*(?:[:.]|h(?![a-z])|时|時|点|點|시|(?=[ap]\.?m\b))\s*(?P<minute>\d{1,2})?"
     r"(?:\s*[分분])?(?:\s*:?\s*(?P<second>\d{1,2})(?:[.,](?P<fraction>\d{1,12}))?\s*[秒초]?)?"
     r"\s*(?P<half2>[ap]\.?m\b\.?)?"
 )
-_TAIL = rf"(?:\s*[-–—|·•/]\s+|[\s,]+(?:at\s+)?|t)?(?:{_CLOCK})?\s*(?P<zone>.*)$"
+_TAIL = rf"(?:\s*[-–—|·•/@]\s+|[\s,]+(?:at\s+)?|t)?(?:{_CLOCK})?\s*(?P<zone>.*)$"
 _WEEKDAY = r"(?:[a-z]{2,9}\.?,?\s+)?"
 _CHINESE_WEEKDAY = (
     r"(?:\s*[(\[]?(?:(?:星期|周|週|礼拜|禮拜)[一二三四五六日天]|[月火水木金土日]曜日?|[월화수목금토일]요일"
@@ -49,11 +55,14 @@ _FORMS = tuple(
             r"(?::?(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,12}))?)?\s*(?P<zone>(?:z|[+-]\d{2}(?::?\d{2})?)?)$"
         ),
         # RFC 3339, ISO 8601, 2024/1/5, 2024.01.05
-        rf"^(?P<year>\d{{4}})(?P<sep>[-/.])(?P<month>\d{{1,2}})(?P=sep)(?P<day>\d{{1,2}}){_CHINESE_WEEKDAY}{_TAIL}",
+        (
+            rf"^(?P<year>\d{{4}})(?P<sep>[-/.])\s?(?P<month>\d{{1,2}})(?P=sep)\s?(?P<day>\d{{1,2}})\.?"
+            rf"{_CHINESE_WEEKDAY}{_TAIL}"
+        ),
         # 2024年1月5日 08:00
         (
             rf"^(?P<year>\d{{4}}|\d{{2}})\s*[年년]\s*(?P<month>\d{{1,2}})\s*[月월]\s*(?P<day>\d{{1,2}})\s*[日号號일]?"
-            rf"{_CHINESE_WEEKDAY}{_TAIL.replace('午後', '午後|오전|오후')}"
+            rf"{_CHINESE_WEEKDAY}{_TAIL}"
         ),
         # asctime and Java: Fri Jan  5 08:00:00 CST 2024
         rf"^{_WEEKDAY}{_MONTH}\s+(?P<day>\d{{1,2}})\s+{_CLOCK}\s*(?P<zone>[a-z0-9:+-]*)\s+(?P<year>\d{{4}})$",
@@ -89,8 +98,20 @@ _ONLY_CLOCK = re.compile(rf"^(?:{_CLOCK})?$", re.IGNORECASE)
 _CLOCK_TIME = re.compile(r"\d\s*[:时時点點]|\d{9}|\d{8}t?\d{4}|t\d{4}", re.IGNORECASE)
 _AFTERNOON = frozenset({"下午", "晚上", "傍晚", "中午", "午後", "오후"})
 
+_LABEL = re.compile(
+    r"^(?:(?:last )?(?:posted|published|updated|modified|publi[ée]|publicado|veröffentlicht|aktualisiert|stand|date)"
+    r"(?: (?:on|am|le|el|em))?|发布时间|发布日期|发布于|发布|发表于|更新时间|更新于|更新|时间|日期|投稿日|公開日"
+    r"|更新日|掲載日|작성일|등록일|입력)\s*[:：]?\s*(?=.)",
+    re.IGNORECASE,
+)
+_CLOCK_FIRST = re.compile(
+    r"^(?P<clock>\d{1,2}[:.]\d{2}(?::\d{2})?(?:\s*[ap]\.?m\.?)?)(?:\s*(?:uhr|h))?[\s,|·•–-]+(?P<day>.*\d.*)$",
+    re.IGNORECASE,
+)
+_ERA = re.compile(r"^(?P<era>令和|平成|昭和)\s*(?P<year>\d{1,2}|元)\s*年")
+_ERAS = {"令和": 2018, "平成": 1988, "昭和": 1925}
 _OFFSET = re.compile(r"^(?:utc|gmt|ut)?\s*(?P<sign>[+-])(?P<hours>\d{1,2}):?(?P<minutes>\d{2})?[^\d]*$", re.IGNORECASE)
-_ZONE_NAME = re.compile(r"\b[A-Za-z]{2,20}/[A-Za-z_-]{2,20}(?:/[A-Za-z_]{2,20})?\b")
+_ZONE_NAME = re.compile(r"\b[A-Za-z]{2,20}/[A-Za-z_-]{2,20}(?:\+?\d{1,2}\b|(?:/[A-Za-z_]{2,20})?\b)")
 # Hours ahead of UTC. Names that several countries use differently (IST, AST…) follow feedparser and RFC 2822.
 _NAMED_ZONES = {
     "z": 0.0, "ut": 0.0, "utc": 0.0, "gmt": 0.0, "wet": 0.0, "bst": 1.0, "west": 1.0, "cet": 1.0, "met": 1.0,
@@ -121,7 +142,24 @@ def parse_date(text: str | float, *, zone: tzinfo, now: datetime | None = None) 
     words = " ".join(unicodedata.normalize("NFKC", text[: _LONGEST + 1]).split())
     if not words or len(words) > _LONGEST:
         return None
+    return _read_any(words, zone, now) or next(
+        (found for other in _rewritten(words) if (found := _read_any(other, zone, now))), None
+    )
+
+
+def _read_any(words: str, zone: tzinfo, now: datetime | None) -> datetime | None:
     return _read(words, zone, now) or _read_translated(translated(words), zone, now)
+
+
+def _rewritten(words: str) -> Iterator[str]:
+    """Yield a date without the label in front of it, with its time of day behind it, and in the years of our era."""
+    if words != (bare := _LABEL.sub("", words)):
+        yield bare
+    if match := _CLOCK_FIRST.match(bare):
+        yield f"{match['day']} {match['clock']}"
+    if match := _ERA.match(bare):
+        year = _ERAS[match["era"]] + (1 if match["year"] == "元" else int(match["year"]))
+        yield f"{year}年{bare[match.end() :]}"
 
 
 def is_exact(text: str | float) -> bool:
@@ -137,10 +175,10 @@ def is_exact(text: str | float) -> bool:
 
 
 def is_believable(moment: datetime) -> bool:
-    """Tell whether an instant can be a date: year 1 and the beginning of 1970 stand for none."""
-    return _FIRST_YEAR <= moment.year <= _LAST_YEAR and not (
-        _UNIX_EPOCH <= moment.astimezone(UTC) < _UNIX_EPOCH + timedelta(days=1)
-    )
+    """Tell whether an instant can be a date: the first days of data bases and the beginning of 1970 stand for none."""
+    utc = moment.astimezone(UTC)
+    is_epoch = timedelta(seconds=-1) <= utc - _UNIX_EPOCH < timedelta(days=1)
+    return _FIRST_YEAR <= moment.year <= _LAST_YEAR and not is_epoch and utc.replace(tzinfo=None) not in _NO_DATES
 
 
 def _read(words: str, zone: tzinfo, now: datetime | None) -> datetime | None:
@@ -237,7 +275,7 @@ def _time_of_day(fields: dict[str, str | None]) -> timedelta:
 
 
 def _in_utc(local: datetime, zone_text: str, zone: tzinfo) -> datetime:
-    if not _FIRST_YEAR <= local.year <= _LAST_YEAR or local.date() == _UNIX_EPOCH.date():
+    if not _FIRST_YEAR <= local.year <= _LAST_YEAR or local.date() == _UNIX_EPOCH.date() or local in _NO_DATES:
         raise ValueError("no date that can be believed")
     moment = local.replace(tzinfo=_zone_of(zone_text, zone, local)).astimezone(UTC)
     if not is_believable(moment):

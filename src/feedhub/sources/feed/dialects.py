@@ -351,11 +351,13 @@ class _Strict(_Corrections, feedparser_api.StrictFeedParser):  # type: ignore[mi
     parts = 0
 
     root_namespace: str | None = None
+    record_namespace: str | None = None
     skipped_depth = 0
 
     def __init__(self, *settings: Any) -> None:
         super().__init__(*settings)
         self.path: list[str] = []
+        self.namespaces_around: list[str | None] = []
 
     def startElementNS(self, name: Any, qname: Any, attributes: Any) -> None:  # noqa: N802 - named by SAX
         self.depth += 1
@@ -365,10 +367,13 @@ class _Strict(_Corrections, feedparser_api.StrictFeedParser):  # type: ignore[mi
         if self.depth == 1:
             self.root_namespace = name[0]
         local = name[1].lower()
-        if self.skipped_depth or self._is_record_of_extension(local):
+        if self.skipped_depth or self._is_record_of_extension(local) or self._is_of_extension(name[0]):
             self.skipped_depth += 1
             return
+        if local in _RECORDS:
+            self.record_namespace = name[0]
         self.path.append(local)
+        self.namespaces_around.append(name[0])
         super().startElementNS(self._own_name(name), qname, IndexedAttributes(attributes))
 
     def endElementNS(self, name: Any, qname: Any) -> None:  # noqa: N802 - named by SAX
@@ -377,6 +382,7 @@ class _Strict(_Corrections, feedparser_api.StrictFeedParser):  # type: ignore[mi
             self.skipped_depth -= 1
             return
         self.path.pop()
+        self.namespaces_around.pop()
         super().endElementNS(self._own_name(name), qname)
 
     def characters(self, text: str) -> None:
@@ -386,6 +392,14 @@ class _Strict(_Corrections, feedparser_api.StrictFeedParser):  # type: ignore[mi
     def _is_record_of_extension(self, local: str) -> bool:
         """Tell whether a record stands in an extension of another one, to which it belongs (RFC 4287 §6.4)."""
         return local in _RECORDS and self.path[-1:] not in _RECORD_PATHS and not _RECORDS.isdisjoint(self.path)
+
+    def _is_of_extension(self, namespace: str | None) -> bool:
+        """Tell whether an element of the feed's own vocabulary stands in an extension of a record that nobody knows."""
+        around = self.namespaces_around[-1] if self.inentry and not self.incontent else None
+        if not around or self.path[-1] in _RECORDS or around.lower() in self._matchnamespaces:
+            return False
+        own = (self.root_namespace, self.record_namespace)
+        return around not in own and not (namespace and self._matchnamespaces.get(namespace.lower()))
 
     def _own_name(self, name: Any) -> Any:
         """Return a name of the document's own vocabulary without its name space.

@@ -32,7 +32,7 @@ def read_json_feed(text: str, url: str, source: Source, now: datetime | None = N
     date = partial(_date, zone=ZoneInfo(source.timezone), now=now)
     page = http_url(document.get("home_page_url"), url)
     read = partial(_item, url=page or url, date=date, people=own_people, language=language)
-    reading = records.read_records(document["items"], read, partial(_described, url=page or url), source.limit)
+    reading = records.read_records(document.get("items", ()), read, partial(_described, url=page or url), source.limit)
     feed = ParsedFeed(
         title=_title(document.get("title")),
         items=(),
@@ -54,11 +54,10 @@ def _document(text: str) -> Record:
 
 def _is_json_feed(document: Record) -> bool:
     """Return whether it names the version of a JSON Feed or, without one, has items like those of a JSON Feed."""
-    items = document.get("items")
-    if not isinstance(items, list):
-        return False
-    if "jsonfeed.org" in str(document.get("version", "")):
-        return True
+    is_named = "jsonfeed.org" in str(document.get("version", ""))
+    items = document.get("items", [] if is_named else None)
+    if not isinstance(items, list) or is_named:
+        return isinstance(items, list)
     return any(isinstance(item, dict) and "id" in item and _ITEM_KEYS & item.keys() for item in items[:20])
 
 

@@ -19,6 +19,7 @@ from feedhub.rules.dates import is_believable, is_exact, parse_date
 from feedhub.rules.text import label_text, plain, visible_text, with_words_shown
 from feedhub.sources import records
 from feedhub.sources.document import Shape, document_text, from_feed_on, root_name, shape_of
+from feedhub.sources.feed.broken_xml import with_sections_ended
 from feedhub.sources.feed.dialects import NOT_READ, RawFeed, date_in_words, read_dialect
 from feedhub.sources.feed.discover import feeds_in_page
 from feedhub.sources.feed.json_feed import read_json_feed
@@ -368,6 +369,7 @@ def read_web_feed(text: str, url: str, source: Source, now: datetime | None = No
     Raises:
         ParseError: it is no feed, nothing of it can be read, or none of its records can be used.
     """
+    text = with_sections_ended(text)
     # Addresses stay relative while the document is read, unless `xml:base` says to what: an entry's link comes first.
     document = read_plain(text, "") or read_dialect(text, "", url)
     reading = reading_of(document, url)

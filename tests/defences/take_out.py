@@ -530,8 +530,8 @@ DEFENCES = (
     _d(
         "34 addresses tied by others",
         "rules/dedupe.py",
-        'elif KeyStrength.URL in keys and before.url_key != now.url_key and "address" not in self.habits.changing:',
-        "elif False:",
+        "KeyStrength.URL in keys and (same_title or before.url_key is None)",
+        "KeyStrength.URL in keys",
         "tests/rules/test_dedupe_hostile.py",
     ),
     _d(
@@ -553,7 +553,7 @@ DEFENCES = (
         "rules/habits.py",
         "return frozenset(found) if enough",
         "return frozenset() if enough",
-        "tests/rules/test_dedupe.py",
+        "tests/rules/test_dedupe.py tests/rules/test_scenarios.py",
     ),
     _d(
         "37 updated when edited",

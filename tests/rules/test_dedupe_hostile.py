@@ -1,5 +1,7 @@
 """GUARANTEES 34-36 under attack: a source changes only what it owns (SPEC §4)."""
 
+from copy import deepcopy
+
 import pytest
 
 from feedhub.model.item import ParsedItem
@@ -63,14 +65,20 @@ def test_a_code_that_another_source_tied_to_an_item_is_believed_of_the_same_arti
     assert library.verdicts("victim", record("Story 1, corrected", link=link, guid=guid)) == ["changed"]
 
 
-def test_an_address_that_another_source_tied_to_an_item_does_not_swallow_the_article_it_is_of() -> None:
+@pytest.mark.parametrize("dated", [{}, {"published": None}], ids=["dated", "undated"])
+def test_an_address_that_another_source_tied_to_an_item_does_not_swallow_the_article_it_is_of(
+    dated: dict[str, None],
+) -> None:
     library = Library()
-    first = story(1, link=f"https://victim.example/1?infoCode={CODE}", guid=None)
+    first = story(1, link=f"https://victim.example/1?infoCode={CODE}", guid=None, **dated)
+    second = story(2, guid=None, **dated)
     library.poll("victim", first)
     library.poll("evil", story(1, link="https://victim.example/2", guid=CODE))
 
-    assert library.verdicts("victim", first, story(2, guid=None)) == ["seen", "new"]
-    assert library.verdicts("victim", story(2, guid=None)) == ["seen"]
+    beside = deepcopy(library)
+    assert beside.verdicts("victim", first, second) == ["seen", "new"]
+    assert beside.verdicts("victim", second) == ["seen"]
+    assert library.verdicts("victim", second) == ["new"]
 
 
 def test_a_code_that_an_item_gained_elsewhere_is_believed_with_its_own_headline() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from feedhub.model.item import Enclosure, Item, Markup, ParsedItem, Person
 from feedhub.model.source import Condition, Replacement, Rule, Source
 from feedhub.rules.categorize import file_item
-from feedhub.sources.markup import HtmlCleaner, is_excessive
+from feedhub.sources.markup import HtmlCleaner, allowed_value, is_excessive
 from support.examples import examples
 
 BASE = "https://h.example/a/b.html"
@@ -145,6 +145,13 @@ def test_what_a_rule_makes_of_markup_is_cleaned_again(content: Literal["sanitize
 
 def test_what_a_rule_makes_of_trusted_markup_stays_as_it_is() -> None:
     assert replaced_by_rule("<p>Story /2</p>", "trust") == '<p><a href="/2" onclick="x()">Story</a></p>'
+
+
+@pytest.mark.parametrize(
+    "address", ["https://evil.example/embed/x", "https://www.youtube.com.evil.example/embed/x", "#x"]
+)
+def test_an_unknown_frame_that_was_not_made_a_link_before_has_no_address(address: str) -> None:
+    assert allowed_value("iframe", "src", address, "https://a.example/") is None
 
 
 def test_known_players_stay_in_a_sandbox() -> None:

@@ -27,7 +27,6 @@ from feedhub.rules.evidence import (
     DIFFERENT,
     SAME,
     Comparison,
-    Likeness,
     Shared,
     Strength,
     Trust,
@@ -275,12 +274,7 @@ class _Matching:
         same_title = comparable_title(now.title) == comparable_title(before.title)
         # An item keeps every address and guid that it ever had; but an address that only another source gave it
         # says nothing when the headline is another.
-        address: Likeness | None = None
-        if KeyStrength.URL in keys and (same_title or before.url_key is None):
-            address = SAME
-        elif KeyStrength.URL in keys and before.url_key != now.url_key and "address" not in self.habits.changing:
-            address = DIFFERENT
-        guid = SAME if KeyStrength.GUID in keys else None
+        is_address_known = KeyStrength.URL in keys and (same_title or before.url_key is None)
         trust = Trust(
             guid=KeyStrength.GUID in own,
             address=KeyStrength.URL in own,
@@ -288,7 +282,14 @@ class _Matching:
             bare_files=self._has_paths,
             changing=self.habits.changing,
         )
-        return compare(now, before, trust, link=keyed.item.link, guid=guid, address=address)
+        return compare(
+            now,
+            before,
+            trust,
+            link=keyed.item.link,
+            guid=SAME if KeyStrength.GUID in keys else None,
+            address=SAME if is_address_known else None,
+        )
 
     def _leads_to(self, key: IdentityKey, target: KnownItem) -> bool:
         found = self.known.items.get(key.text)

@@ -716,6 +716,100 @@ def test_what_rules_drop_counts_as_a_category_for_retention(store: Store) -> Non
     assert not known(store, "one", url(1)).items[url(1).text].removed
 
 
+# --- takedown
+
+
+def shown(store: Store) -> dict[str, object]:
+    """Everything that outputs and searches are made of."""
+    return {
+        **{slug: store.newest(slug, 9) for slug in ("all", "tech", "cn")},
+        "pages": [page for page in store.page_items(-1) if not page.removed],
+        "found": [hit.id for hit in store.search("story", 9)],
+        "counts": [store.item_count(), *(each.items for each in store.categories())],
+    }
+
+
+def test_a_hidden_item_is_shown_nowhere_and_comes_back_as_it_was(store: Store) -> None:
+    put(store, ingest(1, slugs=["tech", "cn"]), ingest(2))
+    put(store, ingest(1, "two", Verdict.DUPLICATE, slugs=["cn"]), source="two", now=LATER)
+    publish(store)
+    before, number = shown(store), store.change_number()
+    assert store.hide(item_id(1), "a reason", LATER)
+    assert [ids(store, slug) for slug in ("all", "tech", "cn")] == [[2], [2], []]
+    assert [hit.id for hit in store.search("story", 9)] == [item_id(2)]
+    assert [(page.item.id, page.removed) for page in store.page_items(number)] == [(item_id(1), True)]
+    assert {(one.slug, one.item_id) for one in store.ended_posts(number)} == {("tech", item_id(1)), ("cn", item_id(1))}
+    assert store.due_outputs().keys() == {"all", "tech", "cn"}
+    explained = store.explain([item_id(1)])[0]
+    assert (explained.hidden_at, explained.hidden_reason, explained.shown_by) == (LATER, "a reason", None)
+    assert not store.hide(item_id(1), "another", LATER)
+    publish(store)
+    assert store.unhide(item_id(1), LATER)
+    assert shown(store) == before
+    assert store.due_outputs().keys() == {"all", "tech", "cn"}
+    assert not store.unhide(item_id(1), LATER)
+    assert not store.hide(item_id(99), "", LATER)
+    assert store.hide(item_id(1), "a reason", LATER + HOUR)
+    kinds = [(entry.at, entry.kind, entry.reason) for entry in store.explain([item_id(1)])[0].ledger]
+    assert kinds == [
+        (LATER, "hidden", "a reason"),
+        (LATER, "shown again", "by hand"),
+        (LATER + HOUR, "hidden", "a reason"),
+    ]
+
+
+def test_a_hidden_item_that_comes_again_stays_hidden_and_is_kept_up_to_date(store: Store) -> None:
+    put(store, ingest(1))
+    store.hide(item_id(1), "", NOW)
+    publish(store)
+    changed = ingest(1, verdict=Verdict.CHANGED, title="Edited", slugs=["tech", "cn"])
+    assert put(store, changed, now=LATER) == frozenset()
+    assert put(store, ingest(1, "two", Verdict.DUPLICATE), source="two", now=LATER) == frozenset()
+    refile(store, lambda _: filed_in("tech", "cn"))
+    assert [ids(store, slug) for slug in ("all", "tech", "cn")] == [[], [], []]
+    assert (store.search("edited", 5), store.due_outputs()) == ((), {})
+    store.unhide(item_id(1), LATER)
+    assert [item.item.title for slug in ("all", "tech", "cn") for item in store.newest(slug, 5)] == ["Edited"] * 3
+    assert len(store.search("edited", 5)) == 1
+
+
+def test_a_hidden_item_is_remembered_for_ever(store: Store) -> None:
+    put(store, ingest(1), ingest(2))
+    store.hide(item_id(1), "", NOW)
+    put(store, now=LATER, complete=True)
+    later = LATER + 1000 * DAY
+    store.prune(offered_before=later, keep_per_category=None, forget_before=LATER, now=later)
+    store.prune(offered_before=None, keep_per_category=None, forget_before=later + DAY, now=later + DAY)
+    assert known(store, "one", url(1), url(2)).items.keys() == {url(1).text}
+
+
+def test_what_a_source_said_is_forgotten_and_not_presented_again(store: Store) -> None:
+    put(store, ingest(1), ingest(2, wording={"content": "<p>secret</p>"}))
+    put(store, ingest(1, "two", Verdict.DUPLICATE, title="From two"), source="two", now=LATER)
+    publish(store)
+    number = store.change_number()
+    assert store.forget("one", LATER) == 2
+    assert [item.item.title for slug in ("all", "tech") for item in store.newest(slug, 5)] == ["From two"] * 2
+    assert (store.search("story", 5), len(store.search("two", 5))) == ((), 1)
+    assert {page.item.id: page.removed for page in store.page_items(number)} == {item_id(1): False, item_id(2): True}
+    assert [(one.slug, one.item_id) for one in store.ended_posts(number)] == [("tech", item_id(2))]
+    with store.transaction() as transaction:
+        assert transaction.wording("one", item_id(2)) == Item(title="")
+    again = known(store, "one", url(1), url(2)).items
+    assert [again[url(number).text].removed for number in (1, 2)] == [True, True]
+    assert not known(store, "two", url(1)).items[url(1).text].removed
+    refile(store, by_title())
+    assert ids(store, "tech") == [1]
+    assert store.forget("one", LATER) == 0
+    assert store.forget("nobody", LATER) is None
+
+
+def test_many_sightings_are_forgotten_some_in_a_transaction(store: Store) -> None:
+    put(store, *(ingest(number, position=number) for number in range(1, 251)))
+    assert store.forget("one", LATER) == 250
+    assert (store.newest("all", 5), store.item_count()) == ((), 0)
+
+
 def test_sources_without_items_are_filed_by_any_rules(store: Store) -> None:
     put(store, ingest(1))
     store.mark_filed([], "r1")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from feedhub.cli import daemon
+from feedhub.cli import daemon, takedown
 from feedhub.cli.main import MISUSED, ConfigOption, JsonOption, Session, SetOption, VerboseOption, command
 from feedhub.errors import ConfigError, PollError, UsageError
 
@@ -435,6 +435,9 @@ _COMMANDS: Final = (
     ("import", import_opml, "feedhub import subscriptions.opml"),
     ("export", export, "feedhub export -o subscriptions.opml"),
     ("search", search, "feedhub search 芯片 --limit 5"),
+    ("hide", takedown.hide, "feedhub hide https://example.org/news/1.html --reason 'asked by its author'"),
+    ("unhide", takedown.unhide, "feedhub unhide https://example.org/news/1.html"),
+    ("forget", takedown.forget, "feedhub forget wire"),
     ("prune", prune, "feedhub prune --set retention.days=30"),
     ("backup", backup, "feedhub backup feedhub-monday.db"),
 )

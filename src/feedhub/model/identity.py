@@ -161,7 +161,7 @@ class Verdict(Enum):
     REPEAT = "repeat"
     """A second record of the same item in one document."""
     REMOVED = "removed"
-    """Taken out by retention earlier; never presented again."""
+    """Taken out earlier, by retention or for good; never presented again."""
     UNIDENTIFIED = "unidentified"
     """No link, guid, title or text: nothing to recognise it by."""
 

@@ -315,6 +315,25 @@ class MaintenanceStore(Protocol):
         """
         ...
 
+    def hide(self, item_id: str, reason: str, now: datetime) -> bool:
+        """Take an item out of everything that is shown until ``unhide``; False when it is hidden, or not there.
+
+        What its sources say of it is stored on, and it stays hidden when it comes again.
+        """
+        ...
+
+    def unhide(self, item_id: str, now: datetime) -> bool:
+        """Show a hidden item again, as the rules leave it; False when it is not hidden."""
+        ...
+
+    def forget(self, source: str, now: datetime) -> int | None:
+        """Delete for good what a source said of its items, and return of how many; None for an unknown source.
+
+        What others say of them stays; an item that nobody else gave is removed. The keys are remembered, so that what
+        the source says of these items again is not presented.
+        """
+        ...
+
     def task_lock(self, task: str, *, wait: float) -> AbstractContextManager[None]:
         """Hold the only right to do ``task`` on this store, across processes; wait at most ``wait`` seconds for it.
 

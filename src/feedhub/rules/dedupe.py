@@ -305,7 +305,7 @@ class _Matching:
                 keyed, "duplicate", f"the same item as one of {target.owner}, by {match.reason}", target, match.key
             )
         elif verdict is Verdict.REMOVED:
-            self._note(keyed, "removed", "taken out by retention earlier, not presented again", target, match.key)
+            self._note(keyed, "removed", "taken out earlier, not presented again", target, match.key)
         elif verdict is Verdict.REPEAT:
             self._note_repeat(keyed, target, match.key, match.reason)
         return Decision(

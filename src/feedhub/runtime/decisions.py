@@ -17,7 +17,7 @@ _RECOGNISED: Final = {
     Verdict.SEEN: "nothing is different",
     Verdict.REFRESHED: "its link or enclosures are others",
     Verdict.REPEAT: "a second record of one item in the document",
-    Verdict.REMOVED: "retention took it out earlier",
+    Verdict.REMOVED: "it was taken out earlier",
 }
 _WRITTEN: Final = frozenset({Verdict.NEW, Verdict.CHANGED, Verdict.DUPLICATE, Verdict.REFRESHED})
 _NOT_MODIFIED: Final = 304

@@ -263,6 +263,50 @@ class Hub:
             changing={state.name: state.changing for state in self.store.states()},
         )
 
+    def hide(self, ref: str, reason: str = "") -> Explanation:
+        """Hide the item that ``ref`` names, as ``explain`` understands it; words of a title do not do.
+
+        Raises:
+            UsageError: it names no stored item or several, or one that is hidden.
+        """
+        one, item_id = self._item(ref)
+        if not self.store.hide(item_id, reason, self.now()):
+            raise UsageError(f"{ref} is hidden already")
+        return one
+
+    def unhide(self, ref: str) -> Explanation:
+        """Show a hidden item again.
+
+        Raises:
+            UsageError: ``ref`` names no stored item or several, or one that is not hidden.
+        """
+        one, item_id = self._item(ref)
+        if not self.store.unhide(item_id, self.now()):
+            raise UsageError(f"{ref} is not hidden")
+        return one
+
+    def forget(self, source: str) -> int:
+        """Delete for good what a source said of its items; return of how many.
+
+        Raises:
+            UsageError: the store does not know the source.
+        """
+        count = self.store.forget(source, self.now())
+        if count is None:
+            names = {*(state.name for state in self.store.states()), *(one.name for one in self.settings.sources)}
+            raise UsageError(f'no source "{source}" is in the store' + _nearest(source, sorted(names)))
+        return count
+
+    def _item(self, ref: str) -> tuple[Explanation, str]:
+        """Return the one stored item that ``ref`` names, with its id."""
+        found = [(one, one.item_id) for one in self.explain(ref) if one.item_id is not None and not one.by_title]
+        if not found:
+            raise UsageError(f"no stored item is named {ref}; give its link, its id, or the address of its page")
+        if len(found) > 1:
+            ids = ", ".join(item_id for _, item_id in found)
+            raise UsageError(f"{ref} names {len(found)} items; give the id of one: {ids}")
+        return found[0]
+
     def preview(self, target: str, limit: int) -> Preview:
         """Return what a source (by name) or an address would give; nothing is stored.
 

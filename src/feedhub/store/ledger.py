@@ -11,8 +11,10 @@ from feedhub.store.tables import fact_digest, ledger, stored_key
 _NEW_NOTE = PreparedStatement(insert(ledger).on_conflict_do_nothing(index_elements=["digest"]))
 
 
-def write_notes(connection: Connection, source: str, notes: Iterable[LedgerNote], now: datetime) -> None:
-    """Write notes about records of a source; what is written there already stays as it is."""
+def write_notes(
+    connection: Connection, source: str, notes: Iterable[LedgerNote], now: datetime, *, each_time: bool = False
+) -> None:
+    """Write notes about records of a source; what is written there already stays as it is, unless ``each_time``."""
     rows: list[dict[str, object]] = []
     for note in notes:
         said = {
@@ -24,6 +26,7 @@ def write_notes(connection: Connection, source: str, notes: Iterable[LedgerNote]
             "title": note.title,
             "link": note.link,
         }
-        rows.append({"digest": fact_digest(*said.values()), "at": now, **said})
+        when = now.isoformat() if each_time else None
+        rows.append({"digest": fact_digest(*said.values(), *([when] if when else [])), "at": now, **said})
     if rows:
         connection.execute(_NEW_NOTE, rows)

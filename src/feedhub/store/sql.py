@@ -17,6 +17,7 @@ from feedhub.store.queries import SqlQueries
 from feedhub.store.refiling import SqlRefiling, SqlRefilingTransaction
 from feedhub.store.source_states import SqlSources
 from feedhub.store.sqlite import MIGRATIONS, ErrorGuard, make_file, open_engine, task_lock
+from feedhub.store.takedown import SqlTakedown
 
 BUSY_TIMEOUT = 10.0
 
@@ -25,7 +26,7 @@ class SqlTransaction(SqlItemTransaction, SqlRefilingTransaction):
     """See ``feedhub.ports.store.Transaction``."""
 
 
-class SqlStore(SqlItems, SqlSources, SqlCategories, SqlRefiling, SqlOutputs, SqlQueries, SqlMaintenance):
+class SqlStore(SqlItems, SqlSources, SqlCategories, SqlRefiling, SqlOutputs, SqlQueries, SqlMaintenance, SqlTakedown):
     """See ``feedhub.ports.store.Store``."""
 
     @contextmanager

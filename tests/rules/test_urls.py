@@ -123,6 +123,8 @@ def test_an_address_is_shown_only_as_far_as_it_holds_no_credential(url: str | No
     [
         ("feed://a.example/rss", "http://a.example/rss"),
         ("feed:https://a.example/rss", "https://a.example/rss"),
+        ("feeds://a.example/rss", "https://a.example/rss"),
+        ("itpc://a.example/rss", "http://a.example/rss"),
         ("FEED:http://a.example/rss", "http://a.example/rss"),
         ("feed:a.example", "feed:a.example"),
         ("https://a.example/rss", "https://a.example/rss"),

@@ -25,7 +25,10 @@ TRACKING_PREFIXES: Final = ("utm_", "pk_", "piwik_", "mtm_", "matomo_", "hsa_", 
 
 _CREDENTIAL_WORDS: Final = ("auth", "token", "key", "secret", "pass", "pwd", "sig", "session", "sid")
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
-_FEED_BEFORE_WEB: Final = re.compile(r"feed:(?://)?(?=https?://)", re.IGNORECASE)
+_FEED_SCHEME: Final = re.compile(
+    r"(?P<scheme>feeds?|rss|itpc|pcast|podcast):(?:(?://)?(?P<web>https?://.*)|(?P<rest>//.*))",
+    re.IGNORECASE | re.DOTALL,
+)
 _PERCENT: Final = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _WRITTEN_OUT: Final = re.compile(r"[A-Za-z0-9_.~!$&'()*+,;=:@/?\[\]-]*")
@@ -64,13 +67,14 @@ def comparable_url(url: str) -> str:
 
 
 def without_feed_scheme(url: str) -> str:
-    """Return the web address that ``feed://host/…`` or ``feed:https://host/…`` stands for; any other as it is."""
-    address = url.strip()
-    if address[:5].lower() != "feed:":
+    """Return the web address that ``feed://host/…`` or ``feed:https://host/…`` stands for; any other as it is.
+
+    ``itpc``, ``pcast`` and ``podcast`` are what programs for podcasts called it.
+    """
+    found = _FEED_SCHEME.fullmatch(url.strip())
+    if found is None:
         return url
-    if before := _FEED_BEFORE_WEB.match(address):
-        return address[before.end() :]
-    return "http:" + address[5:] if address.startswith("//", 5) else url
+    return found["web"] or f"{'https' if found['scheme'].lower() == 'feeds' else 'http'}:{found['rest']}"
 
 
 def is_web_url(url: str | None) -> bool:

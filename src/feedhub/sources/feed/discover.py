@@ -17,13 +17,14 @@ from feedhub.sources.markup import has_too_many_attributes, http_url
 # The registered types (RFC 4287, RFC 3870, JSON Feed 1.1), and what is written for them.
 _FEED_TYPE = re.compile(
     r"(?:(?:application|text)/)?(?:x[-.])?"
-    r"(?:(?:rss|atom|rdf)\d?(?:[+. -]xml)?|xml\+(?:rss|atom|rdf)|feed\+json|json\+feed|(?:rss|atom)\+json)"
+    r"(?:(?:rss|atom|rdf)\d?(?:[+. -]?xml)?|xml\+(?:rss|atom|rdf)|feed\+json|json\+feed|(?:rss|atom)\+json)"
 )
 _XML_TYPES = frozenset({"application/xml", "text/xml"})
 _FEED_RELATIONS = frozenset("alternate alternative feed service.feed rss atom".split())
 _OTHER_RELATIONS = frozenset("stylesheet".split())
 _FEED_LIKE = re.compile(
-    r"(?:^|/)(?:feeds?|rss|atom|rdf)(?:/|$|\.(?:xml|json|php|aspx?)$)|\.(?:rss|atom|rdf)$|(?:feed|rss|atom|index)\.(?:xml|json)$",
+    r"(?:^|/)(?:feeds?|rss2?|atom|rdf)(?:/|$|\.(?:xml|json|php|aspx?)$)|\.(?:rss|atom|rdf)$"
+    r"|(?:feed|rss2?|atom|index)\.(?:xml|json)$",
     re.IGNORECASE,
 )
 _FEED_IN_QUERY = re.compile(
@@ -35,8 +36,11 @@ _FEED_WORDS = frozenset(
     "atom feed feeds rdf xml news newsfeed subscribe to the our this via by site blog web full comments entries posts "
     "articles podcast 0.3 1.0 2.0 follow all latest".split()
 )
+_FEED_HOST = re.compile(r"https?://(?:feeds?|rss)\d?\.", re.IGNORECASE)
 _NAMES_OF_FEEDS = frozenset("atom feed feeds newsfeed rdf".split())
 _LONGEST_WORDS = 40
+_LONGEST_ADDRESS = 2_000
+_FEED_ICON = re.compile(r"(?<![a-z])(?:rss|feed-?icon)(?![a-z])[^/]*$", re.IGNORECASE)
 # RFC 8288: one link of the field, its address and its parameters, which may be quoted.
 _HEADER_LINK = re.compile(
     r"""<([^<>]{1,2000})>((?:\s*;\s*[\w!#$&+.^`|~*-]{1,40}(?:\s*=\s*(?:"[^"]{0,500}"|[^\s",;]{0,500}))?){0,20})"""
@@ -112,11 +116,11 @@ def _named_feed(
     if address is None or relations & _OTHER_RELATIONS or (relations and not relations & _FEED_RELATIONS):
         return None
     bare_type = _bare_type(media_type)
-    is_like_feed = bool(relations) and bool(_FEED_LIKE.search(_path(address)))
+    is_like_feed = _is_like_feed(address) or _is_feed_in_words(plain(title or ""))
     if not (
         _FEED_TYPE.fullmatch(bare_type)
-        or (bare_type in _XML_TYPES and relations)
-        or (bare_type == "application/json" and is_like_feed)
+        or (bare_type in _XML_TYPES and (relations or is_like_feed))
+        or (bare_type in ("", "application/json") and relations and is_like_feed)
         or "feed" in relations
     ):
         return None
@@ -142,16 +146,27 @@ def _from_anchors(page: lxml.html.HtmlElement, base: str) -> Iterator[Discovered
 
 
 def _says_feed(element: lxml.html.HtmlElement) -> bool:
-    """Tell whether a link says that it leads to a feed: in its text, its title, or the words for its picture."""
-    pictures = (image.get("alt") for image in element.iter("img"))
-    said = (element.text_content(), element.get("title"), element.get("aria-label"), *pictures)
+    """Tell whether a link says that it leads to a feed: in its text, its title, or the words for its picture.
+
+    An icon without words says so in the names of its classes or of its file.
+    """
+    pictures = list(element.iter("img"))
+    text = element.text_content()
+    said = (
+        text,
+        *(element.get(name) for name in ("title", "aria-label", "alt")),
+        *(part.get("alt") for part in pictures),
+    )
+    names = (*(part.get("class") or "" for part in element.iter()), *(part.get("src") or "" for part in pictures))
+    if not text.strip() and any(_FEED_ICON.search(name[:_LONGEST_ADDRESS]) for name in names):
+        return True
     return any(_is_feed_in_words(plain(words)) for words in said if words and len(words) <= 10 * _LONGEST_WORDS)
 
 
 def _is_feed_in_words(words: str) -> bool:
     if len(words) > _LONGEST_WORDS:
         return False
-    if _RSS_IN_WORDS.search(words):
+    if _RSS_IN_WORDS.search(words) or words.lower() == "xml":
         return True
     single = words.lower().replace("-", " ").split()
     return bool(_NAMES_OF_FEEDS.intersection(single)) and (len(single) <= 2 or _FEED_WORDS.issuperset(single))
@@ -170,7 +185,7 @@ def _bare_type(media_type: str | None) -> str:
 
 def _is_like_feed(address: str) -> bool:
     query = address.partition("#")[0].partition("?")[2]
-    return bool(_FEED_LIKE.search(_path(address)) or _FEED_IN_QUERY.search(query))
+    return bool(_FEED_LIKE.search(_path(address)) or _FEED_IN_QUERY.search(query) or _FEED_HOST.match(address))
 
 
 def _path(address: str) -> str:

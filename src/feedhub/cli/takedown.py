@@ -23,10 +23,10 @@ def hide(
     no_publish: _NoPublishOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Take an item out of every output, page, post, search and archive.
+    """Take an item out of all outputs and searches.
 
-    It stays hidden when it comes again, until `unhide`. What its sources say of it is stored on. Publishes what
-    changed; a running daemon and web server need not be told.
+    Feeds, pages, posts and archives no longer have it. It stays hidden when it comes again, until `unhide`. What its
+    sources say of it is stored on. Publishes what changed; a running daemon and web server need not be told.
     """
     with session.hub() as hub:
         found = hub.hide(item, reason)
@@ -52,10 +52,10 @@ def forget(
     no_publish: _NoPublishOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Delete for good what a source said, and take it out of all outputs.
+    """Delete for good what a source said of its items.
 
-    What other sources say of the same items stays. The keys are remembered, so nothing of it is presented when it
-    comes again. There is no way back but a backup.
+    It goes from all outputs and searches. What other sources say of the same items stays. The keys are remembered, so
+    nothing of it is presented when it comes again. There is no way back but a backup.
     """
     from feedhub.cli.screen import count
     from feedhub.cli.views import print_published, published_json

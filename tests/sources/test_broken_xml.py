@@ -119,6 +119,20 @@ def test_a_name_space_with_white_space_costs_nothing(form: str) -> None:
     assert titles(form.format(ITEM)) == ["Good"]
 
 
+MISPLACED = [
+    "<feed xmlns='http://www.w3.org/2005/Atom'>{}<entry><summary></summary><rss></rss>"
+    "<description>x</description><item>x</item><summary></summary><description>x</description><rss></rss>",
+    "<rss version='2.0'><channel>{}<item xml:base='' href=''></channel></rss>",
+    "<rss version='2.0'><channel>{}</channel></rss>" + "<dc:creator mode='x' href='' src=''></name>",
+]
+
+
+@pytest.mark.parametrize("form", MISPLACED)
+def test_an_element_where_another_is_expected_costs_nothing_else(form: str) -> None:
+    record = ITEM.replace("item", "entry") if "Atom" in form else ITEM
+    assert titles(form.format(record))[0] == "Good"
+
+
 RSS = "<rss version='2.0'><channel>{}</channel></rss>"
 NESTED = [
     RSS.format("<item><title>Good</title><x:r xmlns:x='urn:x'>{}</x:r></item>"),

@@ -1,5 +1,7 @@
 """SPEC §8, GUARANTEES 40: from bytes to text."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -249,3 +251,11 @@ def test_any_bytes_give_text_that_xml_allows(body: bytes, charset: str | None) -
 
     assert not set(text) & set("\x00\x01\x08\x0b\x0c\x1f\ufffe\uffff")
     assert text.encode() is not None
+
+
+def test_a_long_line_in_a_document_of_two_charsets_is_read_at_once() -> None:
+    started = time.process_time()
+    text = decode(b"\xc3\xa9<b>\x92<b>" + b"a" * 2_000_000, http_charset="utf-8").text
+
+    assert text.startswith("\u00e9<b>\u2019<b>a")
+    assert time.process_time() - started < 4

@@ -94,7 +94,7 @@ _XML_DECLARATION = re.compile(rb"""\s*<\?xml\s[^>]{0,200}?encoding\s*=\s*["']([\
 _META = re.compile(rb"""<meta\s[^>]{0,300}?charset\s*=\s*["']?\s*([\w.:-]{1,40})""", re.IGNORECASE)
 _RUNS = re.compile(rb"[\x80-\xff]+")
 # Text between tags; no charset has `<`, `>` or a line break as the second byte of a character.
-_SEGMENT = re.compile(rb"[^<>\r\n]*[\x80-\xff][^<>\r\n]*")
+_SEGMENT = re.compile(rb"(?<![^<>\r\n])[^<>\r\n\x80-\xff]*+[\x80-\xff][^<>\r\n]*+")
 # Characters of UTF-8 (RFC 3629 §4), or what is none but was meant for one: its beginning, half of a pair, a long NUL.
 _UTF_8 = re.compile(
     rb"((?:[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xed[\x80-\x9f][\x80-\xbf]"

@@ -146,12 +146,17 @@ def _joined(base: str, value: str) -> str:
     return base
 
 
+# What feedparser fails with where it expects another element; only this one is to be lost.
+_MISPLACED: Final = (AttributeError, IndexError, KeyError, TypeError, UnicodeError)
+
+
 class _Corrections:
     """Handlers that replace feedparser's own, which finds them by name."""
 
     def __init__(self, *settings: Any) -> None:
         super().__init__(*settings)
         self.outer_bases: list[str] = []
+        self.odd_element = ""
 
     can_be_relative_uri = feedparser_api.StrictFeedParser.can_be_relative_uri - {"id"}
 
@@ -188,18 +193,24 @@ class _Corrections:
                 (name, _joined(base, value) if value and name.lower() in _BASES else value)
                 for name, value in attributes
             ]
-        super().unknown_starttag(tag, attributes)  # type: ignore[misc]
+        try:
+            super().unknown_starttag(tag, attributes)  # type: ignore[misc]
+        except _MISPLACED:
+            self.odd_element = self.odd_element or tag
         if self.incontent and tag.rpartition(":")[2] == "div" and dict.get(self.contentparams, "type") == _XHTML:
             pieces = self.elementstack[-1][2]
             if not any(piece.strip() for piece in pieces[:-1]):
                 self.contentparams["base"] = self.baseuri  # the outermost element may have an `xml:base` of its own
 
     def unknown_endtag(self: Any, tag: str) -> None:
-        super().unknown_endtag(tag)  # type: ignore[misc]
+        try:
+            super().unknown_endtag(tag)  # type: ignore[misc]
+        except _MISPLACED:
+            self.odd_element = self.odd_element or tag
         self.baseuri = self.outer_bases.pop() if self.outer_bases else ""
 
     def _save_author(self: Any, key: str, value: str, prefix: str = "author") -> None:
-        super()._save_author(key, label_text(value) if key == "name" else value, prefix)  # type: ignore[misc]
+        super()._save_author(key, label_text(value or "") if key == "name" else value, prefix)  # type: ignore[misc]
 
     def _sync_author_detail(self: Any, key: str = "author") -> None:
         # feedparser's own method cuts addresses in long top-level domains and takes 13 s for an author of 48 KB.
@@ -468,6 +479,8 @@ def read_dialect(text: str, base: str, url: str = "") -> RawFeed:
             parser, remaining = _strictly(whole, base, url) if whole is not None else (parser, remaining)
             if remaining:
                 parser = _loosely(text, base, url)
+    if not fault and parser.odd_element:
+        fault = f"an element <{parser.odd_element[:40]}> stands where it means nothing"
     return RawFeed(
         feed=parser.feeddata,
         entries=parser.entries,

@@ -94,6 +94,12 @@ def title_text(entry: Entry, *, is_atom: bool) -> str:
     return records.title_of(visible_text(with_words_shown(value)) if detail.get("type") in _HTML_TYPES else value)
 
 
+def _contents(entry: Entry) -> list[dict[str, Any]]:
+    """Return the contents of a record; feedparser keeps a text that stands outside of records under the same name."""
+    found = raw(entry, "content")
+    return found if isinstance(found, list) else []
+
+
 def best_link(entry: Entry, base: str) -> str | None:
     """Return the address of the article: the HTML alternate first, a feedburner link undone, else the permalink."""
     original = http_url(raw(entry, "feedburner_origlink"))
@@ -107,7 +113,7 @@ def best_link(entry: Entry, base: str) -> str | None:
     # The content may stand somewhere else (RFC 4287 §4.1.3.2): that is where a reader finds it.
     elsewhere = [
         http_url(part["src"], http_url(part.get("base"), base) or base)
-        for part in raw(entry, "content") or ()
+        for part in _contents(entry)
         if part.get("src") and not str(part.get("type")).startswith(("image/", "audio/", "video/"))
     ]
     for value in (*candidates, raw(entry, "link"), raw(entry, "permalink"), *elsewhere):
@@ -125,7 +131,7 @@ def text_of(entry: Entry, base: str, url: str) -> tuple[Markup | None, Markup | 
 
     ``base`` is for texts without ``xml:base``; ``url`` is the address of the document, for one that is relative.
     """
-    contents = [found for part in raw(entry, "content") or () if (found := _markup(part, base, url))]
+    contents = [found for part in _contents(entry) if (found := _markup(part, base, url))]
     content = max(contents, key=lambda found: len(found.value)) if contents else None
     summary = _markup(raw(entry, "summary_detail"), base, url)
     if content is None and summary is None:

@@ -17,6 +17,7 @@ FeedhubError
 │   ├── NoStoreError          there is none yet
 │   └── DamagedStoreError     nor will it by waiting
 ├── PublishError         one output could not be written; the last good one stays
+├── WorkerError          work in a process of its own took too long or too much memory, or broke
 └── ServeError           the web server cannot listen where it should
 """
 
@@ -122,6 +123,10 @@ class DamagedStoreError(StoreError):
 
 class PublishError(FeedhubError):
     """One output could not be rendered or written; the last good output stays in place."""
+
+
+class WorkerError(FeedhubError):
+    """Work that was done in a process of its own gave nothing; the text says why, and continues a sentence."""
 
 
 class ServeError(FeedhubError):

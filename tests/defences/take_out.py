@@ -183,14 +183,14 @@ DEFENCES = (
     ),
     _d(
         "8 time of a document",
-        "runtime/parse_pool.py",
-        "timeout=self._timeout)",
-        "timeout=None)",
+        "runtime/worker_pool.py",
+        "args=(function, *given), timeout=self._timeout",
+        "args=(function, *given), timeout=None",
         "tests/runtime/test_parse_pool.py",
     ),
     _d(
         "8 memory of a worker",
-        "runtime/parse_pool.py",
+        "runtime/worker_pool.py",
         "resource.setrlimit(resource.RLIMIT_AS, (limit, hard))",
         "pass",
         "tests/runtime/test_parse_pool.py",
@@ -646,6 +646,34 @@ DEFENCES = (
         "        cause = exc\n",
         "        raise\n",
         "tests/config/test_config_limits.py",
+    ),
+    _d(
+        "configuration: time and memory",
+        "runtime/config_loader.py",
+        "return pool.run(load_or_say_why, *self._given)",
+        "return load_or_say_why(*self._given)",
+        "tests/runtime/test_config_loader.py",
+    ),
+    _d(
+        "configuration: what breaks when it is used",
+        "runtime/daemon.py",
+        '                return unusable(settings.files[0], f"{type(error).__name__}: {error}")',
+        "                raise",
+        "tests/runtime/test_daemon.py",
+    ),
+    _d(
+        "configuration: the fault is told",
+        "runtime/daemon.py",
+        "            observer.misconfigured(self._fault)",
+        "            pass",
+        "tests/e2e/test_saved_configurations.py",
+    ),
+    _d(
+        "configuration: secrets in what is told",
+        "runtime/status.py",
+        'problem.message.partition(", found ")[0]',
+        "problem.message",
+        "tests/e2e/test_saved_configurations.py",
     ),
 )
 

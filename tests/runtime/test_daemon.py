@@ -1,18 +1,22 @@
 """The daemon in this process: a real store, a real server, real files; the clock is the only thing that is moved."""
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from feedhub.errors import StoreError
 from feedhub.model.report import PollReport, PublishReport
+from feedhub.model.settings import ConfigFault
+from feedhub.runtime.config_loader import load_or_say_why
 from feedhub.runtime.daemon import Daemon, Reload, Stop
 from feedhub.runtime.hub import Hub, Waits
 from feedhub.runtime.plugins import load_settings
@@ -29,6 +33,7 @@ class Notes:
 
     polls: list[PollReport] = field(default_factory=list)
     written: list[str] = field(default_factory=list)
+    faults: list[ConfigFault | None] = field(default_factory=list)
     hubs: int = 0
     is_closed: bool = False
 
@@ -40,6 +45,9 @@ class Notes:
 
     def reloaded(self, hub: Hub) -> None:
         self.hubs += 1
+
+    def misconfigured(self, fault: ConfigFault | None) -> None:
+        self.faults.append(fault)
 
     def close(self) -> None:
         self.is_closed = True
@@ -101,12 +109,13 @@ def site(tmp_path: Path, server: LoopbackServer) -> Site:
 
 
 @contextmanager
-def running(site: Site, clock: Clock | None = None) -> Iterator[tuple[Notes, Daemon]]:
+def running(site: Site, clock: Clock | None = None, notes: Notes | None = None) -> Iterator[tuple[Notes, Daemon]]:
     """Run the daemon for the block."""
-    notes = Notes()
+    notes = notes or Notes()
     failures: list[BaseException] = []
     with Hub(load_settings(site.config), now=clock or Clock(), waits=WAITS) as hub:
-        daemon = Daemon(hub, reload=lambda: load_settings(site.config), observers=(notes,))
+        load = partial(load_or_say_why, site.config, (), os.environ, str(Path.cwd()))
+        daemon = Daemon(hub, load=load, observers=(notes,))
 
         def run() -> None:
             try:
@@ -164,6 +173,31 @@ def test_a_broken_configuration_is_told_with_its_place_and_changes_nothing(
         before = notes.count("paper")
         wait_for(lambda: notes.count("paper") > before)
     assert notes.hubs == 1
+
+
+class Fragile(Notes):
+    """An observer that one configuration breaks."""
+
+    def reloaded(self, hub: Hub) -> None:
+        if any(source.name == "wire" for source in hub.settings.sources):
+            raise TypeError("no such thing as a wire")
+        super().reloaded(hub)
+
+
+def test_a_configuration_that_breaks_what_works_with_it_is_told_and_the_old_one_goes_on(
+    site: Site, server: LoopbackServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.routes["/wire"] = static(FEED)
+    with running(site, notes=Fragile()) as (notes, _):
+        wait_for(lambda: notes.count("paper"))
+        site.write(WIRE)
+        wait_for(lambda: "cannot be used: TypeError: no such thing as a wire" in caplog.text)
+        before = notes.count("paper")
+        wait_for(lambda: notes.count("paper") > before)
+        site.write(PAPER)
+        wait_for(lambda: notes.faults[-1:] == [None])
+    assert notes.faults[0] is not None
+    assert not notes.count("wire")
 
 
 def test_an_unchanged_configuration_is_not_taken_up_again(site: Site) -> None:

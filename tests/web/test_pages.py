@@ -194,6 +194,8 @@ def test_the_api_says_what_the_command_says_and_is_described(site: Site) -> None
     told, printed = json.loads(answer.body), run("status", "--json", "-c", site.folder / "feedhub.yaml").json
     # Only the command's own user is told where things lie.
     assert printed.pop("places")["has_store"] is True
+    # And a command that finds a fault prints it, and no status.
+    assert told.pop("configuration_fault") is None
     for one in (*told["sources"], *printed["sources"]):
         one["next_poll_in"] = one["next_poll_in"] and round(one["next_poll_in"], -2)
     assert told == printed
@@ -252,10 +254,11 @@ def test_metrics_are_read_by_prometheus_and_name_no_source(site: Site) -> None:
 
 
 def test_health_is_200_until_outputs_cannot_be_written(site: Site) -> None:
-    assert json.loads(site.ask("/healthz").body) == {"ok": True, "reasons": []}
+    assert json.loads(site.ask("/healthz").body) == {"ok": True, "reasons": [], "warnings": []}
     site.metrics.count_publish(PublishReport(failed=(("tech", "no room"),)))
     answer = site.ask("/healthz")
-    assert (answer.status, json.loads(answer.body)) == (503, {"ok": False, "reasons": ["1 output cannot be written"]})
+    told = {"ok": False, "reasons": ["1 output cannot be written"], "warnings": []}
+    assert (answer.status, json.loads(answer.body)) == (503, told)
     site.metrics.count_publish(PublishReport())
     assert site.ask("/healthz").status == 200
 

@@ -108,7 +108,7 @@ def test_at_the_start_an_address_in_use_ends_the_daemon(config: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         web = WebSettings(enabled=True, port=taken.getsockname()[1])
         with on(config, web) as hub, pytest.raises(ServeError):
-            Daemon(hub, reload=lambda: hub.settings, observers=(WebObserver(),)).run()
+            Daemon(hub, load=lambda: hub.settings, observers=(WebObserver(),)).run()
 
 
 @contextmanager
@@ -121,7 +121,7 @@ def running(daemon: Daemon) -> Iterator[None]:
 def test_the_daemon_serves_what_it_publishes(config: Path) -> None:
     web = WebSettings(enabled=True, port=unused_port())
     with on(config, web) as hub:
-        daemon = Daemon(hub, reload=lambda: hub.settings, observers=(WebObserver(),))
+        daemon = Daemon(hub, load=lambda: hub.settings, observers=(WebObserver(),))
         seen: list[bytes] = []
 
         def visit() -> None:

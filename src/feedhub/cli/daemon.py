@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from enum import StrEnum
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Final
@@ -17,6 +17,7 @@ from feedhub.errors import ConfigError, FeedhubError
 
 if TYPE_CHECKING:
     from feedhub.model.settings import Settings
+    from feedhub.runtime.config_loader import Unusable
 
 
 @command()
@@ -95,6 +96,7 @@ def run(
 
     SIGTERM or Ctrl-C ends it. A saved configuration is taken up at once if it is valid. One daemon per store.
     With `web.enabled` the web server runs beside it."""
+    from feedhub.runtime.config_loader import ConfigLoader
     from feedhub.runtime.daemon import Daemon, signals_as_events
     from feedhub.runtime.logs import logging_events
     from feedhub.runtime.websub import PingAfterPublish
@@ -114,8 +116,18 @@ def run(
         )
         if check_store:
             hub.store.verify()
-        daemon = Daemon(hub, reload=session.settings, observers=observers)
-        with signals_as_events(daemon.post):
+        loader = ConfigLoader(session.options.config, session.options.overrides)
+        secrets = set(hub.settings.secrets)
+
+        def load() -> "Settings | Unusable":
+            outcome = loader.load()
+            # Those of before as well, since it may go on with them.
+            secrets.update(getattr(outcome, "secrets", ()))
+            session.masked.hide(secrets)
+            return outcome
+
+        daemon = Daemon(hub, load=load, observers=observers)
+        with signals_as_events(daemon.post), closing(loader):
             daemon.run()
 
 

@@ -1,6 +1,7 @@
 """The whole configuration as values: everything checked, every default filled in; and what was wrong with it."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from feedhub.model.output import Category, OutputSettings, PostSettings, Retention, Site
 from feedhub.model.source import PollSettings, Rule, Source
@@ -24,6 +25,18 @@ class Problem:
         place = f"{self.file}:{self.line}:{self.column}: " if self.line else f"{self.file}: "
         place += "warning: " if self.is_warning else ""
         return f"{place}{self.key}: {self.message}" if self.key else f"{place}{self.message}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigFault:
+    """What was saved as the configuration cannot be used, so that the one before it goes on.
+
+    ``problems`` are the first of ``count``; ``since`` is when the first of them was noticed.
+    """
+
+    problems: tuple[Problem, ...]
+    count: int
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,9 +11,10 @@ from time import monotonic
 from types import FrameType
 from typing import Final, Protocol
 
-from feedhub.errors import ConfigError, DamagedStoreError, StoreError
+from feedhub.errors import DamagedStoreError, StoreError
 from feedhub.model.report import Outcome, PollReport, PublishReport
-from feedhub.model.settings import Settings
+from feedhub.model.settings import ConfigFault, Settings
+from feedhub.runtime.config_loader import BackgroundLoad, Loaded, Unusable, unusable
 from feedhub.runtime.hub import Hub
 from feedhub.runtime.poller import DuePoller, FinishedFetch, PollsUnderWay
 from feedhub.runtime.publisher import PublishTimer
@@ -43,6 +44,9 @@ class Stop:
     reason: str
 
 
+Event = Tick | FinishedFetch | Reload | Loaded | Stop
+
+
 class Observer(Protocol):
     """Receives what happens, as the web server and WebSub do. Called in the thread of the daemon; must be quick."""
 
@@ -56,6 +60,10 @@ class Observer(Protocol):
 
     def reloaded(self, hub: Hub) -> None:
         """From now on this hub is used; also called once at the start."""
+        ...
+
+    def misconfigured(self, fault: ConfigFault | None) -> None:
+        """What was saved as the configuration cannot be used; None: it can be again."""
         ...
 
     def close(self) -> None:
@@ -141,21 +149,20 @@ _BETWEEN_STARTS: Final = 0.05
 class Daemon:
     """Polls on schedule until it is told to stop.
 
-    ``reload`` reads the configuration again and raises ConfigError when it cannot be used. ``hub.waits`` has the
-    seconds of all waits.
+    ``load`` reads the configuration again, in a thread. ``hub.waits`` has the seconds of all waits.
     """
 
     def __init__(
         self,
         hub: Hub,
         *,
-        reload: Callable[[], Settings],
+        load: Callable[[], Settings | Unusable],
         notifier: Notifier | None = None,
         observers: tuple[Observer, ...] = (),
     ) -> None:
         self._waits = hub.waits
-        self._inbox: queue.SimpleQueue[Tick | FinishedFetch | Reload | Stop] = queue.SimpleQueue()
-        self._read_config = reload
+        self._inbox: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._load = BackgroundLoad(load, self._inbox.put)
         self._notifier = notifier or Notifier()
         self._observers = observers
         self._under_way = PollsUnderWay()
@@ -170,7 +177,8 @@ class Daemon:
         self._is_more_due = False
         self._next_start = 0.0
         self._store_retry = StoreRetry(self._waits.store_retry)
-        self._reload_due: str | None = None
+        self._change_due: Loaded | None = None
+        self._fault: ConfigFault | None = None
         self._stop_at: float | None = None
 
     def run(self) -> None:
@@ -182,6 +190,7 @@ class Daemon:
         hub = self._poller.hub
         with hub.store.task_lock("run", wait=1.0):
             self._apply(hub)
+            self._watch.follow(hub.settings.files, hub.settings.folders)
             scheduler = Scheduler(
                 tick=self._tick,
                 run_maintenance=self._run_maintenance,
@@ -206,7 +215,7 @@ class Daemon:
 
     # One event after the other.
 
-    def _next_event(self) -> "Tick | FinishedFetch | Reload | Stop | None":
+    def _next_event(self) -> "Event | None":
         wait = self._notifier.wait(self._publish_timer.wait(self._waits.tick))
         if self._stop_at is not None:
             wait = max(0.0, min(wait, self._stop_at - monotonic()))
@@ -215,7 +224,7 @@ class Daemon:
         except queue.Empty:
             return None
 
-    def _handle(self, event: "Tick | FinishedFetch | Reload | Stop | None") -> None:
+    def _handle(self, event: "Event | None") -> None:
         match event:
             case FinishedFetch():
                 self._finish(event)
@@ -223,7 +232,10 @@ class Daemon:
                 self._is_tick_pending = False
                 self._is_more_due = True
             case Reload():
-                self._reload(event.reason)
+                self._notifier.reloading()
+                self._load.start(event.reason)
+            case Loaded():
+                self._take_up(event)
             case Stop():
                 self._begin_to_stop(event.reason)
 
@@ -235,8 +247,8 @@ class Daemon:
             self._adjust_to_clock(jump, scheduler)
         if not self._store_retry.may_try:
             return
-        if self._reload_due:
-            self._reload(self._reload_due)
+        if self._change_due:
+            self._take_up(self._change_due)
         with self._store_retry.attempt():
             if self._is_more_due and monotonic() >= self._next_start:
                 self._start_due()
@@ -270,46 +282,77 @@ class Daemon:
             poller.threads.close()
             poller.hub.retire()
 
-    def _reload(self, reason: str) -> None:
-        self._reload_due = None
-        self._notifier.reloading()
-        try:
-            self._change_to(self._read_config(), reason)
-        except ConfigError as error:
-            log.error("the configuration is not valid, the old one stays", extra={"problems": len(error.problems)})
-            for problem in error.problems:
-                log.error("%s", problem)
-        # Also after an error, because the sender of a signal waits for this.
+    def _take_up(self, loaded: Loaded) -> None:
+        """Go on with a configuration that was saved, or with the one before it when it cannot be used."""
+        self._change_due = None
+        before = self._poller.hub.settings
+        outcome = loaded.outcome if loaded.outcome == before else self._changed(loaded)
+        files, folders = set(before.files), set(before.folders)
+        if isinstance(outcome, Unusable):
+            self._tell_fault(outcome)
+            # A change of any of these may mend it.
+            self._watch.follow(files.union(outcome.files), folders.union(outcome.folders), since=loaded.began)
+        else:
+            self._tell_mended()
+            self._watch.follow(outcome.files, outcome.folders, since=loaded.began)
+        # Also after a fault, because the sender of a signal waits for this.
         self._notifier.ready()
 
-    def _change_to(self, settings: Settings, reason: str) -> None:
-        before = self._poller
-        if settings == before.hub.settings:
-            return
-        if settings.store != before.hub.settings.store:
-            log.warning("another store is used only after a restart")
-        hub = before.hub.reconfigured(settings)
-        self._reload_due = reason  # stays set until it has succeeded: the store may be unusable now
+    def _changed(self, loaded: Loaded) -> Settings | Unusable:
+        """Put other settings to work; return them, or why they cannot be used."""
+        before, settings = self._poller, loaded.outcome
+        if isinstance(settings, Unusable):
+            return settings
+        self._change_due = loaded  # stays set until it has succeeded: the store may be unusable now
         with self._store_retry.attempt():
-            self._apply(hub)
+            try:
+                hub = before.hub.reconfigured(settings)
+                self._apply(hub)
+            except StoreError:
+                raise
+            except Exception as error:
+                # Nothing that can be saved may end the daemon.
+                log.debug("applying the configuration failed unexpectedly", exc_info=True)
+                self._change_due = None
+                self._apply(before.hub)
+                return unusable(settings.files[0], f"{type(error).__name__}: {error}")
             hub.ingester.resume(before.hub.ingester)
             self._poller = DuePoller(hub, self._inbox.put, self._under_way)
             self._publish_timer.publish = hub.publish_due
             self._retired.append(before)
             self._is_more_due = True
-            self._reload_due = None
-            log.info("reloaded", extra={"why": reason, "sources": len(settings.sources)})
+            self._change_due = None
+            if settings.store != before.hub.settings.store:
+                log.warning("another store is used only after a restart")
+            log.info("reloaded", extra={"why": loaded.reason, "sources": len(settings.sources)})
+        return settings
 
     def _apply(self, hub: Hub) -> None:
-        """Bring the store in line with a configuration, and watch its files."""
+        """Bring the store in line with a configuration, and tell who observes."""
         hub.sync()
         hub.plan_polls()
         for problem in (*hub.settings.problems, *hub.settings.warnings):
             log.warning("%s", problem)
-        self._watch.follow(hub.settings.files, hub.settings.folders)
         self._publish_timer.mark()
         for observer in self._observers:
             observer.reloaded(hub)
+
+    def _tell_fault(self, found: Unusable) -> None:
+        since = self._fault.since if self._fault else self._poller.hub.now()
+        self._fault = ConfigFault(problems=found.problems, count=found.count, since=since)
+        log.error("the configuration is not valid, the old one stays", extra={"problems": found.count})
+        for problem in found.problems:
+            log.error("%s", problem)
+        for observer in self._observers:
+            observer.misconfigured(self._fault)
+
+    def _tell_mended(self) -> None:
+        if self._fault is None:
+            return
+        log.warning("the configuration can be used again", extra={"since": f"{self._fault.since:%Y-%m-%dT%H:%M:%SZ}"})
+        self._fault = None
+        for observer in self._observers:
+            observer.misconfigured(None)
 
     def _published(self, report: PublishReport) -> None:
         for observer in self._observers:

@@ -1,34 +1,20 @@
 """Reads documents in worker processes, so that all cores are used and a hostile document cannot stop the others."""
 
-import multiprocessing
-import os
-import signal
-import sys
-import threading
 from collections.abc import Callable
-from concurrent.futures import CancelledError
-from concurrent.futures import TimeoutError as FutureTimeoutError
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing.context import BaseContext
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
-from pebble import ProcessExpired, ProcessFuture, ProcessPool
-
-from feedhub.errors import ParseError
+from feedhub.errors import ParseError, WorkerError
 from feedhub.model.document import Document
 from feedhub.model.item import Detail, ParsedFeed
 from feedhub.model.kind import SourceKind
 from feedhub.model.report import RecordTrace
 from feedhub.model.source import Source
 from feedhub.runtime.plugins import source_kind
+from feedhub.runtime.worker_pool import WorkerPool
 
 if TYPE_CHECKING:
     from feedhub.sources.feed.discover import DiscoveredFeed
-
-_PRELOADED = ["feedhub.sources.read", "feedhub.sources.feed.web_feed", "feedhub.sources.mapped.full_text"]
-_MOST_WORKERS = 4
-_ATTEMPTS = 3
 
 Answer = TypeVar("Answer")
 
@@ -44,8 +30,7 @@ class _Refusal:
 class ParsePool:
     """Implements ``Parser`` over worker processes that start with the first document.
 
-    A document that takes longer than ``timeout`` seconds, or whose worker dies, is a ParseError; its worker is
-    replaced and the others go on. ``memory`` bounds the address space of a worker in bytes, where the system can.
+    A document that takes longer than ``timeout`` seconds, or whose worker dies, is a ParseError; see ``WorkerPool``.
     ``kinds`` gives what a kind declares, or raises ParseError.
     """
 
@@ -54,17 +39,10 @@ class ParsePool:
         *,
         workers: int | None = None,
         timeout: float = 20.0,
-        memory: int = 1 << 30,
         kinds: Callable[[str], SourceKind] = source_kind,
     ) -> None:
-        self._workers = workers or min(os.cpu_count() or 1, _MOST_WORKERS)
-        self._timeout = timeout
-        self._memory = memory
+        self._pool = WorkerPool(workers=workers, timeout=timeout)
         self._kind_of = kinds
-        self._pool: ProcessPool | None = None
-        self._pending: set[ProcessFuture[Any]] = set()
-        self._closed = False
-        self._lock = threading.Lock()
 
     def parse(self, document: Document, source: Source) -> ParsedFeed:
         """Return the items of ``document``; see ``feedhub.ports.world.Parser``."""
@@ -83,85 +61,18 @@ class ParsePool:
         """Return the feeds that a page offers; see ``feedhub.runtime.inspection.PreviewParser``."""
         return self._read(_offers, document)
 
-    def _read(self, read: Callable[..., Answer], *given: object) -> Answer:
-        for _ in range(_ATTEMPTS):
-            pool = self._running()
-            try:
-                return _raised(self._answer(pool, read, given))
-            except FutureTimeoutError as exc:
-                raise ParseError(f"took longer than {self._timeout:g} s to read") from exc
-            except ProcessExpired as exc:
-                raise ParseError("the process that read it died; it may need too much memory") from exc
-            except (CancelledError, BrokenProcessPool, RuntimeError):
-                self._discard(pool)  # a fault of the pool and not of the document: try again with a new one
-        raise ParseError("no process could be started to read it")
-
     def close(self) -> None:
         """Stop the workers at once; documents that are being read fail with ParseError."""
-        with self._lock:
-            self._closed = True
-            pool = self._pool
-        if pool is not None:
-            self._discard(pool)
+        self._pool.close()
 
-    def _answer(self, pool: ProcessPool, read: Callable[..., Answer], given: tuple[object, ...]) -> Answer | _Refusal:
-        future: ProcessFuture[Answer | _Refusal] = pool.schedule(_guarded, args=(read, *given), timeout=self._timeout)
-        with self._lock:
-            is_running = self._pool is pool
-            if is_running:
-                self._pending.add(future)
-        if not is_running:
-            future.cancel()  # type: ignore[no-untyped-call]
+    def _read(self, read: Callable[..., Answer], *given: object) -> Answer:
         try:
-            return future.result()
-        finally:
-            with self._lock:
-                self._pending.discard(future)
-
-    def _running(self) -> ProcessPool:
-        with self._lock:
-            if self._closed:
-                raise ParseError("reading was stopped")
-            if self._pool is None:
-                self._pool = ProcessPool(
-                    max_workers=self._workers, context=_context(), initializer=_prepare, initargs=(self._memory,)
-                )
-            return self._pool
-
-    def _discard(self, pool: ProcessPool) -> None:
-        """Stop a pool for good, after cancelling what waits in it.
-
-        pebble stops by itself when a worker dies while idle, and never answers the tasks that wait.
-        """
-        with self._lock:
-            if self._pool is not pool:
-                return
-            self._pool = None
-            pending, self._pending = self._pending, set()
-        for future in pending:
-            future.cancel()  # type: ignore[no-untyped-call]
-        pool.stop()  # type: ignore[no-untyped-call]
-        pool.join()
-
-
-def _context() -> BaseContext:
-    """Return how workers start: never by fork, which copies locks that other threads hold."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_PRELOADED)
-    return context
-
-
-def _prepare(memory: int) -> None:
-    """Set a worker up: Ctrl-C is left to the parent, and memory is bounded."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if sys.platform != "win32":
-        import resource
-
-        _, hard = resource.getrlimit(resource.RLIMIT_AS)
-        limit = memory if hard == resource.RLIM_INFINITY else min(memory, hard)
-        resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+            answer = self._pool.run(_refusing, read, *given)
+        except WorkerError as error:
+            raise ParseError(f"cannot be read: {error}") from error
+        if isinstance(answer, _Refusal):
+            raise ParseError(answer.message, offers=answer.offers)
+        return cast(Answer, answer)
 
 
 # The readers are imported in the workers: this process needs none of them, and mostly nothing is read.
@@ -191,18 +102,8 @@ def _offers(document: Document) -> "tuple[DiscoveredFeed, ...]":
     return discover_feeds(document)
 
 
-def _guarded(read: Callable[..., Answer], *given: object) -> Answer | _Refusal:
+def _refusing(read: Callable[..., Answer], *given: object) -> Answer | _Refusal:
     try:
         return read(*given)
     except ParseError as exc:
         return _Refusal(message=str(exc), offers=exc.offers)
-    except MemoryError:
-        return _Refusal(message="needs too much memory to read", offers=())
-    except Exception as exc:  # noqa: BLE001 - a kind may break on hostile input; it costs this poll only
-        return _Refusal(message=f"cannot be read: {type(exc).__name__}: {str(exc)[:200]}", offers=())
-
-
-def _raised(answer: Answer | _Refusal) -> Answer:
-    if isinstance(answer, _Refusal):
-        raise ParseError(answer.message, offers=answer.offers)
-    return answer

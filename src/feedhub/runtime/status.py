@@ -1,11 +1,13 @@
 """The state of feedhub, read from its store, for ``status``, ``health`` and the web server; nothing polls or writes."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
 from feedhub.errors import NoStoreError, StoreError
 from feedhub.model.report import HubStatus, SourceStatus
+from feedhub.model.settings import ConfigFault, Problem
 from feedhub.rules.health import complaints, duration_text
 from feedhub.runtime.hub import Hub
 
@@ -43,6 +45,26 @@ def _source_json(source: SourceStatus) -> dict[str, Any]:
         "failures": source.failures,
         "warnings": list(source.warnings),
     }
+
+
+def fault_json(fault: ConfigFault | None) -> dict[str, Any] | None:
+    """Return what is wrong with the saved configuration as JSON values that anybody may see."""
+    if fault is None:
+        return None
+    names = ("file", "line", "column", "key", "message")
+    problems = [{name: getattr(each, name) for name in names} for each in map(public_problem, fault.problems)]
+    return {"since": fault.since.isoformat(), "count": fault.count, "problems": problems}
+
+
+def public_problem(problem: Problem) -> Problem:
+    """Return a problem without what was found instead, which may be a secret in the wrong place."""
+    return replace(problem, message=problem.message.partition(", found ")[0])
+
+
+def fault_place(fault: ConfigFault) -> str:
+    """Return where the first problem is, as ``FILE:LINE``."""
+    first = fault.problems[0]
+    return f"{first.file}:{first.line}" if first.line else first.file
 
 
 DAYS: Final = 30

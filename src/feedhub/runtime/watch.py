@@ -1,12 +1,15 @@
 """Noticing that a file of the configuration was saved."""
 
 import logging
+import os
 import threading
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from watchfiles import Change, watch
+from watchfiles import watch
 
 log = logging.getLogger(__name__)
 
@@ -14,7 +17,18 @@ _YAML: Final = frozenset({".yaml", ".yml"})
 _DEBOUNCE_MILLISECONDS: Final = 400
 _CHECK_MILLISECONDS: Final = 2_000
 
+_PATIENCE: Final = 5.0
+
 Snapshot = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """What is watched; ``since`` is when the files were read (seconds of the epoch)."""
+
+    files: frozenset[str]
+    folders: frozenset[str]
+    since: float
 
 
 class ConfigWatch:
@@ -22,40 +36,57 @@ class ConfigWatch:
 
     Folders are watched and not files, because editors replace a file by a new one, and an ``include`` pattern may match
     a new file. Every two seconds the files are also compared: the system does not report what is written behind a
-    link, by another machine, or through a volume of a container.
+    link, by another machine, or through a volume of a container. Only that thread looks at the disk, which may block.
     """
 
     def __init__(self, on_saved: Callable[[], None]) -> None:
         self._on_saved = on_saved
-        self._stop = threading.Event()
+        self._watched = _Watched(frozenset(), frozenset(), 0.0)
+        self._is_other = threading.Event()
+        self._is_closed = False
         self._thread: threading.Thread | None = None
 
-    def follow(self, files: Iterable[str], folders: Iterable[str] = ()) -> None:
-        """Watch these from now on, instead of the files and folders before."""
-        self.close()
-        self._stop = threading.Event()
+    def follow(self, files: Iterable[str], folders: Iterable[str] = (), *, since: float | None = None) -> None:
+        """Watch these from now on, instead of the files and folders before.
+
+        What was watched before is compared with what it was then; other files count as saved if they are newer than
+        ``since``, when they were read (seconds of the epoch).
+        """
         known = frozenset(files)
-        places = {Path(file).parent for file in known} | {Path(folder) for folder in folders}
-        present = frozenset(str(place) for place in places if place.is_dir())
-        arguments = (known, present, _snapshot(known, present), self._stop)
-        self._thread = threading.Thread(target=self._run, args=arguments, name="config-watch", daemon=True)
-        self._thread.start()
+        places = frozenset(str(Path(file).parent) for file in known).union(folders)
+        self._watched = _Watched(known, places, time.time() if since is None else since)
+        self._is_other.set()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="config-watch", daemon=True)
+            self._thread.start()
 
     def close(self) -> None:
         """Stop watching."""
-        self._stop.set()
+        self._is_closed = True
+        self._is_other.set()
         if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join()
+            self._thread.join(_PATIENCE)
 
-    def _run(self, files: frozenset[str], folders: frozenset[str], snapshot: Snapshot, stop: threading.Event) -> None:
-        def is_ours(_: Change, path: str) -> bool:
-            return path in files or _is_yaml(Path(path))
+    def _run(self) -> None:
+        seen: Snapshot = {}
+        while not self._is_closed:
+            self._is_other.clear()
+            watched = self._watched
+            before, seen = seen, _snapshot(watched)
+            if any(seen[key] != before[key] if key in before else _is_newer(seen[key], watched.since) for key in seen):
+                self._on_saved()
+            for is_reported in self._reports(watched):
+                before, seen = seen, _snapshot(watched)
+                if is_reported or before != seen:
+                    self._on_saved()
 
+    def _reports(self, watched: _Watched) -> Iterator[bool]:
+        """Yield True for what the system reports, and False every few seconds, until something else is watched."""
         try:
             changes = watch(
-                *sorted(folders),
-                watch_filter=is_ours,
-                stop_event=stop,
+                *sorted(folder for folder in watched.folders if Path(folder).is_dir()),
+                watch_filter=lambda _, path: path in watched.files or _is_yaml(Path(path)),
+                stop_event=self._is_other,
                 debounce=_DEBOUNCE_MILLISECONDS,
                 rust_timeout=_CHECK_MILLISECONDS,
                 yield_on_timeout=True,
@@ -63,27 +94,28 @@ class ConfigWatch:
                 raise_interrupt=False,
             )
             for reported in changes:
-                before, snapshot = snapshot, _snapshot(files, folders)
-                if reported or before != snapshot:
-                    self._on_saved()
-        except OSError as error:
+                yield bool(reported)
+        except (OSError, RuntimeError) as error:
             log.warning("files are not watched, but looked at every few seconds", extra={"reason": str(error)})
-            while not stop.wait(_CHECK_MILLISECONDS / 1_000):
-                before, snapshot = snapshot, _snapshot(files, folders)
-                if before != snapshot:
-                    self._on_saved()
+        while not self._is_other.wait(_CHECK_MILLISECONDS / 1_000):
+            yield False
 
 
-def _snapshot(files: Iterable[str], folders: Iterable[str]) -> Snapshot:
+def _snapshot(watched: _Watched) -> Snapshot:
     """Return what changes when something is saved: the stamp of each file, and the names in each folder."""
-    snapshot: Snapshot = {file: _stamp(Path(file)) for file in files}
-    for folder in folders:
+    snapshot: Snapshot = {file: _stamp(Path(file)) for file in watched.files}
+    for folder in watched.folders:
         try:
-            inside = frozenset(one.name for one in Path(folder).iterdir() if _is_yaml(one) or one.is_dir())
+            with os.scandir(folder) as entries:
+                inside = frozenset(one.name for one in entries if _is_yaml(Path(one.name)) or one.is_dir())
         except OSError:
             inside = frozenset()
         snapshot[f"{folder}/"] = inside
     return snapshot
+
+
+def _is_newer(stamp: object, since: float) -> bool:
+    return isinstance(stamp, tuple) and stamp[0] >= since * 10**9
 
 
 def _stamp(file: Path) -> object:

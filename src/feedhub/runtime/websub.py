@@ -16,7 +16,7 @@ from feedhub.fetch.fetcher import build_fetcher
 from feedhub.model.document import Request
 from feedhub.model.output import Site
 from feedhub.model.report import PollReport, PublishReport
-from feedhub.model.settings import Settings
+from feedhub.model.settings import ConfigFault, Settings
 from feedhub.ports.world import Fetcher
 from feedhub.runtime.hub import Hub, utc_now
 
@@ -198,6 +198,9 @@ class PingAfterPublish:
             self._pinger.use(self._fetcher, url, agent)
         if before is not None:
             before.close()
+
+    def misconfigured(self, fault: ConfigFault | None) -> None:
+        """Do nothing: the configuration before goes on."""
 
     def close(self) -> None:
         """Send the pings that are due, and end."""

@@ -22,6 +22,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from feedhub.errors import FeedhubError, StoreError
 from feedhub.model.report import HubStatus
+from feedhub.model.settings import ConfigFault
 from feedhub.model.source import Health
 from feedhub.publish.addresses import SEARCH_FEED, SEARCH_PAGE
 from feedhub.publish.formats import ATOM_FORMAT
@@ -31,7 +32,7 @@ from feedhub.runtime.inspection import search_result, search_result_feed
 from feedhub.runtime.logs import Masker, masked_values
 from feedhub.runtime.metrics import Metrics
 from feedhub.runtime.plugins import added_formats
-from feedhub.runtime.status import daily_series, polling_complaints, status_json
+from feedhub.runtime.status import daily_series, fault_json, fault_place, polling_complaints, status_json
 from feedhub.web import prometheus
 from feedhub.web.files import PublishedFiles, respond
 from feedhub.web.pages import HITS, PAGES_STYLE, Pages, parse_query
@@ -73,6 +74,12 @@ _SOURCE: Final = _object(
     }
 )
 _CATEGORY: Final = _object({"slug": _TEXT, "title": _TEXT, "items": _COUNT, "changed_at": _INSTANT})
+_PROBLEM: Final = _object({"file": _TEXT, "line": _COUNT, "column": _COUNT, "key": _TEXT, "message": _TEXT})
+_FAULT: Final = {
+    **_object({"since": _INSTANT, "count": _COUNT, "problems": _list(_PROBLEM)}),
+    "type": ["object", "null"],
+    "description": "What is wrong with the saved configuration, while the one before it goes on; null for nothing.",
+}
 _QUERY: Final = {
     "name": "q",
     "in": "query",
@@ -91,8 +98,10 @@ def openapi() -> dict[str, Any]:
         "paths": _paths(),
         "components": {
             "schemas": {
-                "Health": _object({"ok": {"type": "boolean"}, "reasons": _list(_TEXT)}),
-                "Status": _object({"sources": _list(_SOURCE), "categories": _list(_CATEGORY)}),
+                "Health": _object({"ok": {"type": "boolean"}, "reasons": _list(_TEXT), "warnings": _list(_TEXT)}),
+                "Status": _object(
+                    {"sources": _list(_SOURCE), "categories": _list(_CATEGORY), "configuration_fault": _FAULT}
+                ),
             }
         },
     }
@@ -180,9 +189,12 @@ class Endpoints:
     Results that cost much are used again for ``max_age`` seconds.
     """
 
-    def __init__(self, hub: Callable[[], Hub], metrics: Metrics | None, *, max_age: float) -> None:
+    def __init__(
+        self, hub: Callable[[], Hub], metrics: Metrics | None, fault: Callable[[], ConfigFault | None], max_age: float
+    ) -> None:
         self._hub = hub
         self._metrics = metrics
+        self._fault = fault
         self._pages = Pages()
         self._status = TimedCache[HubStatus](lambda: hub().status(), max_age)
         self._items = TimedCache[int](self._counted_items, max_age)
@@ -232,11 +244,15 @@ class Endpoints:
             return self._unhealthy((self._public_reason(error),))
 
     def health(self, _: Request) -> Response:
-        """Answer 200 when nothing is wrong, else 503 with the reasons; start no poll."""
+        """Answer 200 when nothing is wrong, else 503 with the reasons; start no poll.
+
+        A fault in the saved configuration is a warning: whoever restarts the daemon for it finds that none starts.
+        """
         complaints = self._health()
         if complaints:
             return self._unhealthy(complaints)
-        return Response(_json_bytes({"ok": True, "reasons": []}), 200, _NO_STORE, "application/json")
+        body = _json_bytes({"ok": True, "reasons": [], "warnings": self._warnings()})
+        return Response(body, 200, _NO_STORE, "application/json")
 
     def metrics(self, _: Request) -> Response:
         """Answer with the metrics for Prometheus."""
@@ -249,7 +265,17 @@ class Endpoints:
         return Response(self._openapi, 200, {"cache-control": "max-age=3600"}, "application/json")
 
     def _unhealthy(self, reasons: tuple[str, ...]) -> Response:
-        return Response(_json_bytes({"ok": False, "reasons": list(reasons)}), 503, _NO_STORE, "application/json")
+        body = _json_bytes({"ok": False, "reasons": list(reasons), "warnings": self._warnings()})
+        return Response(body, 503, _NO_STORE, "application/json")
+
+    def _warnings(self) -> list[str]:
+        fault = self._fault()
+        if fault is None:
+            return []
+        since = f"{fault.since:%Y-%m-%dT%H:%M:%SZ}"
+        return [
+            f"the saved configuration cannot be used since {since}, the one before it goes on: {fault_place(fault)}"
+        ]
 
     def _counted_items(self) -> int:
         return self._hub().store.item_count()
@@ -277,12 +303,15 @@ class Endpoints:
     def _made_status_page(self) -> bytes:
         hub = self._hub()
         status, series = self._status(), daily_series(hub)
-        return self._pages.status(hub.settings, status, series, self._items(), self._health(), hub.now())
+        return self._pages.status(
+            hub.settings, status, series, self._items(), self._health(), hub.now(), fault=self._fault()
+        )
 
     def _made_status_json(self) -> bytes:
         masked = Masker()
         masked.hide(self._hub().settings.secrets)
-        return _json_bytes(masked_values(status_json(self._status()), masked))
+        document = {**status_json(self._status()), "configuration_fault": fault_json(self._fault())}
+        return _json_bytes(masked_values(document, masked))
 
 
 def _json_bytes(document: dict[str, Any]) -> bytes:
@@ -306,6 +335,7 @@ class WebApp:
         hub: Callable[[], Hub],
         metrics: Metrics | None = None,
         *,
+        fault: Callable[[], ConfigFault | None] = lambda: None,
         max_age: float = _MAX_AGE,
         largest_head: int = _LARGEST_HEAD,
     ) -> None:
@@ -313,7 +343,7 @@ class WebApp:
         self._reading = ThreadPoolExecutor(_THREADS, "web-files")
         self._under_way = 0
         self._largest_head = largest_head
-        self._endpoints = endpoints = Endpoints(hub, metrics, max_age=max_age)
+        self._endpoints = endpoints = Endpoints(hub, metrics, fault, max_age)
         self.files = PublishedFiles(
             lambda: hub().settings.output.dir,
             self._reading,

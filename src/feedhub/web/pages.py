@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from feedhub.errors import PublishError
 from feedhub.model.report import HubStatus, SearchHit, SourceStatus
-from feedhub.model.settings import Settings
+from feedhub.model.settings import ConfigFault, Settings
 from feedhub.model.source import Health
 from feedhub.publish.addresses import FRONT_PATH, ICON_PATH, SEARCH_FEED, SEARCH_PAGE, STYLE_PATH, feed_path, list_path
 from feedhub.publish.entry import safe_line, safe_url
@@ -27,7 +27,7 @@ from feedhub.rules.urls import public_url
 from feedhub.runtime.inspection import SearchResult
 from feedhub.runtime.logs import Masker
 from feedhub.runtime.plugins import added_formats
-from feedhub.runtime.status import DAYS
+from feedhub.runtime.status import DAYS, public_problem
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +66,7 @@ _ENGLISH: Final[Mapping[str, str]] = MappingProxyType(
         "as_of": "As of",
         "as_feed": "Follow this search in a feed reader",
         "category": "Category",
+        "config_fault": "The saved configuration cannot be used since {}. The one before it goes on.",
         "days": "new items a day, last 30 days",
         "due": "due",
         "failed": "This page cannot be shown at the moment.",
@@ -103,6 +104,7 @@ _CHINESE: Final[Mapping[str, str]] = MappingProxyType(
         "as_of": "截至",
         "as_feed": "在阅读器中订阅此搜索",
         "category": "分类",
+        "config_fault": "自 {} 起，已保存的配置无法使用，仍沿用之前的配置。",
         "days": "最近 30 天每日新增",
         "due": "即将抓取",
         "failed": "此页面暂时无法显示。",
@@ -176,6 +178,7 @@ LONGEST_QUERY: Final = 200
 HITS: Final = 20
 LAST_PAGE: Final = 10
 _MOST_ROWS: Final = 500
+_MOST_PROBLEMS: Final = 10
 _SHORT_NAMES: Final = {"json": "JSON"}
 _TROUBLE: Final = (Health.FAILING, Health.BROKEN, Health.GONE, Health.STALE)
 _WORST_FIRST: Final = (*_TROUBLE, Health.NEW, Health.OK, Health.PAUSED)
@@ -243,15 +246,20 @@ class Pages:
         items: int,
         complaints: Sequence[str],
         now: datetime,
+        fault: ConfigFault | None = None,
     ) -> bytes:
         """Return the page of the status; ``items`` is the number of items in the store."""
         texts = _texts_of(settings)
         masked = Masker()
         masked.hide(settings.secrets)
         sources = sorted(status.sources, key=lambda source: _WORST_FIRST.index(source.state))
+        problems = fault.problems if fault else ()
         values = {
             "complaints": [masked(each) for each in complaints],
-            "has_trouble": any(source.state in _TROUBLE for source in sources),
+            "fault": texts.texts["config_fault"].format(texts.moment(fault.since)) if fault else "",
+            "problems": [safe_line(masked(str(public_problem(each)))) for each in problems[:_MOST_PROBLEMS]],
+            "problems_left_out": max(0, fault.count - _MOST_PROBLEMS) if fault else 0,
+            "has_trouble": bool(fault) or any(source.state in _TROUBLE for source in sources),
             "state_counts": _state_counts(sources, texts),
             "items": f"{items:,}",
             "rows": [

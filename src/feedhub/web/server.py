@@ -11,7 +11,7 @@ from uvicorn import Config, Server
 
 from feedhub.errors import ServeError
 from feedhub.model.report import PollReport, PublishReport
-from feedhub.model.settings import WebSettings
+from feedhub.model.settings import ConfigFault, WebSettings
 from feedhub.runtime.hub import Hub
 from feedhub.runtime.metrics import Metrics
 from feedhub.web.app import WebApp
@@ -27,7 +27,8 @@ class WebServer:
     """Serves what a hub publishes and its store contains. Read-only; starts no poll.
 
     ``hub`` returns the present hub, which a reload exchanges. ``metrics`` are what the daemon counts; without them
-    ``/metrics`` is about the store only. Results that cost much are used again for ``max_age`` seconds.
+    ``/metrics`` is about the store only. ``fault`` returns what is wrong with the saved configuration. Results that
+    cost much are used again for ``max_age`` seconds.
     """
 
     def __init__(
@@ -36,12 +37,13 @@ class WebServer:
         settings: WebSettings,
         *,
         metrics: Metrics | None = None,
+        fault: Callable[[], ConfigFault | None] = lambda: None,
         limits: Limits | None = None,
         max_age: float = 5.0,
     ) -> None:
         self._settings = settings
         self._limits = limits or Limits()
-        self._app = WebApp(hub, metrics, max_age=max_age, largest_head=self._limits.head)
+        self._app = WebApp(hub, metrics, fault=fault, max_age=max_age, largest_head=self._limits.head)
         self._address = _address(settings.host, settings.port)
         self._socket: socket.socket | None = None
         self._thread: threading.Thread | None = None
@@ -119,9 +121,9 @@ def _listening(host: str, port: int) -> socket.socket:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
-    except OSError as exc:
-        # The standard library adds the address to the text.
-        reason = (exc.strerror or str(exc)).partition(" (while ")[0].lower()
+    except (OSError, ValueError) as exc:
+        # The standard library adds the address to the text. A ValueError says that no host can have such a name.
+        reason = (getattr(exc, "strerror", None) or str(exc)).partition(" (while ")[0].lower()
         raise ServeError(
             f"web server cannot listen on {_address(host, port)}: {reason}; choose another with web.host and web.port"
         ) from exc
@@ -139,6 +141,7 @@ class WebObserver:
         self._hub: Hub | None = None
         self._server: WebServer | None = None
         self._settings: WebSettings | None = None
+        self._fault: ConfigFault | None = None
 
     @property
     def address(self) -> str | None:
@@ -167,7 +170,7 @@ class WebObserver:
         self.close()
         if not wanted.enabled:
             return
-        server = WebServer(lambda: self._hub or hub, wanted, metrics=self.metrics)
+        server = WebServer(lambda: self._hub or hub, wanted, metrics=self.metrics, fault=lambda: self._fault)
         try:
             server.start()
         except ServeError as error:
@@ -176,6 +179,10 @@ class WebObserver:
             log.error("the web server is off", extra={"reason": str(error)})
             return
         self._server, self._settings = server, wanted
+
+    def misconfigured(self, fault: ConfigFault | None) -> None:
+        """Tell of the fault from now on, or of none."""
+        self._fault = fault
 
     def close(self) -> None:
         """End the server."""

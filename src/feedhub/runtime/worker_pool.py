@@ -1,0 +1,151 @@
+"""Worker processes: work that may take too long or too much memory is done in one, which is then killed for it."""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import CancelledError
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing.context import BaseContext
+from typing import Any, Final, TypeVar
+
+from pebble import ProcessExpired, ProcessFuture, ProcessPool
+
+from feedhub.errors import WorkerError
+
+_PRELOADED: Final = ["feedhub.sources.read", "feedhub.sources.feed.web_feed", "feedhub.sources.mapped.full_text"]
+_MOST_WORKERS: Final = 4
+_ATTEMPTS: Final = 3
+_MEMORY: Final = 1 << 30
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class _Broken:
+    """An exception as a value, because some cannot be sent between processes."""
+
+    words: str
+
+
+class WorkerPool:
+    """Runs functions in worker processes, which start with the first call. Safe for many threads.
+
+    A call that takes longer than ``timeout`` seconds, or whose worker dies, is an error; its worker is replaced and the
+    others go on. ``memory`` bounds the address space of a worker in bytes, where the system can.
+    """
+
+    def __init__(self, *, workers: int | None = None, timeout: float, memory: int = _MEMORY) -> None:
+        self._workers = workers or min(os.cpu_count() or 1, _MOST_WORKERS)
+        self._timeout = timeout
+        self._memory = memory
+        self._pool: ProcessPool | None = None
+        self._pending: set[ProcessFuture[Any]] = set()
+        self._closed = False
+        self._lock = threading.Lock()
+
+    def run(self, function: Callable[..., Answer], *given: object) -> Answer:
+        """Return what a function of a module returns. What is given and returned is sent between processes.
+
+        Raises:
+            WorkerError: it took too long or too much memory, broke, or the pool was closed; says which.
+        """
+        for _ in range(_ATTEMPTS):
+            pool = self._running()
+            try:
+                answer = self._answer(pool, function, given)
+            except FutureTimeoutError as exc:
+                raise WorkerError(f"it took longer than {self._timeout:g} s") from exc
+            except ProcessExpired as exc:
+                raise WorkerError("its process died; it may need too much memory") from exc
+            except (CancelledError, BrokenProcessPool, RuntimeError):
+                self._discard(pool)  # a fault of the pool and not of what it did: try again with a new one
+            else:
+                if isinstance(answer, _Broken):
+                    raise WorkerError(answer.words)
+                return answer
+        raise WorkerError("no process could be started for it")
+
+    def close(self) -> None:
+        """Stop the workers at once; what they do ends in errors."""
+        with self._lock:
+            self._closed = True
+            pool = self._pool
+        if pool is not None:
+            self._discard(pool)
+
+    def _answer(
+        self, pool: ProcessPool, function: Callable[..., Answer], given: tuple[object, ...]
+    ) -> Answer | _Broken:
+        future: ProcessFuture[Answer | _Broken] = pool.schedule(
+            _guarded, args=(function, *given), timeout=self._timeout
+        )
+        with self._lock:
+            is_running = self._pool is pool
+            if is_running:
+                self._pending.add(future)
+        if not is_running:
+            future.cancel()  # type: ignore[no-untyped-call]
+        try:
+            return future.result()
+        finally:
+            with self._lock:
+                self._pending.discard(future)
+
+    def _running(self) -> ProcessPool:
+        with self._lock:
+            if self._closed:
+                raise WorkerError("it was stopped")
+            if self._pool is None:
+                self._pool = ProcessPool(
+                    max_workers=self._workers, context=_context(), initializer=_prepare, initargs=(self._memory,)
+                )
+            return self._pool
+
+    def _discard(self, pool: ProcessPool) -> None:
+        """Stop a pool for good, after cancelling what waits in it.
+
+        pebble stops by itself when a worker dies while idle, and never answers the tasks that wait.
+        """
+        with self._lock:
+            if self._pool is not pool:
+                return
+            self._pool = None
+            pending, self._pending = self._pending, set()
+        for future in pending:
+            future.cancel()  # type: ignore[no-untyped-call]
+        pool.stop()  # type: ignore[no-untyped-call]
+        pool.join()
+
+
+def _context() -> BaseContext:
+    """Return how workers start: never by fork, which copies locks that other threads hold."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_PRELOADED)
+    return context
+
+
+def _prepare(memory: int) -> None:
+    """Set a worker up: Ctrl-C is left to the parent, and memory is bounded."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform != "win32":
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        limit = memory if hard == resource.RLIM_INFINITY else min(memory, hard)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+
+
+def _guarded(function: Callable[..., Answer], *given: object) -> Answer | _Broken:
+    try:
+        return function(*given)
+    except MemoryError:
+        return _Broken("it needs too much memory")
+    except Exception as exc:  # noqa: BLE001 - what is hostile to us may break anything; it costs this call only
+        return _Broken(f"{type(exc).__name__}: {str(exc)[:200]}")

@@ -1,0 +1,135 @@
+"""What is saved as a configuration never ends or hangs the daemon; it tells the fault until it is mended (SPEC §7)."""
+
+import json
+import os
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.blocking import blocking_mount
+from support.daemons import RunningDaemon, running, until, write_config
+from support.responders import static
+from support.server import LoopbackServer, serve, unused_port
+from support.site import SiteFolder
+
+
+@pytest.fixture
+def server() -> Iterator[LoopbackServer]:
+    with serve({"/a": static()}) as running_server:
+        yield running_server
+
+
+def _source(server: LoopbackServer) -> str:
+    return f"name: a, url: '{server.url('/a')}', category: news"
+
+
+def _goes_on(server: LoopbackServer) -> None:
+    asked = len(server.requests("/a"))
+    until(lambda: len(server.requests("/a")) >= asked + 2)
+
+
+FAULTS = {
+    "a date pattern with one part twice": (
+        "sources: [{name: b, url: x, kind: json, fields: {title: t, published: {path: p, format: '%y %y'}}}]",
+        "sources[0].fields.published.format: is no date pattern",
+    ),
+    "an include of 300 characters": (f"include: [{'x' * 300}]", "include[0]: cannot be read: File name too long"),
+    "a template without an end": ("output: {jekyll: {template: /dev/zero}}", "it is no regular file"),
+    "a template that is a pipe": ("output: {jekyll: {template: pipe}}", "it is no regular file"),
+    "a pattern without an end": ("include: ['/proc/self/**/*.yaml']", "include[0]: cannot be read: "),
+    "a store in memory": ("store: 'sqlite:///f.db?mode=memory&cache=shared'", "store: must not have other parameters"),
+}
+
+
+def test_no_fault_ends_it_or_holds_it_up(tmp_path: Path, server: LoopbackServer) -> None:
+    config = write_config(tmp_path, [_source(server)])
+    os.mkfifo(tmp_path / "pipe")
+    with running(config) as daemon:
+        for text, told in FAULTS.values():
+            config.write_text(f"site: {{title: T, url: https://news.example.org}}\n{text}\n", "utf-8")
+            daemon.heard("the configuration is not valid, the old one stays")
+            assert told in daemon.heard(str(config))["event"]
+            _goes_on(server)
+        assert daemon.stop() == 0
+
+
+def _ask(port: int, path: str) -> tuple[int, Any]:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=20) as answer:
+        body = answer.read().decode()
+        return answer.status, json.loads(body) if "json" in answer.headers["Content-Type"] else body
+
+
+def _asked_until(port: int, path: str, is_it: Any) -> Any:
+    return until(lambda: answer if is_it(answer := _ask(port, path)[1]) else None)
+
+
+def test_the_fault_is_told_until_it_is_mended(tmp_path: Path, server: LoopbackServer) -> None:
+    port = unused_port()
+    config = write_config(tmp_path, [_source(server)], more=f"web: {{enabled: true, port: {port}}}")
+    good = config.read_text("utf-8")
+    with running(config) as daemon:
+        _goes_on(server)
+        assert _ask(port, "/healthz") == (200, {"ok": True, "reasons": [], "warnings": []})
+        secret = "gopher://user:hunter2@x"
+        config.write_text(f"{good}  - {{name: b, url: '{secret}'}}\ninclude: [more.yaml]\n", "utf-8")
+        (tmp_path / "more.yaml").write_text("sources: [", "utf-8")
+        daemon.heard("the configuration is not valid, the old one stays", problems=2)
+        health = _asked_until(port, "/healthz", lambda answer: answer["warnings"])
+        assert health["ok"] is True
+        (warning,) = health["warnings"]
+        assert f"{config}:7" in warning
+        assert "cannot be used since 20" in warning
+        status = _asked_until(port, "/api/status.json", lambda answer: answer["configuration_fault"])
+        assert [source["name"] for source in status["sources"]] == ["a"]
+        fault = status["configuration_fault"]
+        assert (fault["count"], fault["problems"][0]["line"], fault["problems"][0]["key"]) == (2, 7, "sources[1].url")
+        page = _asked_until(port, "/status", lambda answer: "The one before it goes on" in answer)
+        assert f"{config}:7:20: sources[1].url: expected http://" in page
+        assert ">a</" in page
+        assert "hunter2" not in page + json.dumps([status, health])
+        printed = SiteFolder(tmp_path).run("status")
+        assert printed.code == 2
+        assert f"{config.name}:7:20: sources[1].url: expected http://" in printed.err
+
+        # The file that was not watched before is the last to be mended.
+        config.write_text(f"{good}include: [more.yaml]\n", "utf-8")
+        daemon.heard("the configuration is not valid, the old one stays", problems=1)
+        (tmp_path / "more.yaml").write_text("sources: []", "utf-8")
+        assert daemon.heard("the configuration can be used again")["since"].startswith("20")
+        assert _asked_until(port, "/healthz", lambda answer: not answer["warnings"])["ok"] is True
+        _asked_until(port, "/api/status.json", lambda answer: answer["configuration_fault"] is None)
+        assert daemon.stop() == 0
+
+
+def test_going_back_to_what_is_in_use_mends_it_too(tmp_path: Path, server: LoopbackServer) -> None:
+    config = write_config(tmp_path, [_source(server)])
+    good = config.read_text("utf-8")
+    with running(config) as daemon:
+        config.write_text("site: [", "utf-8")
+        daemon.heard("the configuration is not valid, the old one stays")
+        config.write_text(good, "utf-8")
+        daemon.heard("the configuration can be used again")
+        assert daemon.stop() == 0
+
+
+def test_a_file_whose_reading_blocks_holds_up_neither_polls_nor_the_end(tmp_path: Path, server: LoopbackServer) -> None:
+    config = write_config(tmp_path, [_source(server)])
+    good = config.read_text("utf-8")
+    with blocking_mount(tmp_path / "gone"), running(config) as daemon:
+        _goes_on(server)
+        config.write_text(f"{good}include: [gone/more.yaml]\n", "utf-8")
+        until(lambda: _loads(daemon))
+        _goes_on(server)
+        began = time.monotonic()
+        assert daemon.stop() == 0
+        assert time.monotonic() - began < 10
+        until(lambda: not daemon.family(), what="what loads ends with it")
+
+
+def _loads(daemon: RunningDaemon) -> bool:
+    """Whether a process of the daemon waits for the mount."""
+    return any("fuse" in Path(f"/proc/{pid}/wchan").read_text() for pid in daemon.family())

@@ -158,3 +158,48 @@ def test_when_each_source_last_gave_something_new(store: Store) -> None:
     put(store, ingest(1, "two", Verdict.DUPLICATE), source="two", now=LATER + HOUR)
     put(store, source="silent")
     assert store.last_new_at() == {"one": LATER, "two": LATER + HOUR}
+
+
+def mark_published(store: Store) -> None:
+    store.mark_published(store.due_outputs())
+
+
+def test_a_category_that_was_published_and_removed_is_remembered_with_what_it_showed(store: Store) -> None:
+    put(store, *(ingest(number, published_at=NOW - number * HOUR, slugs=("tech",)) for number in (1, 2, 3)))
+    put(store, ingest(2, "two", Verdict.DUPLICATE, title="Retold", slugs=("cn",)), source="two")
+    assert store.removed_categories() == ()
+    store.sync_categories(categories("tech"), "first", NOW)
+    assert store.removed_categories() == (), "no reader ever saw its feed"
+    mark_published(store)
+    store.sync_categories([], "first", NOW)
+    (removed,) = store.removed_categories()
+    assert (removed.slug, removed.title, removed.entries, removed.published_at) == ("tech", "Tech", None, None)
+    assert [item.id for item in store.last_entries("tech", 9)] == [item_id(1), item_id(2), item_id(3)]
+    assert [item.item.title for item in store.last_entries("tech", 2)] == ["Story 1", "Story 2"]
+    assert store.last_entries("cn", 9) == ()
+
+
+def test_a_removal_is_dated_once(store: Store) -> None:
+    mark_published(store)
+    store.sync_categories(categories("tech"), "first", NOW)
+    store.date_removals(NOW + HOUR)
+    store.sync_categories([], "first", NOW)
+    store.date_removals(NOW + DAY)
+    assert {one.slug: one.published_at for one in store.removed_categories()} == {"cn": NOW + HOUR, "tech": NOW + DAY}
+
+
+def test_a_category_that_comes_back_was_never_removed(store: Store) -> None:
+    mark_published(store)
+    store.sync_categories([], "first", NOW)
+    store.sync_categories(categories("tech"), "first", NOW)
+    with store.transaction() as transaction:
+        assert transaction.find_or_add_category("Cn", "cn", NOW) == "cn"
+    assert store.removed_categories() == ()
+
+
+def test_what_is_shown_nowhere_any_more_leaves_the_last_entries(store: Store) -> None:
+    put(store, ingest(1, slugs=("tech",)), ingest(2, slugs=("tech",)), now=NOW - 99 * DAY)
+    mark_published(store)
+    store.sync_categories([], "first", NOW)
+    store.prune(offered_before=NOW, keep_per_category=None, forget_before=NOW - 700 * DAY, now=NOW)
+    assert store.last_entries("tech", 9) == ()

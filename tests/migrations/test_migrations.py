@@ -162,6 +162,12 @@ def test_a_store_whose_rules_had_replaced_keeps_that_until_the_source_offers_it_
     (tmp_path / "feedhub.yaml").write_text(TWO_SOURCES + RULES, "utf-8")
     assert published(tmp_path) == ["Ferry reopens", "Chips at length Fabs edited", "Rates fall"]
     check_item_counts(tmp_path / "store.db")
+    # A category that was there before the migration and is removed after it ends as any other.
+    (tmp_path / "feedhub.yaml").write_text((TWO_SOURCES + RULES).replace("[news, wires]", "news"), "utf-8")
+    published(tmp_path)
+    last, *kept = json.loads((tmp_path / "output/feeds/wires.json").read_bytes())["items"]
+    assert last["title"] == "“wires” has ended"
+    assert kept
     (tmp_path / "feedhub.yaml").write_text(TWO_SOURCES + RULES.replace("at length", "at great length"), "utf-8")
     assert published(tmp_path)[1] == "Chips at length Fabs edited"
     (tmp_path / "feedhub.yaml").write_text(TWO_SOURCES + NO_RATES, "utf-8")

@@ -55,7 +55,7 @@ def context_of(settings: Settings, folder: Path) -> PublishContext:
 def published(world: World, folder: Path, *, everything: bool = False, **output: object) -> PublishReport:
     settings = settled(world, **output)
     context = context_of(settings, folder)
-    return publish(world.store, settings, context, everything=everything, health={"a": Health.OK})
+    return publish(world.store, settings, context, everything=everything, health={"a": Health.OK}, now=world.now)
 
 
 def files(folder: Path) -> set[str]:
@@ -375,8 +375,14 @@ def test_a_removed_category_takes_its_pages_and_its_archive_along(world: World, 
     world.sources = (replace(A, categories=("papers",)), B)
     world.store.sync_categories(world.settings.categories, "digest", world.now)
     published(world, tmp_path)
-    assert not [name for name in files(tmp_path) if "economy" in name]
+    feeds = {f"feeds/economy.{kind}" for kind in ("atom", "rss", "json")}
+    assert {name for name in files(tmp_path) if "economy" in name} == feeds
+    for kind in ("atom", "rss"):
+        assert "prev-archive" not in (tmp_path / f"feeds/economy.{kind}").read_text()
     assert broken_links(tmp_path) == []
+    world.pass_time(days=30)
+    published(world, tmp_path)
+    assert not [name for name in files(tmp_path) if "economy" in name]
 
 
 def test_a_format_that_is_no_longer_wanted_leaves_the_archive_too(world: World, tmp_path: Path) -> None:
@@ -403,7 +409,9 @@ def test_outputs_that_are_named_alone_leave_the_rest_to_the_next_publish(world: 
     world.poll("a")
     settings = settled(world)
     number = world.store.pages_published()
-    publish(world.store, settings, context_of(settings, tmp_path), slugs=["tech"], health={"a": Health.OK})
+    publish(
+        world.store, settings, context_of(settings, tmp_path), slugs=["tech"], health={"a": Health.OK}, now=world.now
+    )
     assert world.store.pages_published() == number
     assert "feeds/economy.atom" in published(world, tmp_path).written
     assert world.store.pages_published() == world.store.change_number() > number
@@ -415,7 +423,7 @@ def test_an_address_of_a_source_that_holds_a_secret_is_shown_nowhere(tmp_path: P
     world.answer("a", record("One", guid="1", link="https://a.example/1"))
     world.poll("a")
     settings = replace(settled(world), secrets=("s3cret",))
-    publish(world.store, settings, context_of(settings, tmp_path), health={"a": Health.OK})
+    publish(world.store, settings, context_of(settings, tmp_path), health={"a": Health.OK}, now=world.now)
     shown = [name for name in files(tmp_path) if b"s3cret" in (tmp_path / name).read_bytes()]
     assert (shown, "Feed of a" in (tmp_path / "sources.html").read_text()) == ([], True)
 
@@ -484,8 +492,10 @@ def test_a_state_alone_rewrites_the_page_of_the_sources_only(world: World, tmp_p
         page_paths=SitePaths(settings.site),
         pages=site,
     )
-    assert publish(world.store, settings, context, health={"a": Health.OK}).written == ()
-    assert publish(world.store, settings, context, health={"a": Health.FAILING}).written == ("sources.html",)
+    assert publish(world.store, settings, context, health={"a": Health.OK}, now=world.now).written == ()
+    assert publish(world.store, settings, context, health={"a": Health.FAILING}, now=world.now).written == (
+        "sources.html",
+    )
 
 
 def test_a_rebuilt_store_gives_the_same_pages(seed: Path, tmp_path: Path) -> None:
@@ -512,6 +522,6 @@ def test_a_part_that_cannot_be_written_keeps_its_last_good_file(world: World, tm
     world.poll("a")
     settings = settled(world)
     context = replace(context_of(settings, tmp_path), writer=FullDisk(str(tmp_path)))
-    report = publish(world.store, settings, context, health={"a": Health.OK})
+    report = publish(world.store, settings, context, health={"a": Health.OK}, now=world.now)
     assert {name for name, _ in report.failed} == {"all", "economy"}
     assert kept.read_bytes() == before

@@ -81,7 +81,7 @@ class Publishers:
             pages=HtmlSite(settings.site, settings.output),
         )
         states = {source.name: Health.OK for source in self.world.sources}
-        report = publish(self.world.store, settings, context, everything=everything, health=states)
+        report = publish(self.world.store, settings, context, everything=everything, health=states, now=self.world.now)
         assert report.failed == ()
 
 

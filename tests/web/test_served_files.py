@@ -224,6 +224,32 @@ def test_a_site_without_a_page_for_wrong_addresses_gets_ours_with_links_that_wor
         assert site.ask("/web.css").headers["content-type"] == "text/css; charset=utf-8"
 
 
+def test_what_belonged_to_a_removed_category_is_gone_and_everything_else_is_missing(tmp_path: Path) -> None:
+    with served(tmp_path) as site:
+        note = site.output / ".feedhub" / "removed.json"
+        note.parent.mkdir()
+        note.write_text('{"tech": "gone", "chips": "ended"}')
+        (site.output / "feeds" / "chips.atom").write_bytes(b"<feed/>")
+        gone = ("/feeds/tech.atom", "/feeds/archive/tech/2026-10.rss", "/category/tech.html", "/category/chips.html")
+        for path in (*gone, "/category/tech/2026-10-2.html"):
+            answer = site.ask(path)
+            assert (answer.status, answer.headers["content-type"]) == (410, "text/html; charset=utf-8"), path
+            assert "This category is gone." in answer.text
+            assert answer.headers["content-security-policy"].startswith("default-src 'none';")
+        assert site.ask("/feeds/chips.atom").status == 200
+        for path in (
+            "/feeds/other.atom",
+            "/items/2026/10/tech.html",
+            "/tech.atom",
+            "/feeds/tech",
+            "/.feedhub/removed.json",
+        ):
+            assert site.ask(path).status == 404, path
+        for damaged in (b"{", b"[]", b'{"tech": 1}'):
+            note.write_bytes(damaged)
+            assert site.ask("/feeds/tech.atom").status == 404
+
+
 def test_a_feed_in_a_format_of_another_package_has_its_media_type(tmp_path: Path) -> None:
     from feedhub.web.files import FileCache
 

@@ -119,7 +119,8 @@ class OutputView:
 
     ``part`` is None for the feed that is subscribed to and the first page, else the document of the archive or the page
     that this is. ``older`` and ``newer`` are its neighbours there (RFC 5005 §4). ``hub`` is the address of a WebSub
-    hub. ``has_pages`` tells whether pages are published beside the feeds.
+    hub. ``has_pages`` tells whether pages are published beside the feeds, ``is_removed`` that there is none of this
+    one any more, because its category was removed.
     """
 
     site: Site
@@ -132,6 +133,7 @@ class OutputView:
     newer: Part | None = None
     hub: str | None = None
     has_pages: bool = True
+    is_removed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +182,20 @@ class CategorySummary:
     title: str
     items: int
     changed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemovedCategory:
+    """A category that was removed. ``entries`` is how many its feed shows, None for as many as others.
+
+    ``published_at`` is when the removal was first published; None before that.
+    """
+
+    slug: str
+    title: str
+    description: str = ""
+    entries: int | None = None
+    published_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -108,6 +108,14 @@ class OutputFiles:
         """Return the older pages of the list that other pages link to."""
         return self._list.linked()
 
+    def end(self, view: OutputView) -> None:
+        """Write the feeds that say that the output has ended, and remove what they do not lead to any more."""
+        for renderer in self._context.renderers:
+            self._writer.write(self._slug, partial(renderer.render, view))
+        self._archive_files.remove_all()
+        if self._context.pages is not None:
+            self.remove_pages()
+
     def remove(self) -> None:
         """Remove all files of the output."""
         self._archive_files.remove_all()

@@ -1,7 +1,7 @@
 """Publishing: from stored items to files, only for outputs that changed."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from types import MappingProxyType
@@ -9,7 +9,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from feedhub.errors import PublishError
-from feedhub.model.output import Category, CategorySummary, ListedOutputs, PublishReason
+from feedhub.model.output import Category, CategorySummary, ListedOutputs, PublishReason, RemovedCategory
 from feedhub.model.report import PublishReport
 from feedhub.model.settings import Settings
 from feedhub.model.source import Health
@@ -19,6 +19,15 @@ from feedhub.pipeline.writing import PAGES, ReportingWriter
 from feedhub.ports.publishing import FeedRenderer, OutputWriter, PageRenderer
 from feedhub.ports.store import Store
 from feedhub.rules.health import HEALTH_ENTRIES, health_view
+from feedhub.rules.removal import (
+    REMOVALS_PATH,
+    Removal,
+    read_removals,
+    removal_at,
+    removed_feed,
+    with_last_entry,
+    written_removals,
+)
 from feedhub.rules.select import ALL, chosen_outputs, month_of, output_feed, output_view
 
 MANIFEST: Final = "feedhub.json"
@@ -30,14 +39,16 @@ def publish(
     settings: Settings,
     context: PublishContext,
     *,
+    now: datetime,
     slugs: Collection[str] = (),
     everything: bool = False,
     health: Mapping[str, Health] = MappingProxyType({}),
 ) -> PublishReport:
-    """Write the outputs that changed, or those named, or all; remove those of removed categories.
+    """Write the outputs that changed, or those named, or all; end those of removed categories, and then remove them.
 
-    An output that cannot be written is reported, keeps its last good file and stays due. What is linked to is written
-    before what links to it, and removed after. ``health`` is that of each source, by name, for the page of the sources.
+    ``now`` dates removals that no publish has seen yet, and nothing else. An output that cannot be written is reported,
+    keeps its last good file and stays due. What is linked to is written before what links to it, and removed after.
+    ``health`` is that of each source, by name, for the page of the sources.
     """
     manifest = context.writer.read(MANIFEST)
     number, published = store.change_number(), store.pages_published()
@@ -59,8 +70,7 @@ def publish(
     if run.pages is not None:
         run.pages.publish_sources(health)
     # Only after the manifest has stopped naming them: who reads the manifest never meets a missing file.
-    for slug in departed:
-        run.output(slug).remove()
+    run.publish_removals(departed, now, anew=renewal is not None or bool(run.removed_items))
     if run.pages is not None:
         run.pages.remove_gone_items()
     writer.remember_leftovers(leftovers)
@@ -117,7 +127,10 @@ def publish_health(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Run:
-    """One publish. ``present`` are the slugs of all outputs; ``pages`` None means that no pages are written."""
+    """One publish. ``present`` are the slugs of all outputs; ``pages`` None means that no pages are written.
+
+    ``removed_items`` are the ids of items that were removed or hidden since the last publish.
+    """
 
     store: Store
     settings: Settings
@@ -127,6 +140,7 @@ class _Run:
     present: Sequence[str]
     categories: Sequence[Category]
     pages: SitePages | None
+    removed_items: list[str] = field(default_factory=list)
 
     def publish_items(self, since: int) -> dict[str, datetime] | None:
         """Write the pages of the items that changed after a change number, of all for a negative one.
@@ -142,6 +156,8 @@ class _Run:
             published_at = page.item.published_at
             month = month_of(published_at, zone)
             months[month] = min(months.get(month, published_at), published_at)
+            if page.removed:
+                self.removed_items.append(page.item.id)
             if self.pages is not None:
                 self.pages.publish_item(page)
         return None if since < 0 else months
@@ -168,6 +184,47 @@ class _Run:
             writer=self.writer,
             earlier_formats=self.earlier_formats,
         )
+
+    def publish_removals(self, departed: Sequence[str], now: datetime, *, anew: bool) -> None:
+        """End the feeds of categories that were removed, and remove those whose time is over.
+
+        Of ``departed`` ones, which the last manifest named, the store may know nothing: their files go at once. How far
+        each removal has come in this folder is remembered there; the web server reads it, too. ``anew`` writes feeds
+        that have ended once more: an item that is taken down leaves them as well.
+        """
+        removed = self.store.removed_categories()
+        if any(one.published_at is None for one in removed):
+            self.store.date_removals(now)
+            removed = self.store.removed_categories()
+        for slug in set(departed).difference(one.slug for one in removed):
+            self.output(slug).remove()
+        known = read_removals(self.context.writer.read(REMOVALS_PATH))
+        states: dict[str, Removal] = {}
+        for one in removed:
+            wanted = removal_at(one, now)
+            if known.get(one.slug) is not wanted or (anew and wanted is Removal.ENDED):
+                self._publish_removal(one, wanted)
+            if one.slug not in self.writer.failed:
+                states[one.slug] = wanted
+        if states != known:
+            self.writer.write_note(PAGES, REMOVALS_PATH, written_removals(states) if states else None)
+
+    def _publish_removal(self, category: RemovedCategory, wanted: Removal) -> None:
+        settings = self.settings
+        if wanted is Removal.GONE:
+            self.output(category.slug).remove()
+            return
+        feed = removed_feed(category, settings.output)
+        entries = self.store.last_entries(category.slug, feed.entries)
+        view = output_view(
+            feed,
+            settings.site,
+            settings.output,
+            with_last_entry(category, settings.site, entries),
+            addresses={source.name: source.url for source in settings.sources},
+            secrets=settings.secrets,
+        )
+        self.output(category.slug).end(replace(view, is_removed=True))
 
     def publish_index(self, changed: Mapping[str, datetime | None]) -> None:
         """Write what speaks of all outputs; ``changed`` says when those changed that were published, None for never."""

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from feedhub.model.identity import Filing, IdentityKey, IngestPlan, KnownKeys
 from feedhub.model.item import Item, Received, StoredItem
-from feedhub.model.output import Category, CategorySummary, EndedPost, ItemVersion, PageItem
+from feedhub.model.output import Category, CategorySummary, EndedPost, ItemVersion, PageItem, RemovedCategory
 from feedhub.model.report import Explanation, HealthEvent, PruneReport, SearchHit, SourceCounts
 from feedhub.model.source import PlannedPoll, SourceState
 
@@ -124,6 +124,18 @@ class OutputStore(Protocol):
 
     def items_by_id(self, slug: str, ids: Sequence[str]) -> tuple[StoredItem, ...]:
         """Return these items of an output in the wording and order of ``newest``; those that left it are missing."""
+        ...
+
+    def removed_categories(self) -> tuple[RemovedCategory, ...]:
+        """Return the categories that were published and then removed, until there is one of that slug again."""
+        ...
+
+    def date_removals(self, now: datetime) -> None:
+        """Remember ``now`` as when the removals that are not dated yet were first published."""
+        ...
+
+    def last_entries(self, slug: str, limit: int) -> tuple[StoredItem, ...]:
+        """Return what a category showed when it was removed, newest first, without what is shown nowhere any more."""
         ...
 
     def last_new_at(self) -> Mapping[str, datetime]:

@@ -20,6 +20,7 @@ SEARCH_PAGE: Final = "search"
 SEARCH_FEED: Final = "search.atom"
 """Searches are answered by the web server; no file is there."""
 
+_OF_OUTPUT: Final = re.compile(r"(?:feeds/|feeds/archive/|category/)([a-z0-9_-]+)(?:/[^/]+)?\.[a-z0-9]+")
 _ITEM_PAGE: Final = re.compile(r"(?:[^?#]*/)?items/[0-9]{4}/[0-9]{2}/([0-9a-f]{8}|[0-9a-f]{32})\.html(?:[?#].*)?")
 
 
@@ -53,6 +54,12 @@ def item_path(item: StoredItem, zone: tzinfo) -> str:
 def id_digits(address: str) -> str | None:
     """Return the digits of an item's id from the path or address of its page; None for anything else."""
     found = _ITEM_PAGE.fullmatch(address)
+    return found[1] if found else None
+
+
+def slug_of(path: str) -> str | None:
+    """Return the slug of the output to which a feed, a part of its archive or a page of its list belongs."""
+    found = _OF_OUTPUT.fullmatch(path)
     return found[1] if found else None
 
 
@@ -91,8 +98,8 @@ def page_url(site: Site, slug: str) -> str:
 
 
 def home_url(view: OutputView) -> str:
-    """Return the address of the page that shows a feed; that of the site where no pages are published."""
-    return page_url(view.site, view.feed.slug if view.has_pages else ALL)
+    """Return the address of the page that shows a feed; that of the site where it has none."""
+    return page_url(view.site, view.feed.slug if view.has_pages and not view.is_removed else ALL)
 
 
 def category_scheme(view: OutputView) -> str:

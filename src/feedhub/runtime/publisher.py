@@ -57,6 +57,7 @@ class OutputPublisher:
             store,
             self._settings,
             self._context,
+            now=now,
             slugs=slugs,
             everything=everything,
             health=self._health(store, now) if self._settings.output.pages else {},

@@ -20,6 +20,7 @@ from feedhub.store.outputs import (
     put_change,
     put_value,
 )
+from feedhub.store.removals import forget_removals, remember_removal
 from feedhub.store.source_states import SqlSourceTransaction
 from feedhub.store.sqlite import insert
 from feedhub.store.tables import (
@@ -230,7 +231,9 @@ _DATE_UNDATED = PreparedStatement(
 _new_category = insert(categories)
 _PUT_CATEGORY = _new_category.on_conflict_do_update(
     index_elements=["slug"],
-    set_={name: _new_category.excluded[name] for name in ("title", "description", "position", "from_records")},
+    set_={
+        name: _new_category.excluded[name] for name in ("title", "description", "position", "entries", "from_records")
+    },
 )
 
 
@@ -240,17 +243,19 @@ class SqlCategories(Database):
     def sync_categories(
         self, categories: Sequence[Category], output_digest: str, now: datetime, *, from_records: bool = False
     ) -> None:
-        wanted = {one.slug: (one.title, one.description, position) for position, one in enumerate(categories)}
+        wanted = {
+            one.slug: (one.title, one.description, position, one.entries) for position, one in enumerate(categories)
+        }
         with self._write() as connection:
             connection.execute(_DATE_UNDATED, {"now": now})
             rows = connection.execute(_CONFIGURED)
-            stored = {row.slug: (row.title, row.description, row.position) for row in rows}
+            stored = {row.slug: (row.title, row.description, row.position, row.entries) for row in rows}
             same_outputs = connection.execute(_DIGEST).scalar() == output_digest
             if stored == wanted and same_outputs:
                 if not from_records:
                     _remove_categories(connection, connection.execute(_EMPTY_OF_RECORDS).scalars())
                 return
-            titles = {title for title, _, _ in wanted.values()}
+            titles = {title for title, *_ in wanted.values()}
             replaced = [
                 row.slug
                 for row in connection.execute(_OF_RECORDS)
@@ -263,13 +268,15 @@ class SqlCategories(Database):
                 _make_everything_due(connection)
             if wanted:
                 connection.execute(
-                    _PUT_CATEGORY, [_category_row(slug, *values, now) for slug, values in wanted.items()]
+                    _PUT_CATEGORY, [_category_row(slug, *values, now=now) for slug, values in wanted.items()]
                 )
+                forget_removals(connection, wanted)
             put_value(connection, _OUTPUT_DIGEST, output_digest)
 
 
 def _remove_categories(connection: Connection, slugs: Collection[str]) -> None:
     for slug in sorted(slugs):
+        remember_removal(connection, slug)
         number = next_change(connection)
         ended = connection.execute(select(memberships.c.item_pk).where(memberships.c.slug == slug)).scalars()
         if ended:
@@ -287,7 +294,14 @@ def _make_everything_due(connection: Connection) -> None:
 
 
 def _category_row(
-    slug: str, title: str, description: str, position: int, now: datetime, *, from_records: bool = False
+    slug: str,
+    title: str,
+    description: str,
+    position: int,
+    entries: int | None = None,
+    *,
+    now: datetime,
+    from_records: bool = False,
 ) -> dict[str, object]:
     """Return the row of a new category; its output is due."""
     return {
@@ -299,6 +313,7 @@ def _category_row(
         "version": 1,
         "published_version": 0,
         "added_at": now,
+        "entries": entries,
     }
 
 
@@ -331,5 +346,8 @@ class SqlCategoryTransaction(SqlSourceTransaction):
         slug: str = unique_slug(wanted, set(self._query(select(categories.c.slug)).scalars()))
         last = self._query(select(func.max(categories.c.position))).scalar()
         position = max(last + 1, _FIRST_PLACE_OF_RECORDS)
-        self._connection.execute(categories.insert(), _category_row(slug, title, "", position, now, from_records=True))
+        self._connection.execute(
+            categories.insert(), _category_row(slug, title, "", position, now=now, from_records=True)
+        )
+        forget_removals(self._connection, [slug])
         return slug

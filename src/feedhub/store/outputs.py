@@ -127,6 +127,17 @@ _MEMBERS_WORDING = (
     )
     .join(sources, sources.c.id == memberships.c.source_id)
 )
+_SIGHTED = PreparedStatement(
+    select(*_WORDING, sightings.c.source_id)
+    .select_from(items)
+    .join(sightings, sightings.c.item_pk == items.c.pk)
+    .join(sources, sources.c.id == sightings.c.source_id)
+    .where(
+        items.c.pk.in_(bindparam("pks", expanding=True)),
+        items.c.shown_by.is_not(None),
+        sightings.c.dropped_by.is_(None),
+    )
+)
 _SHOWN_IN_ALL = _SHOWN_WORDING.where(items.c.shown_by.is_not(None)).order_by(
     items.c.published_at.desc(), items.c.first_seen_at.desc(), items.c.position, items.c.id
 )
@@ -162,6 +173,17 @@ def shown_items(connection: Connection, pks: Iterable[int]) -> tuple[StoredItem,
     """Return items as ``all`` shows them, newest first."""
     rows = [row for part in chunks(pks) for row in connection.execute(_SHOWN, {"pks": part})]
     return tuple(sorted(_stored_items(connection, rows), key=lambda item: (item.published_at, item.id), reverse=True))
+
+
+def shown_wordings(connection: Connection, pairs: Sequence[tuple[int, int]]) -> tuple[StoredItem, ...]:
+    """Return the items of pairs of item and source, in their order and in the wording of that source.
+
+    What is shown nowhere any more is missing, and so is what rules drop.
+    """
+    rows: dict[tuple[int, int], AnyRow] = {}
+    for part in chunks(pk for pk, _ in pairs):
+        rows |= {(row.pk, row.source_id): row for row in connection.execute(_SIGHTED, {"pks": part})}
+    return _stored_items(connection, [rows[pair] for pair in pairs if pair in rows])
 
 
 def _stored_items(connection: Connection, rows: Sequence[AnyRow]) -> tuple[StoredItem, ...]:

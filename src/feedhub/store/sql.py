@@ -15,6 +15,7 @@ from feedhub.store.memberships import SqlCategories
 from feedhub.store.outputs import SqlOutputs
 from feedhub.store.queries import SqlQueries
 from feedhub.store.refiling import SqlRefiling, SqlRefilingTransaction
+from feedhub.store.removals import SqlRemovals
 from feedhub.store.source_states import SqlSources
 from feedhub.store.sqlite import MIGRATIONS, ErrorGuard, make_file, open_engine, task_lock
 from feedhub.store.takedown import SqlTakedown
@@ -26,7 +27,9 @@ class SqlTransaction(SqlItemTransaction, SqlRefilingTransaction):
     """See ``feedhub.ports.store.Transaction``."""
 
 
-class SqlStore(SqlItems, SqlSources, SqlCategories, SqlRefiling, SqlOutputs, SqlQueries, SqlMaintenance, SqlTakedown):
+class SqlStore(
+    SqlItems, SqlSources, SqlCategories, SqlRefiling, SqlOutputs, SqlRemovals, SqlQueries, SqlMaintenance, SqlTakedown
+):
     """See ``feedhub.ports.store.Store``."""
 
     @contextmanager

@@ -349,6 +349,10 @@ _SIXTH: Migration = (
         PRIMARY KEY (slug, item_pk), FOREIGN KEY (item_pk) REFERENCES items (pk))""",
     "CREATE INDEX ended_memberships_number ON ended_memberships (number)",
     "CREATE INDEX ended_memberships_item ON ended_memberships (item_pk)",
+    "ALTER TABLE categories ADD COLUMN entries INTEGER",
+    """CREATE TABLE removed_categories (
+        slug TEXT NOT NULL, title TEXT NOT NULL, description TEXT NOT NULL, entries INTEGER, shown TEXT NOT NULL,
+        published_at BIGINT, PRIMARY KEY (slug))""",
 )
 
 MIGRATIONS: tuple[Migration, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH)

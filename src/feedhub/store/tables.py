@@ -200,8 +200,21 @@ categories = Table(
     Column("added_at", Instant, nullable=False),
     Column("from_records", Integer, nullable=False, server_default="0"),
     Column("items", Integer, nullable=False, server_default="0"),  # kept by triggers
+    Column("entries", Integer),  # that its feed shows; NULL: as many as others
 )
 Index("categories_title", categories.c.title)
+
+# ``shown`` is JSON: pairs of item and source, newest first. ``published_at`` is NULL until the removal was published.
+removed_categories = Table(
+    "removed_categories",
+    metadata,
+    Column("slug", Text, primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("entries", Integer),
+    Column("shown", Text, nullable=False),
+    Column("published_at", Instant),
+)
 
 ledger = Table(
     "ledger",

@@ -203,9 +203,9 @@ class Endpoints:
         self._status_json = TimedCache[bytes](self._made_status_json, max_age)
         self._openapi = _json_bytes(openapi())
 
-    def missing(self, root: str) -> bytes:
-        """Return the page for an unknown address, where none is published; ``root`` is the path to the root."""
-        return self._pages.message(self._hub().settings, "missing", root)
+    def message(self, name: str, root: str) -> bytes:
+        """Return the page for an address that is ``missing`` or ``gone``; ``root`` is the path to the root."""
+        return self._pages.message(self._hub().settings, name, root)
 
     def failed(self) -> Response:
         """Answer that a page cannot be made at the moment."""
@@ -347,7 +347,7 @@ class WebApp:
         self.files = PublishedFiles(
             lambda: hub().settings.output.dir,
             self._reading,
-            endpoints.missing,
+            endpoints.message,
             lambda: {one.name: one.media_type for one in added_formats(hub().settings.output.formats)},
         )
         generated: dict[str, Endpoint] = {

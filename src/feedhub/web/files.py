@@ -16,7 +16,9 @@ from urllib.parse import unquote_to_bytes
 from starlette.types import Receive, Scope, Send
 
 from feedhub.errors import PublishError
+from feedhub.publish.addresses import slug_of
 from feedhub.publish.files import checked_parts
+from feedhub.rules.removal import REMOVALS_PATH, read_removals
 from feedhub.web.representation import (
     ALLOWED,
     SECURITY,
@@ -145,21 +147,22 @@ class FastAnswer:
 class PublishedFiles:
     """Serves one output folder, whose path is asked for at every request, because a reload may change it.
 
-    ``reading`` runs what reads from the disk. ``missing`` makes the page for an unknown address where none is
-    published; it gets the path from there to the root, as ``../``.
+    ``reading`` runs what reads from the disk. ``message`` makes the page for an unknown address where none is
+    published; it gets ``missing`` or ``gone``, and the path from there to the root, as
+    ``../``.
     """
 
     def __init__(
         self,
         folder: Callable[[], str],
         reading: Executor,
-        missing: Callable[[str], bytes],
+        message: Callable[[str, str], bytes],
         added_types: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         self._folder = folder
         self._added_types = added_types
         self._reading = reading
-        self._missing = missing
+        self._message = message
         self._cache = FileCache(folder(), added_types=added_types)
 
     @property
@@ -194,7 +197,7 @@ class PublishedFiles:
         path = _decoded(scope["raw_path"])
         file = None if path is None else await self._file(_file_path(path))
         if file is None:
-            await self._not_found(send, "../" * (scope["raw_path"].count(b"/") - 1))
+            await self._not_found(send, path, "../" * (scope["raw_path"].count(b"/") - 1))
             return
         answer = answer_for(file, fields_by_name(scope["headers"]))
         await respond(send, answer.status, answer.headers, answer.body)
@@ -203,11 +206,25 @@ class PublishedFiles:
         cache = self.cache
         return cache.get(path) or await asyncio.get_running_loop().run_in_executor(self._reading, cache.load, path)
 
-    async def _not_found(self, send: Send, root: str) -> None:
-        page = await self._file(_MISSING)
-        body = page.plain.body if page else self._missing(root)
+    async def _not_found(self, send: Send, path: str | None, root: str) -> None:
         headers = [(b"content-type", b"text/html; charset=utf-8"), (b"cache-control", b"no-cache"), *SECURITY]
-        await respond(send, 404, headers, body)
+        slug = slug_of((path or "")[1:])
+        loop = asyncio.get_running_loop()
+        is_gone = slug is not None and await loop.run_in_executor(self._reading, _is_removed, self._folder(), slug)
+        if is_gone:
+            await respond(send, 410, headers, self._message("gone", root))
+            return
+        page = await self._file(_MISSING)
+        await respond(send, 404, headers, page.plain.body if page else self._message("missing", root))
+
+
+def _is_removed(folder: str, slug: str) -> bool:
+    """Tell whether a category was removed, so that what belongs to it and is not there is gone for good. Blocks."""
+    try:
+        note = Path(folder, REMOVALS_PATH).read_bytes()
+    except OSError:
+        return False
+    return slug in read_removals(note)
 
 
 async def respond(send: Send, status: int, headers: Headers, body: bytes) -> None:

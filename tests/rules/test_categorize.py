@@ -94,7 +94,12 @@ def test_an_item_without_a_language_matches_none() -> None:
 
 def test_the_content_of_an_item_that_has_only_a_summary_is_that() -> None:
     item = Item(title="x", summary="<p>short <b>chips</b></p>")
+    replaced, _ = filed(
+        item, SOURCE, [rule("edit", replace=(Replacement(field="content", pattern="short", replacement="long"),))]
+    )
+
     assert holds(field("content", "short chips"), Subject(item=item, source=SOURCE))
+    assert (replaced.summary, replaced.content) == ("<p>long <b>chips</b></p>", None)
 
 
 def rule(name: str, when: Condition | None = None, **then: object) -> Rule:

@@ -13,7 +13,7 @@ from typing import Final, Literal
 from feedhub.model.identity import Filing
 from feedhub.model.item import Item, ParsedItem
 from feedhub.model.source import Condition, Replacement, Rule, Source
-from feedhub.rules.patterns import as_read, compile_reading, replaced_as_read
+from feedhub.rules.patterns import as_read, compile_reading, replaced_as_read, unbroken
 from feedhub.rules.text import plain, visible_text
 from feedhub.rules.urls import is_web_url
 
@@ -154,13 +154,13 @@ CONDITION_FIELDS: Final = (
     ConditionField(
         name="content",
         form="pattern",
-        texts=lambda subject: [visible_text(subject.item.content or subject.item.summary or "")],
-        meaning="Found in the text of the content.",
+        texts=lambda subject: [visible_text(unbroken(subject.item.content or subject.item.summary or ""))],
+        meaning="Found in the text of the content, of the summary where there is no content.",
     ),
     ConditionField(
         name="summary",
         form="pattern",
-        texts=lambda subject: [visible_text(subject.item.summary or "")],
+        texts=lambda subject: [visible_text(unbroken(subject.item.summary or ""))],
         meaning="Found in the text of the summary.",
     ),
     ConditionField(
@@ -239,10 +239,10 @@ def _replaced(item: Item, replacement: Replacement) -> Item:
     match replacement.field:
         case "title":
             return replace(item, title=plain(replaced_as_read(pattern, new, item.title)))
-        case "summary":
+        case "content" if item.content:
+            return replace(item, content=replaced_as_read(pattern, new, item.content, is_markup=True))
+        case "content" | "summary":
             return replace(item, summary=item.summary and replaced_as_read(pattern, new, item.summary, is_markup=True))
-        case "content":
-            return replace(item, content=item.content and replaced_as_read(pattern, new, item.content, is_markup=True))
         case "author":
             names = ((person, plain(replaced_as_read(pattern, new, person.name))) for person in item.authors)
             return replace(item, authors=tuple(replace(person, name=name) for person, name in names if name))

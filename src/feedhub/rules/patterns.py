@@ -119,13 +119,15 @@ def compile_pattern(text: str) -> Pattern:
         raise ValueError("not a usable pattern: it holds half of a character (a lone surrogate)") from error
 
 
-# Letters, digits and the wide space of full width; no-break spaces. Full-width punctuation stays as it is.
+# Letters, digits and the wide space of full width; other spaces. Full-width punctuation stays as it is.
 _FOLDED: Final = {
     **{code: code - 0xFEE0 for code in (*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B))},
-    **dict.fromkeys((0x3000, 0xA0, 0x2007, 0x202F), 0x20),
-    0xAD: None,
+    **dict.fromkeys((0x3000, 0xA0, *range(0x2000, 0x200B), 0x202F, 0x205F), 0x20),
+    **dict.fromkeys((0xAD, 0x200B, 0x2060, 0xFEFF)),
 }
-_NO_BREAK: Final = "&nbsp;"
+_REFERENCES: Final = {"&nbsp;": " ", "&amp;": "&"}
+# In markup a line break is a space, and so is what stands around it.
+_IN_MARKUP: Final = re.compile(f"{'|'.join(_REFERENCES)}| *+[\\n\\r\\t][ \\t\\r\\n]*+")
 _WIDE_REPEAT: Final = re.compile("\\{[0-9\uff10-\uff19]+(?:,[0-9\uff10-\uff19]*)?\\}")
 _PATTERN_PART: Final = re.compile(r"\\.|\{[^{}]*\}|[^\\{]+|[\\{]", re.DOTALL)
 _LONGEST_CLUSTER: Final = 32
@@ -134,7 +136,7 @@ _LONGEST_CLUSTER: Final = 32
 def as_read(text: str) -> str:
     """Return ``text`` as people read it: composed (NFC), letters and digits of full width as others, plain spaces.
 
-    Soft hyphens are left out. Patterns of rules are compared with this form.
+    Soft hyphens and spaces of no width are left out. Patterns of rules are compared with this form.
     """
     return text if text.isascii() else unicodedata.normalize("NFC", text.translate(_FOLDED))
 
@@ -158,16 +160,21 @@ def _folded_part(part: str) -> str:
     return f"\\{folded[:-1]}\\}}" if _WIDE_REPEAT.fullmatch(part) else folded
 
 
+def unbroken(markup: str) -> str:
+    """Return markup with its line breaks, which nobody sees, as spaces."""
+    return _IN_MARKUP.sub(lambda match: match[0] if match[0] in _REFERENCES else " ", markup)
+
+
 def replaced_as_read(pattern: str, replacement: str, text: str, *, is_markup: bool = False) -> str:
     """Return ``text`` with what ``pattern`` finds in it replaced at its place; all else stays as it was written.
 
-    In markup ``&nbsp;`` is a space.
+    In markup ``&nbsp;`` and line breaks are spaces, and ``&amp;`` is what it stands for.
     """
     if is_markup:
-        pattern = pattern.replace(_NO_BREAK, " ")
+        for reference, meaning in _REFERENCES.items():
+            pattern = pattern.replace(reference, meaning)
     compiled = compile_reading(pattern)
-    is_plain = text.isascii() and not (is_markup and _NO_BREAK in text)
-    if is_plain or (as_read(text) == text and not (is_markup and _NO_BREAK in text)):
+    if as_read(text) == text and not (is_markup and _IN_MARKUP.search(text)):
         return compiled.sub(replacement, text)
     folded, places = _with_places(text, is_markup=is_markup)
     return compiled.sub_in(replacement, folded, text, places)
@@ -180,8 +187,8 @@ def _with_places(text: str, *, is_markup: bool) -> tuple[str, list[tuple[int, in
     at, end = 0, len(text)
     while at < end:
         start = at
-        if is_markup and text.startswith(_NO_BREAK, at):
-            at, piece = at + len(_NO_BREAK), " "
+        if is_markup and (match := _IN_MARKUP.match(text, at)):
+            at, piece = match.end(), _REFERENCES.get(match[0], " ")
         else:
             at += 1
             # Accents and parts of syllables make one character with what is before them.

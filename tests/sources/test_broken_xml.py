@@ -120,8 +120,10 @@ def test_a_name_space_with_white_space_costs_nothing(form: str) -> None:
 
 
 MISPLACED = [
-    "<feed xmlns='http://www.w3.org/2005/Atom'>{}<entry><summary></summary><rss></rss>"
-    "<description>x</description><item>x</item><summary></summary><description>x</description><rss></rss>",
+    (
+        "<feed xmlns='http://www.w3.org/2005/Atom'>{}<entry><summary></summary><rss></rss>"
+        "<description>x</description><item>x</item><summary></summary><description>x</description><rss></rss>"
+    ),
     "<rss version='2.0'><channel>{}<item xml:base='' href=''></channel></rss>",
     "<rss version='2.0'><channel>{}</channel></rss>" + "<dc:creator mode='x' href='' src=''></name>",
 ]

@@ -14,7 +14,7 @@ from feedhub.errors import ParseError
 from feedhub.model.document import Document
 from feedhub.model.item import ParsedFeed, ParsedItem
 from feedhub.model.source import Source
-from feedhub.sources.feed.dialects import person_in
+from feedhub.sources.feed.raw_feed import person_in
 from feedhub.sources.markup import http_url
 from feedhub.sources.records import read_records, seconds_of
 from support.examples import examples

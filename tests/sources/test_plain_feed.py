@@ -11,8 +11,9 @@ from feedhub.model.item import ParsedFeed
 from feedhub.model.source import Source
 from feedhub.sources.charset import decode
 from feedhub.sources.document import from_feed_on
-from feedhub.sources.feed.dialects import RawFeed, read_dialect
+from feedhub.sources.feed.dialects import read_dialect
 from feedhub.sources.feed.plain_feed import read_plain
+from feedhub.sources.feed.raw_feed import RawFeed
 from feedhub.sources.feed.web_feed import feed_of
 from support.examples import examples
 from support.generated_feeds import (

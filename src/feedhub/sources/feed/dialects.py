@@ -1,39 +1,32 @@
 """Every dialect of RSS and Atom, read by feedparser, with its faults corrected, and bounded where it is quadratic."""
 
-import calendar
 import html
 import io
-import re
 import xml.sax
 import xml.sax.saxutils
 from collections.abc import ItemsView
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urljoin
 from xml.sax.expatreader import ExpatParser
 
 from feedparser import api as feedparser_api
-from feedparser.datetimes.greek import _parse_date_greek
-from feedparser.datetimes.hungarian import _parse_date_hungarian
-from feedparser.datetimes.korean import _parse_date_nate, _parse_date_onblog
 
 from feedhub.rules.text import label_text
 from feedhub.sources.document import parsable_xml, root_name
 from feedhub.sources.feed.broken_xml import balanced, with_references_written_out
+from feedhub.sources.feed.raw_feed import (
+    MOST_RECORDS_READ,
+    MOST_TAGS_READ,
+    NOT_READ,
+    RawFeed,
+    link_relation,
+    person_in,
+)
 
-NOT_READ: Final = "the rest was not read"
-MOST_RECORDS_READ: Final = 12_000
-# feedparser compares each tag with those before it. An item keeps no more than 100.
-MOST_TAGS_READ: Final = 200
 _DEEPEST: Final = 1_000
 # A million elements take feedparser 25 s. With this bound, each of 12,000 records may have 16.
 _MOST_PARTS: Final = 200_000
-# lxml looks through all attributes of an element for each of them: 20,000 take a second.
-MOST_ATTRIBUTES_PLAIN: Final = 50
-# lxml lists all prefixes again for every element; over a whole document, this many take a second.
-MOST_PREFIXES_LISTED: Final = 2_000_000
 
 
 class LimitReachedError(xml.sax.SAXException):
@@ -80,39 +73,9 @@ def check_parts(parts: int) -> None:
         raise LimitReachedError(f"{NOT_READ}: it has more than {_MOST_PARTS} elements")
 
 
-_RELATIONS: Final = frozenset({"alternate", "enclosure", "replies", "self", "via", "related"})
-_REGISTRY = re.compile(r"https?://www\.iana\.org/assignments/(?:link-)?relations?/", re.IGNORECASE)
-
-
-def link_relation(written: str | None) -> str:
-    """Return the name of a relation: an address in IANA's registry says its name, no relation is ``alternate``.
-
-    See RFC 4287 §4.2.7.2.
-    """
-    name = _REGISTRY.sub("", (written or "").strip()).lower() or "alternate"
-    return next((word for word in name.split() if word in _RELATIONS), name) if " " in name else name
-
-
 _RECORDS: Final = frozenset({"item", "entry"})
 _RECORD_PATHS: Final = (["item"], ["entry"])
-_LONGEST_AUTHOR = 300
-_EMAIL = re.compile(r"[^\s@()<>,;:\"]+@[^\s@()<>,;:\"]+\.[^\s@()<>,;:\"]+")
 _CUT_OFF = (NOT_READ, "no element found", "unclosed token", "unclosed CDATA section", "partial character")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RawFeed:
-    """A document as feedparser gives it. ``fault`` says where the XML is broken, ``is_repaired`` that all was read.
-
-    ``cut_off`` is set when the document ends inside its last entry.
-    """
-
-    feed: dict[str, Any]
-    entries: list[dict[str, Any]]
-    version: str
-    fault: str = ""
-    is_repaired: bool = False
-    cut_off: bool = False
 
 
 _XHTML: Final = "application/xhtml+xml"
@@ -489,31 +452,6 @@ def read_dialect(text: str, base: str, url: str = "") -> RawFeed:
         is_repaired=bool(fault) and not remaining,
         cut_off=bool(parser.inentry),
     )
-
-
-def person_in(text: str) -> dict[str, str]:
-    """Return name and e-mail of ``ann@example.org (Ann)``, ``Ann <ann@example.org>``, or one of them alone."""
-    text = label_text(text).strip()[:_LONGEST_AUTHOR]
-    found = _EMAIL.search(text)
-    if found is None:
-        return {"name": text} if text else {}
-    name = f"{text[: found.start()]} {text[found.end() :]}".replace("<>", "").replace("()", "").strip(" <>()")
-    return {"name": name, "email": found[0]} if name else {"email": found[0]}
-
-
-def date_in_words(text: str) -> datetime | None:
-    """Return the instant of a date in Greek, Hungarian or Korean; None if it is none.
-
-    feedparser's other readers are not asked: they guess, and take ``2024/01/01`` for the first of November.
-    """
-    for read in (_parse_date_greek, _parse_date_hungarian, _parse_date_onblog, _parse_date_nate):
-        try:
-            found = read(text)
-            if found:
-                return datetime.fromtimestamp(calendar.timegm(found), tz=UTC)
-        except (ValueError, TypeError, KeyError, OverflowError):
-            continue
-    return None
 
 
 def _strictly(text: str, base: str, url: str) -> tuple[Any, str]:

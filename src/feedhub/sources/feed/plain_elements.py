@@ -17,7 +17,7 @@ from feedparser.urls import _urljoin, make_safe_absolute_uri
 from lxml.etree import _Element as XmlElement
 
 from feedhub.rules.text import label_text
-from feedhub.sources.feed.dialects import (
+from feedhub.sources.feed.raw_feed import (
     MOST_ATTRIBUTES_PLAIN,
     MOST_PREFIXES_LISTED,
     MOST_TAGS_READ,

@@ -12,7 +12,6 @@ from lxml.etree import _Element as XmlElement
 
 from feedhub.sources.document import parsable_xml
 from feedhub.sources.feed import plain_elements as read
-from feedhub.sources.feed.dialects import MOST_ATTRIBUTES_PLAIN, MOST_RECORDS_READ, RawFeed
 from feedhub.sources.feed.plain_elements import (
     ATOM,
     BASE,
@@ -24,6 +23,7 @@ from feedhub.sources.feed.plain_elements import (
     NotPlainError,
     check_attributes,
 )
+from feedhub.sources.feed.raw_feed import MOST_ATTRIBUTES_PLAIN, MOST_RECORDS_READ, RawFeed
 
 _DC = "{http://purl.org/dc/elements/1.1/}"
 _SY = "{http://purl.org/rss/1.0/modules/syndication/}"

@@ -20,10 +20,11 @@ from feedhub.rules.text import label_text, plain, visible_text, with_words_shown
 from feedhub.sources import records
 from feedhub.sources.document import Shape, document_text, from_feed_on, root_name, shape_of
 from feedhub.sources.feed.broken_xml import with_sections_ended
-from feedhub.sources.feed.dialects import NOT_READ, RawFeed, date_in_words, read_dialect
+from feedhub.sources.feed.dialects import read_dialect
 from feedhub.sources.feed.discover import feeds_in_page
 from feedhub.sources.feed.json_feed import read_json_feed
 from feedhub.sources.feed.plain_feed import read_plain
+from feedhub.sources.feed.raw_feed import NOT_READ, RawFeed, date_in_words
 from feedhub.sources.markup import http_url, text_as_html
 from feedhub.sources.repair import player_of
 

@@ -124,7 +124,7 @@ def test_what_was_gone_at_another_address_is_not_gone_at_this_one() -> None:
 
 def test_the_health_feed_is_text_however_a_source_is_called_or_fails() -> None:
     event = HealthEvent(at=NOW, source="a<b>", kind="failing", text="<script>alert(1)</script>")
-    view = health_view(Site(title="Site", url="https://site.example"), [event])
+    view = health_view(Site(title="Site", url="https://site.example"), [event], added_at=NOW)
     (item,) = view.items
     assert (item.item.title, item.item.content) == ("a<b> fails", "<p>&lt;script&gt;alert(1)&lt;/script&gt;</p>")
     assert item.item.link == "https://site.example/sources.html"
@@ -134,7 +134,10 @@ def test_the_health_feed_is_text_however_a_source_is_called_or_fails() -> None:
 def test_the_health_feed_calls_sources_as_the_configuration_does_under_the_same_ids() -> None:
     site = Site(title="Site", url="https://site.example")
     events = [HealthEvent(at=NOW, source=name, kind="stale", text="") for name in ("a", "b")]
-    named, plain = health_view(site, events, titles={"a": "The Paper", "b": ""}), health_view(site, events)
+    named, plain = (
+        health_view(site, events, added_at=NOW, titles={"a": "The Paper", "b": ""}),
+        health_view(site, events, added_at=NOW),
+    )
     assert [item.item.title for item in named.items] == ["The Paper has fallen silent", "b has fallen silent"]
     assert [item.id for item in named.items] == [item.id for item in plain.items]
 
@@ -142,6 +145,15 @@ def test_the_health_feed_calls_sources_as_the_configuration_does_under_the_same_
 def test_the_same_event_has_the_same_id_and_another_another() -> None:
     site = Site(title="Site", url="https://site.example")
     events = [HealthEvent(at=NOW, source="a", kind=kind, text="") for kind in ("failing", "failing", "odd")]
-    ids = [item.id for item in health_view(site, events).items]
+    ids = [item.id for item in health_view(site, events, added_at=NOW).items]
     assert ids[0] == ids[1] != ids[2]
-    assert health_view(site, []).updated_at.year == 1970
+    assert health_view(site, [], added_at=NOW).updated_at == NOW
+
+
+def test_without_pages_no_event_links_to_one() -> None:
+    event = HealthEvent(at=NOW, source="a", kind="failed", text="x")
+    site = Site(title="Site", url="https://site.example")
+    paged, bare = (health_view(site, [event], added_at=NOW, has_pages=pages) for pages in (True, False))
+
+    assert (paged.has_pages, paged.items[0].item.link) == (True, "https://site.example/sources.html")
+    assert (bare.has_pages, bare.items[0].item.link) == (False, None)

@@ -116,7 +116,14 @@ def publish_health(
             return PublishReport()
         titles = {source.name: source.title for source in settings.sources}
         events = store.health_events(HEALTH_ENTRIES)
-        view = health_view(settings.site, events, titles=titles, hub=settings.output.hub)
+        view = health_view(
+            settings.site,
+            events,
+            added_at=store.added_at(ALL),
+            has_pages=settings.output.pages,
+            titles=titles,
+            hub=settings.output.hub,
+        )
         file = renderer.render(view)
         is_written = writer.write(file)
     except PublishError as error:

@@ -15,7 +15,7 @@ from feedhub.model.report import HealthEvent, SourceCounts, SourceStatus
 from feedhub.model.source import Health, Source, SourceState
 from feedhub.rules.pacing import is_gone
 from feedhub.rules.requests import asked_url
-from feedhub.rules.select import EPOCH, HEALTH_SLUG
+from feedhub.rules.select import HEALTH_SLUG
 
 _NOT_POLLED: Final = frozenset({Health.PAUSED, Health.GONE, Health.BROKEN})
 # One failed poll passes by itself; the health feed tells of a source that goes on failing.
@@ -189,14 +189,17 @@ def health_view(
     site: Site,
     events: Sequence[HealthEvent],
     *,
+    added_at: datetime,
+    has_pages: bool = True,
     titles: Mapping[str, str] = MappingProxyType({}),
     hub: str | None = None,
 ) -> OutputView:
     """Return the feed of these events, which come newest first; same events, same view.
 
-    ``titles`` are those of sources in the configuration, by name.
+    Without events it changed when it was added. ``titles`` are those of sources in the configuration, by name.
     """
-    items = tuple(_item(site, event, titles.get(event.source) or event.source) for event in events)
+    page = f"{site.url}/sources.html" if has_pages else None
+    items = tuple(_item(site, event, titles.get(event.source) or event.source, page) for event in events)
     return OutputView(
         site=site,
         feed=OutputFeed(
@@ -206,17 +209,18 @@ def health_view(
             entries=HEALTH_ENTRIES,
         ),
         items=items,
-        updated_at=max((item.updated_at for item in items), default=EPOCH),
+        updated_at=max((item.updated_at for item in items), default=added_at),
         hub=hub,
+        has_pages=has_pages,
     )
 
 
-def _item(site: Site, event: HealthEvent, title: str) -> StoredItem:
+def _item(site: Site, event: HealthEvent, title: str, page: str | None) -> StoredItem:
     name = f"{site.url}/feeds/health#{event.source}/{event.kind}/{event.at.isoformat()}"
     headline = _HEADLINES.get(event.kind, "{}: " + event.kind).format(title)
     return StoredItem(
         id=uuid.uuid5(uuid.NAMESPACE_URL, name).urn,
-        item=Item(title=headline, content=f"<p>{escape(event.text, quote=False)}</p>", link=f"{site.url}/sources.html"),
+        item=Item(title=headline, content=f"<p>{escape(event.text, quote=False)}</p>", link=page),
         source=event.source,
         source_title=title,
         published_at=event.at,

@@ -599,6 +599,13 @@ DEFENCES = (
         "tests/config/test_opml_import.py",
     ),
     _d(
+        "8 growth by rules",
+        "rules/patterns.py",
+        "        if self._left < 0:\n",
+        "        if False:\n",
+        "tests/rules/test_categorize.py",
+    ),
+    _d(
         "configuration: regular files only",
         "config/reading.py",
         "if not stat.S_ISREG(status.st_mode):",

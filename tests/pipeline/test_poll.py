@@ -268,6 +268,22 @@ def test_what_does_not_discriminate_is_told_in_the_state() -> None:
     assert world.state("a").warnings == report.warnings != ()
 
 
+def test_a_rule_that_lets_texts_grow_without_bound_is_left_out_and_told() -> None:
+    double = Replacement(field="title", pattern="([a-z])", replacement=r"\1\1")
+    rules = tuple(
+        Rule(name=f"double {number}", when=Condition(kind="source", values=("a",)), replace=(double,))
+        for number in range(28)
+    )
+    world = World((A,), rules=rules)
+    world.answer("a", record("one", guid="0"), record("two", guid="1"))
+    report = world.poll("a")
+    assert report.new == 2
+    assert world.state("a").warnings == report.warnings
+    told = 'rule "double 27" was left out where it would have made a text several times as long'
+    assert report.warnings[-1] == told
+    assert 0 < max(map(len, world.titles("all"))) < 20_000
+
+
 def test_one_info_code_under_two_addresses_is_published_once_for_each_category() -> None:
     code = KeyPattern(name="infoCode", fields=("id",), pattern=r"(?:NW)?(\d{18})")
     one = Source(name="a", url="https://a.example/rss", categories=("emnews",), identity=(code,))

@@ -1,6 +1,7 @@
 """Routing: the condition tree, and what a rule does."""
 
 import hashlib
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -239,3 +240,28 @@ def test_every_tag_may_be_a_category_and_an_empty_value_is_none() -> None:
     assert record_categories(ITEM, asked) == (("On Semiconductors", "on-semiconductors"),)
     assert record_categories(Item(title="x"), asked) == ()
     assert record_categories(ITEM, SOURCE) == ()
+
+
+@pytest.mark.parametrize("name", ["title", "summary", "content", "author", "link"])
+def test_rules_that_double_a_text_end_at_a_bound_and_are_named(name: str) -> None:
+    double = Replacement(field=name, pattern="(x)", replacement=r"\1\1")
+    rules = [rule(f"double {number}", replace=(double,)) for number in range(28)]
+    text = "https://a.example/" + "x" * 2_000
+    item = Item(title=text, link=text, summary=text, content=text, authors=(Person(name=text),))
+    began = time.process_time()
+    shown, filing = filed(item, SOURCE, rules)
+    assert time.process_time() - began < 1
+    texts = (shown.title, shown.link, shown.summary, shown.content, shown.authors[0].name)
+    assert max(len(each or "") for each in texts) <= 4 * len(text) + 10_000
+    assert filing.left_out == tuple(f"double {number}" for number in range(28 - len(filing.left_out), 28))
+    assert len(filing.left_out) >= 25
+    # Those that replace addresses before items are recognised have the same bound.
+    record = ParsedItem(position=0, title="", text_digest="", link=text)
+    assert len(with_link_put_right(record, SOURCE, rules).link or "") <= 4 * len(text) + 10_000
+
+
+def test_a_text_may_be_replaced_in_as_often_as_people_need_it() -> None:
+    letters = [Replacement(field="content", pattern=letter, replacement="NEW") for letter in "abcdefghij"]
+    item, filing = filed(Item(title="One", content="abcdefghij " * 1_000), SOURCE, [rule("letters", replace=letters)])
+    assert filing.left_out == ()
+    assert item.content == ("NEW" * 10 + " ") * 999 + "NEW" * 10

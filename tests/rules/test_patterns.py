@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from feedhub.rules.patterns import as_read, compile_pattern, compile_reading, replaced_as_read, unbroken
+from feedhub.rules.patterns import Room, as_read, compile_pattern, compile_reading, replaced_as_read, unbroken
 
 
 def test_a_pattern_is_found_anywhere_in_the_text() -> None:
@@ -123,23 +123,23 @@ def test_punctuation_of_full_width_is_not_folded() -> None:
 def test_replacing_changes_the_text_at_the_place_matched_alone(
     pattern: str, replacement: str, text: str, expected: str
 ) -> None:
-    assert replaced_as_read(pattern, replacement, text) == expected
+    assert replaced_as_read(pattern, replacement, text, Room(100)) == expected
 
 
 def test_a_no_break_space_in_markup_is_a_space() -> None:
     markup = "<p>some&nbsp;news&nbsp;é</p>"
-    assert replaced_as_read("some news", "x", markup, is_markup=True) == "<p>x&nbsp;é</p>"
-    assert replaced_as_read("&nbsp;é", "", markup, is_markup=True) == "<p>some&nbsp;news</p>"
+    assert replaced_as_read("some news", "x", markup, Room(100), is_markup=True) == "<p>x&nbsp;é</p>"
+    assert replaced_as_read("&nbsp;é", "", markup, Room(100), is_markup=True) == "<p>some&nbsp;news</p>"
 
 
 def test_line_breaks_and_references_in_markup_are_what_people_read() -> None:
     markup = "<p>breaking\n  news,\tR&amp;D &lt;b&gt;</p>"
 
     assert unbroken(markup) == "<p>breaking news, R&amp;D &lt;b&gt;</p>"
-    assert replaced_as_read("breaking news", "x", markup, is_markup=True) == "<p>x,\tR&amp;D &lt;b&gt;</p>"
-    assert replaced_as_read("R&D", "x", markup, is_markup=True) == "<p>breaking\n  news,\tx &lt;b&gt;</p>"
-    assert replaced_as_read("R&amp;D", "x", markup, is_markup=True) == "<p>breaking\n  news,\tx &lt;b&gt;</p>"
+    assert replaced_as_read("breaking news", "x", markup, Room(100), is_markup=True) == "<p>x,\tR&amp;D &lt;b&gt;</p>"
+    assert replaced_as_read("R&D", "x", markup, Room(100), is_markup=True) == "<p>breaking\n  news,\tx &lt;b&gt;</p>"
+    assert replaced_as_read("R&amp;D", "x", markup, Room(100), is_markup=True) == "<p>breaking\n  news,\tx &lt;b&gt;</p>"
 
 
 def test_a_group_that_took_no_part_stands_for_nothing_also_in_a_text_that_is_read_folded() -> None:
-    assert replaced_as_read(r"(né\u0301?e)|(x)".replace("\\u0301?", ""), r"[\2]", "ne\u0301e") == "[]"
+    assert replaced_as_read(r"(né\u0301?e)|(x)".replace("\\u0301?", ""), r"[\2]", "ne\u0301e", Room(100)) == "[]"

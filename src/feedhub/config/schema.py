@@ -93,7 +93,11 @@ class ActionSection(Section):
     drop: Flag = Field(default=False, description="Leaves the item out; `feedhub explain` names the rule.")
     category: CategoryNames = Field(default=[], description="Files it under these as well.", examples=[["chips"]])
     tag: Names = Field(default=[], description="Adds these labels.", examples=[["芯片"]])
-    replace: Replacements = Field(default=[], description="Changes its text.")
+    replace: Replacements = Field(
+        default=[],
+        description="Changes its text. What would put more into it than four times its length, and 10,000 characters, "
+        "is left out, and the status says so.",
+    )
     stop: Flag = Field(default=False, description="No later rule is asked.")
 
     @model_validator(mode="after")

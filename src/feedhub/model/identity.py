@@ -222,12 +222,14 @@ class Judgement:
 class Filing:
     """What the rules make of an item: how it is shown, in which categories with what said so, or that it is dropped.
 
-    ``shown`` None is the item as it was received. ``applied`` are the rules that held.
+    ``shown`` None is the item as it was received. ``applied`` are the rules that held, ``left_out`` those of them whose
+    replacements would have let a text grow beyond bounds.
     """
 
     shown: Item | None = None
     categories: tuple[tuple[str, str], ...] = ()
     applied: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     dropped_by: str | None = None
 
 

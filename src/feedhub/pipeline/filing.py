@@ -27,6 +27,7 @@ class ItemFiler:
         self._rules = rules
         self._cleaner = cleaner
         self._categories = _RecordCategories(transaction=transaction, source=source, now=now)
+        self._left_out: dict[str, None] = {}
 
     def filing(self, item: Item, received: Received = Received.WHOLE) -> Filing:
         """Return what the rules make of an item; what is dropped begins no category."""
@@ -40,11 +41,17 @@ class ItemFiler:
         return filing if slugs == wished else self._filed(item, rules, slugs)
 
     def warning(self) -> tuple[str, ...]:
-        """Return what to say of categories that were not begun."""
-        return self._categories.warning()
+        """Return what to say of categories that were not begun, and of replacements that were left out."""
+        left_out = (
+            f'rule "{name}" was left out where it would have made a text several times as long'
+            for name in self._left_out
+        )
+        return (*self._categories.warning(), *left_out)
 
     def _filed(self, item: Item, rules: Sequence[Rule], named: Sequence[str]) -> Filing:
-        return file_item(item, self._source, rules, named, clean_again=self._cleaner.clean_again)
+        filing = file_item(item, self._source, rules, named, clean_again=self._cleaner.clean_again)
+        self._left_out.update(dict.fromkeys(filing.left_out))
+        return filing
 
     @cached_property
     def _rules_without_replacing(self) -> tuple[Rule, ...]:

@@ -15,8 +15,10 @@ _MOST: Final = 100
 
 def refile(
     store: Store, sources: Sequence[Source], rules: Sequence[Rule], cleaner: Cleaner, now: datetime, *, digest: str
-) -> Iterator[Source]:
-    """File the stored items of every source by the rules of ``digest``, and yield its source after each transaction.
+) -> Iterator[tuple[Source, tuple[str, ...]]]:
+    """File the stored items of every source by the rules of ``digest``.
+
+    After each transaction its source is yielded, with what is to be said of it.
 
     One that does not get to the end goes on where it was the next time.
     """
@@ -26,6 +28,6 @@ def refile(
         has_more = filed.get(source.name, digest) != digest
         while has_more:
             with store.transaction() as transaction:
-                filing = ItemFiler(transaction, source, rules, cleaner, now).filing
-                has_more = transaction.refile(source.name, digest, _MOST, filing, now)
-            yield source
+                filer = ItemFiler(transaction, source, rules, cleaner, now)
+                has_more = transaction.refile(source.name, digest, _MOST, filer.filing, now)
+            yield source, filer.warning()

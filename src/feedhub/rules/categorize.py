@@ -13,7 +13,7 @@ from typing import Final, Literal
 from feedhub.model.identity import Filing
 from feedhub.model.item import Item, ParsedItem
 from feedhub.model.source import Condition, Replacement, Rule, Source
-from feedhub.rules.patterns import as_read, compile_reading, replaced_as_read, unbroken
+from feedhub.rules.patterns import OvergrownError, Room, as_read, compile_reading, replaced_as_read, unbroken
 from feedhub.rules.text import plain, visible_text
 from feedhub.rules.urls import is_web_url
 
@@ -29,8 +29,11 @@ def file_item(
     Each category is paired with what put it there: ``source``, ``record`` for those in ``named``, or a rule's name.
     Rules that put links right come first, as they did before the item was recognised. Markup that rules changed is
     cleaned again: a replacement may have put words of a stranger where an address stands.
+
+    What would put more into a text than four times its length, and ten thousand characters, is left out.
     """
-    item = _with_right_link(received, source, rules)
+    replacer = _Replacer(received)
+    item = _with_right_link(received, source, rules, replacer)
     categories = dict.fromkeys(source.categories, "source")
     categories.update(dict.fromkeys(named, "record"))
     applied: list[str] = []
@@ -43,7 +46,7 @@ def file_item(
         for replacement in rule.replace:
             # Rules that put links right have done so.
             if not (replacement.field == "link" and _is_of_addresses(rule)):
-                item = _replaced(item, replacement)
+                item = replacer.replaced(item, replacement, rule)
         if rule.tags:
             item = replace(item, tags=tuple(dict.fromkeys(item.tags + rule.tags)))
         for category in rule.categories:
@@ -51,7 +54,8 @@ def file_item(
         if rule.stop:
             break
     shown = None if item == received else _with_clean_markup(item, received, source, clean_again)
-    return Filing(shown=shown, categories=tuple(categories.items()), applied=tuple(applied))
+    left_out = tuple(replacer.left_out)
+    return Filing(shown=shown, categories=tuple(categories.items()), applied=tuple(applied), left_out=left_out)
 
 
 def _with_clean_markup(item: Item, received: Item, source: Source, clean_again: CleanAgain) -> Item:
@@ -76,15 +80,16 @@ def link_rules(rules: Sequence[Rule]) -> tuple[Rule, ...]:
 
 def with_link_put_right(record: ParsedItem, source: Source, rules: Sequence[Rule]) -> ParsedItem:
     """Return a record with the link that ``rules`` (see ``link_rules``) make of its own, which it keeps as received."""
-    item = _with_right_link(Item(title=record.title, link=record.link), source, rules)
+    item = Item(title=record.title, link=record.link)
+    item = _with_right_link(item, source, rules, _Replacer(item))
     return record if item.link == record.link else replace(record, link=item.link, received_link=record.link)
 
 
-def _with_right_link(item: Item, source: Source, rules: Sequence[Rule]) -> Item:
+def _with_right_link(item: Item, source: Source, rules: Sequence[Rule], replacer: "_Replacer") -> Item:
     for rule in link_rules(rules):
         if item.link and holds(rule.when, Subject(item=item, source=source)):
             for replacement in rule.replace:
-                item = _replaced(item, replacement) if replacement.field == "link" else item
+                item = replacer.replaced(item, replacement, rule) if replacement.field == "link" else item
     return item
 
 
@@ -234,20 +239,53 @@ def _language_ranges(tag: str) -> list[str]:
     return list(accumulate(tag.split("-"), "{}-{}".format)) if tag else []
 
 
-def _replaced(item: Item, replacement: Replacement) -> Item:
-    pattern, new = replacement.pattern, replacement.replacement
+_SPARE_ROOM: Final = 10_000
+_GROWTH: Final = 4
+
+
+class _Replacer:
+    """Replaces in the texts of one item. ``left_out`` are the names of rules for whose replacements was no room."""
+
+    def __init__(self, received: Item) -> None:
+        self._received = received
+        self._rooms: dict[str, Room] = {}
+        self.left_out: dict[str, None] = {}
+
+    def replaced(self, item: Item, replacement: Replacement, rule: Rule) -> Item:
+        """Return the item with what ``replacement`` of ``rule`` makes of it, or as it was."""
+        room = self._rooms.get(replacement.field)
+        if room is None:
+            length = sum(map(len, _texts(self._received, replacement.field)))
+            room = self._rooms[replacement.field] = Room(_GROWTH * length + _SPARE_ROOM)
+        try:
+            return _replaced(item, replacement, room)
+        except OvergrownError:
+            self.left_out[rule.name] = None
+            return item
+
+
+def _texts(item: Item, field: str) -> Sequence[str]:
+    if field == "author":
+        return [person.name for person in item.authors]
+    return [(item.content or item.summary if field == "content" else getattr(item, field)) or ""]
+
+
+def _replaced(item: Item, replacement: Replacement, room: Room) -> Item:
+    def put(text: str, *, is_markup: bool = False) -> str:
+        return replaced_as_read(replacement.pattern, replacement.replacement, text, room, is_markup=is_markup)
+
     match replacement.field:
         case "title":
-            return replace(item, title=plain(replaced_as_read(pattern, new, item.title)))
+            return replace(item, title=plain(put(item.title)))
         case "content" if item.content:
-            return replace(item, content=replaced_as_read(pattern, new, item.content, is_markup=True))
+            return replace(item, content=put(item.content, is_markup=True))
         case "content" | "summary":
-            return replace(item, summary=item.summary and replaced_as_read(pattern, new, item.summary, is_markup=True))
+            return replace(item, summary=item.summary and put(item.summary, is_markup=True))
         case "author":
-            names = ((person, plain(replaced_as_read(pattern, new, person.name))) for person in item.authors)
+            names = ((person, plain(put(person.name))) for person in item.authors)
             return replace(item, authors=tuple(replace(person, name=name) for person, name in names if name))
         case _:
-            link = replaced_as_read(pattern, new, item.link or "")
+            link = put(item.link or "")
             return replace(item, link=link) if is_web_url(link) else item
 
 

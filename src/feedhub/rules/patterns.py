@@ -14,6 +14,24 @@ _IN_REPLACEMENT: Final = re.compile(r"\\(?:(?P<number>[0-9]{1,2})|g<(?P<name>\w+
 _ESCAPES: Final = {"n": "\n", "t": "\t"}
 
 
+class OvergrownError(Exception):
+    """Replacing would put more than there is room for."""
+
+
+class Room:
+    """How much rules may still put into one text: characters, and one for every match, so that time is bounded too."""
+
+    def __init__(self, most: int) -> None:
+        self._left = most
+
+    def take(self, text: str) -> str:
+        """Return what is put for a match; raises OvergrownError when there is no room for it."""
+        self._left -= len(text) + 1
+        if self._left < 0:
+            raise OvergrownError
+        return text
+
+
 class Match(Protocol):
     """One match: the part of ``re.Match`` that RE2 has as well."""
 
@@ -42,19 +60,23 @@ class Pattern:
         match = self.search(text)
         return match.group(1 if self.groups else 0) if match else None
 
-    def sub(self, replacement: str, text: str) -> str:
+    def sub(self, replacement: str, text: str, room: Room | None = None) -> str:
         r"""Return ``text`` with every match replaced; ``\1`` and ``\g<name>`` stand for groups, ``\\`` for a backslash.
 
         The groups are filled in here: RE2's own reader of replacements damages every character outside ASCII.
         """
+        take = room.take if room else str
+        is_plain = "\\" not in replacement
 
         def filled(match: Match) -> str:
-            return _IN_REPLACEMENT.sub(lambda part: _filled_group(part, match), replacement)
+            if is_plain:
+                return take(replacement)
+            return take(_IN_REPLACEMENT.sub(lambda part: _filled_group(part, match), replacement))
 
         result: str = self._compiled.sub(filled, text)
         return result
 
-    def sub_in(self, replacement: str, folded: str, text: str, places: Sequence[tuple[int, int]]) -> str:
+    def sub_in(self, replacement: str, folded: str, text: str, places: Sequence[tuple[int, int]], room: Room) -> str:
         """Return ``text`` with what matches in ``folded`` replaced; ``places`` says where its characters stand."""
         pieces: list[str] = []
         done = 0
@@ -63,7 +85,7 @@ class Pattern:
             start, end = found.span(0)
             pieces += (
                 text[done:start],
-                _IN_REPLACEMENT.sub(partial(_filled_group, match=found), replacement),
+                room.take(_IN_REPLACEMENT.sub(partial(_filled_group, match=found), replacement)),
             )
             done = max(done, end)
         return "".join(pieces) + text[done:]
@@ -165,19 +187,22 @@ def unbroken(markup: str) -> str:
     return _IN_MARKUP.sub(lambda match: match[0] if match[0] in _REFERENCES else " ", markup)
 
 
-def replaced_as_read(pattern: str, replacement: str, text: str, *, is_markup: bool = False) -> str:
+def replaced_as_read(pattern: str, replacement: str, text: str, room: Room, *, is_markup: bool = False) -> str:
     """Return ``text`` with what ``pattern`` finds in it replaced at its place; all else stays as it was written.
 
     In markup ``&nbsp;`` and line breaks are spaces, and ``&amp;`` is what it stands for.
+
+    Raises:
+        OvergrownError: there is no room for it.
     """
     if is_markup:
         for reference, meaning in _REFERENCES.items():
             pattern = pattern.replace(reference, meaning)
     compiled = compile_reading(pattern)
     if as_read(text) == text and not (is_markup and _IN_MARKUP.search(text)):
-        return compiled.sub(replacement, text)
+        return compiled.sub(replacement, text, room)
     folded, places = _with_places(text, is_markup=is_markup)
-    return compiled.sub_in(replacement, folded, text, places)
+    return compiled.sub_in(replacement, folded, text, places, room)
 
 
 def _with_places(text: str, *, is_markup: bool) -> tuple[str, list[tuple[int, int]]]:

@@ -1,5 +1,6 @@
 """The composition root: feedhub at work on one configuration, with all its parts."""
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     from feedhub.sources.feed.discover import DiscoveredFeed
     from feedhub.sources.markup import HtmlCleaner
 
+
+log = logging.getLogger(__name__)
 
 # Modules that fetch, read and render are imported when they are needed: `status` needs none of them.
 
@@ -357,11 +360,12 @@ class Hub:
         now = self.now()
         self.store.sync_categories(settings.categories, settings.output_digest, now, from_records=from_records)
         retitle(self.store, settings.sources)
-        for _ in self.refiling():
-            pass
+        for source, warnings in self.refiling():
+            for warning in warnings:
+                log.warning("%s: %s", source.name, warning)
 
-    def refiling(self) -> Iterator[Source]:
-        """File stored items by the present rules, and yield after each transaction; nothing where they are."""
+    def refiling(self) -> Iterator[tuple[Source, tuple[str, ...]]]:
+        """File stored items by the present rules; see ``refile``. Nothing happens where they are."""
         settings = self.settings
         return refile(
             self.store, settings.sources, settings.rules, self._cleaner, self.now(), digest=_filing_digest(settings)

@@ -231,3 +231,50 @@ def test_figures_around_the_text_stay_and_teasers_go() -> None:
     found = article_of(f"<article><h1>H</h1>{FIGURE}<div>{text}</div>{last}{TEASER}</article>")
     assert found.index("lead.jpg") < found.index("The harbour") < found.index("last.jpg")
     assert "other.jpg" not in found
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<main><h1>H</h1>{figure}<article>{text}</article></main>",
+        "<main>{figure}<article><h1>H</h1>{text}</article></main>",
+        '<div class="top"><h1>H</h1>{figure}</div><div class="body">{text}</div>',
+        '<article><h1>H</h1><div class="wp-caption"><img src="/lead.jpg"><p>Words</p></div>{text}</article>',
+        "<main><article><h1>H</h1>{text}</article>{figure}</main>",
+    ],
+)
+def test_a_figure_next_to_the_article_belongs_to_it(page: str) -> None:
+    text = "".join(f"<p>{paragraph}</p>" for paragraph in PARAGRAPHS)
+    assert "lead.jpg" in article_of(page.format(figure=FIGURE, text=text))
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<header>{figure}</header><main><article><h1>H</h1>{text}</article></main>",
+        "<main><section>{figure}</section><article><h1>H</h1>{text}</article></main>",
+        "<main>{teaser}<article><h1>H</h1>{text}</article>{teaser}</main>",
+    ],
+)
+def test_a_figure_of_something_else_stays_out(page: str) -> None:
+    text = "".join(f"<p>{paragraph}</p>" for paragraph in PARAGRAPHS)
+    found = article_of(page.format(figure=FIGURE, text=text, teaser=TEASER))
+    assert "lead.jpg" not in found
+    assert "other.jpg" not in found
+
+
+@pytest.mark.parametrize("paragraph", ["<div>{}</div>", '<p class="author">{}</p>', '<p class="caption">{}</p>'])
+def test_a_long_paragraph_among_others_stays_whatever_it_is_called(paragraph: str) -> None:
+    first, *rest = (f"<p>{text}</p>" for text in PARAGRAPHS)
+    own = paragraph.format(
+        "Nobody had asked about the villages behind the dunes <b>before</b>, which is a pity in itself."
+    )
+    box = f'<div class="box"><a href="/1">{own}</a> <a href="/2">More</a></div>'
+    found = article_of(f"<article><h1>H</h1>{first}{own}{box}{''.join(rest)}</article>")
+    assert found.count("villages behind the dunes") == 1
+
+
+def test_a_gallery_of_figures_stays() -> None:
+    first, *rest = (f"<p>{text}</p>" for text in PARAGRAPHS)
+    found = article_of(f"<article><h1>H</h1>{first}<div>{FIGURE}{FIGURE}</div>{''.join(rest)}</article>")
+    assert found.count("lead.jpg") == 2

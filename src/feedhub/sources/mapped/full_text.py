@@ -46,6 +46,11 @@ _LONG_LINE = 20
 _NEAR = 5_000
 _MOST_PARTS = 6
 _NEAR_FIGURE = 1_500
+_NEXT_TO_ARTICLE = 300
+_CAPTIONED = re.compile(r"(?:^|\s)(?:wp-caption|caption|image-caption)(?:\s|$)")
+_OF_OTHERS = frozenset({"ul", "ol", "figure", "a", "article", "section"})
+_WHOLE = frozenset({"body", "html"})
+_LONG_PARAGRAPH = 60
 _LONGEST_CAPTION = 600
 _MOST_FIGURES = 3
 _IMAGE_FILE = re.compile(r"\.(?:jpe?g|png|gif|webp|avif)(?:$|[?#])", re.IGNORECASE)
@@ -172,18 +177,24 @@ class _Pruning:
         self._to = bisect_left(measure.sums, measure.sums[end], start, end + 1)
 
     def figures_around(self) -> tuple[list[str], list[str]]:
-        """Return the markup of the pictures with captions that stand before the first and after the last paragraph."""
+        """Return the markup of the pictures with captions that stand before the first and after the last paragraph.
+
+        Outside of the ``article`` only those next to it count, and after it only those of ``main``.
+        """
         before: list[str] = []
         after: list[str] = []
         inside = (self._container, *self._container.iterancestors())
         scope = next((element for element in inside if element.tag == "article"), self._container)
-        for figure in scope.iter("figure"):
+        outer = next((element for element in inside if element.tag == "main"), inside[-1])
+        for figure in filter(_is_figure, outer.iter("figure", "div")):
             start, _, end, _ = self._measure.spans[figure]
-            if not self._is_lead(figure, scope):
+            is_inside = figure is scope or scope in figure.iterancestors()
+            near = _NEAR_FIGURE if is_inside else _NEXT_TO_ARTICLE
+            if not self._is_lead(figure, scope if is_inside else outer):
                 continue
-            if end <= self._from and self._from - end <= _NEAR_FIGURE:
+            if end <= self._from and self._from - end <= near:
                 before.append(outer_markup([figure]))
-            elif start >= self._to and start - self._to <= _NEAR_FIGURE:
+            elif start >= self._to and start - self._to <= near and (is_inside or outer.tag == "main"):
                 after.append(outer_markup([figure]))
         return before[-_MOST_FIGURES:], after[:_MOST_FIGURES]
 
@@ -191,7 +202,7 @@ class _Pruning:
         """Tell whether a figure shows a picture of the article and does not lead to another one."""
         around = list(figure.iterancestors())
         tags = {element.tag for element in around[: around.index(scope)]} if figure is not scope else set()
-        if tags & (_NEVER | {"ul", "ol", "figure", "a", "article", "section"} - {scope.tag}):
+        if tags & ((_NEVER | _OF_OTHERS | ({"header"} if scope.tag in _WHOLE else set())) - {scope.tag}):
             return False
         if self._measure.size(figure) > _LONGEST_CAPTION or self._is_of_links(figure):
             return False
@@ -227,13 +238,27 @@ class _Pruning:
         start, _, end, _ = self._measure.spans[element]
         if not (self._from <= start and end <= self._to):
             return False
-        if self._measure.size(element) == 0 or element.tag in _PHRASES:
+        size = self._measure.size(element)
+        if size == 0 or element.tag in _PHRASES:
             return True
-        return element.tag in _KEPT_INSIDE and not self._is_of_links(element)
+        if self._is_of_links(element):
+            return False
+        pictured = sum(self._measure.size(figure) for figure in element.iter("figure"))
+        return element.tag in _KEPT_INSIDE or pictured >= _ENOUGH * size or _is_paragraph(element, size)
 
     def _is_of_links(self, element: HtmlElement) -> bool:
         linked = sum(self._measure.size(link) for link in element.iter("a"))
         return linked > self._measure.size(element) * _MOST_LINKED
+
+
+def _is_figure(element: HtmlElement) -> bool:
+    return element.tag == "figure" or _CAPTIONED.search(element.get("class") or "") is not None
+
+
+def _is_paragraph(element: HtmlElement, size: int) -> bool:
+    """Tell whether an element among those of the article is a paragraph that was left out for its looks."""
+    is_block = element.tag in ("p", "center") or (element.tag == "div" and not element.attrib)
+    return is_block and size >= _LONG_PARAGRAPH and all(part.tag in _PHRASES for part in element.iterdescendants())
 
 
 def _article_lines(text: str) -> list[str]:

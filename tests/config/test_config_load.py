@@ -2,6 +2,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from feedhub.errors import ConfigError
 from feedhub.model.identity import KeyPattern
 from feedhub.model.output import Category, Retention
 from feedhub.model.source import Condition, HostGroup, Replacement, Source
+from feedhub.rules.conditions import Times, read_times
 from feedhub.runtime.plugins import load_settings
 
 Make = Callable[[str], Any]
@@ -322,11 +324,52 @@ def test_a_condition_that_cannot_work_is_an_error(sited: Make, when: str, messag
     assert f"rules[0].{message}" in problem
 
 
+def condition(settings: Any) -> Condition:
+    """The condition of the only rule."""
+    (rule,) = settings.rules
+    return rule.when
+
+
+def test_what_is_compared_in_a_condition_is_read_with_its_sign(sited: Make) -> None:
+    when = "{age: '>30d', length: '<= 200', enclosure: [audio/*, video/*]}"
+    made = condition(sited(f"rules: [{{name: r, when: {when}, then: {{drop: true}}}}]").load())
+    assert {part.kind: part.values for part in made.parts} == {
+        "age": (">2592000.0",),
+        "length": ("<=200",),
+        "enclosure": ("audio/*", "video/*"),
+    }
+
+
+def test_times_of_publishing_are_read_in_the_zone_of_the_site(project: Make) -> None:
+    when = "{published: {weekday: [Fri-mon, wed], hour: [22-1, 9], after: 2026-03-07, before: '0001-01-01'}}"
+    text = f"rules: [{{name: r, when: {when}, then: {{drop: true}}}}]"
+    made = condition(project(f"site: {{title: T, url: 'https://e.org', timezone: Asia/Shanghai}}\n{text}").load())
+    assert read_times(made.values) == Times(
+        zone="Asia/Shanghai",
+        weekdays=frozenset({0, 2, 4, 5, 6}),
+        hours=frozenset({22, 23, 0, 1, 9}),
+        after=datetime(2026, 3, 6, 16, tzinfo=UTC),
+        before=datetime(1, 1, 1, tzinfo=UTC),
+    )
+
+
+def test_a_whitelist_drops_what_it_does_not_keep(sited: Make) -> None:
+    rule = "{name: only chips, when: {source: wire}, then: {keep_only: {title: chips}}}"
+    (made,) = sited(f"rules: [{rule}]\nsources: [{{name: wire, url: a.xml}}]").load().rules
+    assert made.drop
+    kept = Condition(kind="title", values=("chips",))
+    assert made.when == Condition(
+        kind="all", parts=(Condition(kind="source", values=("wire",)), Condition(kind="not", parts=(kept,)))
+    )
+
+
 @pytest.mark.parametrize(
     ("then", "message"),
     [
         ("{drop: false}", "then: needs something to do"),
         ("", "then: needs something to do"),
+        ("{drop: true, keep_only: {title: x}}", "then: keep_only stands alone: what it keeps is for the next rule"),
+        ("{keep_only: {}}", "then.keep_only: needs at least one condition"),
         ("{replace: {field: tags, pattern: x}}", "then.replace.field: expected title, content"),
         ("{replace: [{field: title}]}", "then.replace[0].pattern: is required"),
         ("{replace: {field: title, pattern: x, to: y}}", "then.replace.to: unknown key; known here: field, pattern"),

@@ -76,6 +76,7 @@ def test_conditions_on_sources_and_categories_that_do_not_exist(sited: Make) -> 
   - {name: a, when: {source: wier}, then: {drop: true}}
   - {name: b, when: {any: [{title: x}, {not: {source: ['wi*', 'blog-*']}}]}, then: {drop: true}}
   - {name: c, when: {category: Sports}, then: {drop: true}}
+  - {name: k, when: {source: wire}, then: {keep_only: {any: [{source: wirr}, {title: x}]}}}
   - {name: d, when: {category: [科技, 'Ｔech'], source: '*'}, then: {drop: true}}
 """
     sources = (
@@ -85,6 +86,7 @@ def test_conditions_on_sources_and_categories_that_do_not_exist(sited: Make) -> 
         ("rules[0].when.source", 'no source has the name "wier"; did you mean "wire"?'),
         ("rules[1].when.any[1].not.source[1]", 'no source has the name "blog-*"'),
         ("rules[2].when.category", 'no category has the name "Sports"; did you mean "sport"?'),
+        ("rules[3].then.keep_only.any[0].source", 'no source has the name "wirr"; did you mean "wire"?'),
     ]
 
 

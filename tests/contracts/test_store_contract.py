@@ -10,7 +10,7 @@ import pytest
 from feedhub.errors import FeedhubError, StoreError
 from feedhub.model.document import Validators
 from feedhub.model.identity import Filing, IdentityKey, LedgerNote, Verdict
-from feedhub.model.item import Enclosure, Item, Person, Received
+from feedhub.model.item import Enclosure, Item, ItemDates, Person, Received
 from feedhub.model.output import Category
 from feedhub.model.source import Health, SourceState
 from feedhub.ports.store import Store
@@ -574,11 +574,12 @@ def test_of_two_filings_in_one_category_the_first_counts(store: Store) -> None:
 
 
 def test_refiling_goes_on_where_it_was_and_begins_anew_for_other_rules(store: Store) -> None:
-    put(store, *(ingest(number, position=number) for number in range(1, 8)))
+    put(store, *(ingest(number, position=number, published_at=NOW - DAY) for number in range(1, 8)))
     met: list[str] = []
 
-    def filings(item: Item, _: Received) -> Filing:
+    def filings(item: Item, _: Received, dates: ItemDates) -> Filing:
         met.append(item.title[-1])
+        assert dates == ItemDates(published_at=NOW - DAY, first_seen_at=NOW)
         return filed_in("cn")
 
     with store.transaction() as transaction:

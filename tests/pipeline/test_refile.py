@@ -1,6 +1,7 @@
 """Outputs show what the present rules make of what was received, for stored items as for new ones."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -38,6 +39,44 @@ def test_a_new_rule_files_stored_items_too_and_once() -> None:
     world.rules = ()
     world.refile("none")
     assert (world.titles("tech"), world.titles("news")) == ([], ["Chips", "Bread"])
+
+
+def old(bound: str) -> Rule:
+    return Rule(name="too old", when=Condition(kind="age", values=(bound,)), drop=True)
+
+
+def test_the_age_of_an_item_is_that_at_its_first_sight_for_ever() -> None:
+    """So a rule about it gives the same today and in a month, for new items, edited ones, and when it is new itself."""
+    world = World((A, B), rules=(old(">864000.0"),))
+    late = START - timedelta(days=9)
+    items = [record("Chips", guid="1", published=late), record("Bread", guid="2", published=START - timedelta(days=11))]
+    world.answer("a", *items)
+    world.poll("a")
+    assert world.titles("all") == ["Chips"]
+    world.pass_time(days=9)
+    world.answer("a", record("Chips, edited", guid="1", published=late), items[1])
+    world.poll("a")
+    assert world.titles("all") == ["Chips, edited"]
+    world.rules = ()
+    world.refile("none")
+    assert world.titles("all") == ["Chips, edited", "Bread"]
+    world.rules = (old(">864000.0"),)
+    world.refile("old")
+    assert world.titles("all") == ["Chips, edited"]
+    world.rules = (old("<864000.0"),)
+    world.refile("young")
+    assert world.titles("all") == ["Bread"]
+
+
+def test_an_item_is_as_old_as_it_was_when_each_source_gave_it() -> None:
+    link = "https://shared.example/1"
+    world = World((A, replace(B, categories=("other",))), rules=(old(">864000.0"),))
+    world.answer("a", record("Chips", guid="1", link=link, published=START - timedelta(days=9)))
+    world.poll("a")
+    world.pass_time(days=9)
+    world.answer("b", record("Chips", guid="x", link=link, published=START))
+    world.poll("b")
+    assert (world.titles("news"), world.titles("other"), world.titles("all")) == (["Chips"], [], ["Chips"])
 
 
 def test_a_drop_rule_takes_stored_items_out_and_taking_it_out_brings_them_back() -> None:

@@ -3,11 +3,13 @@
 import hashlib
 import time
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from feedhub.model.identity import Filing
-from feedhub.model.item import Item, ParsedItem, Person
+from feedhub.model.item import Enclosure, Item, ItemDates, ParsedItem, Person
 from feedhub.model.source import CategoryMap, Condition, Replacement, Rule, Source
 from feedhub.rules.categorize import (
     Subject,
@@ -18,6 +20,7 @@ from feedhub.rules.categorize import (
     with_link_put_right,
     without_replacing,
 )
+from feedhub.rules.conditions import Times
 
 SOURCE = Source(name="blog-one", url="https://a.example/rss", categories=("news",))
 ITEM = Item(
@@ -28,6 +31,15 @@ ITEM = Item(
     authors=(Person(name="Editor"),),
     tags=("Semiconductors",),
     language="de-AT",
+    comments="https://talk.example/1",
+    enclosures=(
+        Enclosure(url="https://a.example/1.mp3", media_type="Audio/MPEG"),
+        Enclosure(url="https://a.example/2"),
+    ),
+)
+# A Saturday, 23:30 in Shanghai; seen two days later.
+DATES = ItemDates(
+    published_at=datetime(2026, 3, 7, 15, 30, tzinfo=UTC), first_seen_at=datetime(2026, 3, 9, 15, 30, tzinfo=UTC)
 )
 
 
@@ -35,7 +47,9 @@ def filed(
     item: Item, source: Source, rules: Sequence[Rule], named: Sequence[str] = (), marks: str = ""
 ) -> tuple[Item, Filing]:
     """File an item; what a rule changed of its markup comes back between ``marks``."""
-    filing = file_item(item, source, rules, named, clean_again=lambda text, *_: f"{marks}{text.strip()}{marks}")
+    filing = file_item(
+        item, source, rules, named, dates=DATES, clean_again=lambda text, *_: f"{marks}{text.strip()}{marks}"
+    )
     return filing.shown or item, filing
 
 
@@ -47,6 +61,8 @@ def tree(kind: str, *parts: Condition) -> Condition:
     return Condition(kind=kind, parts=parts)
 
 
+SAT = frozenset({5})
+DAY = datetime(2026, 3, 7, tzinfo=UTC)
 CONDITIONS = {
     "title": (field("title", "芯片|半导体"), True),
     "title, case counts": (field("author", "editor"), False),
@@ -57,6 +73,27 @@ CONDITIONS = {
     "content": (field("content", "long"), True),
     "tags without case": (field("tags", "other", "semiconductors"), True),
     "tags asked for in capitals": (field("tags", "SEMICONDUCTORS"), True),
+    "tags by a glob": (field("tags", "semi*"), True),
+    "tags by a glob of other letters": (field("tags", "semi?"), False),
+    "comments": (field("comments", "talk"), True),
+    "enclosure": (field("enclosure", "audio/*"), True),
+    "any enclosure": (field("enclosure", "*"), True),
+    "another enclosure": (field("enclosure", "video/*"), False),
+    "length of the text": (field("length", ">=9"), True),
+    "longer than the text": (field("length", ">9"), False),
+    "shorter than the text": (field("length", "<9"), False),
+    "no longer than the text": (field("length", "<=9"), True),
+    "one of two lengths": (field("length", ">99", "<10"), True),
+    "age": (field("age", f">{86_400}.0"), True),
+    "not so old": (field("age", f">{2 * 86_400}.0"), False),
+    "weekday in the zone": (field("published", *Times(zone="Asia/Shanghai", weekdays=SAT).written()), True),
+    "weekday in another zone": (field("published", *Times(zone="Etc/GMT-14", weekdays=SAT).written()), False),
+    "hour in the zone": (field("published", *Times(zone="Asia/Shanghai", hours=frozenset({0, 23})).written()), True),
+    "another hour": (field("published", *Times(hours=frozenset({0, 23})).written()), False),
+    "after": (field("published", *Times(after=DATES.published_at).written()), True),
+    "before": (field("published", *Times(before=DATES.published_at).written()), False),
+    "between": (field("published", *Times(after=DAY, before=DAY + timedelta(days=1)).written()), True),
+    "after the next day": (field("published", *Times(after=DAY + timedelta(days=1)).written()), False),
     "tags missing": (field("tags", "other"), False),
     "source glob": (field("source", "blog-*"), True),
     "other source": (field("source", "wire-*"), False),
@@ -79,7 +116,31 @@ CONDITIONS = {
 
 @pytest.mark.parametrize(("condition", "answer"), CONDITIONS.values(), ids=CONDITIONS)
 def test_a_condition_holds_or_not(condition: Condition, answer: bool) -> None:
-    assert holds(condition, Subject(item=ITEM, source=SOURCE, categories=("news",))) is answer
+    assert holds(condition, Subject(item=ITEM, source=SOURCE, categories=("news",), dates=DATES)) is answer
+
+
+def test_without_dates_no_condition_on_them_holds() -> None:
+    subject = Subject(item=ITEM, source=SOURCE)
+    assert not holds(field("age", ">=0"), subject)
+    assert not holds(field("published", *Times().written()), subject)
+
+
+def test_brackets_in_labels_stand_for_themselves() -> None:
+    subject = Subject(item=replace(ITEM, tags=("[ad]",)), source=SOURCE)
+    assert holds(field("tags", "[AD]"), subject)
+    assert holds(field("tags", "[a*"), subject)
+    assert not holds(field("tags", "[abc]*"), subject)
+
+
+@pytest.mark.parametrize(
+    ("moment", "zone"),
+    [
+        (datetime.min.replace(tzinfo=UTC), "America/New_York"),
+        (datetime.max.replace(tzinfo=UTC), "Asia/Shanghai"),
+    ],
+)
+def test_moments_at_the_edges_of_the_calendar_are_taken_in_utc(moment: datetime, zone: str) -> None:
+    assert Times(zone=zone, hours=frozenset({moment.hour})).hold(moment)
 
 
 def test_an_item_without_link_and_content_matches_nothing_there() -> None:

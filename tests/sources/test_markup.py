@@ -4,13 +4,14 @@ import re
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from typing import Literal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feedhub.model.item import Enclosure, Item, Markup, ParsedItem, Person
+from feedhub.model.item import Enclosure, Item, ItemDates, Markup, ParsedItem, Person
 from feedhub.model.source import Condition, Replacement, Rule, Source
 from feedhub.rules.categorize import file_item
 from feedhub.sources.markup import HtmlCleaner, allowed_value, is_excessive
@@ -129,7 +130,8 @@ def replaced_by_rule(markup: str, content: Literal["sanitize", "trust", "text"] 
     rule = Rule(name="links", when=Condition(kind="source", values=("*",)), replace=(LINKED,))
     source = Source(name="a", url="https://a.example/", content=content)
     item = Item(title="x", link="https://a.example/1", content=markup)
-    shown = file_item(item, source, [rule], clean_again=HtmlCleaner().clean_again).shown
+    dates = ItemDates(published_at=datetime(2026, 1, 1, tzinfo=UTC), first_seen_at=datetime(2026, 1, 1, tzinfo=UTC))
+    shown = file_item(item, source, [rule], dates=dates, clean_again=HtmlCleaner().clean_again).shown
     return shown and shown.content
 
 

@@ -146,7 +146,7 @@ def refile(
     has_more = True
     while has_more:
         with store.transaction() as transaction:
-            has_more = transaction.refile(source, digest, most, lambda item, _: filings(item), now)
+            has_more = transaction.refile(source, digest, most, lambda item, *_: filings(item), now)
 
 
 def filed_in(*slugs: str, rule: str = "rule") -> Filing:

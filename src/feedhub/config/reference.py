@@ -65,6 +65,7 @@ _HEADINGS: Final = {
     "JekyllSection": "`output.jekyll`",
     "ConditionSection": "`when` of a rule",
     "ActionSection": "`then` of a rule",
+    "PublishedSection": "`published` of a condition",
     "ReplaceSection": "`replace` of `then`",
     "PerHostSection": "`poll.per_host`",
     "HostGroupSection": "`poll.per_host.groups`",

@@ -1,4 +1,4 @@
-"""The keys of the whole file, but for those of sources: outputs, polling, categories, rules (SPEC §3, §5)."""
+"""The keys of the whole file, but for those of sources and rules: outputs, polling, categories (SPEC §3, §5)."""
 
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
@@ -6,20 +6,17 @@ from typing import Annotated, Any, ClassVar, Final, Literal, Self
 from pydantic import BeforeValidator, Field, create_model, model_validator
 
 from feedhub.config.forms import (
-    CategoryNames,
     CategorySlug,
     Count,
     Duration,
     Entries,
     Flag,
-    Form,
     HeaderValue,
     HostGlob,
     Interval,
     Language,
     Line,
     Names,
-    PatternText,
     Port,
     PrivateAddress,
     SiteUrl,
@@ -28,91 +25,14 @@ from feedhub.config.forms import (
     Text,
     Timezone,
     WebUrl,
-    one_or_many,
 )
 from feedhub.config.schema_mapping import InnerFolder, PostName, Whole
+from feedhub.config.schema_rules import RuleSection
 from feedhub.config.schema_sources import DedupeSection, Identities, SourceSection, source_section
 from feedhub.config.section import Fault, Section, refuse
 from feedhub.model.kind import KindTable
 from feedhub.model.output import FormatTable
 from feedhub.model.source import PollSettings
-from feedhub.rules.categorize import CONDITION_FIELDS, ConditionForm
-from feedhub.rules.patterns import compile_pattern
-
-_CONDITION_FORMS: Final[dict[ConditionForm, Any]] = {
-    "pattern": PatternText,
-    "glob": Names,
-    "list": Names,
-    "categories": Names,
-}
-_CONDITION_KEYS: Final[dict[str, Any]] = {
-    field.name: (
-        _CONDITION_FORMS[field.form] | None,
-        Field(default=None, description=field.meaning, examples=[field.example] if field.example else None),
-    )
-    for field in CONDITION_FIELDS
-}
-_ConditionKeys = create_model("_ConditionKeys", __base__=Section, **_CONDITION_KEYS)
-
-
-class ConditionSection(_ConditionKeys):  # type: ignore[misc, valid-type]
-    """When a rule applies. Several keys in one mapping must all hold."""
-
-    all: "list[ConditionSection] | None" = Field(default=None, min_length=1, description="Every one of these holds.")
-    any: "list[ConditionSection] | None" = Field(default=None, min_length=1, description="At least one of these holds.")
-    not_: "ConditionSection | None" = Field(default=None, alias="not", description="This does not hold.")
-
-    @model_validator(mode="after")
-    def _says_something(self) -> Self:
-        if not self.model_fields_set:
-            raise ValueError('needs at least one condition; {source: "*"} holds for every item')
-        return self
-
-
-class ReplaceSection(Section):
-    """Puts other text for every match of a pattern."""
-
-    field: Literal["title", "content", "summary", "author", "link"] = Field(description="Which text is changed.")
-    pattern: PatternText = Field(description="What is replaced, wherever it is found.", examples=["^【[^】]*】"])
-    with_: Text = Field(
-        default="", alias="with", description=r"What is put there; `\1` and `\g<name>` stand for groups."
-    )
-
-    @model_validator(mode="after")
-    def _groups_exist(self) -> Self:
-        compile_pattern(self.pattern).check_replacement(self.with_)
-        return self
-
-
-Replacements = Annotated[list[ReplaceSection], BeforeValidator(one_or_many), Form("mapping, or a list of mappings")]
-
-
-class ActionSection(Section):
-    """What a rule does with an item."""
-
-    drop: Flag = Field(default=False, description="Leaves the item out; `feedhub explain` names the rule.")
-    category: CategoryNames = Field(default=[], description="Files it under these as well.", examples=[["chips"]])
-    tag: Names = Field(default=[], description="Adds these labels.", examples=[["芯片"]])
-    replace: Replacements = Field(
-        default=[],
-        description="Changes its text. What would put more into it than four times its length, and 10,000 characters, "
-        "is left out, and the status says so.",
-    )
-    stop: Flag = Field(default=False, description="No later rule is asked.")
-
-    @model_validator(mode="after")
-    def _does_something(self) -> Self:
-        if not (self.drop or self.category or self.tag or self.replace or self.stop):
-            raise ValueError("needs something to do: drop, category, tag, replace or stop")
-        return self
-
-
-class RuleSection(Section):
-    """One rule; rules run in the order they are written."""
-
-    name: Line = Field(description="Unique name; `feedhub explain` shows it.", examples=["no advertising"])
-    when: ConditionSection = Field(description="When it applies.", examples=[{"title": "广告|推广"}])
-    then: ActionSection = Field(description="What it does.", examples=[{"drop": True}])
 
 
 class SiteSection(Section):

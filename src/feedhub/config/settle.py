@@ -4,21 +4,21 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, date, datetime, time
 from importlib.metadata import version
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from feedhub.config.categories import CategoryTable
 from feedhub.config.files import template_path, theme_paths
 from feedhub.config.forms import absolute, source_address, store_url
 from feedhub.config.schema import (
     CategorySection,
-    ConditionSection,
     Config,
     HostGroupSection,
     IncludedConfig,
     PerHostSection,
     PollSection,
-    RuleSection,
 )
 from feedhub.config.schema_mapping import (
     DetailSection,
@@ -26,6 +26,7 @@ from feedhub.config.schema_mapping import (
     FieldsSection,
     PagesSection,
 )
+from feedhub.config.schema_rules import ConditionSection, PublishedSection, RuleSection
 from feedhub.config.schema_sources import DedupeSection, IdentitySection, SourceCategorySection, SourceSection
 from feedhub.config.section import ConfigFile
 from feedhub.model.identity import KeyPattern
@@ -47,6 +48,7 @@ from feedhub.model.source import (
     Source,
 )
 from feedhub.rules.categorize import CONDITION_FIELDS, ConditionField, link_rules
+from feedhub.rules.conditions import Times
 
 _LIST_PATHS: Final = ("items", "where", "error")
 
@@ -248,7 +250,7 @@ def settle(
     poll = _poll(config.poll, site)
     identity = {name: pattern for part in parts for name, pattern in part.section.identity.items()}
     given = Defaults(root=root, site=site, poll=poll, identity=identity, dedupe=config.dedupe, categories=table)
-    rules = tuple(_rule(section, table) for part in parts for section in part.section.rules)
+    rules = tuple(_rule(section, table, site.timezone) for part in parts for section in part.section.rules)
     sources = tuple(
         _read_again_for(rules, settled_source(section, part.file, index, _line(part.unusable.get(index)), given))
         for part in parts
@@ -332,12 +334,15 @@ def _categories(parts: Sequence[Checked], table: CategoryTable) -> tuple[Categor
     )
 
 
-def _rule(section: RuleSection, table: CategoryTable) -> Rule:
-    then = section.then
+def _rule(section: RuleSection, table: CategoryTable, zone: str) -> Rule:
+    then, when = section.then, _condition(section.when, table, zone)
+    if then.keep_only:
+        kept = _condition(then.keep_only, table, zone)
+        when = Condition(kind="all", parts=(when, Condition(kind="not", parts=(kept,))))
     return Rule(
         name=section.name,
-        when=_condition(section.when, table),
-        drop=then.drop,
+        when=when,
+        drop=then.drop or then.keep_only is not None,
         categories=table.slugs_of(then.category),
         tags=tuple(dict.fromkeys(then.tag)),
         replace=tuple(
@@ -347,24 +352,40 @@ def _rule(section: RuleSection, table: CategoryTable) -> Rule:
     )
 
 
-def _condition(section: ConditionSection, table: CategoryTable) -> Condition:
+def _condition(section: ConditionSection, table: CategoryTable, zone: str) -> Condition:
     """Return the tree of a condition; a mapping with one key needs no ``all`` around it."""
     parts: list[Condition] = []
     for kind, nested in (("all", section.all), ("any", section.any)):
         if nested:
-            parts.append(Condition(kind=kind, parts=tuple(_condition(each, table) for each in nested)))
+            parts.append(Condition(kind=kind, parts=tuple(_condition(each, table, zone) for each in nested)))
     if section.not_:
-        parts.append(Condition(kind="not", parts=(_condition(section.not_, table),)))
+        parts.append(Condition(kind="not", parts=(_condition(section.not_, table, zone),)))
     for field in CONDITION_FIELDS:
         given = getattr(section, field.name)
         if given:
-            parts.append(Condition(kind=field.name, values=_condition_values(field, given, table)))
+            values = _times(given, zone).written() if field.form == "times" else _condition_values(field, given, table)
+            parts.append(Condition(kind=field.name, values=values))
     return parts[0] if len(parts) == 1 else Condition(kind="all", parts=tuple(parts))
 
 
 def _condition_values(field: ConditionField, given: str | list[str], table: CategoryTable) -> tuple[str, ...]:
     values = [given] if isinstance(given, str) else given
     return tuple(dict.fromkeys(map(table.slug_for_asking, values) if field.form == "categories" else values))
+
+
+def _times(section: PublishedSection, zone: str) -> Times:
+    days = ((None if day is None else _midnight(day, zone)) for day in (section.after, section.before))
+    weekdays, hours = (None if numbers is None else frozenset(numbers) for numbers in (section.weekday, section.hour))
+    return Times(zone=zone, weekdays=weekdays, hours=hours, after=next(days), before=next(days))
+
+
+def _midnight(day: date, zone: str) -> datetime:
+    """Return when a day begins in a zone, in UTC; at the edges of the calendar, where zones end, in UTC itself."""
+    begins = datetime.combine(day, time())
+    try:
+        return begins.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    except OverflowError:
+        return begins.replace(tzinfo=UTC)
 
 
 def _read_again_for(rules: Sequence[Rule], source: Source) -> Source:

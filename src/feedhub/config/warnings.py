@@ -142,10 +142,12 @@ def _idle_conditions(files: Sequence[ConfigFile], settings: Settings, table: Cat
     for file in files:
         rules = file.value.get("rules")
         for index, rule in enumerate(rules if isinstance(rules, list) else ()):
-            when = _mapping(rule).get("when")
-            yield from _idle(file, when, ("rules", index, "when"), "source", sources, lambda name: name)
-            if categories is not None:
-                yield from _idle(file, when, ("rules", index, "when"), "category", categories, table.slug_for_asking)
+            asked = _mapping(_mapping(rule).get("then")).get("keep_only")
+            for condition, path in ((_mapping(rule).get("when"), ("when",)), (asked, ("then", "keep_only"))):
+                place = ("rules", index, *path)
+                yield from _idle(file, condition, place, "source", sources, lambda name: name)
+                if categories is not None:
+                    yield from _idle(file, condition, place, "category", categories, table.slug_for_asking)
 
 
 def _idle(

@@ -122,8 +122,8 @@ class KnownItem:
     """A stored item that a key of a document leads to.
 
     ``owner`` is the source that gave it first. ``named`` are its named keys. ``sighting`` is that of the source whose
-    document it is, if it has one, and ``received`` says what is stored of it. Of an item that was ``removed`` only the
-    keys are remembered.
+    document it is, if it has one, which gave it first at ``first_seen_at``; ``received`` says what is stored of it. Of
+    an item that was ``removed`` only the keys are remembered.
     """
 
     id: str
@@ -133,6 +133,7 @@ class KnownItem:
     received: Received = Received.WHOLE
     removed: bool = False
     published_at: datetime | None = None
+    first_seen_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -148,6 +148,15 @@ class Received(IntEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ItemDates:
+    """The instants of an item that rules may ask for: when it was ``published``, as outputs show it, and when the
+    source whose wording is filed gave it first. Both stay what they were at first."""
+
+    published_at: datetime
+    first_seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CleanedItem:
     """An item that is ready to be filed, with the search terms that it has if no rule changes it."""
 

@@ -12,8 +12,9 @@ from typing import Final
 from feedhub.errors import ParseError, PollError, UnreachableError
 from feedhub.model.document import Document, NotModified, Request, Validators
 from feedhub.model.identity import IdentityKey, KnownKeys, Verdict
-from feedhub.model.item import Detail, ParsedFeed, ParsedItem, Received
+from feedhub.model.item import Detail, ItemDates, ParsedFeed, ParsedItem, Received
 from feedhub.model.source import DetailMap, Rule, Source, SourceState
+from feedhub.pipeline.filing import dates_of
 from feedhub.ports.world import Cleaner, Fetcher, Parser
 from feedhub.rules.categorize import file_item, link_rules, with_link_put_right
 from feedhub.rules.dedupe import judge
@@ -174,14 +175,15 @@ def fetch_details(source: Source, detail: DetailMap, feed: ParsedFeed, context: 
     keyed = keyed_document(feed.items, source)
     known = context.known(source.name, lookup_keys(keyed.items))
     judgement = judge(keyed, known, source=source, site_url=context.site_url, now=now)
-    listed = {one.id for one in known.items.values() if one.received is Received.LISTED}
+    by_id = {one.id: one for one in known.items.values()}
+    listed = {one.id for one in by_id.values() if one.received is Received.LISTED}
     found: dict[int, Detail] = {}
     waiting: dict[int, str] = {}
     closed_hosts: dict[str, str] = {}
     for decision in judgement.decisions:
         item = decision.keyed.item
         is_wanted = decision.verdict in UNSEEN or (decision.verdict in _KNOWN and decision.item_id in listed)
-        if not is_wanted or _is_dropped(item, source, context):
+        if not is_wanted or _is_dropped(item, source, context, dates_of(item, by_id.get(decision.item_id), now)):
             continue
         request = detail_request(source, detail, item, now)
         host = host_name(request.url) if request else ""
@@ -197,9 +199,10 @@ def fetch_details(source: Source, detail: DetailMap, feed: ParsedFeed, context: 
     return Details(found=found, waiting=waiting)
 
 
-def _is_dropped(parsed: ParsedItem, source: Source, context: FetchContext) -> bool:
+def _is_dropped(parsed: ParsedItem, source: Source, context: FetchContext, dates: ItemDates) -> bool:
     item = context.cleaner.clean(as_received(parsed), source)
-    return file_item(item, source, context.rules, clean_again=context.cleaner.clean_again).dropped_by is not None
+    filing = file_item(item, source, context.rules, dates=dates, clean_again=context.cleaner.clean_again)
+    return filing.dropped_by is not None
 
 
 def _detail(source: Source, request: Request | None, context: FetchContext) -> Detail:

@@ -6,15 +6,24 @@ from datetime import datetime
 from functools import cached_property
 from typing import Final
 
-from feedhub.model.identity import Filing
-from feedhub.model.item import Item, Received
+from feedhub.model.identity import Filing, KnownItem
+from feedhub.model.item import Item, ItemDates, ParsedItem, Received
 from feedhub.model.source import Rule, Source
 from feedhub.ports.store import Transaction
 from feedhub.ports.world import Cleaner
 from feedhub.rules.categorize import file_item, record_categories, without_replacing
+from feedhub.rules.select import settled_published
 
 # Every category is some files in the output, a link on every page, and a feed that is rendered again when it changes.
 MOST_RECORD_CATEGORIES: Final = 500
+
+
+def dates_of(record: ParsedItem, known: KnownItem | None, now: datetime) -> ItemDates:
+    """Return the dates that the item of a record has, or will have when it is stored ``now``."""
+    return ItemDates(
+        published_at=(known and known.published_at) or settled_published(record.published_at, now),
+        first_seen_at=(known and known.first_seen_at) or now,
+    )
 
 
 class ItemFiler:
@@ -29,16 +38,16 @@ class ItemFiler:
         self._categories = _RecordCategories(transaction=transaction, source=source, now=now)
         self._left_out: dict[str, None] = {}
 
-    def filing(self, item: Item, received: Received = Received.WHOLE) -> Filing:
+    def filing(self, item: Item, received: Received, dates: ItemDates) -> Filing:
         """Return what the rules make of an item; what is dropped begins no category."""
         rules = self._rules_without_replacing if received is Received.FINAL else self._rules
         named = record_categories(item, self._source)
         wished = [self._categories.find(title) or slug for title, slug in named]
-        filing = self._filed(item, rules, wished)
+        filing = self._filed(item, rules, wished, dates)
         if filing.dropped_by is not None or not named:
             return filing
         slugs = [slug for title, wanted in named if (slug := self._categories.find_or_add(title, wanted))]
-        return filing if slugs == wished else self._filed(item, rules, slugs)
+        return filing if slugs == wished else self._filed(item, rules, slugs, dates)
 
     def warning(self) -> tuple[str, ...]:
         """Return what to say of categories that were not begun, and of replacements that were left out."""
@@ -48,8 +57,8 @@ class ItemFiler:
         )
         return (*self._categories.warning(), *left_out)
 
-    def _filed(self, item: Item, rules: Sequence[Rule], named: Sequence[str]) -> Filing:
-        filing = file_item(item, self._source, rules, named, clean_again=self._cleaner.clean_again)
+    def _filed(self, item: Item, rules: Sequence[Rule], named: Sequence[str], dates: ItemDates) -> Filing:
+        filing = file_item(item, self._source, rules, named, dates=dates, clean_again=self._cleaner.clean_again)
         self._left_out.update(dict.fromkeys(filing.left_out))
         return filing
 

@@ -12,13 +12,13 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from feedhub.model.document import Document, Freshness, NotModified, Validators
-from feedhub.model.identity import Decision, IdentityKey, Ingest, IngestPlan, LedgerNote, Verdict
+from feedhub.model.identity import Decision, IdentityKey, Ingest, IngestPlan, KnownItem, LedgerNote, Verdict
 from feedhub.model.item import Item, ParsedFeed, ParsedItem, Received, Rejected
 from feedhub.model.report import Outcome, PollReport
 from feedhub.model.settings import Settings
 from feedhub.model.source import NextPoll, PollReason, Source, SourceState
 from feedhub.pipeline.fetch import UNSEEN, Fetched, as_received
-from feedhub.pipeline.filing import ItemFiler
+from feedhub.pipeline.filing import ItemFiler, dates_of
 from feedhub.ports.store import Store, Transaction
 from feedhub.ports.world import Cleaner
 from feedhub.rules.dedupe import judge
@@ -159,7 +159,7 @@ def _planned(
         now=now,
         transaction=transaction,
         filer=ItemFiler(transaction, source, context.settings.rules, context.cleaner, now),
-        lacking={one.id: one.received for one in known.items.values() if one.received is not Received.WHOLE},
+        known={one.id: one for one in known.items.values()},
     )
     ingests = [planner.ingest(decision) for decision in judgement.decisions]
     dropped = [ingest for ingest in ingests if ingest.filing and ingest.filing.dropped_by]
@@ -190,7 +190,7 @@ def _planned(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Planner:
-    """Plans the records of one document. ``lacking`` says of which known items less is stored than was received.
+    """Plans the records of one document. ``known`` are the items that its keys lead to, by id.
 
     ``waiting`` collects new items whose second request did not succeed yet, ``unread`` known ones that a rule dropped
     before it was made.
@@ -202,14 +202,15 @@ class _Planner:
     context: IngestContext
     now: datetime
     filer: ItemFiler
-    lacking: Mapping[str, Received]
+    known: Mapping[str, KnownItem]
     waiting: dict[str, str] = field(default_factory=dict)
     unread: dict[str, str] = field(default_factory=dict)
 
     def ingest(self, decision: Decision) -> Ingest:
         """Clean and file a record that will be written; one that is known as it is only keeps its verdict."""
         parsed = decision.keyed.item
-        received = self.lacking.get(decision.item_id, Received.WHOLE)
+        known = self.known.get(decision.item_id)
+        received = known.received if known else Received.WHOLE
         decision = self._reconsidered(decision, received)
         if received is Received.LISTED and parsed.position in self.fetched.details.waiting:
             self.unread[decision.item_id] = self.fetched.details.waiting[parsed.position]
@@ -218,7 +219,7 @@ class _Planner:
         early = self.feed.cleaned.get(parsed.position)
         item = early.item if early else self._cleaned(decision, received)
         received = self._kept(decision, received)
-        filing = self.filer.filing(item, received)
+        filing = self.filer.filing(item, received, dates_of(parsed, known, self.now))
         if filing.dropped_by is None and received is Received.LISTED and decision.verdict in UNSEEN:
             reason = self.fetched.details.waiting.get(parsed.position, "its second request has not been made yet")
             self.waiting[decision.item_id] = reason

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from feedhub.model.identity import Filing, IdentityKey, IngestPlan, KnownKeys
-from feedhub.model.item import Item, Received, StoredItem
+from feedhub.model.item import Item, ItemDates, Received, StoredItem
 from feedhub.model.output import Category, CategorySummary, EndedPost, ItemVersion, PageItem, RemovedCategory
 from feedhub.model.report import Explanation, HealthEvent, PruneReport, SearchHit, SourceCounts
 from feedhub.model.source import PlannedPoll, SourceState
@@ -205,7 +205,7 @@ class Transaction(Protocol):
         ...
 
     def refile(
-        self, source: str, digest: str, most: int, filing: Callable[[Item, Received], Filing], now: datetime
+        self, source: str, digest: str, most: int, filing: Callable[[Item, Received, ItemDates], Filing], now: datetime
     ) -> bool:
         """File the next ``most`` sightings of a source by the rules of ``digest``; return whether there are more.
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from itertools import accumulate
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from feedhub.model.identity import Filing
-from feedhub.model.item import Item, ParsedItem
+from feedhub.model.item import Item, ItemDates, ParsedItem
 from feedhub.model.source import Condition, Replacement, Rule, Source
+from feedhub.rules.conditions import is_compared, read_times
 from feedhub.rules.patterns import OvergrownError, Room, as_read, compile_reading, replaced_as_read, unbroken
 from feedhub.rules.text import plain, visible_text
 from feedhub.rules.urls import is_web_url
@@ -22,7 +23,13 @@ CleanAgain = Callable[[str, Item, Source], str | None]
 
 
 def file_item(
-    received: Item, source: Source, rules: Sequence[Rule], named: Sequence[str] = (), *, clean_again: CleanAgain
+    received: Item,
+    source: Source,
+    rules: Sequence[Rule],
+    named: Sequence[str] = (),
+    *,
+    dates: ItemDates,
+    clean_again: CleanAgain,
 ) -> Filing:
     """Run the rules in order over an item of ``source``, as it was received, and return what they make of it.
 
@@ -38,7 +45,7 @@ def file_item(
     categories.update(dict.fromkeys(named, "record"))
     applied: list[str] = []
     for rule in rules:
-        if not holds(rule.when, Subject(item=item, source=source, categories=tuple(categories))):
+        if not holds(rule.when, Subject(item=item, source=source, categories=tuple(categories), dates=dates)):
             continue
         applied.append(rule.name)
         if rule.drop:
@@ -125,87 +132,126 @@ def _digest_slug(title: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """What a condition is asked about: an item of a source, and the categories that it has so far."""
+    """What a condition is asked about: an item of a source, the categories that it has so far, and its dates.
+
+    Without ``dates``, no condition on them holds.
+    """
 
     item: Item
     source: Source
     categories: Sequence[str] = ()
+    dates: ItemDates | None = None
 
 
-ConditionForm = Literal["pattern", "glob", "list", "categories"]
-"""``pattern`` is a regular expression, found in one of the texts. Of the others one or several are given: ``glob`` with
-``*`` and ``?``, ``list`` in any case, ``categories`` by slug or title; one of them must be one of the texts."""
+ConditionForm = Literal["pattern", "glob", "list", "categories", "span", "count", "times"]
+"""``pattern`` is a regular expression, found in one of the facts. Of ``glob`` with ``*`` and ``?``, of ``list``, in any
+case and with the same signs, and of ``categories``, by slug or title, one or several are given; one of them must be one
+of the facts. ``span`` compares a length of time, ``count`` a number; ``times`` are weekdays, hours and days."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConditionField:
-    """A key of a condition. ``texts`` gives what its values are compared with; the rest is for the reference."""
+    """A key of a condition. ``facts`` gives what its values are compared with; the rest is for the reference."""
 
     name: str
     form: ConditionForm
-    texts: Callable[[Subject], Sequence[str]]
+    facts: Callable[[Subject], Sequence[Any]]
     meaning: str
-    example: str | tuple[str, ...] | None = None
+    example: str | tuple[str, ...] | dict[str, str] | None = None
 
 
 CONDITION_FIELDS: Final = (
     ConditionField(
         name="title",
         form="pattern",
-        texts=lambda subject: [subject.item.title],
+        facts=lambda subject: [subject.item.title],
         meaning="Found in the title.",
         example="芯片|半导体",
     ),
     ConditionField(
         name="content",
         form="pattern",
-        texts=lambda subject: [visible_text(unbroken(subject.item.content or subject.item.summary or ""))],
+        facts=lambda subject: [_text_of(subject.item)],
         meaning="Found in the text of the content, of the summary where there is no content.",
     ),
     ConditionField(
         name="summary",
         form="pattern",
-        texts=lambda subject: [visible_text(unbroken(subject.item.summary or ""))],
+        facts=lambda subject: [visible_text(unbroken(subject.item.summary or ""))],
         meaning="Found in the text of the summary.",
     ),
     ConditionField(
         name="author",
         form="pattern",
-        texts=lambda subject: [person.name for person in subject.item.authors],
+        facts=lambda subject: [person.name for person in subject.item.authors],
         meaning="Found in the name of an author.",
     ),
     ConditionField(
         name="link",
         form="pattern",
-        texts=lambda subject: [subject.item.link or ""],
+        facts=lambda subject: [subject.item.link or ""],
         meaning="Found in the address of the article.",
+    ),
+    ConditionField(
+        name="comments",
+        form="pattern",
+        facts=lambda subject: [subject.item.comments or ""],
+        meaning="Found in the address of the comments.",
     ),
     ConditionField(
         name="source",
         form="glob",
-        texts=lambda subject: [subject.source.name],
+        facts=lambda subject: [subject.source.name],
         meaning="Name of the source; `*` and `?` stand for any.",
         example="blog-*",
     ),
     ConditionField(
         name="tags",
         form="list",
-        texts=lambda subject: subject.item.tags,
-        meaning="One of these labels was given by the publisher, in any case.",
+        facts=lambda subject: subject.item.tags,
+        meaning="One of these labels was given by the publisher, in any case; `*` and `?` stand for any.",
     ),
     ConditionField(
         name="category",
         form="categories",
-        texts=lambda subject: subject.categories,
+        facts=lambda subject: subject.categories,
         meaning="One of these categories holds the item so far.",
     ),
     ConditionField(
         name="language",
         form="list",
-        texts=lambda subject: _language_ranges(subject.item.language or ""),
+        facts=lambda subject: _language_ranges(subject.item.language or ""),
         meaning="The language of the item is one of these, in any case; `de` stands for `de-AT` too. "
         "An item without a language never matches.",
         example=("de", "en"),
+    ),
+    ConditionField(
+        name="enclosure",
+        form="glob",
+        facts=lambda subject: [(one.media_type or "").lower() for one in subject.item.enclosures],
+        meaning="It has a file of one of these media types, such as sound or film; `*` and `?` stand for any.",
+        example="audio/*",
+    ),
+    ConditionField(
+        name="length",
+        form="count",
+        facts=lambda subject: [len(" ".join(_text_of(subject.item).split()))],
+        meaning="How many characters its text has, that of the content or else of the summary.",
+        example="< 200",
+    ),
+    ConditionField(
+        name="age",
+        form="span",
+        facts=lambda subject: _ages(subject.dates),
+        meaning="How old it was when the source gave it first: the time since it was published. It never changes.",
+        example="> 30d",
+    ),
+    ConditionField(
+        name="published",
+        form="times",
+        facts=lambda subject: [subject.dates.published_at] if subject.dates else [],
+        meaning="When it was published, in the time zone of the site.",
+        example={"weekday": "sat-sun", "hour": "0-6"},
     ),
 )
 """What a condition can look at. The configuration, its reference and the matching follow from this table."""
@@ -222,16 +268,33 @@ def holds(condition: Condition, subject: Subject) -> bool:
     if condition.kind == "not":
         return not any(holds(part, subject) for part in condition.parts)
     field = _FIELDS[condition.kind]
-    return any(_is_wanted(text, condition.values, field.form) for text in field.texts(subject))
+    return any(_is_wanted(fact, condition.values, field.form) for fact in field.facts(subject))
 
 
-def _is_wanted(text: str, values: Sequence[str], form: ConditionForm) -> bool:
-    text = as_read(text)
+def _is_wanted(fact: Any, values: tuple[str, ...], form: ConditionForm) -> bool:
+    if form in ("span", "count"):
+        return is_compared(fact, values)
+    if form == "times":
+        return read_times(values).hold(fact)
+    text = as_read(fact)
     if form == "pattern":
         return any(compile_reading(value).search(text) for value in values)
     if form == "glob":
         return any(fnmatchcase(text, as_read(value)) for value in values)
-    return text.casefold() in (as_read(value).casefold() for value in values)
+    return any(_is_same(text.casefold(), as_read(value).casefold()) for value in values)
+
+
+def _is_same(text: str, value: str) -> bool:
+    # A bracket is part of many labels, and stands for itself.
+    return fnmatchcase(text, value.replace("[", "[[]")) if "*" in value or "?" in value else text == value
+
+
+def _text_of(item: Item) -> str:
+    return visible_text(unbroken(item.content or item.summary or ""))
+
+
+def _ages(dates: ItemDates | None) -> list[float]:
+    return [(dates.first_seen_at - dates.published_at).total_seconds()] if dates else []
 
 
 def _language_ranges(tag: str) -> list[str]:

@@ -41,6 +41,7 @@ _KNOWN_ITEMS = PreparedStatement(
         sightings.c.extras_digest,
         sightings.c.evidence,
         sightings.c.received,
+        sightings.c.first_seen_at,
         sightings.c.left_at,
     )
     .join(sources, sources.c.id == items.c.owner_id)
@@ -110,6 +111,7 @@ def _known_item(row: AnyRow, named: tuple[IdentityKey, ...]) -> KnownItem:
         received=Received.WHOLE if row.received is None else Received(row.received),
         removed=row.removed_at is not None or row.received == Received.FORGOTTEN,
         published_at=row.published_at,
+        first_seen_at=row.first_seen_at,
     )
 
 

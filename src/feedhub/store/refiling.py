@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import bindparam, select, update
 
 from feedhub.model.identity import Filing, LedgerNote
-from feedhub.model.item import Item, Received
+from feedhub.model.item import Item, ItemDates, Received
 from feedhub.rules.select import ALL
 from feedhub.store.database import Database, PreparedStatement
 from feedhub.store.ledger import write_notes
@@ -31,6 +31,7 @@ _NEXT = PreparedStatement(
         sightings.c.dropped_by,
         sightings.c.received,
         items.c.id,
+        items.c.published_at,
         items.c.shown_by,
     )
     .join(items, items.c.pk == sightings.c.item_pk)
@@ -73,13 +74,15 @@ class SqlRefilingTransaction(SqlCategoryTransaction):
     """See ``feedhub.ports.store.Transaction``."""
 
     def refile(
-        self, source: str, digest: str, most: int, filing: Callable[[Item, Received], Filing], now: datetime
+        self, source: str, digest: str, most: int, filing: Callable[[Item, Received, ItemDates], Filing], now: datetime
     ) -> bool:
         number = self._source_id(source)
         row = self._source_row(self._connection, source)
         after = (row.filed_to if row is not None and row.filed_digest == digest else None) or _BEFORE_THE_FIRST
         rows = self._connection.execute(_NEXT, {"source": number, "after": after, "most": most})
-        filed = [_Refiled(row, item, filing(item, Received(row.received))) for row, item in _with_items(rows)]
+        filed = [
+            _Refiled(row, item, filing(item, Received(row.received), _dates(row))) for row, item in _with_items(rows)
+        ]
         changed = [one for one in filed if one.is_changed]
         if changed:
             self._connection.execute(_UPDATE, [{"source": number, **one.values()} for one in changed])
@@ -132,6 +135,10 @@ class _Refiled:
         return LedgerNote(
             kind="dropped", reason=reason, item_id=self.row.id, title=self._item.title, link=self._item.link
         )
+
+
+def _dates(row: AnyRow) -> ItemDates:
+    return ItemDates(published_at=row.published_at, first_seen_at=row.first_seen_at)
 
 
 def _with_items(rows: Iterable[AnyRow]) -> Iterator[tuple[AnyRow, Item]]:

@@ -125,6 +125,7 @@ MISPLACED = [
         "<description>x</description><item>x</item><summary></summary><description>x</description><rss></rss>"
     ),
     "<rss version='2.0'><channel>{}<item xml:base='' href=''></channel></rss>",
+    "<rss version='2.0'><channel href=''>x{}</updated></channel></rss>",
     "<rss version='2.0'><channel>{}</channel></rss>" + "<dc:creator mode='x' href='' src=''></name>",
 ]
 

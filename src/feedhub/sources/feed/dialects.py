@@ -252,7 +252,7 @@ class _Corrections:
     def _end_link(self: Any) -> None:
         element, _, pieces = self.elementstack[-1] if self.elementstack else ("", 0, [])
         if element == "link" and not "".join(pieces).strip():
-            pieces[:] = [self.address_of_link]
+            self.elementstack[-1][2] = [self.address_of_link]  # for `href=""` of CDF it is no list yet
         self.pop("link")
 
     def _start_managingeditor(self: Any, attributes: dict[str, str]) -> None:

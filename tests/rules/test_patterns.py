@@ -138,7 +138,9 @@ def test_line_breaks_and_references_in_markup_are_what_people_read() -> None:
     assert unbroken(markup) == "<p>breaking news, R&amp;D &lt;b&gt;</p>"
     assert replaced_as_read("breaking news", "x", markup, Room(100), is_markup=True) == "<p>x,\tR&amp;D &lt;b&gt;</p>"
     assert replaced_as_read("R&D", "x", markup, Room(100), is_markup=True) == "<p>breaking\n  news,\tx &lt;b&gt;</p>"
-    assert replaced_as_read("R&amp;D", "x", markup, Room(100), is_markup=True) == "<p>breaking\n  news,\tx &lt;b&gt;</p>"
+    assert (
+        replaced_as_read("R&amp;D", "x", markup, Room(100), is_markup=True) == "<p>breaking\n  news,\tx &lt;b&gt;</p>"
+    )
 
 
 def test_a_group_that_took_no_part_stands_for_nothing_also_in_a_text_that_is_read_folded() -> None:

@@ -160,7 +160,7 @@ def test_one_new_item_rewrites_what_shows_it_and_no_old_page(world: World, tmp_p
     (item,) = {name for name in written if name.startswith("items/2024/05/")}
     feeds = {f"feeds/{slug}.{kind}" for slug in ("all", "economy") for kind in ("atom", "rss", "json")}
     lists = {"category/all.html", "category/economy.html"}
-    assert written == {item, "index.html", "feedhub.json", *lists, *feeds}
+    assert written == {item, "index.html", "categories.html", "feedhub.json", *lists, *feeds}
     assert broken_links(tmp_path) == []
 
 

@@ -10,6 +10,7 @@ from lxml import html
 from feedhub.errors import PublishError
 from feedhub.model.item import Enclosure, Item, Person, StoredItem
 from feedhub.model.output import (
+    Category,
     CategorySummary,
     CategoryView,
     FrontView,
@@ -28,12 +29,13 @@ from feedhub.publish.html_site import PAGE_POLICY, HtmlSite
 from support.output_views import NOON, SITE, rich_view, stored, view
 
 OUTPUT = OutputSettings(dir="/nowhere")
+CATEGORIES = (Category(slug="tech", title="科技", description="Chips & more"),)
 ENGLISH = replace(SITE, language="en", title="News & more")
 EVIL = '"><script>alert(1)</script>{{ 7*7 }}{% raw %}\u202e'
 
 
 def site_of(site: Site = SITE, **output: object) -> HtmlSite:
-    return HtmlSite(site, replace(OUTPUT, **output))  # type: ignore[arg-type]
+    return HtmlSite(site, replace(OUTPUT, **output), CATEGORIES)  # type: ignore[arg-type]
 
 
 def item_page(item: StoredItem, *, site: Site = SITE, content: str = "full", **page: object) -> str:
@@ -49,10 +51,13 @@ def item_page(item: StoredItem, *, site: Site = SITE, content: str = "full", **p
 
 
 def front_page(*items: StoredItem, site: Site = SITE) -> str:
-    summary = CategorySummary(slug="tech", title="科技", items=len(items), changed_at=NOON)
+    return site_of(site).front(front_view(items, site)).body.decode()
+
+
+def front_view(items: tuple[StoredItem, ...], site: Site) -> FrontView:
+    summary = CategorySummary(slug="tech", title="科技", items=len(items))
     latest = view(*items, site=site)
-    front = FrontView(latest=latest, categories=(CategoryView(summary=summary, items=items),), months=())
-    return site_of(site).front(front).body.decode()
+    return FrontView(latest=latest, categories=(CategoryView(summary=summary, items=items),), months=())
 
 
 def every_page(items: tuple[StoredItem, ...], site: Site = SITE) -> dict[str, str]:
@@ -71,6 +76,8 @@ def every_page(items: tuple[StoredItem, ...], site: Site = SITE) -> dict[str, st
         made.list_page(shown, (Part(month="2026-10"), Part(month="2026-10"))),
         made.list_page(replace(shown, part=Part(month="2026-09", number=2), older=Part(month="2026-09")), ()),
         made.sources([line]),
+        made.categories(front_view(items, site)),
+        made.subscribe([CategorySummary(slug="tech", title=EVIL, items=len(items))]),
         *(file for file in made.fixed() if file.path.endswith(".html")),
     ]
     pages = {file.path: file.body.decode() for file in files}
@@ -108,6 +115,9 @@ NASTY = every_page(
 )
 
 
+PLACES = ("index.html", "category/all.html", "category/tech.html", "categories.html", "sources.html")
+
+
 @pytest.mark.parametrize("path", EVERYTHING)
 def test_every_page_says_what_it_is(path: str) -> None:
     page = html.fromstring(EVERYTHING[path])
@@ -121,7 +131,13 @@ def test_every_page_says_what_it_is(path: str) -> None:
     assert address.startswith("https://news.example.org/")
     assert page.xpath("//link[@rel='canonical']/@href") == ([] if path == "404.html" else [address])
     assert page.xpath("//link[@rel='alternate']/@type")[0] == "application/atom+xml"
-    assert page.xpath("//section[@id='subscribe']//code")[0].text.startswith("https://news.example.org/feeds/")
+    (button,) = page.xpath("//p[@class='follow']/a/@href")
+    assert f'id="{button.rpartition("#")[2]}"' in EVERYTHING["subscribe.html"]
+    places = page.xpath("//nav[@class='places']/a/@href")
+    assert [place.lstrip("./") for place in places] == list(PLACES)
+    here = "category/tech.html" if path.startswith("category/") else path
+    marked = page.xpath("//nav[@class='places']/a[@aria-current='page']/@href")
+    assert [place.replace("../", "") for place in marked] == ([here] if here in PLACES else [])
 
 
 @pytest.mark.parametrize("path", {**EVERYTHING, **NASTY})
@@ -336,7 +352,7 @@ def test_a_site_from_right_to_left_is_laid_out_so_and_what_is_not_says_so() -> N
     items = [stored(0, Item(title=HEBREW, link="https://x.example/")), stored(1, Item(title="It’s English"))]
     page = front_page(*items, site=site)
     assert directions(page, "/html") == [("he", "rtl")]
-    assert directions(page, "//section[@class='latest']/article") == [(None, None), ("en", "ltr")]
+    assert directions(page, "//section[@class='latest']//article") == [(None, None), ("en", "ltr")]
     assert set(directions(page, "//time/bdi")) == {("en", "ltr")}
 
 
@@ -357,6 +373,39 @@ def test_a_page_names_the_feeds_that_show_what_it_shows() -> None:
     assert feeds == ["tech.atom", "markets.atom", "all.atom"]
     feeds = html.fromstring(site_of().list_page(view(item), ()).body).xpath("//link[@rel='alternate']/@href")
     assert [path.rpartition("/")[2] for path in feeds] == ["tech.atom", "tech.rss", "tech.json"]
+
+
+def test_an_item_leads_back_to_its_first_category_and_one_without_to_everything() -> None:
+    filed = stored(0, Item(title="T"), categories=("Tech", "Markets"))
+    for item, slugs, place in ((filed, ("tech", "markets"), "tech"), (stored(0, Item(title="T")), (), "all")):
+        page = html.fromstring(item_page(item, slugs=slugs))
+        crumbs = page.xpath("//nav[@class='crumbs']/a/@href")
+        assert crumbs == ["../../../index.html", f"../../../category/{place}.html"]
+        assert page.xpath("//p[@class='follow']/a/@href") == [f"../../../subscribe.html#feed-{place}"]
+
+
+def test_the_page_for_subscribers_has_every_feed_and_readers_that_take_it_at_a_click() -> None:
+    page = html.fromstring(EVERYTHING["subscribe.html"])
+    sections = {each.get("id"): each for each in page.xpath("//main/section")}
+    assert list(sections) == ["feed-all", "feed-tech", "feed-health"]
+    assert [code.text.rpartition("/")[2] for code in sections["feed-tech"].xpath(".//code")] == [
+        *("tech.atom", "tech.rss", "tech.json")
+    ]
+    readers = sections["feed-tech"].xpath(".//p[@class='readers']/a/@href")
+    assert len(readers) == 4
+    assert all(reader.endswith("https%3A%2F%2Fnews.example.org%2Ffeeds%2Ftech.atom") for reader in readers)
+
+
+def test_the_page_of_categories_says_what_each_holds() -> None:
+    (row,) = html.fromstring(EVERYTHING["categories.html"]).xpath("//li[@class='row']")
+    assert (
+        " ".join(row.text_content().split())
+        == "科技 10 条 Chips & more 最近更新2026年11月23日 订阅源Atom, RSS, JSON Feed"
+    )
+
+
+def test_an_empty_category_is_not_on_the_front_page() -> None:
+    assert "category" not in html.fromstring(front_page()).xpath("//section/@class")
 
 
 def test_a_part_of_an_archive_says_which_it_is_and_leads_to_its_neighbours() -> None:

@@ -59,6 +59,8 @@ class SitePages:
         newest = store.newest_by_category([summary.slug for summary in summaries], _OF_CATEGORY)
         categories = tuple(CategoryView(summary=summary, items=newest[summary.slug]) for summary in summaries)
         view = FrontView(latest=latest, categories=categories, months=tuple(months))
+        self._writer.write(PAGES, partial(self._renderer.subscribe, summaries))
+        self._writer.write(PAGES, partial(self._renderer.categories, view))
         self._writer.write(PAGES, partial(self._renderer.front, view))
 
     def publish_sources(self, health: Mapping[str, Health]) -> None:

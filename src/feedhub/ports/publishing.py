@@ -87,6 +87,14 @@ class PageRenderer(Protocol):
         """Return the front page."""
         ...
 
+    def categories(self, view: FrontView) -> OutputFile:
+        """Return the page of all categories."""
+        ...
+
+    def subscribe(self, categories: Sequence[CategorySummary]) -> OutputFile:
+        """Return the page that says how to subscribe to each output."""
+        ...
+
     def sources(self, lines: Sequence[SourceLine]) -> OutputFile:
         """Return the page of the sources."""
         ...

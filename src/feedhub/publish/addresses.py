@@ -15,6 +15,8 @@ STYLE_PATH: Final = "assets/style.css"
 ICON_PATH: Final = "assets/icon.svg"
 FRONT_PATH: Final = "index.html"
 SOURCES_PATH: Final = "sources.html"
+CATEGORIES_PATH: Final = "categories.html"
+SUBSCRIBE_PATH: Final = "subscribe.html"
 MISSING_PATH: Final = "404.html"
 SEARCH_PAGE: Final = "search"
 SEARCH_FEED: Final = "search.atom"
@@ -79,7 +81,15 @@ class SitePaths:
 
     def single(self) -> tuple[str, ...]:
         """Return the paths of the pages and files that there are once."""
-        return (FRONT_PATH, SOURCES_PATH, MISSING_PATH, STYLE_PATH, ICON_PATH)
+        return (
+            FRONT_PATH,
+            CATEGORIES_PATH,
+            SUBSCRIBE_PATH,
+            SOURCES_PATH,
+            MISSING_PATH,
+            STYLE_PATH,
+            ICON_PATH,
+        )
 
 
 def public(site: Site, path: str) -> str:

@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 
 from feedhub.model.item import StoredItem
 from feedhub.model.output import (
+    Category,
+    CategorySummary,
     FrontView,
     ItemView,
     OutputFile,
@@ -21,11 +23,13 @@ from feedhub.model.output import (
 )
 from feedhub.model.policy import PAGE_POLICY
 from feedhub.publish.addresses import (
+    CATEGORIES_PATH,
     FRONT_PATH,
     ICON_PATH,
     MISSING_PATH,
     SOURCES_PATH,
     STYLE_PATH,
+    SUBSCRIBE_PATH,
     item_path,
     list_path,
     page_path,
@@ -35,6 +39,7 @@ from feedhub.publish.addresses import (
 from feedhub.publish.entry import entries_of, host_of, safe_line, safe_url
 from feedhub.publish.formats import ATOM_FORMAT
 from feedhub.publish.page_entries import (
+    NO_MARKS,
     cards_of,
     content_of,
     days_of,
@@ -45,26 +50,33 @@ from feedhub.publish.page_entries import (
     shown_title,
     source_name,
 )
-from feedhub.publish.page_frame import PageFrame, PageHead
+from feedhub.publish.page_frame import PageFrame, PageHead, readers_of
 from feedhub.publish.page_texts import PageTexts
 from feedhub.rules.select import ALL, HEALTH_SLUG
 
-_DESIGN: Final = 1
+_DESIGN: Final = 2
 """Raised when code alone changes what pages show: then all of them are made anew, as for another template."""
 
 
 class HtmlSite:
     """Renders the pages of one site. Safe to call from many threads at once."""
 
-    def __init__(self, site: Site, output: OutputSettings, added: Sequence[OutputFormat] = ()) -> None:
-        """``added`` are formats of other packages."""
+    def __init__(
+        self,
+        site: Site,
+        output: OutputSettings,
+        categories: Sequence[Category] = (),
+        added: Sequence[OutputFormat] = (),
+    ) -> None:
+        """``categories`` are those of the configuration, ``added`` formats of other packages."""
+        self._categories = {each.slug: each for each in categories}
         self._site = site
         self._zone = ZoneInfo(site.timezone)
         self._words = PageTexts(site.language, self._zone)
-        self._frame = PageFrame(site, output, self._words, added)
+        self._frame = PageFrame(site, output, self._words, categories, added)
         texts, facts = sorted(self._frame.templates.texts.items()), sorted(asdict(site).items())
         names = tuple(one.name for one in self._frame.formats)
-        shown = repr((_DESIGN, texts, facts, names, PAGE_POLICY, output.search))
+        shown = repr((_DESIGN, texts, facts, names, self._frame.places, PAGE_POLICY, output.search))
         self.design = hashlib.sha256(shown.encode("utf-8", "replace")).hexdigest()
 
     def item(self, view: ItemView) -> OutputFile:
@@ -83,7 +95,9 @@ class HtmlSite:
             kind="article",
             image=entry.image,
             feeds=(*feeds, *self._frame.feeds(ALL, self._site.title)[:1]),
+            slug=slugs[0][0] if slugs else ALL,
         )
+        crumbs = [{"title": name, "path": list_path(slug)} for slug, name in slugs]
         values = {
             "title": title,
             "marks": marks_of(entry, page.item.item.language, title, excerpt, self._site),
@@ -96,7 +110,8 @@ class HtmlSite:
             "files": [{"url": one.url, "media_type": one.media_type, "title": file_name(one)} for one in media.files],
             "comments": entry.comments,
             "tags": entry.tags,
-            "categories": [{"title": name, "path": page_path(slug)} for slug, name in slugs],
+            "categories": crumbs,
+            "crumb": crumbs[0] if crumbs else {"title": words.texts["everything"], "path": list_path(ALL)},
             "also": [
                 {
                     "title": safe_line(one.title) or safe_line(one.source),
@@ -125,6 +140,8 @@ class HtmlSite:
             root=_root(path),
             canonical=public(self._site, path),
             feeds=self._frame.feeds(slug, name),
+            slug=slug,
+            place=list_path(slug),
         )
         values = {
             "name": name,
@@ -144,9 +161,11 @@ class HtmlSite:
                 "title": safe_line(each.summary.title) or each.summary.slug,
                 "path": page_path(each.summary.slug),
                 "feed": next((feed.path for feed in self._frame.feeds(each.summary.slug, "")), None),
+                "count": self._words.items(each.summary.items),
                 "cards": cards_of(_of(view.latest, each.items), self._words, self._zone),
             }
             for each in view.categories
+            if each.items
         ]
         head = PageHead(
             title=safe_line(self._site.title),
@@ -154,6 +173,7 @@ class HtmlSite:
             root="",
             canonical=page_url(self._site, ALL),
             feeds=self._frame.feeds(ALL, self._site.title),
+            place=FRONT_PATH,
         )
         values = {
             "latest": cards_of(view.latest, self._words, self._zone),
@@ -172,6 +192,8 @@ class HtmlSite:
             root="",
             canonical=public(self._site, SOURCES_PATH),
             feeds=(self._frame.feed(HEALTH_SLUG, words.texts["health_feed"], ATOM_FORMAT),),
+            slug=HEALTH_SLUG,
+            place=SOURCES_PATH,
         )
         rows = [
             {
@@ -190,6 +212,52 @@ class HtmlSite:
             for feed in [safe_url(line.url)]
         ]
         return self._page("sources.html", SOURCES_PATH, head, {"rows": rows})
+
+    def categories(self, view: FrontView) -> OutputFile:
+        """Return the page of all categories, with what each holds."""
+        words = self._words
+        head = PageHead(
+            title=words.texts["categories"],
+            description="",
+            root="",
+            canonical=public(self._site, CATEGORIES_PATH),
+            feeds=self._frame.feeds(ALL, self._site.title)[:1],
+            place=CATEGORIES_PATH,
+        )
+        rows = [
+            {
+                "title": safe_line(each.summary.title) or slug,
+                "path": list_path(slug),
+                "description": safe_line(self._categories[slug].description) if slug in self._categories else "",
+                "count": words.items(each.summary.items),
+                "newest": words.date(newest) if newest else None,
+                "newest_machine": words.machine(newest) if newest else None,
+                "feeds": self._frame.feeds(slug, ""),
+            }
+            for each in view.categories
+            for slug, newest in [(each.summary.slug, each.items[0].published_at if each.items else None)]
+        ]
+        return self._page("categories.html", CATEGORIES_PATH, head, {"rows": rows, "no_marks": NO_MARKS})
+
+    def subscribe(self, categories: Sequence[CategorySummary]) -> OutputFile:
+        """Return the page that says how to subscribe, with the addresses of all feeds."""
+        words = self._words
+        head = PageHead(
+            title=words.texts["subscribe"],
+            description=words.texts["how_1"],
+            root="",
+            canonical=public(self._site, SUBSCRIBE_PATH),
+            feeds=self._frame.feeds(ALL, self._site.title),
+        )
+        named = [(ALL, self._site.title), *((each.slug, each.title) for each in categories)]
+        health = self._frame.feed(HEALTH_SLUG, words.texts["health_feed"], ATOM_FORMAT)
+        feeds = [(slug, safe_line(title) or slug, self._frame.feeds(slug, title)) for slug, title in named]
+        outputs = [
+            {"slug": slug, "title": title, "path": page_path(slug), "feeds": some, "readers": readers_of(some)}
+            for slug, title, some in (*feeds, (HEALTH_SLUG, health.title, (health,)))
+            if some
+        ]
+        return self._page("subscribe.html", SUBSCRIBE_PATH, head, {"outputs": outputs})
 
     def fixed(self) -> tuple[OutputFile, ...]:
         """Return the style sheet, the icon, and the page for a wrong address."""

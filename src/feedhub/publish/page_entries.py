@@ -43,6 +43,9 @@ class Marks:
     text: Direction | None
 
 
+NO_MARKS: Final = Marks(lang=None, dir=None, title=None, text=None)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
     """One item in a list. ``page`` is its path, ``link`` the original."""

@@ -4,17 +4,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
+from urllib.parse import quote
 
-from feedhub.model.output import OutputFormat, OutputSettings, Site
+from feedhub.model.output import Category, OutputFormat, OutputSettings, Site
 from feedhub.model.policy import PAGE_POLICY
 from feedhub.publish.addresses import (
+    CATEGORIES_PATH,
     FRONT_PATH,
     ICON_PATH,
     SEARCH_PAGE,
     SOURCES_PATH,
     STYLE_PATH,
+    SUBSCRIBE_PATH,
     feed_path,
     feed_url,
+    list_path,
 )
 from feedhub.publish.entry import language_tag, safe_line
 from feedhub.publish.formats import FORMATS
@@ -22,7 +26,9 @@ from feedhub.publish.index import OPML_PATH
 from feedhub.publish.page_texts import PageTexts
 from feedhub.publish.templating import PageTemplates
 from feedhub.rules.language import direction_of_language
+from feedhub.rules.select import ALL
 
+_MOST_PLACES: Final = 8
 _NO_TEMPLATES: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -38,8 +44,20 @@ class FeedLink:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """An entry of the navigation."""
+
+    title: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PageHead:
-    """What templates call ``page``: the part that all pages have. ``root`` leads from it to the root of the site."""
+    """What templates call ``page``: the part that all pages have. ``root`` leads from it to the root of the site.
+
+    ``slug`` is the output that its Subscribe button leads to, ``place`` the path of the entry of the navigation that
+    is marked.
+    """
 
     title: str
     description: str
@@ -48,12 +66,37 @@ class PageHead:
     kind: str = "website"
     image: str | None = None
     feeds: tuple[FeedLink, ...] = ()
+    slug: str = ALL
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """A feed reader, and its address that subscribes to a feed."""
+
+    name: str
+    url: str
+
+
+_READERS: Final = (
+    ("Feedly", "https://feedly.com/i/subscription/feed%2F{}"),
+    ("Inoreader", "https://www.inoreader.com/?add_feed={}"),
+    ("NewsBlur", "https://www.newsblur.com/?url={}"),
+    ("The Old Reader", "https://theoldreader.com/feeds/subscribe?url={}"),
+)
+
+
+def readers_of(feeds: Sequence[FeedLink]) -> tuple[Reader, ...]:
+    """Return the readers that subscribe to the first of some feeds at a click."""
+    asked = [quote(feed.url, safe="") for feed in feeds[:1]]
+    return tuple(Reader(name=name, url=address.format(url)) for url in asked for name, address in _READERS)
 
 
 class PageFrame:
     """Renders pages of one site by its templates. Safe to call from many threads at once.
 
-    ``added`` are formats of other packages, ``templates`` those that only pages on request have.
+    ``categories`` are those of the configuration, of which the first stand in the navigation. ``added`` are formats of
+    other packages, ``templates`` those that only pages on request have.
     """
 
     def __init__(
@@ -61,12 +104,14 @@ class PageFrame:
         site: Site,
         output: OutputSettings,
         words: PageTexts,
+        categories: Sequence[Category] = (),
         added: Sequence[OutputFormat] = (),
         templates: Mapping[str, str] = _NO_TEMPLATES,
     ) -> None:
         self.formats = tuple(one for one in (*FORMATS.formats, *added) if one.name in output.formats)
         self.templates = PageTemplates(output.templates, templates)
         self._site = site
+        self.places = _places(words, categories)
         self._shared = {
             "site": _site_values(site),
             "words": words.texts,
@@ -75,7 +120,9 @@ class PageFrame:
             "front_path": FRONT_PATH,
             "style": STYLE_PATH,
             "icon": ICON_PATH,
+            "places": self.places,
             "sources_path": SOURCES_PATH,
+            "subscribe_path": SUBSCRIBE_PATH,
             "opml_path": OPML_PATH,
             "search_path": SEARCH_PAGE if output.search else None,
         }
@@ -101,6 +148,20 @@ class PageFrame:
             url=feed_url(self._site, slug, of.name),
             media_type=of.media_type,
         )
+
+
+def _places(words: PageTexts, categories: Sequence[Category]) -> tuple[Place, ...]:
+    """Return the navigation: what every page leads to. Categories that records name would change it at every poll."""
+    return (
+        Place(title=words.texts["latest"], path=FRONT_PATH),
+        Place(title=words.texts["everything"], path=list_path(ALL)),
+        *(
+            Place(title=safe_line(each.title) or each.slug, path=list_path(each.slug))
+            for each in categories[:_MOST_PLACES]
+        ),
+        Place(title=words.texts["categories"], path=CATEGORIES_PATH),
+        Place(title=words.texts["sources"], path=SOURCES_PATH),
+    )
 
 
 def _site_values(site: Site) -> dict[str, str]:

@@ -19,6 +19,7 @@ ENGLISH: Final[Mapping[str, str]] = MappingProxyType(
         "attachments": "Attachments",
         "categories": "Categories",
         "comments": "Comments",
+        "crumbs": "Where this page is",
         "earlier": "Earlier items",
         "empty": "Nothing here yet.",
         "everything": "Everything",
@@ -31,10 +32,14 @@ ENGLISH: Final[Mapping[str, str]] = MappingProxyType(
         "latest": "Latest",
         "missing": "There is no such page.",
         "missing_hint": "The address may be wrong, or the item was removed after its time.",
+        "items.1": "1 item",
+        "items.n": "{} items",
         "more": "All of it",
         "newer": "Newer items",
         "opml": "All feeds of this site, as one list for your reader (OPML)",
+        "open_in": "Open in",
         "original": "Read the original at",
+        "places": "Places",
         "search": "Search",
         "skip": "Skip to the content",
         "source": "Source",
@@ -56,6 +61,7 @@ CHINESE: Final[Mapping[str, str]] = MappingProxyType(
         "attachments": "附件",
         "categories": "分类",
         "comments": "评论",
+        "crumbs": "当前位置",
         "earlier": "更早的内容",
         "empty": "暂无内容。",
         "everything": "全部内容",
@@ -68,10 +74,14 @@ CHINESE: Final[Mapping[str, str]] = MappingProxyType(
         "latest": "最新",
         "missing": "没有这个页面。",
         "missing_hint": "地址可能有误，或者该内容已过保留期。",
+        "items.1": "1 条",
+        "items.n": "{} 条",
         "more": "查看全部",
         "newer": "更新的内容",
         "opml": "本站全部订阅源列表（OPML），可导入阅读器",
+        "open_in": "用以下阅读器打开：",
         "original": "阅读原文：",
+        "places": "导航",
         "search": "搜索",
         "skip": "跳到正文",
         "source": "来源",
@@ -148,6 +158,10 @@ class PageTexts:
     def clock(self, instant: datetime) -> str:
         """Return ``16:25``."""
         return f"{self.local(instant):%H:%M}"
+
+    def items(self, count: int) -> str:
+        """Return how many items there are."""
+        return self.texts["items.1" if count == 1 else "items.n"].format(f"{count:,}")
 
     def month(self, month: str) -> str:
         """Return ``November 2026`` or ``2026年11月`` for ``2026-11``."""

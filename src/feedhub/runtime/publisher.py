@@ -97,7 +97,7 @@ class OutputPublisher:
 def _page_renderer(settings: Settings) -> PageRenderer:
     from feedhub.publish.html_site import HtmlSite
 
-    return HtmlSite(settings.site, settings.output, added_formats(settings.output.formats))
+    return HtmlSite(settings.site, settings.output, settings.categories, added_formats(settings.output.formats))
 
 
 def _post_publisher(settings: Settings, writer: FolderWriter) -> "PostContext | None":

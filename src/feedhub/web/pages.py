@@ -315,7 +315,7 @@ class Pages:
             texts, added = _texts_of(settings), added_formats(settings.output.formats)
             templates = templates_in("feedhub.web")
             own, ours = (
-                PageFrame(settings.site, output, texts, added, templates)
+                PageFrame(settings.site, output, texts, settings.categories, added, templates)
                 for output in (settings.output, replace(settings.output, templates=()))
             )
             self._frames = settings, own, ours

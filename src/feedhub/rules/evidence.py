@@ -23,6 +23,12 @@ from feedhub.rules.urls import canonical_url, without_query
 _SHOWN: Final = re.compile(
     r"""<(?:img|video|audio|source|iframe)\b[^<>]*?\ssrc\s*=\s*["']?([^\s"'<>]{1,2000})""", re.IGNORECASE
 )
+# What a script would show, of a record that says nothing else.
+_SHOWN_LATER: Final = re.compile(
+    r"""<(?:img|video|audio|source|object|embed)\b[^<>]*?\s(?:data-[\w-]{1,40}|data|srcset|src)\s*=\s*["']?"""
+    r"""((?:https?:)?/[^\s"'<>]{1,2000})""",
+    re.IGNORECASE,
+)
 _WORD: Final = re.compile(r"(?:^|>)\s*[^<\s]")
 _PICTURE: Final = re.compile(r"\.(?:avif|gif|jpe?g|png|svg|webp)$", re.IGNORECASE)
 _MIDNIGHT: Final = time(0, tzinfo=UTC)
@@ -168,6 +174,8 @@ def pictures_of(item: ParsedItem) -> list[str]:
     for text in (item.content, item.summary):
         if text is not None and text.kind == "html":
             shown.extend(_SHOWN.findall(text.value))
+            if not (shown or item.title or item.link or item.guid):
+                shown.extend(_SHOWN_LATER.findall(text.value))
     return sorted({without_query(address) for address in shown if not address.startswith("data:")})
 
 

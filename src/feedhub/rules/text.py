@@ -157,6 +157,8 @@ _ELEMENTS = frozenset(
     ).split()
 )
 _WORD_IN_BRACKETS = re.compile(r"<([A-Za-z][^\s<>/]*)([^<>]*)")
+# ``a<b`` at the end, where no tag ends; an excerpt may be cut in the middle of a common one.
+_LESS_AT_END = re.compile(r"(?<=\w)<(?!(?:a|br|div|hr|img|li|p)\b)[A-Za-z][^<>=\"']*\Z")
 _PREFIXED_ELEMENT = re.compile(r"[A-Za-z]\w*:[A-Za-z]\w*")
 _NAME = re.compile(r"[\w.-]+")
 
@@ -168,6 +170,9 @@ def with_words_shown(markup: str) -> str:
     """
     if "<" not in markup:
         return markup
+    last = markup.rfind("<")
+    if _LESS_AT_END.match(markup, last):
+        markup = f"{markup[:last]}&lt;{markup[last + 1 :]}"
     unknown = {name for name, _ in _WORD_IN_BRACKETS.findall(markup) if name.lower() not in _ELEMENTS}
     words = {name for name in unknown if not _PREFIXED_ELEMENT.fullmatch(name) and f"</{name}" not in markup}
     if not words:

@@ -286,12 +286,13 @@ def _cleaned(text: Markup | None, content: str, base: str) -> str | None:
             return value or None
         if content == "text":
             return text_as_html(visible_text(value)) or None
-        return _harmless(value, text.base or base) or None
+        return harmless(value, text.base or base) or None
     except Exception:  # noqa: BLE001 - hostile input; escaped text is always safe, and the item is not lost
         return html.escape(value, quote=False) or None
 
 
-def _harmless(markup: str, base: str) -> str:
+def harmless(markup: str, base: str) -> str:
+    """Return ``markup`` repaired and cleaned, or its text alone where that would take long; addresses absolute."""
     if not any(mark in markup for mark in _MARKS):
         return markup.strip()
     clean = None

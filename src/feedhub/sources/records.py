@@ -10,6 +10,7 @@ from feedhub.errors import ParseError
 from feedhub.model.item import Enclosure, Markup, ParsedFeed, ParsedItem, Person, Rejected
 from feedhub.rules.evidence import pictures_of
 from feedhub.rules.text import clean_text, plain, text_digest, visible_text, with_words_shown
+from feedhub.sources.markup import harmless
 
 MOST_RECORDS = 10_000
 LONGEST_TITLE = 1_000
@@ -35,6 +36,7 @@ _DATA = re.compile(
     r"""data:[\w.+/;=-]{0,100},(?:[^"'<>\s]|(?<=[A-Za-z0-9+/])\s++(?=[A-Za-z0-9+/=]))*+""", re.IGNORECASE
 )
 _LARGE_DATA = 10_000
+_SEEN = re.compile(r"<(?:img|video|audio|iframe)\b")
 _LONGEST_REFERENCE = 32
 
 Record = TypeVar("Record")
@@ -106,9 +108,16 @@ def make_item(item: ParsedItem) -> ParsedItem:
     """
     body = item.content or item.summary
     text = "" if body is None else body.value if body.kind == "text" else visible_text(body.value)
-    if not (item.title or item.link or item.guid or item.enclosures or text.strip() or pictures_of(item)):
+    has_name = item.title or item.link or item.guid
+    if not (has_name or item.enclosures or text.strip() or pictures_of(item) or _shows_something(body)):
         raise Unusable("nothing in it: no title, text, link or id")
     return replace(item, text_digest=text_digest(item.title, text))
+
+
+def _shows_something(body: Markup | None) -> bool:
+    """Tell whether a text without words and plain pictures shows something once it is repaired, as a lazy picture."""
+    shown = harmless(body.value, body.base) if body is not None and body.kind == "html" else ""
+    return _SEEN.search(shown) is not None or bool(visible_text(shown).strip())
 
 
 def markup(value: object, kind: str, base: str) -> Markup | None:

@@ -383,11 +383,6 @@ def test_the_digest_of_a_source_moves_with_its_mapping(sited: Make, change: str,
     assert (before.settings_digest != after.settings_digest) == moves
 
 
-def test_items_are_filed_anew_when_categories_by_value_change(sited: Make) -> None:
-    project = sited(CHOICE)
-    assert project.load().rules_digest != project.load("sources.choice.category.slug=pinyin-chars").rules_digest
-
-
 def test_what_comes_from_the_environment_into_mapped_requests_is_secret(sited: Make) -> None:
     keys = (
         "method: POST, body: {k: '${BODY}'}, cookies: {lang: '${COOKIE}', sessionid: written-down},"

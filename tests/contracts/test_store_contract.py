@@ -12,7 +12,7 @@ from feedhub.model.document import Validators
 from feedhub.model.identity import Filing, IdentityKey, LedgerNote, Verdict
 from feedhub.model.item import Enclosure, Item, ItemDates, Person, Received
 from feedhub.model.output import Category
-from feedhub.model.source import Health, SourceState
+from feedhub.model.source import CategoryMap, Health, Source, SourceState
 from feedhub.ports.store import Store
 from feedhub.store.tables import EPOCH
 from support.builders import (
@@ -543,6 +543,9 @@ def test_what_a_source_calls_itself_is_shown_and_a_new_name_makes_its_outputs_du
 # --- what the rules make of items, at first and again
 
 
+ONE = Source(name="one", url="")
+
+
 def by_title(**filings: Filing) -> Callable[[Item], Filing]:
     """File "Story 1" as ``story_1`` says, and so on; anything else stays in tech."""
     return lambda item: filings.get(item.title.lower().replace(" ", "_"), filed_in("tech", rule="source"))
@@ -583,15 +586,15 @@ def test_refiling_goes_on_where_it_was_and_begins_anew_for_other_rules(store: St
         return filed_in("cn")
 
     with store.transaction() as transaction:
-        assert transaction.refile("one", "r1", 3, filings, NOW)
+        assert transaction.refile(ONE, "r1", 3, filings, NOW)
     assert (ids(store, "cn"), store.filed_digests()["one"]) == ([1, 2, 3], None)
     with store.transaction() as transaction:
-        assert transaction.refile("one", "r1", 3, filings, NOW)
+        assert transaction.refile(ONE, "r1", 3, filings, NOW)
     assert "".join(met) == "123456"
     with store.transaction() as transaction:
-        assert transaction.refile("one", "r2", 3, filings, NOW)
-        assert transaction.refile("one", "r2", 3, filings, NOW)
-        assert not transaction.refile("one", "r2", 3, filings, NOW)
+        assert transaction.refile(ONE, "r2", 3, filings, NOW)
+        assert transaction.refile(ONE, "r2", 3, filings, NOW)
+        assert not transaction.refile(ONE, "r2", 3, filings, NOW)
     assert "".join(met) == "1234561234567"
     assert store.filed_digests()["one"] == "r2"
 
@@ -811,10 +814,29 @@ def test_many_sightings_are_forgotten_some_in_a_transaction(store: Store) -> Non
     assert (store.newest("all", 5), store.item_count()) == ((), 0)
 
 
+def test_a_source_that_is_configured_no_more_is_known_as_it_was_filed_last(store: Store) -> None:
+    asked = CategoryMap(field="tags", title="{tags}", slug="pinyin-chars")
+    one = Source(
+        name="one", url="https://one.example/", categories=("tech", "gone"), content="trust", category_map=asked
+    )
+    put(store, ingest(1))
+    with store.transaction() as transaction:
+        transaction.refile(one, "r1", 9, lambda *_: filed_in("tech"), NOW)
+    store.mark_filed([(Source(name="two", url="", categories=("cn",)), "r1")])
+    known_still = replace(one, url="", categories=("tech",))
+    assert store.departed_sources({"two"}) == (known_still,)
+    assert store.departed_sources(()) == (known_still, Source(name="two", url="", categories=("cn",)))
+
+
+def test_a_source_that_was_filed_by_a_version_before_is_known_by_its_filings(store: Store) -> None:
+    put(store, ingest(1, slugs=["tech"]), ingest(2, slugs=["cn"], rule="a rule"))
+    assert store.departed_sources(()) == (Source(name="one", url="", categories=("tech",)),)
+
+
 def test_sources_without_items_are_filed_by_any_rules(store: Store) -> None:
     put(store, ingest(1))
-    store.mark_filed([], "r1")
-    store.mark_filed(["two", "three"], "r1")
+    store.mark_filed([])
+    store.mark_filed([(Source(name=name, url=""), "r1") for name in ("two", "three")])
     assert store.filed_digests() == {"one": None, "two": "r1", "three": "r1"}
     put(store, ingest(2, "two"), source="two")
     assert store.filed_digests()["two"] == "r1"

@@ -179,6 +179,48 @@ def test_a_source_that_moves_to_another_category_takes_its_items_along() -> None
     assert world.titles("food") == ["Chips", "Bread"]
 
 
+def test_rules_hold_for_items_of_a_source_that_is_configured_no_more() -> None:
+    world = World((A, B))
+    world.answer("a", record("Chips", guid="1"), record("Bread", guid="2"))
+    world.poll("a")
+    world.refile("first")
+    world.sources = (B,)
+    assert (world.refile("first"), world.titles("news")) == (0, ["Chips", "Bread"])
+    world.rules = (NO_CHIPS,)
+    world.refile("drop")
+    assert (world.titles("news"), world.titles("all")) == (["Bread"], ["Bread"])
+    world.rules = ()
+    world.refile("none")
+    assert (world.titles("news"), world.titles("all")) == (["Chips", "Bread"], ["Chips", "Bread"])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"categories": ("news", "tech")},
+        {"content": "trust"},
+        {"category_map": CategoryMap(field="tags", title="{tags}")},
+        {"category_map": CategoryMap(field="author", title="{author}", slug="pinyin-chars")},
+    ],
+)
+def test_items_are_filed_anew_when_their_source_is_configured_otherwise(change: dict[str, object]) -> None:
+    asked = replace(A, category_map=CategoryMap(field="author", title="{author}"))
+    world = World((asked, B))
+    for name in ("a", "b"):
+        world.answer(name, record("Chips", guid="1"))
+        world.poll(name)
+    world.refile("same")
+    world.sources = (replace(asked, **change), B)  # type: ignore[arg-type]
+    assert (world.refile("same"), world.refile("same")) == (1, 0)
+
+
+def test_another_source_more_lets_no_item_of_others_be_filed_again() -> None:
+    world = world_with_two_items()
+    world.refile("same")
+    world.sources = (A, replace(B, categories=("other",)))
+    assert world.refile("same") == 0
+
+
 def test_many_items_are_refiled_some_in_a_transaction() -> None:
     world = World((A,))
     world.answer("a", *(record(f"Chips {number}", guid=str(number)) for number in range(250)))

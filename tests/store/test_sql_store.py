@@ -16,7 +16,7 @@ from sqlalchemy.pool import Pool
 
 from feedhub.errors import DamagedStoreError, StoreError
 from feedhub.model.identity import Filing, LedgerNote, Verdict
-from feedhub.model.source import SourceState
+from feedhub.model.source import Source, SourceState
 from feedhub.store.maintenance import remove_from_category, remove_items
 from feedhub.store.sql import SqlStore, open_store
 from support.builders import DAY, HOUR, NOW, categories, guid, ingest, item_id, named, plan, put, url
@@ -68,7 +68,7 @@ WRITES: dict[str, Callable[[SqlStore], object]] = {
     "rate": use_transaction(lambda t: t.count_new("one", NOW)),
     "sync_categories": lambda s: s.sync_categories(categories("new"), "second", NOW),
     "mark_published": lambda s: s.mark_published({"all": 9}),
-    "refile": use_transaction(lambda t: t.refile("one", "d", 1, lambda *_: Filing(), NOW)),
+    "refile": use_transaction(lambda t: t.refile(Source(name="one", url=""), "d", 1, lambda *_: Filing(), NOW)),
     "prune": lambda s: s.prune(offered_before=NOW + DAY, keep_per_category=0, forget_before=NOW + DAY, now=NOW),
 }
 READS: dict[str, Callable[[SqlStore], object]] = {

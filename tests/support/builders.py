@@ -19,6 +19,7 @@ from feedhub.model.identity import (
 )
 from feedhub.model.item import Item, ParsedItem
 from feedhub.model.output import Category
+from feedhub.model.source import Source
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -146,7 +147,9 @@ def refile(
     has_more = True
     while has_more:
         with store.transaction() as transaction:
-            has_more = transaction.refile(source, digest, most, lambda item, *_: filings(item), now)
+            has_more = transaction.refile(
+                Source(name=source, url=""), digest, most, lambda item, *_: filings(item), now
+            )
 
 
 def filed_in(*slugs: str, rule: str = "rule") -> Filing:

@@ -187,7 +187,8 @@ class World:
     def refile(self, digest: str) -> int:
         """File what is stored by the rules as they are now; return how many transactions that took."""
         self.store.sync_categories(self.settings.categories, "digest", self.now)
-        return len(list(refile(self.store, self.sources, self.rules, self.cleaner, self.now, digest=digest)))
+        settings = replace(self.settings, rules_digest=digest)
+        return len(list(refile(self.store, settings, self.cleaner, self.now)))
 
     @property
     def fetch_context(self) -> FetchContext:

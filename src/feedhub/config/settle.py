@@ -275,7 +275,7 @@ def settle(
         categories=categories,
         sources=sources,
         rules=rules,
-        rules_digest=_rules_digest(rules, sources),
+        rules_digest=digest([asdict(rule) for rule in rules]),
         output_digest=_output_digest(site, output, posts, categories, sources),
         secrets=secrets,
         problems=tuple(problem for part in parts for problem in part.unusable.values()),
@@ -396,12 +396,6 @@ def _read_again_for(rules: Sequence[Rule], source: Source) -> Source:
     if link_rules(rules) or (source.detail is not None and any(rule.drop for rule in rules)):
         return replace(source, settings_digest=digest(source.settings_digest, [asdict(rule) for rule in rules]))
     return source
-
-
-def _rules_digest(rules: Sequence[Rule], sources: Sequence[Source]) -> str:
-    filed = sorted((source.name, source.categories) for source in sources)
-    by_value = sorted((source.name, asdict(source.category_map)) for source in sources if source.category_map)
-    return digest([asdict(rule) for rule in rules], filed, *([by_value] if by_value else []))
 
 
 def _output_digest(

@@ -1,10 +1,12 @@
 """Filing stored items anew when the rules change (docs/decisions/0014): outputs show what the present rules make."""
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
-from feedhub.model.source import Rule, Source
+from feedhub.model.settings import Settings
+from feedhub.model.source import Source
 from feedhub.pipeline.filing import ItemFiler
 from feedhub.ports.store import Store
 from feedhub.ports.world import Cleaner
@@ -14,20 +16,28 @@ _MOST: Final = 100
 
 
 def refile(
-    store: Store, sources: Sequence[Source], rules: Sequence[Rule], cleaner: Cleaner, now: datetime, *, digest: str
+    store: Store, settings: Settings, cleaner: Cleaner, now: datetime
 ) -> Iterator[tuple[Source, tuple[str, ...]]]:
-    """File the stored items of every source by the rules of ``digest``.
+    """File the stored items of every source by the present rules, also of sources that are configured no more.
 
-    After each transaction its source is yielded, with what is to be said of it.
-
-    One that does not get to the end goes on where it was the next time.
+    After each transaction its source is yielded, with what is to be said of it. One that does not get to the end goes
+    on where it was the next time.
     """
-    filed = store.filed_digests()
-    store.mark_filed([source.name for source in sources if source.name not in filed], digest)
-    for source in sources:
+    sources, filed = settings.sources, store.filed_digests()
+    store.mark_filed([(source, _digest(source, settings)) for source in sources if source.name not in filed])
+    for source in (*sources, *store.departed_sources({source.name for source in sources})):
+        digest = _digest(source, settings)
         has_more = filed.get(source.name, digest) != digest
         while has_more:
             with store.transaction() as transaction:
-                filer = ItemFiler(transaction, source, rules, cleaner, now)
-                has_more = transaction.refile(source.name, digest, _MOST, filer.filing, now)
+                filer = ItemFiler(transaction, source, settings.rules, cleaner, now)
+                has_more = transaction.refile(source, digest, _MOST, filer.filing, now)
             yield source, filer.warning()
+
+
+def _digest(source: Source, settings: Settings) -> str:
+    """Return a digest of all that filing the items of a source depends on."""
+    # Categories that records name are found by their titles.
+    titles = sorted((one.title, one.slug) for one in settings.categories) if source.category_map else ()
+    facts = (source.categories, source.content, source.category_map, titles)
+    return f"{settings.rules_digest}:{hashlib.sha256(repr(facts).encode()).hexdigest()[:16]}"

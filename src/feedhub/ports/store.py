@@ -1,6 +1,6 @@
 """What the program asks of the store. Every method raises StoreError when the store cannot be used."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
@@ -9,7 +9,7 @@ from feedhub.model.identity import Filing, IdentityKey, IngestPlan, KnownKeys
 from feedhub.model.item import Item, ItemDates, Received, StoredItem
 from feedhub.model.output import Category, CategorySummary, EndedPost, ItemVersion, PageItem, RemovedCategory
 from feedhub.model.report import Explanation, HealthEvent, PruneReport, SearchHit, SourceCounts
-from feedhub.model.source import PlannedPoll, SourceState
+from feedhub.model.source import PlannedPoll, Source, SourceState
 
 
 class OutputStore(Protocol):
@@ -205,7 +205,12 @@ class Transaction(Protocol):
         ...
 
     def refile(
-        self, source: str, digest: str, most: int, filing: Callable[[Item, Received, ItemDates], Filing], now: datetime
+        self,
+        source: Source,
+        digest: str,
+        most: int,
+        filing: Callable[[Item, Received, ItemDates], Filing],
+        now: datetime,
     ) -> bool:
         """File the next ``most`` sightings of a source by the rules of ``digest``; return whether there are more.
 
@@ -267,8 +272,15 @@ class PollStore(Protocol):
         """Return by name the digest of the rules by which all items of each source are filed; None for not all."""
         ...
 
-    def mark_filed(self, names: Sequence[str], digest: str) -> None:
-        """Remember ``digest`` of sources that the store does not know yet: they have no items to refile."""
+    def mark_filed(self, digests: Sequence[tuple[Source, str]]) -> None:
+        """Remember the digests of sources that the store does not know yet: they have no items to refile."""
+        ...
+
+    def departed_sources(self, present: Collection[str]) -> tuple[Source, ...]:
+        """Return the stored sources that are not ``present`` any more, with what filing asks of them as it was last.
+
+        Their categories are those that there still are.
+        """
         ...
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from functools import cached_property
-from hashlib import sha256
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
@@ -366,10 +365,7 @@ class Hub:
 
     def refiling(self) -> Iterator[tuple[Source, tuple[str, ...]]]:
         """File stored items by the present rules; see ``refile``. Nothing happens where they are."""
-        settings = self.settings
-        return refile(
-            self.store, settings.sources, settings.rules, self._cleaner, self.now(), digest=_filing_digest(settings)
-        )
+        return refile(self.store, self.settings, self._cleaner, self.now())
 
     def plan_polls(self, *, set_by: float = 0.0) -> None:
         """Store when each source is due: new ones spread out from now on, others when they were.
@@ -458,9 +454,3 @@ class Hub:
 def _nearest(name: str, names: Sequence[str]) -> str:
     close = get_close_matches(name, names, n=1)
     return f'; did you mean "{close[0]}"?' if close else ""
-
-
-def _filing_digest(settings: Settings) -> str:
-    """Return a digest of what decides where stored items are filed: rules, and the titles of categories."""
-    titles = {category.title: category.slug for category in settings.categories}
-    return f"{settings.rules_digest}:{sha256(repr(sorted(titles.items())).encode()).hexdigest()[:16]}"

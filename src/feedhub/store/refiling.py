@@ -1,6 +1,7 @@
 """Filing stored sightings anew when the rules change: source by source, some in a transaction."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -8,20 +9,43 @@ from sqlalchemy import bindparam, select, update
 
 from feedhub.model.identity import Filing, LedgerNote
 from feedhub.model.item import Item, ItemDates, Received
+from feedhub.model.source import Source
 from feedhub.rules.select import ALL
-from feedhub.store.database import Database, PreparedStatement
+from feedhub.store.database import Connection, Database, PreparedStatement
 from feedhub.store.ledger import write_notes
 from feedhub.store.memberships import FiledItem, SqlCategoryTransaction, file_items, outputs_showing
 from feedhub.store.outputs import bump, touch
 from feedhub.store.shown import index_shown, settle_shown
 from feedhub.store.sqlite import insert
-from feedhub.store.tables import AnyRow, decode_item, encode_effect, items, sightings, sources
+from feedhub.store.tables import (
+    AnyRow,
+    categories,
+    decode_configuration,
+    decode_item,
+    encode_configuration,
+    encode_effect,
+    filings,
+    items,
+    sightings,
+    sources,
+)
 
 _FILED_DIGESTS = PreparedStatement(select(sources.c.name, sources.c.filed_digest, sources.c.filed_to))
 _new_source = insert(sources)
 _MARK_FILED = PreparedStatement(
-    _new_source.on_conflict_do_update(index_elements=["name"], set_={"filed_digest": _new_source.excluded.filed_digest})
+    _new_source.on_conflict_do_update(
+        index_elements=["name"],
+        set_={name: _new_source.excluded[name] for name in ("filed_digest", "filed_as")},
+    )
 )
+_FILED_AS = PreparedStatement(select(sources.c.id, sources.c.name, sources.c.filed_as).order_by(sources.c.name))
+_FILED_BY_SOURCE = PreparedStatement(
+    select(filings.c.slug)
+    .where(filings.c.source_id == bindparam("source"), filings.c.rule == "source")
+    .order_by(filings.c.slug)
+    .distinct()
+)
+_SLUGS = PreparedStatement(select(categories.c.slug))
 _NEXT = PreparedStatement(
     select(
         sightings.c.item_pk,
@@ -52,7 +76,7 @@ _UPDATE = PreparedStatement(
 _NOTE_PROGRESS = PreparedStatement(
     update(sources)
     .where(sources.c.id == bindparam("number"))
-    .values(filed_digest=bindparam("digest"), filed_to=bindparam("last"))
+    .values(filed_digest=bindparam("digest"), filed_as=bindparam("known"), filed_to=bindparam("last"))
 )
 _BEFORE_THE_FIRST: Final = 0
 
@@ -64,20 +88,49 @@ class SqlRefiling(Database):
         rows = self._query(_FILED_DIGESTS)
         return {row.name: row.filed_digest if row.filed_to is None else None for row in rows}
 
-    def mark_filed(self, names: Sequence[str], digest: str) -> None:
-        if names:
+    def mark_filed(self, digests: Sequence[tuple[Source, str]]) -> None:
+        if digests:
             with self._write() as connection:
-                connection.execute(_MARK_FILED, [{"name": name, "filed_digest": digest} for name in names])
+                connection.execute(
+                    _MARK_FILED,
+                    [
+                        {"name": source.name, "filed_digest": digest, "filed_as": encode_configuration(source)}
+                        for source, digest in digests
+                    ],
+                )
+
+    def departed_sources(self, present: Collection[str]) -> tuple[Source, ...]:
+        with self._read() as connection:
+            slugs = set(connection.execute(_SLUGS).scalars())
+            rows = [row for row in connection.execute(_FILED_AS) if row.name not in present]
+            departed = [_as_filed(connection, row) for row in rows]
+        return tuple(
+            replace(source, categories=tuple(slug for slug in source.categories if slug in slugs))
+            for source in departed
+        )
+
+
+def _as_filed(connection: Connection, row: AnyRow) -> Source:
+    """Return a source as it was configured when it was filed; by what it was filed under if that was not kept."""
+    if row.filed_as is not None:
+        return decode_configuration(row.name, row.filed_as)
+    slugs = connection.execute(_FILED_BY_SOURCE, {"source": row.id}).scalars()
+    return Source(name=row.name, url="", categories=tuple(slugs))
 
 
 class SqlRefilingTransaction(SqlCategoryTransaction):
     """See ``feedhub.ports.store.Transaction``."""
 
     def refile(
-        self, source: str, digest: str, most: int, filing: Callable[[Item, Received, ItemDates], Filing], now: datetime
+        self,
+        source: Source,
+        digest: str,
+        most: int,
+        filing: Callable[[Item, Received, ItemDates], Filing],
+        now: datetime,
     ) -> bool:
-        number = self._source_id(source)
-        row = self._source_row(self._connection, source)
+        number = self._source_id(source.name)
+        row = self._source_row(self._connection, source.name)
         after = (row.filed_to if row is not None and row.filed_digest == digest else None) or _BEFORE_THE_FIRST
         rows = self._connection.execute(_NEXT, {"source": number, "after": after, "most": most})
         filed = [
@@ -86,11 +139,13 @@ class SqlRefilingTransaction(SqlCategoryTransaction):
         changed = [one for one in filed if one.is_changed]
         if changed:
             self._connection.execute(_UPDATE, [{"source": number, **one.values()} for one in changed])
-        write_notes(self._connection, source, [one.note() for one in changed if one.drops], now)
+        write_notes(self._connection, source.name, [one.note() for one in changed if one.drops], now)
         self._show(number, filed)
         last = rows[-1].item_pk if len(rows) == most else None
-        self._connection.execute(_NOTE_PROGRESS, {"number": number, "digest": digest, "last": last})
-        self._source_rows.pop(source, None)
+        self._connection.execute(
+            _NOTE_PROGRESS, {"number": number, "digest": digest, "known": encode_configuration(source), "last": last}
+        )
+        self._source_rows.pop(source.name, None)
         return last is not None
 
     def _show(self, number: int, filed: Sequence["_Refiled"]) -> None:

@@ -342,6 +342,7 @@ _SIXTH: Migration = (
         BEGIN UPDATE categories SET items = items + (NEW.shown_by IS NOT NULL) - (OLD.shown_by IS NOT NULL)
             WHERE slug = 'all'; END""",
     "ALTER TABLE sources ADD COLUMN filed_to INTEGER",
+    "ALTER TABLE sources ADD COLUMN filed_as TEXT",
     "UPDATE sources SET filed_digest = NULL",
     "ALTER TABLE categories RENAME COLUMN changed_at TO added_at",
     """CREATE TABLE ended_memberships (

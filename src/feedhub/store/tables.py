@@ -10,7 +10,7 @@ older feedhub can read what a newer one of the same schema wrote.
 
 import hashlib
 import json
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from sqlalchemy.types import TypeDecorator
 from feedhub.model.document import Validators
 from feedhub.model.identity import Evidence, Sighting
 from feedhub.model.item import Enclosure, Item, Person
-from feedhub.model.source import Health, SourceState
+from feedhub.model.source import CategoryMap, Health, Source, SourceState
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -61,6 +61,7 @@ sources = Table(
     Column("host", Text, nullable=False, server_default=""),
     Column("scheduled", Integer, nullable=False, server_default="0"),
     Column("filed_to", Integer),  # the last item that was refiled for filed_digest; NULL: all are
+    Column("filed_as", Text),  # what filing asks of its configuration, as JSON; NULL: by a version that did not keep it
 )
 Index(
     "sources_due",
@@ -375,6 +376,27 @@ def decode_state(text: str, **columns: Any) -> SourceState:
         warnings=tuple(data.get("warnings", ())),
         reported_health=next((health for health in Health if health.value == data.get("told")), Health.OK),
         changing=frozenset(data.get("changing", ())),
+    )
+
+
+def encode_configuration(source: Source) -> str:
+    """Return what filing asks of the configuration of a source, as JSON."""
+    data: dict[str, Any] = {"categories": source.categories, "content": source.content}
+    if source.category_map is not None:
+        data["category_map"] = asdict(source.category_map)
+    return _dump(data)
+
+
+def decode_configuration(name: str, text: str) -> Source:
+    """Return a source of which ``encode_configuration`` wrote what filing asks."""
+    data: dict[str, Any] = json.loads(text)
+    asked = data.get("category_map")
+    return Source(
+        name=name,
+        url="",
+        categories=tuple(data["categories"]),
+        content=data["content"],
+        category_map=CategoryMap(**asked) if asked else None,
     )
 
 

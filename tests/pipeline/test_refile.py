@@ -9,6 +9,7 @@ from feedhub.errors import FetchError
 from feedhub.model.item import CleanedItem, Detail, Item, Markup, ParsedFeed, ParsedItem, Person
 from feedhub.model.report import Outcome
 from feedhub.model.source import CategoryMap, Condition, DetailMap, FieldMap, Replacement, Rule, Source
+from feedhub.pipeline.refile import refile
 from support.library import record
 from support.world import START, World
 
@@ -227,6 +228,31 @@ def test_many_items_are_refiled_some_in_a_transaction() -> None:
     world.poll("a")
     world.rules = (NO_CHIPS,)
     assert (world.refile("drop"), world.titles("all")) == (3, [])
+
+
+def test_a_refile_that_is_broken_off_goes_on_where_it_was() -> None:
+    world = World((A,))
+    world.answer("a", *(record(f"Chips {number}", guid=str(number)) for number in range(250)))
+    world.poll("a")
+    world.rules = (NO_CHIPS,)
+    settings = replace(world.settings, rules_digest="drop")
+    next(refile(world.store, settings, world.cleaner, world.now))
+    assert len(world.store.newest("all", 999)) == 150
+    assert (world.refile("drop"), world.titles("all")) == (2, [])
+
+
+def test_two_that_refile_at_once_share_the_work() -> None:
+    world = World((A,))
+    world.answer("a", *(record(f"Chips {number}", guid=str(number)) for number in range(250)))
+    world.poll("a")
+    world.rules = (NO_CHIPS,)
+    settings = replace(world.settings, rules_digest="drop")
+    one, other = (refile(world.store, settings, world.cleaner, world.now) for _ in range(2))
+    for each in (one, other, one):
+        next(each)
+    assert world.titles("all") == []
+    assert (len(list(other)), len(list(one))) == (1, 0)
+    assert world.store.newest("all", 9) == ()
 
 
 # --- links that rules put right

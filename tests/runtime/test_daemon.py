@@ -175,6 +175,28 @@ def test_a_broken_configuration_is_told_with_its_place_and_changes_nothing(
     assert notes.hubs == 1
 
 
+MANY = b"".join(f"<item><title>Chips {number}</title><guid>{number}</guid></item>".encode() for number in range(450))
+NO_CHIPS = "rules: [{name: no chips, when: {title: Chips}, then: {drop: true}}]\n"
+
+
+def test_changed_rules_file_stored_items_beside_the_polls(
+    site: Site, server: LoopbackServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.routes["/wire"] = static(FEED.replace(b"</channel>", MANY + b"</channel>"))
+    site.write(PAPER, WIRE)
+    feed = site.folder / "output" / "feeds" / "news.json"
+    with caplog.at_level(logging.INFO), running(site) as (notes, _):
+        wait_for(lambda: notes.count("wire") and feed.exists() and b"Chips" in feed.read_bytes())
+        site.write(PAPER, WIRE)
+        with Path(site.config).open("a") as file:
+            file.write(NO_CHIPS)
+        polls = notes.count("paper")
+        wait_for(lambda: b"Chips" not in feed.read_bytes())
+        assert b"One" in feed.read_bytes()
+        wait_for(lambda: notes.count("paper") > polls)
+    assert "stored items are filed by the present rules" in caplog.text
+
+
 class Fragile(Notes):
     """An observer that one configuration breaks."""
 

@@ -214,8 +214,9 @@ class Transaction(Protocol):
     ) -> bool:
         """File the next ``most`` sightings of a source by the rules of ``digest``; return whether there are more.
 
-        How far that came is remembered until rules of another digest begin anew. Of each sighting is stored what
-        ``filing`` makes of it; outputs that show a difference become due, and a drop leaves a note.
+        How far that came is remembered until rules of another digest begin anew. Where all are filed nothing happens.
+        Of each sighting is stored what ``filing`` makes of it; outputs that show a difference become due, and a drop
+        leaves a note.
         """
         ...
 

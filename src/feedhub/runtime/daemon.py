@@ -18,6 +18,7 @@ from feedhub.runtime.config_loader import BackgroundLoad, Loaded, Unusable, unus
 from feedhub.runtime.hub import Hub
 from feedhub.runtime.poller import DuePoller, FinishedFetch, PollsUnderWay
 from feedhub.runtime.publisher import PublishTimer
+from feedhub.runtime.refiling import Refiling
 from feedhub.runtime.scheduler import ClockWatch, Scheduler
 from feedhub.runtime.systemd import Notifier
 from feedhub.runtime.watch import ConfigWatch
@@ -177,6 +178,7 @@ class Daemon:
         self._is_more_due = False
         self._next_start = 0.0
         self._store_retry = StoreRetry(self._waits.store_retry)
+        self._refiling = Refiling(self._waits.refiling)
         self._change_due: Loaded | None = None
         self._fault: ConfigFault | None = None
         self._stop_at: float | None = None
@@ -217,6 +219,8 @@ class Daemon:
 
     def _next_event(self) -> "Event | None":
         wait = self._notifier.wait(self._publish_timer.wait(self._waits.tick))
+        if self._refiling.is_under_way and self._store_retry.may_try and self._stop_at is None:
+            wait = 0.0
         if self._stop_at is not None:
             wait = max(0.0, min(wait, self._stop_at - monotonic()))
         try:
@@ -253,7 +257,14 @@ class Daemon:
             if self._is_more_due and monotonic() >= self._next_start:
                 self._start_due()
             if self._inbox.empty():
-                self._publish_timer.run()
+                self._refile_or_publish()
+
+    def _refile_or_publish(self) -> None:
+        """File some stored items, if other rules were taken up; or else publish what is due."""
+        if self._stop_at is None and self._refiling.step():
+            self._publish_timer.mark()
+        if self._refiling.may_publish:
+            self._publish_timer.run()
 
     def _start_due(self) -> None:
         if self._stop_at is not None:
@@ -329,8 +340,9 @@ class Daemon:
 
     def _apply(self, hub: Hub) -> None:
         """Bring the store in line with a configuration, and tell who observes."""
-        hub.sync()
+        hub.sync_categories()
         hub.plan_polls()
+        self._refiling.begin(hub)
         for problem in (*hub.settings.problems, *hub.settings.warnings):
             log.warning("%s", problem)
         self._publish_timer.mark()
@@ -355,6 +367,7 @@ class Daemon:
             observer.misconfigured(None)
 
     def _published(self, report: PublishReport) -> None:
+        self._refiling.published()
         for observer in self._observers:
             observer.published(report)
 

@@ -64,6 +64,8 @@ class Waits:
     """From one check which sources are due to the next."""
     publish: float = 2.0
     """After publishing, until the daemon publishes again."""
+    refiling: float = 30.0
+    """After publishing, until the daemon publishes again while stored items are filed anew."""
     publish_retry: float = 4.0
     """After publishing failed; twice as long after each further failure."""
     store_retry: float = 1.0
@@ -353,19 +355,25 @@ class Hub:
         self.store.backup(path)
 
     def sync(self) -> None:
-        """Bring the store in line with the configuration: categories, and where stored items are filed."""
+        """Bring the store in line with the configuration: categories, and what the rules make of stored items."""
+        self.sync_categories()
+        for _ in self.refiling():
+            pass
+
+    def sync_categories(self) -> None:
+        """Bring categories and the titles of sources in line with the configuration."""
         settings = self.settings
         from_records = any(source.category_map for source in settings.sources)
         now = self.now()
         self.store.sync_categories(settings.categories, settings.output_digest, now, from_records=from_records)
         retitle(self.store, settings.sources)
-        for source, warnings in self.refiling():
+
+    def refiling(self) -> Iterator[Source]:
+        """File stored items by the present rules, and yield after each transaction; nothing happens where they are."""
+        for source, warnings in refile(self.store, self.settings, self._cleaner, self.now()):
             for warning in warnings:
                 log.warning("%s: %s", source.name, warning)
-
-    def refiling(self) -> Iterator[tuple[Source, tuple[str, ...]]]:
-        """File stored items by the present rules; see ``refile``. Nothing happens where they are."""
-        return refile(self.store, self.settings, self._cleaner, self.now())
+            yield source
 
     def plan_polls(self, *, set_by: float = 0.0) -> None:
         """Store when each source is due: new ones spread out from now on, others when they were.

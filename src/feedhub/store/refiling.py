@@ -131,7 +131,9 @@ class SqlRefilingTransaction(SqlCategoryTransaction):
     ) -> bool:
         number = self._source_id(source.name)
         row = self._source_row(self._connection, source.name)
-        after = (row.filed_to if row is not None and row.filed_digest == digest else None) or _BEFORE_THE_FIRST
+        after = row.filed_to if row is not None and row.filed_digest == digest else _BEFORE_THE_FIRST
+        if after is None:
+            return False
         rows = self._connection.execute(_NEXT, {"source": number, "after": after, "most": most})
         filed = [
             _Refiled(row, item, filing(item, Received(row.received), _dates(row))) for row, item in _with_items(rows)

@@ -21,6 +21,8 @@ from zoneinfo import ZoneInfo
 from feedhub.model.report import PublishReport
 from feedhub.pipeline.parts import StoredMonths, StoredParts
 from feedhub.publish.html_site import HtmlSite
+from feedhub.publish.jekyll import PostTemplate
+from feedhub.publish.templating import PageTemplates
 from feedhub.rules.select import ALL, PAGE_SIZE, PART_SIZE, open_in_feed, open_in_list
 from feedhub.runtime.hub import Hub
 from feedhub.runtime.plugins import load_settings
@@ -106,7 +108,7 @@ def main() -> None:
         with Hub(settings) as hub:
             _, cpu, wall = measured(lambda: hub.poll(everything=True, and_publish=False))
             print(f"stored: {hub.store.item_count()} items, {cpu:.1f} s CPU, {wall:.1f} s")
-            publisher = OutputPublisher(settings)
+            publisher = OutputPublisher(settings, PageTemplates, PostTemplate)
             if "--first" in sys.argv:
                 told("first publish", *measured(lambda: publisher.publish(hub.store, hub.now())))
             else:

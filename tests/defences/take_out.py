@@ -669,6 +669,20 @@ DEFENCES = (
         "tests/runtime/test_daemon.py",
     ),
     _d(
+        "configuration: time and memory of templates",
+        "runtime/rendering.py",
+        "made = self._pool.run(_in_worker, render, values)",
+        "made = _in_worker(render, values)",
+        "tests/runtime/test_rendering.py",
+    ),
+    _d(
+        "configuration: a template that took too long",
+        "runtime/rendering.py",
+        "            raise PublishError(known)\n",
+        "            pass\n",
+        "tests/runtime/test_rendering.py",
+    ),
+    _d(
         "configuration: the fault is told",
         "runtime/daemon.py",
         "            observer.misconfigured(self._fault)",

@@ -5,6 +5,7 @@ import os
 import time
 import urllib.request
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,35 @@ def test_going_back_to_what_is_in_use_mends_it_too(tmp_path: Path, server: Loopb
         config.write_text(good, "utf-8")
         daemon.heard("the configuration can be used again")
         assert daemon.stop() == 0
+
+
+def test_templates_without_an_end_cost_their_pages_and_no_feed_no_poll_and_no_end(
+    tmp_path: Path, server: LoopbackServer
+) -> None:
+    config = write_config(tmp_path, [_source(server)])
+    endless = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
+    (tmp_path / "post.md").write_text(endless, "utf-8")
+    (tmp_path / "theme").mkdir()
+    (tmp_path / "theme" / "item.html").write_text(endless, "utf-8")
+    with running(config) as daemon:
+        _goes_on(server)
+        text = config.read_text("utf-8")
+        changed = "output: {templates: theme, jekyll: {template: post.md}, formats: [json]}"
+        config.write_text(text.replace("output: {pages: false}", changed), "utf-8")
+        daemon.heard("reloaded")
+        told = [daemon.heard("publish failed") for _ in range(2)]
+        assert {one["output"].partition(":")[0] for one in told} == {"pages of items", "news"}
+        assert all("it took longer than 3 s" in one["reason"] for one in told)
+        assert (tmp_path / "output" / "index.html").exists()
+        asked = [len(server.requests("/a"))]
+        for _ in range(2):
+            time.sleep(2.5)
+            asked.append(len(server.requests("/a")))
+        assert all(after > before for before, after in pairwise(asked)), asked
+        assert SiteFolder(tmp_path).feed("news")
+        began = time.monotonic()
+        assert daemon.stop() == 0
+        assert time.monotonic() - began < 15
 
 
 def test_a_file_whose_reading_blocks_holds_up_neither_polls_nor_the_end(tmp_path: Path, server: LoopbackServer) -> None:

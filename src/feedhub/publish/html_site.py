@@ -52,6 +52,7 @@ from feedhub.publish.page_entries import (
 )
 from feedhub.publish.page_frame import PageFrame, PageHead, readers_of
 from feedhub.publish.page_texts import PageTexts
+from feedhub.publish.templating import MakeTemplates, PageTemplates
 from feedhub.rules.select import ALL, HEALTH_SLUG
 
 _DESIGN: Final = 2
@@ -67,13 +68,14 @@ class HtmlSite:
         output: OutputSettings,
         categories: Sequence[Category] = (),
         added: Sequence[OutputFormat] = (),
+        make: MakeTemplates = PageTemplates,
     ) -> None:
-        """``categories`` are those of the configuration, ``added`` formats of other packages."""
+        """``categories`` are those of the configuration, ``added`` formats of others; ``make`` as in ``PageFrame``."""
         self._categories = {each.slug: each for each in categories}
         self._site = site
         self._zone = ZoneInfo(site.timezone)
         self._words = PageTexts(site.language, self._zone)
-        self._frame = PageFrame(site, output, self._words, categories, added)
+        self._frame = PageFrame(site, output, self._words, categories, added, make=make)
         texts, facts = sorted(self._frame.templates.texts.items()), sorted(asdict(site).items())
         names = tuple(one.name for one in self._frame.formats)
         shown = repr((_DESIGN, texts, facts, names, self._frame.places, PAGE_POLICY, output.search))

@@ -2,10 +2,10 @@
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from zoneinfo import ZoneInfo
 
 import yaml
@@ -162,10 +162,23 @@ _LONGEST_NAME: Final = 135
 """In bytes: the longest file name, less the category or the id that the pipeline adds to tell two posts apart."""
 
 
-class JekyllRenderer:
-    """Renders posts with one template. Pure: same view, same bytes. Safe to call from many threads at once."""
+class RendersPosts(Protocol):
+    """A compiled template, as ``PostTemplate`` is."""
 
-    def __init__(self, settings: PostSettings, site: Site) -> None:
+    def render(self, values: Mapping[str, object], /) -> str:
+        """See ``PostTemplate.render``."""
+        ...
+
+
+class JekyllRenderer:
+    """Renders posts with one template. Pure: same view, same bytes. Safe to call from many threads at once.
+
+    ``compiled`` makes it of the text in ``settings``, if there is one.
+    """
+
+    def __init__(
+        self, settings: PostSettings, site: Site, compiled: Callable[[str], RendersPosts] = PostTemplate
+    ) -> None:
         """Raises PublishError when the template or the file name in ``settings`` cannot be used."""
         if not settings.filename.startswith("{date}-"):
             # Jekyll passes over files in _posts whose names do not begin with a date.
@@ -174,8 +187,8 @@ class JekyllRenderer:
         self._site = site
         self._zone = ZoneInfo(site.timezone)
         built_in = files("feedhub.publish").joinpath("post_template.md.j2")
-        text = built_in.read_text("utf-8") if settings.template is None else settings.template
-        self._template = PostTemplate(text)
+        own = settings.template
+        self._template = PostTemplate(built_in.read_text("utf-8")) if own is None else compiled(own)
         self._name({"date": "2000-01-01", "id": "x", "guid": "x", "slug": "x"})
 
     def render(self, view: PostView) -> OutputFile:

@@ -24,7 +24,7 @@ from feedhub.publish.entry import language_tag, safe_line
 from feedhub.publish.formats import FORMATS
 from feedhub.publish.index import OPML_PATH
 from feedhub.publish.page_texts import PageTexts
-from feedhub.publish.templating import PageTemplates
+from feedhub.publish.templating import MakeTemplates, PageTemplates
 from feedhub.rules.language import direction_of_language
 from feedhub.rules.select import ALL
 
@@ -96,7 +96,8 @@ class PageFrame:
     """Renders pages of one site by its templates. Safe to call from many threads at once.
 
     ``categories`` are those of the configuration, of which the first stand in the navigation. ``added`` are formats of
-    other packages, ``templates`` those that only pages on request have.
+    other packages, ``templates`` those that only pages on request have. ``make`` makes the templates of the owner's and
+    those, as ``PageTemplates`` does.
     """
 
     def __init__(
@@ -107,14 +108,15 @@ class PageFrame:
         categories: Sequence[Category] = (),
         added: Sequence[OutputFormat] = (),
         templates: Mapping[str, str] = _NO_TEMPLATES,
+        make: MakeTemplates = PageTemplates,
     ) -> None:
         self.formats = tuple(one for one in (*FORMATS.formats, *added) if one.name in output.formats)
-        self.templates = PageTemplates(output.templates, templates)
+        self.templates = make(output.templates, templates)
         self._site = site
         self.places = _places(words, categories)
         self._shared = {
             "site": _site_values(site),
-            "words": words.texts,
+            "words": dict(words.texts),
             "words_language": words.language,
             "policy": PAGE_POLICY,
             "front_path": FRONT_PATH,

@@ -100,3 +100,7 @@ class PageTemplates:
             raise PublishError(f"template {exc.name} line {exc.lineno}: {exc.message}") from exc
         except Exception as exc:  # a template can raise whatever Python can
             raise PublishError(f"template {name}{line_of(exc)}: {str(exc) or type(exc).__name__}") from exc
+
+
+MakeTemplates = Callable[[Sequence[tuple[str, str]], Mapping[str, str]], PageTemplates]
+"""Makes the templates of a site of those of its owner and those that only pages on request have."""

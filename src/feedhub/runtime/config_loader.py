@@ -44,7 +44,9 @@ class ConfigLoader:
 
     def load(self) -> Settings | Unusable:
         """Return the settings, or why there are none; raises nothing."""
-        self._pool = pool = WorkerPool(workers=1, timeout=self._timeout, memory=self._memory)
+        self._pool = pool = WorkerPool(
+            workers=1, timeout=self._timeout, memory=self._memory, modules=("feedhub.config.load",)
+        )
         try:
             return pool.run(load_or_say_why, *self._given)
         except WorkerError as error:

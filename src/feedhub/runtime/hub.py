@@ -1,7 +1,7 @@
 """The composition root: feedhub at work on one configuration, with all its parts."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
@@ -37,9 +37,12 @@ from feedhub.store.sql import open_store
 
 if TYPE_CHECKING:
     from feedhub.fetch.fetcher import SchemeFetcher
+    from feedhub.publish.jekyll import RendersPosts
+    from feedhub.publish.templating import PageTemplates
     from feedhub.rules.explain import PairAnswer
     from feedhub.runtime.inspection import PreviewParser
     from feedhub.runtime.publisher import OutputPublisher
+    from feedhub.runtime.rendering import LimitedTemplates
     from feedhub.sources.feed.discover import DiscoveredFeed
     from feedhub.sources.markup import HtmlCleaner
 
@@ -49,7 +52,7 @@ log = logging.getLogger(__name__)
 # Modules that fetch, read and render are imported when they are needed: `status` needs none of them.
 
 _RATE_DAYS: Final = 14
-_SHARED: Final = ("store", "parser")
+_SHARED: Final = ("store", "parser", "templates")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +126,7 @@ class Hub:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for part in ("fetcher", "parser", "store"):
+        for part in ("fetcher", "parser", "templates", "store"):
             if part in self.__dict__:
                 self.__dict__[part].close()
 
@@ -155,7 +158,29 @@ class Hub:
     def _outputs(self) -> "OutputPublisher":
         from feedhub.runtime.publisher import OutputPublisher
 
-        return OutputPublisher(self.settings)
+        return OutputPublisher(self.settings, self.page_templates, self.post_template)
+
+    @cached_property
+    def templates(self) -> "LimitedTemplates":
+        """What renders templates of the owner."""
+        from feedhub.runtime.rendering import LimitedTemplates
+
+        return LimitedTemplates()
+
+    def page_templates(self, own: Sequence[tuple[str, str]], added: Mapping[str, str]) -> "PageTemplates":
+        """Return the templates of a site; with templates of the owner they are rendered under limits."""
+        from feedhub.publish.templating import PageTemplates
+
+        is_ours = not any(name.endswith(".html") for name, _ in own)
+        return PageTemplates(own, added) if is_ours else self.templates.page(own, added)
+
+    def post_template(self, text: str) -> "RendersPosts":
+        """Return the owner's template of posts.
+
+        Raises:
+            PublishError: it cannot be used.
+        """
+        return self.templates.post(text)
 
     def poll(
         self,

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
+from functools import cached_property
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
@@ -19,11 +20,13 @@ from feedhub.publish.entry import EntryCache
 from feedhub.publish.files import FolderWriter
 from feedhub.publish.formats import ATOM_FORMAT, FormatRenderer, renderers
 from feedhub.publish.index import FeedIndex
+from feedhub.publish.templating import MakeTemplates
 from feedhub.rules.health import health_of
 from feedhub.runtime.plugins import added_formats
 
 if TYPE_CHECKING:
     from feedhub.pipeline.posts import PostContext
+    from feedhub.publish.jekyll import RendersPosts
 
 log = logging.getLogger(__name__)
 
@@ -31,22 +34,26 @@ log = logging.getLogger(__name__)
 class OutputPublisher:
     """Writes the feeds, their index and pages, and Jekyll posts where they are configured.
 
-    Raises:
-        PublishError: the template of the posts cannot be used.
+    ``page_templates`` and ``post_template`` make what renders templates of the owner.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        page_templates: MakeTemplates,
+        post_template: "Callable[[str], RendersPosts]",
+    ) -> None:
         self._settings = settings
+        self._post_template = post_template
         self._cache = EntryCache()
-        writer = FolderWriter(settings.output.dir)
+        self._writer = writer = FolderWriter(settings.output.dir)
         self._context = PublishContext(
             renderers=renderers(settings.output.formats, self._cache, added_formats(settings.output.formats)),
             index=FeedIndex(settings.site, settings.output.formats, has_pages=settings.output.pages),
             writer=writer,
             page_paths=SitePaths(settings.site),
-            pages=_page_renderer(settings) if settings.output.pages else None,
+            pages=_page_renderer(settings, page_templates) if settings.output.pages else None,
         )
-        self._posts = _post_publisher(settings, writer)
 
     def publish(
         self, store: Store, now: datetime, *, slugs: Collection[str] = (), everything: bool = False
@@ -79,11 +86,25 @@ class OutputPublisher:
                 store, self._settings, FormatRenderer(ATOM_FORMAT), self._context.writer, everything=everything
             ),
         ]
-        if self._posts is not None:
+        if self._settings.posts is not None:
             from feedhub.pipeline.posts import publish_posts
 
-            parts.append(publish_posts(store, self._settings, self._posts, now=now, everything=everything))
+            try:
+                parts.append(publish_posts(store, self._settings, self._posts, now=now, everything=everything))
+            except PublishError as error:  # the template, or the file name: it costs the posts
+                parts.append(PublishReport(failed=((self._settings.posts.dir, str(error)),)))
         return parts
+
+    @cached_property
+    def _posts(self) -> "PostContext":
+        """What writes Jekyll posts; only where they are configured its modules are imported."""
+        from feedhub.pipeline.posts import PostContext
+        from feedhub.publish.jekyll import JekyllRenderer
+
+        posts = self._settings.posts
+        assert posts is not None  # noqa: S101 - tells the type checker
+        renderer = JekyllRenderer(posts, self._settings.site, self._post_template)
+        return PostContext(settings=posts, renderer=renderer, writer=self._writer)
 
     def _health(self, store: Store, now: datetime) -> dict[str, Health]:
         """Return the health of every source, by name."""
@@ -94,20 +115,11 @@ class OutputPublisher:
         }
 
 
-def _page_renderer(settings: Settings) -> PageRenderer:
+def _page_renderer(settings: Settings, page_templates: MakeTemplates) -> PageRenderer:
     from feedhub.publish.html_site import HtmlSite
 
-    return HtmlSite(settings.site, settings.output, settings.categories, added_formats(settings.output.formats))
-
-
-def _post_publisher(settings: Settings, writer: FolderWriter) -> "PostContext | None":
-    """Return what writes Jekyll posts, where they are configured; only there its modules are imported."""
-    if settings.posts is None:
-        return None
-    from feedhub.pipeline.posts import PostContext
-    from feedhub.publish.jekyll import JekyllRenderer
-
-    return PostContext(settings=settings.posts, renderer=JekyllRenderer(settings.posts, settings.site), writer=writer)
+    added = added_formats(settings.output.formats)
+    return HtmlSite(settings.site, settings.output, settings.categories, added, page_templates)
 
 
 def _summed(parts: Sequence[PublishReport]) -> PublishReport:
@@ -121,6 +133,7 @@ def _summed(parts: Sequence[PublishReport]) -> PublishReport:
 
 
 _LONGEST: Final = 60.0
+_MOST_TOLD: Final = 20
 
 
 class PublishTimer:
@@ -173,8 +186,12 @@ class PublishTimer:
             log.debug("publishing failed unexpectedly", exc_info=True)
             report = PublishReport(failed=(("output", f"unexpected {type(error).__name__}: {error}"),))
         self._not_before = monotonic() + self._gap
-        for output, reason in report.failed:
-            log.error("publish failed", extra={"output": output, "reason": reason, "again_in": f"{self._retry:g}s"})
+        again = f"{self._retry:g}s"
+        for output, reason in report.failed[:_MOST_TOLD]:
+            log.error("publish failed", extra={"output": output, "reason": reason, "again_in": again})
+        if len(report.failed) > _MOST_TOLD:
+            more = len(report.failed) - _MOST_TOLD
+            log.error("publish failed", extra={"output": f"{more} more", "reason": "not told", "again_in": again})
         if report.failed:
             self._is_due = True
             self._not_before = monotonic() + self._retry

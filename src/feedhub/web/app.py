@@ -195,7 +195,7 @@ class Endpoints:
         self._hub = hub
         self._metrics = metrics
         self._fault = fault
-        self._pages = Pages()
+        self._pages = Pages(lambda own, added: hub().page_templates(own, added))
         self._status = TimedCache[HubStatus](lambda: hub().status(), max_age)
         self._items = TimedCache[int](self._counted_items, max_age)
         self._health = TimedCache[tuple[str, ...]](self._complaints, max_age)

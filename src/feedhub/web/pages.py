@@ -19,7 +19,7 @@ from feedhub.publish.entry import safe_line, safe_url
 from feedhub.publish.formats import FORMATS
 from feedhub.publish.page_frame import PageFrame, PageHead
 from feedhub.publish.page_texts import CHINESE, ENGLISH, PageTexts
-from feedhub.publish.templating import templates_in
+from feedhub.publish.templating import MakeTemplates, PageTemplates, templates_in
 from feedhub.rules.health import duration_text
 from feedhub.rules.select import ALL
 from feedhub.rules.text import highlighted
@@ -219,7 +219,9 @@ class Pages:
     Safe for many threads. An owner's template that fails here is left out.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, make: MakeTemplates = PageTemplates) -> None:
+        """``make`` makes templates, as ``PageTemplates`` does."""
+        self._make = make
         self._frames: tuple[Settings, PageFrame, PageFrame] | None = None
 
     def search(self, settings: Settings, query: Query, result: SearchResult | None) -> bytes:
@@ -315,7 +317,7 @@ class Pages:
             texts, added = _texts_of(settings), added_formats(settings.output.formats)
             templates = templates_in("feedhub.web")
             own, ours = (
-                PageFrame(settings.site, output, texts, settings.categories, added, templates)
+                PageFrame(settings.site, output, texts, settings.categories, added, templates, self._make)
                 for output in (settings.output, replace(settings.output, templates=()))
             )
             self._frames = settings, own, ours

@@ -62,6 +62,17 @@ def test_served_pages_are_usable_by_everybody_and_ask_nobody_else(site: Shown, w
         assert {url for url in window.asked if not url.startswith((site.root, "data:"))} == set()
 
 
+def test_a_feed_says_what_it_is_and_shows_its_entries(site: Shown) -> None:
+    with site.window() as window:
+        for path in ("feeds/all.atom", "feeds/caijing.rss"):
+            page = window.show(path)
+            about = "getComputedStyle(document.querySelector('feed, channel'), '::before').content"
+            assert page.evaluate(about).startswith('"这是订阅源。'), path
+            shown = "[...document.querySelectorAll('entry > *, item > *')].filter(e => e.getClientRects().length)"
+            assert "芯片产线提前投产" in page.evaluate(f"{shown}.map(e => e.textContent)"), path
+            assert not [text for text in page.evaluate(f"{shown}.map(e => e.textContent)") if "<" in text], path
+
+
 def test_search_and_status_look_as_the_pages_do_also_where_no_style_is_published(site: Shown) -> None:
     style = site.folder / "assets" / "style.css"
     text = style.read_text("utf-8")

@@ -522,7 +522,7 @@ def test_the_page_for_a_wrong_address_links_from_the_host() -> None:
         file.path: file.body.decode() for file in site_of(replace(SITE, url="https://x.example/deep/site")).fixed()
     }
     assert 'href="/deep/site/assets/style.css"' in files["404.html"]
-    assert set(files) == {"404.html", "assets/style.css", "assets/icon.svg"}
+    assert set(files) == {"404.html", "assets/style.css", "assets/feed.css", "assets/icon.svg"}
 
 
 def test_a_folder_of_templates_replaces_single_ones() -> None:

@@ -121,9 +121,10 @@ def test_any_text_in_any_field_gives_valid_feeds_that_read_back_equal(shown: Out
 @settings(max_examples=examples(40), suppress_health_check=[HealthCheck.too_slow])
 @given(views())
 def test_entries_are_byte_for_byte_what_feedgen_makes_of_them(shown: OutputView) -> None:
-    atom, rss = (renderer.render(shown) for renderer in renderers(("atom", "rss")))
-    assert atom.body == atom_by_feedgen(shown)
-    assert rss.body == rss_by_feedgen(shown)
+    plain = replace(shown, has_pages=False)  # feedgen names no style sheet
+    atom, rss = (renderer.render(plain) for renderer in renderers(("atom", "rss")))
+    assert atom.body == atom_by_feedgen(plain)
+    assert rss.body == rss_by_feedgen(plain)
 
 
 @settings(max_examples=examples(20), suppress_health_check=[HealthCheck.too_slow])

@@ -94,7 +94,7 @@ class RssEntry:
         """Complete the element that feedgen made."""
         entry = self.entry
         if entry.content and entry.content != _description(entry):
-            xml_elem(f"{{{_CONTENT}}}encoded", element).text = entry.content
+            xml_elem(f"{{{_CONTENT}}}encoded", element).text = entry.directed(entry.content)
         for person in entry.authors:
             if not person.email:
                 xml_elem(f"{{{_DC}}}creator", element).text = person.name
@@ -127,9 +127,9 @@ def _add_to_atom(generator: Any, entry: Entry, scheme: str) -> None:
         # An entry needs a content or an alternate link (RFC 4287 §4.1.2), and readers show content before summary.
         content, summary = summary or "", None
     if content is not None:
-        element.content(content, type="html")
+        element.content(content and entry.directed(content), type="html")
     if summary:
-        element.summary(summary, type="html")
+        element.summary(entry.directed(summary), type="html")
     for person in entry.authors:
         known = {"name": person.name, "uri": person.uri, "email": person.email}
         element.author({field: value for field, value in known.items() if value})
@@ -142,7 +142,7 @@ def _add_to_rss(generator: Any, entry: Entry, scheme: str) -> None:
         element.link(href=entry.link, rel="alternate")
     description = _description(entry)
     if description:
-        element.description(description)
+        element.description(entry.directed(description))
     for person in entry.authors:
         if person.email:
             element.author(name=person.name, email=person.email)

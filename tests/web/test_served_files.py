@@ -70,7 +70,7 @@ def test_gzip_has_a_validator_of_its_own_and_either_validator_gives_304(site: Si
     plain = site.ask("/feeds/all.atom")
     pressed = site.ask("/feeds/all.atom", Accept_Encoding="br;q=1.0, gzip;q=0.8")
     assert pressed.headers["content-encoding"] == "gzip"
-    assert pressed.headers["vary"] == plain.headers["vary"] == "accept-encoding"
+    assert pressed.headers["vary"] == plain.headers["vary"] == "accept, accept-encoding"
     assert gzip.decompress(pressed.body) == FEED
     assert len(pressed.body) < len(FEED) / 10
     assert pressed.headers["etag"] != plain.headers["etag"]
@@ -80,6 +80,23 @@ def test_gzip_has_a_validator_of_its_own_and_either_validator_gives_304(site: Si
             assert answer.headers["etag"] in etag
             assert "content-type" not in answer.headers
             assert answer.headers["cache-control"]
+
+
+def test_a_browser_gets_a_feed_as_xml_which_it_shows_by_its_style_sheet(site: Site) -> None:
+    accept = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+    for shown in site.twice("/feeds/all.atom", Accept=accept, Accept_Encoding="gzip"):
+        assert shown.headers["content-type"] == "application/xml; charset=utf-8"
+        assert shown.headers["vary"] == "accept, accept-encoding"
+        assert "content-encoding" not in shown.headers
+        assert shown.body == site.ask("/feeds/all.atom").body
+    validators = {site.ask("/feeds/all.atom", **fields).headers["etag"] for fields in ({}, {"Accept": accept})}
+    assert len(validators) == 2
+    for etag in validators:
+        assert site.ask("/feeds/all.atom", Accept=accept, If_None_Match=etag).status == 304
+    readers = ("application/rss+xml, application/atom+xml, text/html;q=0.7, */*", "*/*", "application/atom+xml")
+    for reader in readers:
+        answer = site.ask("/feeds/all.atom", Accept=reader)
+        assert answer.headers["content-type"] == "application/atom+xml; charset=utf-8"
 
 
 def test_the_date_of_change_gives_304_only_without_a_validator(site: Site) -> None:

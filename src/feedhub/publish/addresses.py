@@ -12,6 +12,7 @@ from feedhub.model.output import OutputView, Part, Site
 from feedhub.rules.select import ALL, HEALTH_SLUG, month_of
 
 STYLE_PATH: Final = "assets/style.css"
+FEED_STYLE_PATH: Final = "assets/feed.css"
 ICON_PATH: Final = "assets/icon.svg"
 FRONT_PATH: Final = "index.html"
 SOURCES_PATH: Final = "sources.html"
@@ -88,6 +89,7 @@ class SitePaths:
             SOURCES_PATH,
             MISSING_PATH,
             STYLE_PATH,
+            FEED_STYLE_PATH,
             ICON_PATH,
         )
 

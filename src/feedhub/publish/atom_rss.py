@@ -15,10 +15,12 @@ from lxml import etree
 from feedhub.model.item import Enclosure, Person, StoredItem
 from feedhub.model.output import OutputFeed, OutputSettings, OutputView, Site
 from feedhub.publish.addresses import (
+    FEED_STYLE_PATH,
     SEARCH_FEED,
     SEARCH_PAGE,
     category_scheme,
     feed_id,
+    feed_path,
     feed_url,
     home_url,
 )
@@ -33,6 +35,7 @@ ATOM = "http://www.w3.org/2005/Atom"
 DC = "http://purl.org/dc/elements/1.1/"
 ITUNES = "http://www.itunes.com/dtds/podcast-1.0.dtd"
 MEDIA = "http://search.yahoo.com/mrss/"
+_STYLE: Final = '<?xml-stylesheet type="text/css" href="{}{}"?>\n'
 _HISTORY = "http://purl.org/syndication/history/1.0"
 
 
@@ -90,7 +93,7 @@ def render_atom(view: OutputView, cache: EntryCache) -> bytes:
     generator = generator_of(view, "atom")
     generator.register_extension(NAME, AtomFeed, rss=False)
     place_in_archive(generator, view, "atom")
-    return _around(generator.atom_str(pretty=True), b"</feed>", entries)
+    return _around(_styled(generator.atom_str(pretty=True), view), b"</feed>", entries)
 
 
 def render_rss(view: OutputView, cache: EntryCache) -> bytes:
@@ -103,7 +106,7 @@ def render_rss(view: OutputView, cache: EntryCache) -> bytes:
     generator = generator_of(view, "rss")
     generator.register_extension(NAME, RssFeed, atom=False)
     place_in_archive(generator, view, "rss")
-    return _around(generator.rss_str(pretty=True), b"  </channel>", items)
+    return _around(_styled(generator.rss_str(pretty=True), view), b"  </channel>", items)
 
 
 def generator_of(view: OutputView, kind: str) -> Any:
@@ -145,6 +148,15 @@ def place_in_archive(generator: Any, view: OutputView, kind: str) -> None:
         "hub": view.hub if view.part is None else None,
     }
     extension.links = {rel: href for rel, href in links.items() if href}
+
+
+def _styled(document: bytes, view: OutputView) -> bytes:
+    """Name the style sheet by which browsers show the feed, where there is one: it is published with the pages."""
+    if not view.has_pages:
+        return document
+    declaration, line_end, rest = document.partition(b"\n")
+    root = "../" * feed_path(view.feed.slug, "atom", view.part).count("/")
+    return b"".join((declaration, line_end, _STYLE.format(root, FEED_STYLE_PATH).encode(), rest))
 
 
 def _around(document: bytes, end: bytes, entries: list[bytes]) -> bytes:

@@ -24,6 +24,7 @@ from feedhub.model.output import (
 from feedhub.model.policy import PAGE_POLICY
 from feedhub.publish.addresses import (
     CATEGORIES_PATH,
+    FEED_STYLE_PATH,
     FRONT_PATH,
     ICON_PATH,
     MISSING_PATH,
@@ -262,7 +263,7 @@ class HtmlSite:
         return self._page("subscribe.html", SUBSCRIBE_PATH, head, {"outputs": outputs})
 
     def fixed(self) -> tuple[OutputFile, ...]:
-        """Return the style sheet, the icon, and the page for a wrong address."""
+        """Return the style sheets, the icon, and the page for a wrong address."""
         # It is shown at any address, so its links begin at the host.
         root = quote(urlsplit(self._site.url).path.rstrip("/"), safe="/%") + "/"
         head = PageHead(
@@ -275,9 +276,14 @@ class HtmlSite:
         texts = self._frame.templates.texts
         return (
             OutputFile(path=STYLE_PATH, body=texts["style.css"].encode()),
+            OutputFile(path=FEED_STYLE_PATH, body=self._feed_style().encode()),
             OutputFile(path=ICON_PATH, body=texts["icon.svg"].encode()),
             self._page("404.html", MISSING_PATH, head, {}),
         )
+
+    def _feed_style(self) -> str:
+        """Return the style sheet of feeds, with what it says of them as a string of CSS."""
+        return self._frame.templates.texts["feed.css"].replace("{about}", self._words.texts["about_feed"])
 
     def _page(self, template: str, path: str, head: PageHead, values: Mapping[str, object]) -> OutputFile:
         return OutputFile(path=path, body=self._frame.render(template, head, values))

@@ -13,6 +13,7 @@ _DAYS_ZH: Final = "一二三四五六日"
 
 ENGLISH: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "about_feed": "This is a feed. Copy its address into a feed reader, and new items come to you. It holds:",
         "about_sources": "The publishers whose news appears here.",
         "also": "Also reported by",
         "archive": "Archive",
@@ -55,6 +56,7 @@ ENGLISH: Final[Mapping[str, str]] = MappingProxyType(
 )
 CHINESE: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "about_feed": "这是订阅源。把它的地址复制到阅读器中，新内容就会自动送达。它的内容：",
         "about_sources": "本站内容来自以下发布者。",
         "also": "其他报道",
         "archive": "归档",

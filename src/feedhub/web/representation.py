@@ -92,12 +92,13 @@ class Representation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServedFile:
-    """A file as it was at ``stamp``, plain and, when that is smaller, gzipped."""
+    """A file as it was at ``stamp``, plain and, when that is smaller, gzipped; a feed also as browsers show it."""
 
     stamp: tuple[int, ...]
     modified: bytes
     plain: Representation
     gzipped: Representation | None
+    shown: Representation | None
 
     @property
     def size(self) -> int:
@@ -119,15 +120,19 @@ def prepare_file(
     of_type = media_type(path, added_types)
     is_text = is_compressible(path, of_type)
     smaller = _gzipped(body) if is_text else None
-    vary = [(b"vary", b"accept-encoding")] if is_text else []
+    is_feed = path.startswith("feeds/") and of_type.endswith("+xml" + _TEXT)
+    vary = [(b"vary", b"accept, accept-encoding" if is_feed else b"accept-encoding")] if is_text else []
     common = [(b"cache-control", _CACHE_CONTROL), (b"last-modified", modified), *vary, *SECURITY]
     content = [(b"content-type", of_type.encode()), (b"accept-ranges", b"bytes")]
     coded = [*content, (b"content-encoding", b"gzip")]
+    # Browsers show feeds of their own media types as source text, and XML by its style sheet.
+    of_xml = [(b"content-type", _TYPES["xml"].encode()), *content[1:]]
     return ServedFile(
         stamp=stamp,
         modified=modified,
         plain=_representation(f'"{digest}"', body, content, common),
         gzipped=_representation(f'"{digest}-gz"', smaller, coded, common) if smaller else None,
+        shown=_representation(f'"{digest}-x"', body, of_xml, common) if is_feed else None,
     )
 
 
@@ -193,7 +198,9 @@ def answer_for(file: ServedFile, fields: Fields) -> FileAnswer:
     """Return the answer to a GET, of which a HEAD gets the header."""
     wants_range = fields.get(b"range")
     may_gzip = not wants_range and _accepts_gzip(fields.get(b"accept-encoding", b""))
-    representation = (file.gzipped if may_gzip else None) or file.plain
+    # Browsers say this first when somebody follows a link; readers say it behind the types of feeds, if at all.
+    is_shown = not wants_range and fields.get(b"accept", b"").startswith(b"text/html")
+    representation = (is_shown and file.shown) or (may_gzip and file.gzipped) or file.plain
     known = current_representation(file, representation, fields)
     if known is not None:
         return FileAnswer(status=304, representation=known, headers=known.not_modified_headers)
@@ -212,7 +219,8 @@ def current_representation(file: ServedFile, representation: Representation, fie
         if tags.strip() == b"*":
             return representation
         held = set(_TAG.findall(tags))
-        return next((each for each in (representation, file.plain, file.gzipped) if each and each.etag in held), None)
+        kept = (representation, file.plain, file.gzipped, file.shown)
+        return next((each for each in kept if each and each.etag in held), None)
     since = fields.get(b"if-modified-since")
     return representation if since is not None and _is_current(file, since) else None
 

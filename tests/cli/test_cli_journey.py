@@ -383,6 +383,27 @@ def test_export_names_titles_and_the_pages_of_sources(tmp_path: Path) -> None:
     assert f'text="c" title="c" xmlUrl="{server.url("/c")}"/>' in out
 
 
+def test_the_log_tells_what_was_left_out_and_why(polled: Path) -> None:
+    ran = run("log", "-c", polled)
+    assert ran.code == 0
+    lines = [re.sub(r"^\S+ \S+ +", "", line) for line in ran.out.splitlines()[1:]]
+    assert lines == [
+        "wire    merged   the same item as one of paper, by url: “利率下调”: https://paper.example/a/1",
+        'paper   dropped  rule "no advertising": “广告：开户有礼”: http://paper.example/a/2',
+    ]
+    assert "opened" not in run("log", "--kind", "hidden", "-c", polled).out
+    asked = ("--rule", "no advertising", "--source", "paper", "--since", "1h", "--text", "广告", "--kind", "dropped")
+    told = run("log", *asked, "--json", "-c", polled).json
+    assert (told["page"], told["more"], len(told["entries"])) == (1, False, 1)
+    assert {"kind": "dropped", "noted_as": "dropped", "title": "广告：开户有礼"}.items() <= told["entries"][0].items()
+    first = run("log", "--limit", "1", "-c", polled).out
+    assert first.endswith("older ones: --page 2\n")
+    assert "广告" in run("log", "--limit", "1", "--page", "2", "-c", polled).out
+    assert run("log", "--since", "2099-01-01", "-c", polled).out == "nothing of that is noted\n"
+    wrong = run("log", "--since", "soon", "-c", polled)
+    assert (wrong.code, "--since: expected a duration such as 30d, or a day" in wrong.err) == (2, True)
+
+
 def test_export_round_trips_through_import(tmp_path: Path) -> None:
     config = write_project(tmp_path / "a", "  - {name: one, url: 'https://one.example/feed', category: tech}\n")
     target = tmp_path / "out.opml"

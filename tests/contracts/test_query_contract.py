@@ -1,12 +1,15 @@
 """What ports.QueryStore promises to pages and to feeds of searches, on every store."""
 
 from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from feedhub.model.identity import Evidence, KeyStrength, LedgerNote, Verdict
+from feedhub.model.identity import Evidence, Filing, KeyStrength, LedgerNote, Verdict
+from feedhub.model.report import LogQuery
 from feedhub.ports.store import Store
-from support.builders import DAY, HOUR, NOW, guid, ingest, item_id, plan, put, url
+from support.builders import DAY, HOUR, NOW, guid, ingest, item_id, plan, put, refile, url
 
 
 def numbers(items) -> list[int]:
@@ -138,3 +141,61 @@ def test_only_the_newest_entries_of_the_ledger_are_searched(store: Store) -> Non
     assert [one.title for one in store.explain_titles("needle", 1)] == ["Needle"]
     put(store, notes=[LedgerNote(kind="dropped", reason="rule", title=f"Hay {number}") for number in range(20_000)])
     assert store.explain_titles("needle", 1) == ()
+
+
+def noted(kind: str, title: str, reason: str = "why", **more: Any) -> LedgerNote:
+    return LedgerNote(kind=kind, reason=reason, title=title, **more)
+
+
+def told(store: Store, first: int = 0, count: int = 99, **asked: Any) -> list[str]:
+    """The titles of entries of the log."""
+    return [entry.title for entry in store.log(LogQuery(**asked), first, count)]
+
+
+def test_the_log_is_newest_first_in_pages_and_each_record_once(store: Store) -> None:
+    for number in range(600):
+        keys = [url(number).text, guid("one", number).text]
+        notes = [noted("rejected", f"Record {number}", key=key) for key in keys]
+        put(store, notes=notes, now=NOW + timedelta(seconds=number))
+    assert told(store, count=2) == ["Record 599", "Record 598"]
+    assert told(store, 598, 9) == ["Record 1", "Record 0"]
+    assert told(store, 600) == []
+    assert {entry.key for entry in store.log(LogQuery(), 0, 9)} == {None}
+
+
+def test_the_log_is_asked_by_source_rule_kind_time_and_words(store: Store) -> None:
+    put(store, notes=[noted("dropped", "Cheap loans", 'rule "no ads"'), noted("duplicate", "Rates FALL")])
+    put(store, notes=[noted("dropped", "Rates rise", 'rule "no rates"')], source="two", now=NOW + DAY)
+    put(store, notes=[noted("repeat", "利率下调")], source="two", now=NOW + 2 * DAY)
+    assert told(store) == ["利率下调", "Rates rise", "Rates FALL", "Cheap loans"]
+    assert told(store, source="two") == ["利率下调", "Rates rise"]
+    assert told(store, rule="no ads") == ["Cheap loans"]
+    assert told(store, kinds=("merged",)) == ["利率下调", "Rates FALL"]
+    assert told(store, kinds=("dropped", "conflict")) == ["Rates rise", "Cheap loans"]
+    assert told(store, since=NOW + DAY) == ["利率下调", "Rates rise"]
+    assert told(store, words="fall rates") == ["Rates FALL"]
+    assert told(store, words="利率", source="one") == []
+
+
+def test_what_everybody_may_read_of_the_log_tells_no_words_of_what_is_not_shown(store: Store) -> None:
+    put(store, ingest(1, title="Shown"), ingest(2, title="Hidden"), ingest(3, title="Gone by a rule"))
+    refile(store, lambda item: Filing(dropped_by="ads" if item.title.startswith("Gone") else None))
+    for number in (1, 2, 3):
+        put(store, notes=[noted("repeat", f"Merged {number}", item_id=item_id(number))])
+    put(store, notes=[noted("dropped", "An ad", 'rule "ads"'), noted("conflict", "Two"), noted("removed", "Old")])
+    put(store, notes=[noted("rejected", "Too big"), noted("rejected", "Unwanted", "left out by where: token == 'x'")])
+    put(store, notes=[noted("rejected", "Hidden", "too many")])
+    put(store, ingest(4, "forgotten", title="Theirs"), source="forgotten", notes=[noted("rejected", "Also theirs")])
+    assert store.hide(item_id(2), "", NOW)
+    store.forget("forgotten", NOW)
+    entries = store.log(LogQuery(is_public=True), 0, 99)
+    assert [(one.kind, one.title, one.reason) for one in entries] == [
+        ("rejected", "", "left out by where"),
+        ("rejected", "Too big", "why"),
+        ("dropped", "", 'rule "ads"'),
+        ("repeat", "Merged 1", "why"),
+        ("dropped", "", 'rule "ads"'),
+    ]
+    assert {(one.link, one.item_id) for one in entries if not one.title} == {(None, None)}
+    assert told(store, is_public=True, words="ad") == told(store, is_public=True, words="unwanted") == []
+    assert told(store, is_public=True, words="big") == ["Too big"]

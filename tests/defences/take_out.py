@@ -696,6 +696,20 @@ DEFENCES = (
         "problem.message",
         "tests/e2e/test_saved_configurations.py",
     ),
+    _d(
+        "16 the public log",
+        "store/ledger.py",
+        "entries = (_without_words(entry) for entry in told)",
+        "entries = told",
+        "tests/contracts/test_query_contract.py",
+    ),
+    _d(
+        "16 the public log: what is hidden",
+        "store/ledger.py",
+        "if hidden.isdisjoint((one.item_id, one.title, one.link))",
+        "",
+        "tests/contracts/test_query_contract.py",
+    ),
 )
 
 

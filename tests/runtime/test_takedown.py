@@ -63,7 +63,16 @@ def published(site: Site) -> dict[str, bytes]:
 def traces(site: Site) -> set[str]:
     """The files and answers that tell of the marked item."""
     found = {path for path, body in tree(site).items() if WORD in path or WORD in body.decode("utf-8", "replace")}
-    pages = ("/", "/status", "/api/status.json", "/metrics", "/healthz", "/feeds/all.json", "/category/fish.html")
+    pages = (
+        "/",
+        "/status",
+        "/api/status.json",
+        "/metrics",
+        "/healthz",
+        "/feeds/all.json",
+        "/category/fish.html",
+        "/log",
+    )
     found |= {path for path in pages if WORD in site.ask(path).text}
     # A search repeats what was asked for.
     answer = site.ask("/search?q=stripes").text + site.ask("/search.atom?q=stripes").text
@@ -77,6 +86,7 @@ def command(site: Site, *arguments: str) -> Ran:
 
 def test_the_marked_item_is_in_every_kind_of_output(site: Site) -> None:
     found = traces(site)
+    assert "/log" in found  # it tells that two sources gave the item
     assert {"index.html", "feeds/fish.atom", "feeds/fish.json", "category/fish.html", "search", "/"} <= found
     for beginning in ("items/", "_posts/", "feeds/archive/", ".feedhub/posts/"):
         assert any(path.startswith(beginning) for path in found), beginning

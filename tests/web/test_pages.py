@@ -299,3 +299,54 @@ def test_a_status_is_not_made_anew_for_everybody(tmp_path: Path) -> None:
         before = site.ask("/api/status.json").body
         site.hub.poll()
         assert site.ask("/api/status.json").body == before
+
+
+LOGGED = """rules: [{name: no ads, when: {title: Ad}, then: {drop: true}}]
+identity: {code: {from: link, pattern: 'c=([a-z0-9-]+)'}}
+"""
+
+
+def test_the_log_is_a_page_beside_the_status(tmp_path: Path) -> None:
+    items = [("Ad <b>one</b>", "https://a.example/ad"), ("Rates fall", "https://a.example/1?c=s3cr3t-s3cr3t")]
+    (tmp_path / "a.xml").write_bytes(rss(*items))
+    (tmp_path / "b.xml").write_bytes(rss(("Rates <i>fall</i> & rise", "https://a.example/1?c=s3cr3t-s3cr3t")))
+    sources = (
+        "[{name: a, url: a.xml, title: The Paper}, {name: b, url: b.xml},"
+        " {name: c, url: 'https://c.example/f?token=s3cr3t-s3cr3t', paused: true}]"
+    )
+    with served(tmp_path, sources=sources, more=LOGGED) as site:
+        site.hub.poll(("a",))
+        site.hub.poll(("b",))
+        assert page(site, "/status").cssselect('a[href="log"]')
+        entries = [" ".join(one.text_content().split()) for one in page(site, "/log").cssselect("article")]
+        assert [re.sub(r" \d{4}-.*| \d+ \w+ \d{4}.*", "", one) for one in entries] == [
+            "Merged the same item as one of a, by code Rates fall & rise b",
+            'Dropped rule "no ads" The Paper',
+        ]
+        only = page(site, "/log?kind=dropped&source=a")
+        assert [one.text_content() for one in only.cssselect(".kind")] == ["Dropped"]
+        assert [one.get("value") for one in only.cssselect("option[selected]")] == ["dropped"]
+        assert only.cssselect("#source")[0].get("value") == "a"
+        for odd in (
+            "?kind=hidden",
+            "?kind=%00&page=x",
+            "?page=99999",
+            "?q=" + "x" * 5_000,
+            "?source=%ff&kind=dropped'",
+        ):
+            assert site.ask("/log" + odd).status == 200
+        assert page(site, "/log?q=nothing").cssselect(".empty")
+        assert "s3cr3t" not in site.ask("/log").text
+
+
+def test_the_log_has_pages(tmp_path: Path) -> None:
+    (tmp_path / "a.xml").write_bytes(rss(*((f"Ad {number}", f"https://a.example/{number}") for number in range(28))))
+    (tmp_path / "b.xml").write_bytes(rss(*((f"Ad {number}", f"https://b.example/{number}") for number in range(28))))
+    with served(tmp_path, sources="[{name: a, url: a.xml}, {name: b, url: b.xml}]", more=LOGGED) as site:
+        site.hub.poll(everything=True)
+        first = page(site, "/log?kind=dropped")
+        (older,) = first.cssselect(".pager a")
+        assert (older.get("rel"), older.get("href")) == ("next", "log?kind=dropped&page=2")
+        second = page(site, "/" + older.get("href"))
+        assert (len(first.cssselect("article")), len(second.cssselect("article"))) == (50, 6)
+        assert [one.get("href") for one in second.cssselect(".pager a")] == ["log?kind=dropped"]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from feedhub.cli import daemon, takedown
+from feedhub.cli.log import log
 from feedhub.cli.main import MISUSED, ConfigOption, JsonOption, Session, SetOption, VerboseOption, command
 from feedhub.errors import ConfigError, PollError, UsageError
 
@@ -434,6 +435,7 @@ _COMMANDS: Final = (
     ("discover", discover, "feedhub discover https://example.org/"),
     ("import", import_opml, "feedhub import subscriptions.opml"),
     ("export", export, "feedhub export -o subscriptions.opml"),
+    ("log", log, "feedhub log --kind dropped --since 7d"),
     ("search", search, "feedhub search 芯片 --limit 5"),
     ("hide", takedown.hide, "feedhub hide https://example.org/news/1.html --reason 'asked by its author'"),
     ("unhide", takedown.unhide, "feedhub unhide https://example.org/news/1.html"),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
-from typing import Literal
+from typing import Final, Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +70,10 @@ class Detail:
 
     content: Markup | None = None
     item: ParsedItem | None = None
+
+
+LEFT_OUT_BY_WHERE: Final = "left out by where"
+"""How the reason of a record begins that the configuration of its source leaves out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

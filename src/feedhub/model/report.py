@@ -1,9 +1,11 @@
 """What steps report. ``runtime/`` counts it, ``cli/`` and ``web/`` show it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Literal
+from types import MappingProxyType
+from typing import Final, Literal
 
 from feedhub.model.identity import KeyStrength, Sighting
 from feedhub.model.item import Item, ParsedItem, Rejected
@@ -104,7 +106,7 @@ class KeyReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerEntry:
-    """A ledger row as ``explain`` prints it."""
+    """A ledger row as ``explain`` and ``log`` print it."""
 
     at: datetime
     source: str
@@ -114,6 +116,40 @@ class LedgerEntry:
     item_id: str | None
     title: str
     link: str | None
+
+
+LOG_KINDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "dropped": ("dropped",),
+        "merged": ("duplicate", "repeat"),
+        "rejected": ("rejected",),
+        "conflict": ("conflict", "distrusted", "kept", "migration", "reused"),
+        "hidden": ("hidden", "shown again"),
+        "removed": ("removed",),
+    }
+)
+"""What people may ask the log for, and which kinds of entries of the ledger that are."""
+
+
+def log_kind(kind: str) -> str:
+    """Return what people call a kind of entries of the ledger."""
+    return next((name for name, kinds in LOG_KINDS.items() if kind in kinds), kind)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogQuery:
+    """Which entries of the ledger are asked for; "" and None ask for all.
+
+    ``kinds`` are those of ``LOG_KINDS``; ``words`` must all stand in a title. ``is_public`` asks for what everybody may
+    read: nothing of the words of what is not shown, neither in the entries nor by what is found.
+    """
+
+    source: str = ""
+    rule: str = ""
+    kinds: tuple[str, ...] = ()
+    since: datetime | None = None
+    words: str = ""
+    is_public: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from typing import Final
 
 from feedhub.model.document import Document, Freshness, NotModified, Validators
 from feedhub.model.identity import Decision, IdentityKey, Ingest, IngestPlan, KnownItem, LedgerNote, Verdict
-from feedhub.model.item import Item, ParsedFeed, ParsedItem, Received, Rejected
+from feedhub.model.item import LEFT_OUT_BY_WHERE, Item, ParsedFeed, ParsedItem, Received, Rejected
 from feedhub.model.report import Outcome, PollReport
 from feedhub.model.settings import Settings
 from feedhub.model.source import NextPoll, PollReason, Source, SourceState
@@ -122,7 +122,7 @@ def withdraw_failures(transaction: Transaction, names: tuple[str, ...], now: dat
 _REWRITTEN: Final = frozenset({Verdict.NEW, Verdict.CHANGED, Verdict.DUPLICATE, Verdict.REFRESHED})
 _UPDATED: Final = frozenset({Verdict.CHANGED, Verdict.REFRESHED})
 _KNOWN: Final = _UPDATED | {Verdict.SEEN}
-_ASKED_FOR: Final = ("left out by where", "over the limit")
+_ASKED_FOR: Final = (LEFT_OUT_BY_WHERE, "over the limit")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

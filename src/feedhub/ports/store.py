@@ -8,7 +8,7 @@ from typing import Protocol
 from feedhub.model.identity import Filing, IdentityKey, IngestPlan, KnownKeys
 from feedhub.model.item import Item, ItemDates, Received, StoredItem
 from feedhub.model.output import Category, CategorySummary, EndedPost, ItemVersion, PageItem, RemovedCategory
-from feedhub.model.report import Explanation, HealthEvent, PruneReport, SearchHit, SourceCounts
+from feedhub.model.report import Explanation, HealthEvent, LedgerEntry, LogQuery, PruneReport, SearchHit, SourceCounts
 from feedhub.model.source import PlannedPoll, Source, SourceState
 
 
@@ -311,6 +311,13 @@ class QueryStore(Protocol):
 
         Newest first, at most ``limit``. Stored items are found by the wording of their owner and by what the newest
         entries of the ledger tell; no more than a fixed number of entries is read.
+        """
+        ...
+
+    def log(self, query: LogQuery, first: int, count: int) -> tuple[LedgerEntry, ...]:
+        """Return ``count`` entries of the ledger from number ``first`` on, from 0, newest first.
+
+        What was noted under several keys of one record is one entry.
         """
         ...
 

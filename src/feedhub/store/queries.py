@@ -8,13 +8,14 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, bindparam, or_, select
+from sqlalchemy import Select, bindparam, or_, select
 
 from feedhub.model.identity import KeyStrength
 from feedhub.model.item import Item, StoredItem
 from feedhub.model.report import Explanation, KeyReport, LedgerEntry, SearchHit, SightingReport
 from feedhub.rules.text import query_terms, query_words, searched_text, text_digest, visible_text
 from feedhub.store.database import Connection, Database, PreparedStatement, chunks
+from feedhub.store.ledger import ledger_entry, title_holds
 from feedhub.store.outputs import shown_items
 from feedhub.store.sqlite import matching
 from feedhub.store.tables import (
@@ -164,20 +165,7 @@ def _entries_about(
     rows = connection.execute(
         _ABOUT, {"keys": [stored_key(key) for key in keys], "ids": list(ids), "links": list(links)}
     )
-    return tuple(_entry(row) for row in rows)
-
-
-def _entry(row: AnyRow) -> LedgerEntry:
-    return LedgerEntry(
-        at=row.at,
-        source=row.source,
-        kind=row.kind,
-        reason=row.reason,
-        key=row.key,
-        item_id=row.item_id,
-        title=row.title,
-        link=row.link,
-    )
+    return tuple(ledger_entry(row) for row in rows)
 
 
 def _id_prefix(ref: str) -> str | None:
@@ -196,20 +184,14 @@ def _entries_titled(connection: Connection, words: Sequence[str], limit: int) ->
     newest = select(ledger).order_by(ledger.c.id.desc()).limit(_ENTRIES_SEARCHED).subquery()
     wanted = (
         select(newest)
-        .where(newest.c.kind.in_(_TITLED_ENTRIES), *(_holds(newest.c.title, word) for word in words))
+        .where(newest.c.kind.in_(_TITLED_ENTRIES), *(title_holds(newest.c.title, word) for word in words))
         .order_by(newest.c.id.desc())
         .limit(limit * 10)  # a record has an entry for each of its keys
     )
     found: dict[tuple[str, str | None], LedgerEntry] = {}
     for row in connection.execute(wanted):
-        found.setdefault((row.title, row.link), _entry(row))
+        found.setdefault((row.title, row.link), ledger_entry(row))
     return list(found.values())[:limit]
-
-
-def _holds(title: ColumnElement[str], word: str) -> ColumnElement[bool]:
-    """Ask for a word in a title; databases know the case of ASCII letters only."""
-    forms = dict.fromkeys((word, word.upper(), word.capitalize()))
-    return or_(*(title.ilike(f"%{form}%") for form in forms))
 
 
 def _name_of(entry: LedgerEntry) -> str | None:

@@ -10,6 +10,7 @@ from sqlalchemy.exc import ArgumentError
 from feedhub.errors import NoStoreError, StoreError
 from feedhub.store.ingest import SqlItemTransaction
 from feedhub.store.keys import SqlItems
+from feedhub.store.ledger import SqlLedger
 from feedhub.store.maintenance import SqlMaintenance
 from feedhub.store.memberships import SqlCategories
 from feedhub.store.outputs import SqlOutputs
@@ -28,7 +29,16 @@ class SqlTransaction(SqlItemTransaction, SqlRefilingTransaction):
 
 
 class SqlStore(
-    SqlItems, SqlSources, SqlCategories, SqlRefiling, SqlOutputs, SqlRemovals, SqlQueries, SqlMaintenance, SqlTakedown
+    SqlItems,
+    SqlSources,
+    SqlCategories,
+    SqlRefiling,
+    SqlOutputs,
+    SqlRemovals,
+    SqlQueries,
+    SqlLedger,
+    SqlMaintenance,
+    SqlTakedown,
 ):
     """See ``feedhub.ports.store.Store``."""
 

@@ -35,6 +35,7 @@ from feedhub.runtime.plugins import added_formats
 from feedhub.runtime.status import daily_series, fault_json, fault_place, polling_complaints, status_json
 from feedhub.web import prometheus
 from feedhub.web.files import PublishedFiles, respond
+from feedhub.web.log_page import LOG_ENTRIES, parse_log_request
 from feedhub.web.pages import HITS, PAGES_STYLE, Pages, parse_query
 from feedhub.web.representation import SECURITY, answer_for, fields_by_name, prepare_file
 
@@ -236,6 +237,12 @@ class Endpoints:
         """Answer with the page of the status."""
         return Response(self._status_page(), 200, _NO_STORE, _HTML)
 
+    def log(self, request: Request) -> Response:
+        """Answer with a page of the log."""
+        asked = parse_log_request(request.query_params)
+        entries = self._hub().store.log(asked.query, asked.first, LOG_ENTRIES + 1)
+        return Response(self._pages.log(self._hub().settings, asked, entries), 200, _NO_STORE, _HTML)
+
     def status_json(self, _: Request) -> Response:
         """Answer with the status for programs."""
         try:
@@ -354,6 +361,7 @@ class WebApp:
             f"/{SEARCH_PAGE}": endpoints.search,
             f"/{SEARCH_FEED}": endpoints.search_feed,
             "/status": endpoints.status,
+            "/log": endpoints.log,
             "/api/status.json": endpoints.status_json,
             "/api/openapi.json": endpoints.openapi,
             "/healthz": endpoints.health,

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
 from feedhub.errors import PublishError
-from feedhub.model.report import HubStatus, SearchHit, SourceStatus
+from feedhub.model.report import HubStatus, LedgerEntry, SearchHit, SourceStatus
 from feedhub.model.settings import ConfigFault, Settings
 from feedhub.model.source import Health
 from feedhub.publish.addresses import FRONT_PATH, ICON_PATH, SEARCH_FEED, SEARCH_PAGE, STYLE_PATH, feed_path, list_path
@@ -28,6 +28,7 @@ from feedhub.runtime.inspection import SearchResult
 from feedhub.runtime.logs import Masker
 from feedhub.runtime.plugins import added_formats
 from feedhub.runtime.status import DAYS, public_problem
+from feedhub.web.log_page import LogRequest, log_values
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +80,18 @@ _ENGLISH: Final[Mapping[str, str]] = MappingProxyType(
         "last_change": "Last change",
         "last_days": "30 days",
         "last_success": "Last success",
+        "log": "Log",
+        "log.dropped": "Dropped",
+        "log.merged": "Merged",
+        "log.rejected": "Rejected",
+        "log_all": "Everything",
+        "log_empty": "Nothing of that is noted.",
+        "log_hint": "What was dropped, merged or rejected, and why. Newest first.",
+        "log_kind": "Kind",
+        "log_newer": "Newer",
+        "log_older": "Older",
+        "log_show": "Show",
+        "log_words": "Words of a title",
         "more_results": "More results",
         "fewer_results": "Back",
         "more_sources": "More sources are in",
@@ -119,6 +132,18 @@ _CHINESE: Final[Mapping[str, str]] = MappingProxyType(
         "last_change": "最近变动",
         "last_days": "近 30 天",
         "last_success": "上次成功",
+        "log": "日志",
+        "log.dropped": "丢弃",
+        "log.merged": "合并",
+        "log.rejected": "拒收",
+        "log_all": "全部",
+        "log_empty": "没有这样的记录。",
+        "log_hint": "被丢弃、合并或拒收的内容及其原因，最新的在前。",
+        "log_kind": "类型",
+        "log_newer": "较新",
+        "log_older": "较早",
+        "log_show": "显示",
+        "log_words": "标题中的词",
         "more_results": "更多结果",
         "fewer_results": "返回",
         "more_sources": "其余来源见",
@@ -286,6 +311,11 @@ class Pages:
             "moment": texts.moment(now),
         }
         return self._page("status.html", settings, texts.texts["status"], values)
+
+    def log(self, settings: Settings, request: LogRequest, entries: Sequence[LedgerEntry]) -> bytes:
+        """Return a page of the log; ``entries`` are one more than it holds where there are more."""
+        texts = _texts_of(settings)
+        return self._page("log.html", settings, texts.texts["log"], log_values(request, entries, settings, texts))
 
     def message(self, settings: Settings, name: str, root: str = "") -> bytes:
         """Return a page with one message: ``missing``, ``gone`` or ``failed``."""

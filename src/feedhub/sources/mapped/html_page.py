@@ -14,7 +14,7 @@ from lxml.html import HtmlElement
 
 from feedhub.errors import ParseError
 from feedhub.model.document import Document
-from feedhub.model.item import ParsedFeed, ParsedItem, Rejected
+from feedhub.model.item import LEFT_OUT_BY_WHERE, ParsedFeed, ParsedItem, Rejected
 from feedhub.model.report import FieldTrace, RecordTrace
 from feedhub.model.source import FieldMap, RecordMap, Source
 from feedhub.rules.challenges import is_challenge, is_surely_challenge
@@ -333,4 +333,6 @@ def _unread(page: WebPage, listed: int, nested: int) -> Iterator[str]:
 
 def _left_out(position: int, described: tuple[str, str | None, str | None], mapping: RecordMap) -> Rejected:
     title, link, guid = described
-    return Rejected(position=position, reason=f"left out by where: {mapping.where}", title=title, link=link, guid=guid)
+    return Rejected(
+        position=position, reason=f"{LEFT_OUT_BY_WHERE}: {mapping.where}", title=title, link=link, guid=guid
+    )

@@ -13,7 +13,7 @@ from functools import partial
 
 from feedhub.errors import ParseError
 from feedhub.model.document import Document
-from feedhub.model.item import ParsedFeed, ParsedItem, Rejected
+from feedhub.model.item import LEFT_OUT_BY_WHERE, ParsedFeed, ParsedItem, Rejected
 from feedhub.model.report import FieldTrace, RecordTrace
 from feedhub.model.source import RecordMap, Source
 from feedhub.rules.challenges import is_challenge
@@ -308,7 +308,7 @@ def _filtered(
             kept.append(_Candidate(position=position, record=record, fault=str(exc)))
             continue
         title, link, guid = RecordReader(mapping, record, context).described()
-        reason = f"left out by where: {mapping.where}"
+        reason = f"{LEFT_OUT_BY_WHERE}: {mapping.where}"
         left_out.append(Rejected(position=position, reason=reason, title=title, link=link, guid=guid))
     return kept, left_out
 

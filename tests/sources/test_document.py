@@ -219,6 +219,30 @@ def test_western_text_that_looks_like_a_character_of_utf_8_stays_western(declare
     assert decode(text.encode("cp1252")).text == text
 
 
+@pytest.mark.parametrize(
+    ("codec", "text"),
+    [
+        ("cp1250", "Dziś w mieście otwarto nową wystawę znanych malarzy, przyszło dużo gości, żółty śnieg"),
+        ("iso8859-2", "Dziś w mieście otwarto nową wystawę znanych malarzy, przyszło dużo gości, żółty śnieg"),
+        ("cp1250", "Dnes se ve městě otevřela nová výstava známých malířů, přišlo mnoho návštěvníků"),
+        ("cp1250", "Ma új kiállítás nyílt a városban, ahol híres festők képei láthatók, őszi ülés délután"),
+        ("cp1254", "Bugün şehirde ünlü ressamların yeni sergisi açıldı, çok ziyaretçi geldi, ığdır güneşli"),
+        ("cp1257", "Šiandien mieste atidaryta nauja žinomų dailininkų paroda, atvyko daug svečių, žiūrėjo paveikslų"),
+        ("cp1252", "L’été dernier à la fête, où les élèves étaient venus très tôt, ça va, Noël, cœur"),
+        ("cp1252", "A população não está contente com a situação das eleições e da educação, à noite"),
+        ("cp1252", "På øen blev åbnet en ny udstilling, mange gæster kom fra København og Århus"),
+        ("cp1252", "Í dag var opnuð ný sýning í bænum þar sem verk þekktra málara eru til sýnis og það er gaman"),
+        ("cp1252", "¿Cómo está el niño en España? El año pasado la economía subió más — «sí»"),
+        ("cp1252", "Größe, Übung, Élysée, São Paulo, Malmö, Ørsted, Señor: names from everywhere"),
+    ],
+)
+@pytest.mark.parametrize("declared", ["", "utf-8"])
+def test_latin_letters_are_of_one_language(codec: str, text: str, declared: str) -> None:
+    body = rss(f"{text}. {text}.", declared)
+
+    assert decode(body.encode(codec)).text == body
+
+
 def test_thai_is_recognised_without_a_declaration() -> None:
     text = rss("เช้าวันนี้ตลาดน้ำเปิดแล้ว ชาวบ้านพายเรือมาขายผลไม้และขนมหวาน")
 

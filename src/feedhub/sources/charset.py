@@ -8,6 +8,7 @@ ones. A document that is mostly valid stays what it is: only its bad bytes are r
 
 import codecs
 import re
+from collections import Counter
 from dataclasses import dataclass
 
 from charset_normalizer import from_bytes
@@ -76,6 +77,22 @@ _DETECTABLE = [
     "cp1252", "cp1250", "cp1251", "koi8_r", "gb18030", "big5", "cp932", "euc_jp", "cp949", "cp1253", "cp1255", "cp1256",
     "tis_620",
 ]  # fmt: skip
+# Letters of languages beside a to z, by charset. Read in another of these, most give letters that no language has all.
+_ALPHABETS = tuple(
+    (codec, alphabets.split())
+    for codec, alphabets in (
+        (
+            "cp1252",
+            "àâæçéèêëîïôœùûüÿ äöüßé áéíñóúüç ãáâàçéêíõôóú àèéìíîòóùú éëïèöüáóíê åäöæøéü áðéíóúýþæö äöõüšž àçèéíïòóúü",
+        ),
+        ("cp1250", "ąćęłńóśźżé áčďéěíňóřšťúůýž áäčďéíĺľňóôŕšťúýž áéíóöőúüű ăâîşţ čćđšž"),
+        ("iso8859-2", "ąćęłńóśźżé áčďéěíňóřšťúůýž áäčďéíĺľňóôŕšťúýž áéíóöőúüű ăâîşţ čćđšž"),
+        ("cp1254", "çğıöşüâîûi̇"),
+        ("cp1257", "ąčęėįšųūž āčēģīķļņšūž"),
+    )
+)
+_SIGN_IN_WORD = re.compile("[^\\W\\d_][\xa1-\xb6\xb8-\xbf\xd7\xf7\ufffd\x80-\x9f][^\\W\\d_]")
+_FEW_LETTERS = 4
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -120,6 +137,8 @@ _TOLERATED = 4
 
 _ALONE = 1.3
 """Non-ASCII bytes of western text stand alone: runs of them are shorter than this on average."""
+_PAIRED = 2
+"""Those of text in Latin letters, as of Portuguese, are shorter than this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,14 +283,29 @@ def _has_long_runs(body: bytes) -> bool:
 
 def _detected(body: bytes) -> str:
     runs = _RUNS.findall(body[:_SAMPLE])
-    if sum(map(len, runs)) < _ALONE * len(runs) and _fits(body, "cp1252"):
-        return "cp1252"
     sample = _dense(body)
+    length = sum(map(len, runs))
+    if length < _PAIRED * len(runs) and (latin := _latin(sample)):
+        return latin
+    if length < _ALONE * len(runs) and _fits(body, "cp1252"):
+        return "cp1252"
     possible = [codec for codec in _DETECTABLE if _reads_as_words(sample, codec)]
     best = from_bytes(sample, cp_isolation=possible, enable_fallback=False).best() if possible else None
     if best is None:
         return "utf-8"
     return _codec(best.encoding) or "utf-8"
+
+
+def _latin(sample: bytes) -> str | None:
+    """Return the charset of text in Latin letters: the first in which all are of one language; None for none."""
+    for codec, alphabets in _ALPHABETS:
+        text = sample.decode(codec, "replace").lower()
+        letters = Counter(letter for letter in text if letter > "\xba" and letter.isalpha())
+        is_western = codec == "cp1252" and bool(letters)
+        is_enough = is_western or (len(letters) >= _FEW_LETTERS and letters.total() >= _ENOUGH)
+        if is_enough and not _SIGN_IN_WORD.search(text) and any(not letters.keys() - set(one) for one in alphabets):
+            return codec
+    return None
 
 
 def _reads_as_words(sample: bytes, codec: str) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from feedhub.cli import daemon, takedown
+from feedhub.cli import daemon, rules, takedown
 from feedhub.cli.log import log
 from feedhub.cli.main import MISUSED, ConfigOption, JsonOption, Session, SetOption, VerboseOption, command
 from feedhub.errors import ConfigError, PollError, UsageError
@@ -476,6 +476,7 @@ def _built() -> typer.Typer:
     built.callback(epilog="Example: feedhub demo", invoke_without_command=True)(_globals)
     for name, function, example in _COMMANDS:
         built.command(name, epilog=f"Example: {example}")(function)
+    built.add_typer(rules.app, name="rules")
     return built
 
 

@@ -95,15 +95,15 @@ class Session:
             self._screen = Screen(self.masked)
         return self._screen
 
-    def settings(self) -> "Settings":
-        """Read the configuration; from now on its secrets are masked.
+    def settings(self, rules_file: str | None = None) -> "Settings":
+        """Read the configuration, or with the rules of another file in place of its own; its secrets are masked then.
 
         Raises:
             ConfigError: it cannot be used.
         """
         from feedhub.runtime.plugins import load_settings
 
-        settings = load_settings(self.options.config, self.options.overrides)
+        settings = load_settings(self.options.config, self.options.overrides, rules_file=rules_file)
         self.masked.hide(settings.secrets)
         return settings
 

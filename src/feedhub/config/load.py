@@ -121,13 +121,15 @@ def load(
     environ: Mapping[str, str] = os.environ,
     cwd: str | None = None,
     *,
+    rules_file: str | None = None,
     kinds: Callable[[frozenset[str]], KindTable],
     formats: Callable[[frozenset[str]], FormatTable],
 ) -> Settings:
     """Return what the configuration says; ``path`` as in ``-c``, ``overrides`` as in ``--set``.
 
-    ``cwd`` is the folder that ``path`` is relative to; None means the current one. ``kinds`` gives the kinds of
-    sources that there are, for the names that sources say, and ``formats`` those of outputs likewise.
+    ``cwd`` is the folder that ``path`` is relative to; None means the current one. The rules of ``rules_file`` stand
+    in for those of the configuration. ``kinds`` gives the kinds of sources that there are, for the names that sources
+    say, and ``formats`` those of outputs likewise.
 
     Raises:
         ConfigError: with every problem of every file.
@@ -137,7 +139,7 @@ def load(
     cause: Exception | None = None
     outcome: Settings | Sequence[Problem]
     try:
-        outcome = _loaded(main, overrides, environ, here, reader, kinds, formats)
+        outcome = _loaded(main, overrides, environ, here, reader, rules_file, kinds, formats)
     except Exception as exc:  # noqa: BLE001 - nothing that can be written into a file may end who reads it
         cause = exc
         # Its text may hold values that are never shown.
@@ -154,6 +156,7 @@ def _loaded(
     environ: Mapping[str, str],
     cwd: str,
     reader: LimitedReader,
+    rules_file: str | None,
     kinds: Callable[[frozenset[str]], KindTable],
     formats: Callable[[frozenset[str]], FormatTable],
 ) -> Settings | Sequence[Problem]:
@@ -165,6 +168,10 @@ def _loaded(
         return problems
     files, found = apply_overrides(files, [override for override in given if override not in of_include])
     problems += found
+    if rules_file is not None:
+        read, found = read_files(str(FilePath(cwd) / rules_file), (), environ, cwd, reader)
+        files = [*(without_rules(file) for file in files), *(rules_alone(file) for file in read)]
+        problems += found
     loaded = [_filled_in(file, environ, problems) for file in files]
     known = worth_hiding(value for each in loaded for values in each.taken.values() for value in values)
     sections = sections_for(
@@ -173,6 +180,16 @@ def _loaded(
     )
     settings = _settled(root_of(main), loaded, problems, known, sections, reader)
     return settings or [without_values(problem, known) for problem in _in_order(problems, files)]
+
+
+def without_rules(file: ConfigFile) -> ConfigFile:
+    """Return a file as if it had no rules."""
+    return replace(file, value={key: value for key, value in file.value.items() if key != "rules"})
+
+
+def rules_alone(file: ConfigFile) -> ConfigFile:
+    """Return a file as if it had nothing but rules."""
+    return replace(file, value={key: value for key, value in file.value.items() if key == "rules"})
 
 
 def _kinds_named(files: Iterable[ConfigFile]) -> Iterator[str]:

@@ -10,6 +10,7 @@ from feedhub.model.item import Item, ItemDates, Received, StoredItem
 from feedhub.model.output import Category, CategorySummary, EndedPost, ItemVersion, PageItem, RemovedCategory
 from feedhub.model.report import Explanation, HealthEvent, LedgerEntry, LogQuery, PruneReport, SearchHit, SourceCounts
 from feedhub.model.source import PlannedPoll, Source, SourceState
+from feedhub.model.trial import SightedItem
 
 
 class OutputStore(Protocol):
@@ -327,6 +328,17 @@ class QueryStore(Protocol):
 
     def search_items(self, query: str, limit: int) -> tuple[StoredItem, ...]:
         """Return those of them that were stored last, at most ``limit``, as ``all`` shows them, newest first."""
+        ...
+
+    def last_item_number(self) -> int:
+        """Return the number of the item that was stored last: they are counted from 1 on."""
+        ...
+
+    def sighted_items(self, after: int, last: int, since: datetime | None) -> Iterable[SightedItem]:
+        """Return the items numbered up to ``last`` after ``after``, and met since then, with all that is said of them.
+
+        Removed ones are left out. Items are read in parts, so that a large store is not held in memory.
+        """
         ...
 
     def count_matches(self, query: str, most: int) -> int:

@@ -103,7 +103,12 @@ def _declared(
 
 
 def load_settings(
-    path: str | None, overrides: Sequence[str] = (), environ: Mapping[str, str] = os.environ, cwd: str | None = None
+    path: str | None,
+    overrides: Sequence[str] = (),
+    environ: Mapping[str, str] = os.environ,
+    cwd: str | None = None,
+    *,
+    rules_file: str | None = None,
 ) -> Settings:
     """Return what the configuration says, with the kinds and formats that are installed; see ``config/load.py``.
 
@@ -112,7 +117,7 @@ def load_settings(
     """
     from feedhub.config.load import load
 
-    return load(path, overrides, environ, cwd, kinds=source_kinds, formats=output_formats)
+    return load(path, overrides, environ, cwd, rules_file=rules_file, kinds=source_kinds, formats=output_formats)
 
 
 @lru_cache(maxsize=64)

@@ -17,6 +17,7 @@ from feedhub.store.outputs import SqlOutputs
 from feedhub.store.queries import SqlQueries
 from feedhub.store.refiling import SqlRefiling, SqlRefilingTransaction
 from feedhub.store.removals import SqlRemovals
+from feedhub.store.sighted import SqlSightedItems
 from feedhub.store.source_states import SqlSources
 from feedhub.store.sqlite import MIGRATIONS, ErrorGuard, make_file, open_engine, task_lock
 from feedhub.store.takedown import SqlTakedown
@@ -37,6 +38,7 @@ class SqlStore(
     SqlRemovals,
     SqlQueries,
     SqlLedger,
+    SqlSightedItems,
     SqlMaintenance,
     SqlTakedown,
 ):

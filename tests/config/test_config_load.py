@@ -13,6 +13,7 @@ from feedhub.model.identity import KeyPattern
 from feedhub.model.output import Category, Retention
 from feedhub.model.source import Condition, HostGroup, Replacement, Source
 from feedhub.rules.conditions import Times, read_times
+from feedhub.rules.select import output_feed
 from feedhub.runtime.plugins import load_settings
 
 Make = Callable[[str], Any]
@@ -322,6 +323,14 @@ rules:
 def test_a_condition_that_cannot_work_is_an_error(sited: Make, when: str, message: str) -> None:
     (problem,) = sited(f"rules: [{{name: r, when: {when}, then: {{drop: true}}}}]").problems()
     assert f"rules[0].{message}" in problem
+
+
+def test_the_limit_of_a_category_comes_before_that_of_all_outputs(sited: Make) -> None:
+    settings = sited(
+        "output: {limit: {per_source: 5}}\ncategories: {a: {limit: {per_source: 2, per: day}}, b: {}}\n"
+    ).load()
+    feeds = [output_feed(slug, settings.site, settings.categories, settings.output) for slug in ("all", "a", "b")]
+    assert [feed.per_source for feed in feeds] == [5, 2, 5]
 
 
 def condition(settings: Any) -> Condition:

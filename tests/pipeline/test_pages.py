@@ -12,6 +12,7 @@ from posixpath import dirname, normpath
 import pytest
 
 from feedhub.errors import PublishError
+from feedhub.model.item import ParsedItem
 from feedhub.model.output import OutputFile, Retention
 from feedhub.model.report import PublishReport
 from feedhub.model.settings import Settings
@@ -525,3 +526,40 @@ def test_a_part_that_cannot_be_written_keeps_its_last_good_file(world: World, tm
     report = publish(world.store, settings, context, health={"a": Health.OK}, now=world.now)
     assert {name for name, _ in report.failed} == {"all", "economy"}
     assert kept.read_bytes() == before
+
+
+def test_a_source_has_no_more_room_than_the_limit_and_nothing_is_lost(tmp_path: Path) -> None:
+    """The first items of a day stay in the feed, whatever comes later; the others are in its archive and its list."""
+    world = World((A, B))
+
+    def said(prefix: str, hours: range) -> list[ParsedItem]:
+        times = [NOW - timedelta(days=day) + timedelta(hours=hour) for day in range(3) for hour in hours]
+        return [
+            record(
+                f"{prefix} {at:%d %H}", guid=f"{at:%d %H}", published=at, link=f"https://{prefix}.example/{at:%d-%H}"
+            )
+            for at in times
+        ]
+
+    world.now = NOW + timedelta(hours=9)
+    world.answer("a", *said("a", range(4)))
+    world.answer("b", *said("b", range(1)))
+    world.poll("a")
+    world.poll("b")
+
+    def shown() -> list[str]:
+        published(world, tmp_path, entries=9, per_source=2)
+        return [item["title"] for item in json.loads((tmp_path / "feeds/all.json").read_text("utf-8"))["items"]]
+
+    expected = ["a 20 09", "a 20 08", "b 20 08", "a 19 09", "a 19 08", "b 19 08", "a 18 09", "a 18 08", "b 18 08"]
+    assert sorted(shown()) == sorted(expected)
+    world.answer("a", *said("a", range(8)))
+    world.poll("a")
+    assert sorted(shown()) == sorted(expected)
+    everywhere = "".join(path.read_text("utf-8") for path in (tmp_path / "feeds/archive").rglob("*.json"))
+    everywhere += (tmp_path / "feeds/all.json").read_text("utf-8")
+    items = [item.item.title for item in world.store.newest("all", 99)]
+    assert len(items) == 27
+    assert [title for title in items if f'"{title}"' not in everywhere] == []
+    assert "a 20 11" not in (tmp_path / "index.html").read_text("utf-8")
+    assert "a 20 11" in (tmp_path / "category/all.html").read_text("utf-8")

@@ -1,13 +1,23 @@
 """What an output shows, and which outputs are published."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from feedhub.model.item import Item, StoredItem
 from feedhub.model.output import Category, OutputSettings, Part, PublishReason, Site
-from feedhub.rules.select import EPOCH, chosen_outputs, output_feed, output_view, settled_published
+from feedhub.rules.select import (
+    EPOCH,
+    chosen_outputs,
+    local_day,
+    output_feed,
+    output_view,
+    settled_published,
+    whole_days,
+    within_limit,
+)
 
 NOW = datetime(2024, 1, 1, 12, tzinfo=UTC)
 SITE = Site(title="Site", url="https://site.example", description="About")
@@ -83,3 +93,23 @@ def test_the_address_of_a_source_is_shown_only_while_it_is_configured() -> None:
     ):
         view = output_view(feed, SITE, SETTINGS, [item], EPOCH, addresses, secrets)
         assert view.items[0].source_url == shown
+
+
+def of(source: str, at: datetime) -> StoredItem:
+    return StoredItem(id=f"{source} {at:%d %H}", item=Item(title="t"), source=source, published_at=at, updated_at=at)
+
+
+def test_of_each_source_the_first_items_of_each_day_are_shown() -> None:
+    shanghai = ZoneInfo("Asia/Shanghai")
+    # 15:00 UTC is 23:00 there, and 17:00 is the next day.
+    times = [datetime(2026, 3, day, hour, tzinfo=UTC) for day in (7, 6) for hour in (17, 15, 9, 3)]
+    items = [one for at in times for one in (of("busy", at), of("calm", at.replace(minute=1)))]
+    shown = [one.id for one in within_limit(items, 2, shanghai) if one.source == "busy"]
+    assert shown == ["busy 07 17", "busy 07 03", "busy 06 17", "busy 06 09", "busy 06 03"]
+    assert [one.id for one in whole_days(items, shanghai)][-1] == "calm 06 17"
+    assert whole_days((), shanghai) == ()
+    assert whole_days(items[-2:], shanghai) == []
+
+
+def test_at_the_edges_of_the_calendar_days_are_those_of_utc() -> None:
+    assert local_day(datetime.max.replace(tzinfo=UTC), ZoneInfo("Asia/Shanghai")) == date.max

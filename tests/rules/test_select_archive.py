@@ -1,11 +1,12 @@
 """Months and parts: what is old stays where it is."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from feedhub.model.output import ItemVersion, Part
+from feedhub.model.output import ItemVersion, OutputFeed, Part
 from feedhub.rules.select import (
     PART_SIZE,
     month_bounds,
@@ -66,8 +67,10 @@ def test_the_part_that_still_grows_is_written_only_when_the_feed_does_not_show_a
     count: int, entries: int, is_open: bool
 ) -> None:
     newest, older = Part(month="2026-11", number=3), Part(month="2026-11", number=2)
-    assert open_in_feed([(newest, count), (older, 100)], entries=entries) == (newest if is_open else None)
-    assert open_in_feed([], entries=entries) is None
+    feed = OutputFeed(slug="all", title="", description="", entries=entries)
+    assert open_in_feed([(newest, count), (older, 100)], feed=feed) == (newest if is_open else None)
+    assert open_in_feed([], feed=feed) is None
+    assert open_in_feed([(newest, count)], feed=replace(feed, per_source=5)) is None
 
 
 @pytest.mark.parametrize(

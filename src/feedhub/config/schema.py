@@ -76,6 +76,13 @@ class JekyllSection(Section):
         return self
 
 
+class LimitSection(Section):
+    """How much room a single source has: what is beyond it stands in archives, lists and searches, and not in feeds."""
+
+    per_source: Count = Field(description="Items of each source, the first ones that it published on a day.")
+    per: Literal["day"] = Field(default="day", description="In which time; days are those of the site's time zone.")
+
+
 class OutputSection(Section):
     """What is written, and where."""
 
@@ -83,6 +90,11 @@ class OutputSection(Section):
     # ``output_section`` defines the valid names.
     formats: list[str] = Field(default=["atom", "rss", "json"], min_length=1, description="Formats of every feed.")
     entries: Entries = Field(default=100, description="Newest N items in a feed.")
+    limit: LimitSection | None = Field(
+        default=None,
+        description="How much room a single source has, in every feed and on the front page. Default: any.",
+        examples=[{"per_source": 5}],
+    )
     content: Literal["full", "summary", "none"] = Field(default="full", description="How much text a feed carries.")
     pages: Flag = Field(default=True, description="Whether web pages are written beside the feeds.")
     templates: Line | None = Field(
@@ -200,6 +212,9 @@ class CategorySection(Section):
     )
     description: Text = Field(default="", description="One sentence about it.")
     entries: Entries | None = Field(default=None, description="Newest N items in its feeds. Default: `output.entries`.")
+    limit: LimitSection | None = Field(
+        default=None, description="How much room a single source has. Default: `output.limit`."
+    )
 
 
 class IncludedConfig(Section):

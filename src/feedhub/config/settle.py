@@ -292,6 +292,7 @@ def _output(config: Config, root: str, templates: tuple[tuple[str, str], ...]) -
         dir=absolute(config.output.dir, root),
         formats=tuple(dict.fromkeys(config.output.formats)),
         entries=config.output.entries,
+        per_source=config.output.limit.per_source if config.output.limit else None,
         content=config.output.content,
         pages=config.output.pages,
         templates=templates,
@@ -328,7 +329,13 @@ def _host_group(group: HostGroupSection, given: PerHostSection) -> HostGroup:
 def _categories(parts: Sequence[Checked], table: CategoryTable) -> tuple[Category, ...]:
     declared = {slug: section for part in parts for slug, section in part.section.categories.items()}
     return tuple(
-        Category(slug=slug, title=title, description=section.description, entries=section.entries)
+        Category(
+            slug=slug,
+            title=title,
+            description=section.description,
+            entries=section.entries,
+            per_source=section.limit.per_source if section.limit else None,
+        )
         for slug, title in table.titles.items()
         for section in [declared.get(slug) or CategorySection.model_validate({})]
     )

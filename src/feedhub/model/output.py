@@ -33,11 +33,13 @@ class Category:
     title: str
     description: str = ""
     entries: int | None = None
+    per_source: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputSettings:
-    """``dir`` is an absolute path. ``entries`` is the newest N in a feed. ``hub`` is the address of a WebSub hub.
+    """``dir`` is an absolute path. ``entries`` is the newest N in a feed, ``per_source`` how many items of a day each
+    source has there; None for any number. ``hub`` is the address of a WebSub hub.
 
     ``templates`` are (name, text) of the files that replace our own, such as ``item.html`` and ``style.css``.
     ``search`` puts a search box on the pages: it needs the web server.
@@ -46,6 +48,7 @@ class OutputSettings:
     dir: str
     formats: tuple[str, ...] = ("atom", "rss", "json")
     entries: int = 100
+    per_source: int | None = None
     content: Content = "full"
     pages: bool = True
     templates: tuple[tuple[str, str], ...] = ()
@@ -63,12 +66,13 @@ class Retention:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputFeed:
-    """One configured output: a category's feed, or ``all``."""
+    """One configured output: a category's feed, or ``all``. Of each source it shows ``per_source`` items of a day."""
 
     slug: str
     title: str
     description: str
     entries: int
+    per_source: int | None = None
 
 
 class PublishReason(Enum):

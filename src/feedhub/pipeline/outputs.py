@@ -8,7 +8,8 @@ from posixpath import dirname
 from typing import Final, Protocol
 
 from feedhub.model.item import StoredItem
-from feedhub.model.output import OutputView, Part
+from feedhub.model.output import OutputFeed, OutputView, Part
+from feedhub.pipeline.newest import newest_shown
 from feedhub.pipeline.parts import PartFiles, StoredMonths, StoredParts
 from feedhub.pipeline.writing import PAGES, ReportingWriter
 from feedhub.ports.publishing import FeedRenderer, IndexRenderer, OutputWriter, PagePaths, PageRenderer
@@ -58,8 +59,7 @@ class OutputFiles:
     def __init__(
         self,
         *,
-        slug: str,
-        entries: int,
+        feed: OutputFeed,
         store: Store,
         zone: tzinfo,
         view: ViewMaker,
@@ -67,15 +67,16 @@ class OutputFiles:
         writer: ReportingWriter,
         earlier_formats: Sequence[str] = (),
     ) -> None:
-        self._slug = slug
-        self._entries = entries
+        self._slug = slug = feed.slug
+        self._feed = feed
+        self._zone = zone
         self._store = store
         self._view = view
         self._context = context
         self._writer = writer
         self._earlier_formats = earlier_formats
         months = StoredMonths(store, slug, zone)
-        self._archive = StoredParts(months, PART_SIZE, partial(open_in_feed, entries=entries))
+        self._archive = StoredParts(months, PART_SIZE, partial(open_in_feed, feed=feed))
         self._list = StoredParts(months, PAGE_SIZE, open_in_list)
 
     def publish(self, changed_months: Mapping[str, datetime] | None) -> datetime | None:
@@ -91,13 +92,15 @@ class OutputFiles:
         if pages is not None:
             self._page_files.publish(changed_months)
         on_page = self._list.open_count() if pages is not None else 0
-        items = self._store.newest(self._slug, max(self._entries, on_page))
-        view = self._view(items[: self._entries], older=self._archive.newest)
+        items = newest_shown(self._store, self._feed, self._feed.entries, self._zone)
+        view = self._view(items, older=self._archive.newest)
         changed_at = view.updated_at if view.items else None
         unwritten = set(self._feed_paths())
         for renderer in self._context.renderers:
             unwritten.discard(self._writer.write(self._slug, partial(renderer.render, view)))
         if pages is not None:
+            if len(items) < on_page or self._feed.per_source:
+                items = self._store.newest(self._slug, on_page)
             view = self._view(items[:on_page], older=self._list.newest)
             self._writer.write(self._slug, partial(pages.list_page, view, self._list.linked()), part=PAGES)
         if self._slug not in self._writer.failed:

@@ -3,11 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from feedhub.errors import PublishError
 from feedhub.model.output import CategoryView, FrontView, ItemView, PageItem, Part, SourceLine
 from feedhub.model.settings import Settings
 from feedhub.model.source import Health, SourceState
+from feedhub.pipeline.newest import newest_shown
 from feedhub.pipeline.writing import PAGES, ReportingWriter
 from feedhub.ports.publishing import PagePaths, PageRenderer
 from feedhub.ports.store import Store
@@ -53,11 +55,16 @@ class SitePages:
         except PublishError as error:
             self._writer.failed.setdefault(PAGES, str(error))
         feed = output_feed(ALL, settings.site, (), settings.output)
-        items = store.newest(ALL, _LATEST)
+        zone = ZoneInfo(settings.site.timezone)
+        items = newest_shown(store, feed, _LATEST, zone)
         latest = output_view(feed, settings.site, settings.output, items, store.added_at(ALL))
         summaries = store.categories()
-        newest = store.newest_by_category([summary.slug for summary in summaries], _OF_CATEGORY)
-        categories = tuple(CategoryView(summary=summary, items=newest[summary.slug]) for summary in summaries)
+        feeds = [output_feed(one.slug, settings.site, settings.categories, settings.output) for one in summaries]
+        newest = {
+            **store.newest_by_category([one.slug for one in feeds if one.per_source is None], _OF_CATEGORY),
+            **{one.slug: newest_shown(store, one, _OF_CATEGORY, zone) for one in feeds if one.per_source},
+        }
+        categories = tuple(CategoryView(summary=summary, items=tuple(newest[summary.slug])) for summary in summaries)
         view = FrontView(latest=latest, categories=categories, months=tuple(months))
         self._writer.write(PAGES, partial(self._renderer.subscribe, summaries))
         self._writer.write(PAGES, partial(self._renderer.categories, view))

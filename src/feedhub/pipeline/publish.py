@@ -174,8 +174,7 @@ class _Run:
         settings = self.settings
         feed = output_feed(slug, settings.site, self.categories, settings.output)
         return OutputFiles(
-            slug=slug,
-            entries=feed.entries,
+            feed=feed,
             store=self.store,
             zone=ZoneInfo(settings.site.timezone),
             view=partial(

@@ -1,8 +1,9 @@
 """Which outputs are published, what each shows, and the months and parts of its archive (RFC 5005 §4)."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 from types import MappingProxyType
 from typing import Final
 
@@ -29,13 +30,20 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 def output_feed(slug: str, site: Site, categories: Sequence[Category], settings: OutputSettings) -> OutputFeed:
     """Return the output that owns ``feeds/<slug>.*``: the combined one for ``all``, else a category's."""
     if slug == ALL:
-        return OutputFeed(slug=ALL, title=site.title, description=site.description, entries=settings.entries)
+        return OutputFeed(
+            slug=ALL,
+            title=site.title,
+            description=site.description,
+            entries=settings.entries,
+            per_source=settings.per_source,
+        )
     category = next((one for one in categories if one.slug == slug), Category(slug=slug, title=slug))
     return OutputFeed(
         slug=slug,
         title=category.title,
         description=category.description,
         entries=category.entries or settings.entries,
+        per_source=category.per_source or settings.per_source,
     )
 
 
@@ -105,13 +113,41 @@ _FIRST: Final = datetime.min.replace(tzinfo=UTC)
 _LAST: Final = datetime.max.replace(tzinfo=UTC)
 
 
-def month_of(instant: datetime, zone: tzinfo) -> str:
-    """Return the month of an instant, ``YYYY-MM``; at the edges of the calendar, where zones end, in UTC."""
+def local_day(instant: datetime, zone: tzinfo) -> date:
+    """Return the day of an instant in a zone; at the edges of the calendar, where zones end, in UTC."""
     try:
-        local = instant.astimezone(zone)
+        return instant.astimezone(zone).date()
     except OverflowError:
-        local = instant.astimezone(UTC)
-    return f"{local.year:04}-{local.month:02}"
+        return instant.astimezone(UTC).date()
+
+
+def whole_days(newest_first: Sequence[StoredItem], zone: tzinfo) -> Sequence[StoredItem]:
+    """Return items without those of the oldest day, of which some may be missing."""
+    if not newest_first:
+        return ()
+    oldest = local_day(newest_first[-1].published_at, zone)
+    return [item for item in newest_first if local_day(item.published_at, zone) != oldest]
+
+
+def within_limit(newest_first: Sequence[StoredItem], per_source: int, zone: tzinfo) -> list[StoredItem]:
+    """Return of each source the first so many items that it published on each day, newest first.
+
+    The first ones, and not the newest, because what a feed has shown stays in it.
+    """
+    shown: Counter[tuple[str, date]] = Counter()
+    kept: list[StoredItem] = []
+    for item in reversed(newest_first):
+        day = item.source, local_day(item.published_at, zone)
+        shown[day] += 1
+        if shown[day] <= per_source:
+            kept.append(item)
+    return kept[::-1]
+
+
+def month_of(instant: datetime, zone: tzinfo) -> str:
+    """Return the month of an instant, ``YYYY-MM``."""
+    day = local_day(instant, zone)
+    return f"{day.year:04}-{day.month:02}"
 
 
 def month_bounds(month: str, zone: tzinfo) -> tuple[datetime, datetime]:
@@ -139,13 +175,14 @@ def parts_of(month: str, count: int, size: int) -> tuple[Part, ...]:
     return tuple(Part(month=month, number=number) for number in range(1, parts_in(count, size) + 1))
 
 
-def open_in_feed(newest_first: Iterable[tuple[Part, int]], *, entries: int) -> Part | None:
+def open_in_feed(newest_first: Iterable[tuple[Part, int]], *, feed: OutputFeed) -> Part | None:
     """Return the part that is not written because the feed shows all of it; parts come with their number of items.
 
-    The newest part is still growing. It is written only when it holds more than the ``entries`` that the feed itself
-    shows; with fewer, the feed and the other parts show everything.
+    The newest part is still growing. It is written only when it holds more than the entries that the feed itself
+    shows; with fewer, the feed and the other parts show everything. A feed with a limit may leave out any item.
     """
-    return next((part if count <= entries else None for part, count in newest_first), None)
+    shown = 0 if feed.per_source else feed.entries
+    return next((part if count <= shown else None for part, count in newest_first), None)
 
 
 def open_in_list(newest_first: Iterable[tuple[Part, int]]) -> Part | None:

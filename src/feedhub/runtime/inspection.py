@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Protocol
 from urllib.parse import urljoin
+from zoneinfo import ZoneInfo
 
 from feedhub.errors import (
     DeadlineError,
@@ -25,6 +26,7 @@ from feedhub.model.report import Explanation, Preview, RecordTrace, SearchHit
 from feedhub.model.settings import Settings
 from feedhub.model.source import Source
 from feedhub.pipeline.fetch import FetchContext, Sign, as_received, unsigned, with_links_put_right
+from feedhub.pipeline.newest import newest_shown
 from feedhub.ports.store import Store
 from feedhub.ports.world import Fetcher, Parser
 from feedhub.publish.addresses import id_digits
@@ -243,7 +245,8 @@ def _outputs_with(
     for slug in (ALL, *(slug for slug, _, _ in explanation.memberships)):
         if slug not in shown:
             feed = output_feed(slug, settings.site, settings.categories, settings.output)
-            shown[slug] = frozenset(item.id for item in store.newest(slug, feed.entries))
+            newest = newest_shown(store, feed, feed.entries, ZoneInfo(settings.site.timezone))
+            shown[slug] = frozenset(item.id for item in newest)
         if explanation.item_id in shown[slug]:
             yield from (f"feeds/{slug}.{form}" for form in settings.output.formats)
 

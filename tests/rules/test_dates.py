@@ -435,6 +435,20 @@ def test_whatever_is_written_gives_a_believable_instant_or_none(value: str | flo
     assert found is None or (found.tzinfo is UTC and 999 <= found.year <= 2101)
 
 
+_USUAL = st.tuples(
+    st.sampled_from(
+        ["Thu, 29 Feb {} 08:00:00{}", "{}-03-31T23:59:59{}", "31 Dec {} 24:00:00{}", "Mon, 01 Foo {} 08:00:00{}"]
+    ),
+    st.integers(0, 9999),
+    st.sampled_from([" GMT", " +0530", " -1500", "Z", "+14:00", "-14:01", ".25+00:00", ""]),
+).map(lambda parts: parts[0].format(f"{parts[1]:04}", parts[2]))
+
+
+@given(_USUAL)
+def test_a_usual_form_means_the_same_with_a_blank_before_it_that_no_usual_form_has(text: str) -> None:
+    assert parse_date(text, zone=SHANGHAI) == parse_date(f" {text}", zone=SHANGHAI)
+
+
 @given(st.datetimes(datetime(1970, 1, 3), datetime(2100, 12, 30)))  # noqa: DTZ001 - hypothesis wants naive bounds
 def test_what_iso_writes_is_read_back(moment: datetime) -> None:
     assert parse_date(moment.isoformat() + "+00:00", zone=SHANGHAI) == moment.replace(tzinfo=UTC)

@@ -128,10 +128,27 @@ def test_a_name_is_one_line_that_rearranges_nothing(text: str, expected: str) ->
         ("a</ never", "a"),
         ("a<b never closed", "a"),
         ("<noscript>shown</noscript>", "shown"),
+        ("<b>x &amp; y</b> &lt;", "x & y <"),
+        ("&am<b>p;</b>", "&amp;"),
+        ("a<script>x()</script><iframe src=x></iframe>b", "ab"),
     ],
 )
 def test_what_a_reader_sees_of_markup(markup: str, expected: str) -> None:
     assert visible_text(markup) == expected
+
+
+_TIDY = st.sampled_from(
+    (
+        *("<b>", "</b>", '<a href="/x?a=1&amp;b=2">', "<p class='x>y'>", "<BR/>", "</LI>", "<svg/>", "<x:y z>"),
+        *("&amp;", "&nbsp", "p;", "text", "é", "\n"),
+        *("<script>a()</script>", '<iframe src="x"></iframe>', "<STYLE>b{}</style>"),
+    )
+)
+
+
+@given(st.lists(_TIDY).map("".join))
+def test_tidy_markup_shows_the_same_when_something_untidy_follows(markup: str) -> None:
+    assert visible_text(f"{markup}<") == f"{visible_text(markup)}<"
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ def test_text_is_cut_into_terms(text: str, terms: str) -> None:
         ),
         pytest.param(Item(title="T", content="中国<p>银行</p>"), "中国 国 银行 行", id="a paragraph parts words"),
         pytest.param(Item(title="T", content='<a title="no">AT&amp;T</a>'), "at&t", id="characters, not markup"),
+        pytest.param(Item(title="T", content="<b>a</b>", tags=("x<y",)), "a x<y", id="a sign that is no tag"),
         pytest.param(Item(title="T"), "", id="nothing but the title"),
     ],
 )

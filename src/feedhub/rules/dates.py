@@ -110,6 +110,17 @@ _CLOCK_FIRST = re.compile(
 )
 _ERA = re.compile(r"^(?P<era>令和|平成|昭和)\s*(?P<year>\d{1,2}|元)\s*年")
 _ERAS = {"令和": 2018, "平成": 1988, "昭和": 1925}
+# What nearly all feeds write (RFC 822, RFC 3339), read without trying other forms.
+_USUAL = re.compile(
+    r"(?:[A-Z][a-z]{2}, )?(?P<day>\d\d) (?P<name>[A-Z][a-z]{2}) (?P<year>\d{4}) (?P<time>\d\d:\d\d:\d\d) "
+    r"(?:GMT|UTC|Z|(?P<hours>[+-]\d\d)(?P<minutes>[0-5]\d))"
+    r"|(?P<rfc3339>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,12})?(?:Z|[+-]\d\d:[0-5]\d))",
+    re.ASCII,
+)
+_MONTH_NUMBERS = {name.title(): f"{number:02}" for number, name in enumerate(_MONTH_NAMES, 1)}
+_USUAL_YEARS = (1972, 2099)
+_LONGEST_OFFSET = timedelta(hours=14)
+
 _OFFSET = re.compile(r"^(?:utc|gmt|ut)?\s*(?P<sign>[+-])(?P<hours>\d{1,2}):?(?P<minutes>\d{2})?[^\d]*$", re.IGNORECASE)
 _ZONE_NAME = re.compile(r"\b[A-Za-z]{2,20}/[A-Za-z_-]{2,20}(?:\+?\d{1,2}\b|(?:/[A-Za-z_]{2,20})?\b)")
 # Hours ahead of UTC. Names that several countries use differently (IST, AST…) follow feedparser and RFC 2822.
@@ -139,6 +150,8 @@ def parse_date(text: str | float, *, zone: tzinfo, now: datetime | None = None) 
     """
     if not isinstance(text, str):
         return _from_number(text)
+    if (match := _USUAL.fullmatch(text)) and (found := _from_usual(match)):
+        return found
     words = " ".join(unicodedata.normalize("NFKC", text[: _LONGEST + 1]).split())
     if not words or len(words) > _LONGEST:
         return None
@@ -179,6 +192,20 @@ def is_believable(moment: datetime) -> bool:
     utc = moment.astimezone(UTC)
     is_epoch = timedelta(seconds=-1) <= utc - _UNIX_EPOCH < timedelta(days=1)
     return _FIRST_YEAR <= moment.year <= _LAST_YEAR and not is_epoch and utc.replace(tzinfo=None) not in _NO_DATES
+
+
+def _from_usual(match: re.Match[str]) -> datetime | None:
+    """Read a date in a usual form; None where anything else about it is unusual."""
+    written = match["rfc3339"]
+    if written is None:
+        offset = f"{match['hours']}:{match['minutes']}" if match["hours"] else "Z"
+        written = f"{match['year']}-{_MONTH_NUMBERS.get(match['name'])}-{match['day']}T{match['time']}{offset}"
+    try:
+        local = datetime.fromisoformat(written)
+    except ValueError:
+        return None
+    is_usual_year = _USUAL_YEARS[0] <= local.year <= _USUAL_YEARS[1]
+    return local.astimezone(UTC) if is_usual_year and abs(local.utcoffset() or timedelta()) <= _LONGEST_OFFSET else None
 
 
 def _read(words: str, zone: tzinfo, now: datetime | None) -> datetime | None:

@@ -4,6 +4,7 @@ import hashlib
 import html
 import re
 import unicodedata
+from functools import lru_cache
 from operator import add
 from typing import TYPE_CHECKING, Final
 
@@ -25,14 +26,17 @@ DIRECTIONS: Final = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _BIDI = re.compile(f"[{DIRECTIONS}]")
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 
-_TAG = re.compile(
-    r"""<(?P<close>/?)(?P<name>[a-zA-Z][^\s/>]*+)"""
-    r"""(?:=\s*+"[^"]*+"|=\s*+'[^']*+'|[^>])*+>"""
-)
+_TAG = re.compile(r"""<(/?[a-zA-Z][^\s/>]*+)(?:[^>=]++|=(?:\s*+"[^"]*+"|\s*+'[^']*+')?+)*+>""")
+# One that ends before another begins: many of others that never end would take the square of their number.
+_TIDY_TAG = re.compile(r"""<(/?[a-zA-Z][^\s<>/]*+)(?:[^<>=]++|=(?:\s*+"[^"]*+"|\s*+'[^']*+')?+)*+>""")
 _CDATA_MARK = re.compile(r"<!\[CDATA\[|\]\]>|\]\]\s*+$")
 _HIDDEN = frozenset(
     {"script", "style", "template", "iframe", "noembed", "noframes", "svg", "title", "annotation", "annotation-xml"}
 )
+_HIDDEN_ELEMENT = re.compile(
+    rf"<({'|'.join(sorted(_HIDDEN, reverse=True))})(?=[\s/>])[^<>]*+(?<!/)>[^<]*+</\1\b", re.IGNORECASE
+)
+_LONGEST_NAME = 20  # longer than any name of these
 # Without an end these hide the rest, as in browsers; others were not meant to hold it.
 _PROGRAMS = frozenset({"script", "style"})
 _BREAKING = re.compile(
@@ -72,8 +76,36 @@ def visible_text(markup: str) -> str:
     Elements that start a new line give a line break. Linear in the length of ``markup``; broken markup is
     read as browsers do: an unfinished tag or comment hides the rest.
     """
+    if "<" not in markup:
+        return _unescaped(markup)
     if "<![CDATA[" in markup:
         markup = without_cdata_marks(markup)
+    tidy = _text_between_tags(_HIDDEN_ELEMENT.sub(r"</\1", markup))
+    return _text_as_browsers_read_it(markup) if tidy is None else tidy
+
+
+def _text_between_tags(markup: str) -> str | None:
+    """Return the visible text of markup in which each ``<`` begins a tag that ends, and none hides what follows it."""
+    parts = _TIDY_TAG.split(markup)
+    breaks = [_line_break(tag) if len(tag) < _LONGEST_NAME else "" for tag in parts[1::2]]
+    if len(breaks) != markup.count("<") or None in breaks:
+        return None
+    if "&" in markup:
+        parts[::2] = map(_unescaped, parts[::2])
+    parts[1::2] = breaks
+    return "".join(parts)
+
+
+@lru_cache(maxsize=1_024)
+def _line_break(tag: str) -> str | None:
+    """Return the line break that a tag makes, "" for none; None for one that hides what follows."""
+    name = tag.lower()
+    if name in _HIDDEN:
+        return None
+    return "\n" if _BREAKING.fullmatch(name.removeprefix("/")) else ""
+
+
+def _text_as_browsers_read_it(markup: str) -> str:
     pieces: list[str] = []
     unclosed: set[str] = set()
     at = 0
@@ -156,7 +188,8 @@ _ELEMENTS = frozenset(
         "semantics"
     ).split()
 )
-_WORD_IN_BRACKETS = re.compile(r"<([A-Za-z][^\s<>/]*)([^<>]*)")
+_NAME_IN_BRACKETS = re.compile(r"<([A-Za-z][^\s<>/]*)")
+_WORD_IN_BRACKETS = re.compile(rf"{_NAME_IN_BRACKETS.pattern}([^<>]*)")
 # ``a<b`` at the end, where no tag ends; an excerpt may be cut in the middle of a common one.
 _LESS_AT_END = re.compile(r"(?<=\w)<(?!(?:a|br|div|hr|img|li|p)\b)[A-Za-z][^<>=\"']*\Z")
 _PREFIXED_ELEMENT = re.compile(r"[A-Za-z]\w*:[A-Za-z]\w*")
@@ -173,7 +206,10 @@ def with_words_shown(markup: str) -> str:
     last = markup.rfind("<")
     if _LESS_AT_END.match(markup, last):
         markup = f"{markup[:last]}&lt;{markup[last + 1 :]}"
-    unknown = {name for name, _ in _WORD_IN_BRACKETS.findall(markup) if name.lower() not in _ELEMENTS}
+    names = set(_NAME_IN_BRACKETS.findall(markup))
+    if names <= _ELEMENTS:
+        return markup
+    unknown = {name for name in names if name.lower() not in _ELEMENTS}
     words = {name for name in unknown if not _PREFIXED_ELEMENT.fullmatch(name) and f"</{name}" not in markup}
     if not words:
         return markup
@@ -191,10 +227,11 @@ def text_digest(title: str, *texts: str) -> str:
     The texts are compared after Unicode NFKC and without white space and invisible characters, so that a
     change of markup or layout gives the same digest.
     """
-    parts = (unicodedata.normalize("NFKC", part) for part in (title, *texts))
-    parts = (part if _is_printable(part) else _INVISIBLE.sub("", part) for part in parts)
-    joined = "\0".join("".join(part.split()) for part in parts)
-    return hashlib.sha256(joined.encode("utf-8", "replace")).hexdigest()
+    parts = []
+    for text in (title, *texts):
+        part = "".join(unicodedata.normalize("NFKC", text).split())
+        parts.append(part if part.isprintable() else _INVISIBLE.sub("", part))
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()
 
 
 def _is_printable(text: str) -> bool:
@@ -227,10 +264,9 @@ def _end_of_bogus(markup: str, start: int) -> int:
 
 
 def _after_tag(markup: str, match: re.Match[str], pieces: list[str], unclosed: set[str]) -> int:
-    name = match["name"].lower()
-    if _BREAKING.fullmatch(name):
-        pieces.append("\n")
-    if name not in _HIDDEN or match["close"] or match[0].endswith("/>") or name in unclosed:
+    name = match[1].lower()
+    pieces.append(_line_break(name) or "")
+    if name not in _HIDDEN or match[0].endswith("/>") or name in unclosed:
         return match.end()
     closing = re.compile(rf"</{name}\b", re.IGNORECASE).search(markup, match.end())
     if closing is not None:
@@ -248,10 +284,10 @@ _RUNS = re.compile(f"([{_CJK}]+)")
 _TERM = re.compile(rf"(?P<cjk>[{_CJK}]+)|[^\W_{_CJK}]+")
 
 # A tag inside a sentence does not part words: 中国<b>银行</b>.
-_INLINE = re.compile(
-    r"</?(?:a|abbr|b|bdi|cite|code|del|em|font|i|ins|kbd|mark|q|s|small|span|strong|sub|sup|u|wbr)\b[^>]*>"
-)
-_ANY_TAG = re.compile(r"<[^>]*>")
+_INLINE = "a abbr b bdi cite code del em font i ins kbd mark q s small span strong sub sup u wbr".split()
+_BETWEEN_LETTERS = {**dict.fromkeys(_INLINE, ""), **{f"/{name}": "" for name in _INLINE}}
+_INLINE_TAG = re.compile(rf"</?(?:{'|'.join(_INLINE)})\b[^>]*>")
+_ANY_TAG = re.compile(r"<(/?\w*+)[^>]*>")
 
 
 def item_terms(item: "Item") -> "Terms":
@@ -262,7 +298,14 @@ def item_terms(item: "Item") -> "Terms":
 def searched_text(item: "Item") -> str:
     """Return what a reader sees of an item beside its title."""
     parts = [item.summary, item.content, *(author.name for author in item.authors), *item.tags]
-    return html.unescape(_ANY_TAG.sub(" ", _INLINE.sub("", " ".join(part for part in parts if part))))
+    text = " ".join(part for part in parts if part)
+    pieces = _ANY_TAG.split(text)
+    if len(pieces) // 2 == text.count("<"):  # each begins a tag
+        pieces[1::2] = [_BETWEEN_LETTERS.get(tag, " ") for tag in pieces[1::2]]
+        text = "".join(pieces)
+    else:
+        text = _ANY_TAG.sub(" ", _INLINE_TAG.sub("", text))
+    return _unescaped(text)
 
 
 def search_terms(text: str) -> str:

@@ -255,8 +255,10 @@ def _is_mostly_utf_8(body: bytes, *, is_declared: bool) -> bool:
     good = len(text) - len(text.encode("ascii", "ignore")) - bad
     if good >= bad:
         return True
+    if not is_declared or good * _CHANCE < bad:
+        return False
     strange = [rest for run in _RUNS.findall(body[:_SAMPLE]) if (rest := _UTF_8.sub(b"", run))]
-    return is_declared and good * _CHANCE >= bad and sum(map(len, strange)) <= _ALONE * len(strange)
+    return sum(map(len, strange)) <= _ALONE * len(strange)
 
 
 def _with_pairs_joined(body: bytes) -> bytes:

@@ -162,7 +162,9 @@ def parsable_xml(text: str) -> str:
 
     A document type could declare entities. Lines keep their numbers.
     """
-    text = _FORBIDDEN_REFERENCE.sub("", _PAIR_OF_REFERENCES.sub(_joined, text.lstrip()))
+    text = text.lstrip()
+    if "&#" in text:
+        text = _FORBIDDEN_REFERENCE.sub("", _PAIR_OF_REFERENCES.sub(_joined, text))
     start = _after_prologue(text)
     doctype = _DOCTYPE.match(text, start)
     head, rest = text[:start], text[doctype.end() if doctype else start :]

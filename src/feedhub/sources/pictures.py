@@ -30,7 +30,10 @@ _LAZY: Final = (
     *("data-pagespeed-lazy-src", "data-delayed-url", "data-flickity-lazyload", "data-runner-src", "data-image-src"),
 )
 _ANY_LAZY: Final = frozenset(_LAZY)
-_LAZY_LISTS: Final = ("data-srcset", "data-lazy-srcset", "data-original-set", "data-lazy-src-set", "data-sources")
+_LISTS: Final = (
+    *("srcset", "data-srcset", "data-lazy-srcset", "data-original-set", "data-lazy-src-set", "data-sources"),
+)
+_ANY_LIST: Final = frozenset(_LISTS)
 # Often the page of the article, for buttons to share it.
 _PERHAPS: Final = ("data-url", "data-image", "data-href")
 _WORDS: Final = frozenset({"alt", "title", "class", "id", "style", "aria-label", "data-caption", "data-image-title"})
@@ -148,7 +151,9 @@ def real_source(attributes: Mapping[str, str]) -> str:
 
 
 def _listed(attributes: Mapping[str, str]) -> str:
-    lists = (best_candidate(attributes.get(name, "")) for name in ("srcset", *_LAZY_LISTS))
+    if _ANY_LIST.isdisjoint(attributes):
+        return ""
+    lists = (best_candidate(attributes.get(name, "")) for name in _LISTS)
     return next(filter(None, lists), "")
 
 
@@ -185,7 +190,7 @@ def is_tracker(attributes: Mapping[str, str]) -> bool:
         return False
     if any(not _NO_SIZE.fullmatch(value) and value not in ("", "auto") for value in sizes):
         return False
-    has_list = any(attributes.get(name) for name in ("srcset", *_LAZY_LISTS))
+    has_list = any(attributes.get(name) for name in _LISTS)
     return not (lazy_address(attributes) or has_list or attributes.get("data-nimg"))
 
 

@@ -1,3 +1,4 @@
+import time
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,29 @@ def test_folders_and_the_category_attribute_become_categories() -> None:
         Subscription(title="alone", url="https://example.org/feed"),
     )
     assert (found.skipped, found.repeats) == ((), ())
+
+
+def test_of_folders_inside_of_folders_the_innermost_are_kept_and_the_others_said() -> None:
+    before = "".join(f'<outline text="f{number}">' for number in range(12))
+    found = opml(f'{before}<outline text="a" xmlUrl="http://x.org/f"/>{"</outline>" * 12}')
+    assert found.subscriptions[0].categories == tuple(f"f{number}" for number in range(4, 12))
+    assert [each.title for each in found.skipped] == ["f0", "f1", "f2", "f3"]
+    assert found.skipped[0].reason == "names no category of what lies more than 8 folders below it"
+
+
+MANY = 10_000
+
+
+@pytest.mark.parametrize("depth", [0, 240])
+def test_a_long_list_takes_seconds_also_with_one_title_and_with_many_folders(depth: int) -> None:
+    feeds = "".join(f'<outline text="One title" xmlUrl="http://x{number}.org/f"/>' for number in range(MANY))
+    folders = "".join(f'<outline text="Folder {number}">' for number in range(depth))
+    began = time.process_time()
+    found = opml(f"{folders}{feeds}{'</outline>' * depth}")
+    text = sources_yaml(found.subscriptions, ())
+    assert time.process_time() - began < 8
+    assert text.count("name: ") == MANY
+    assert f"name: one-title-{MANY}\n" in text
 
 
 def test_names_of_attributes_and_folders_are_read_in_any_case_and_order() -> None:

@@ -599,6 +599,20 @@ DEFENCES = (
         "tests/config/test_opml_import.py",
     ),
     _d(
+        "8 lists of subscriptions: titles",
+        "rules/categorize.py",
+        "        self._numbers[slug] = number\n",
+        "",
+        "tests/config/test_opml_import.py",
+    ),
+    _d(
+        "8 lists of subscriptions: folders",
+        "config/opml.py",
+        "*folders[-_MOST_FOLDERS:],",
+        "*folders,",
+        "tests/config/test_opml_import.py",
+    ),
+    _d(
         "8 growth by rules",
         "rules/patterns.py",
         "        if self._left < 0:\n",

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedhub.rules.categorize import MAX_SLUG_LENGTH, RESERVED_SLUGS, category_slug, slug_fault, unique_slug
+from feedhub.rules.categorize import MAX_SLUG_LENGTH, RESERVED_SLUGS, UniqueSlugs, category_slug, slug_fault
 
 
 @pytest.mark.parametrize(
@@ -83,11 +83,10 @@ def test_our_own_outputs_and_device_names_are_reserved() -> None:
 
 
 def test_a_taken_slug_gets_the_first_free_number() -> None:
-    assert unique_slug("news", set()) == "news"
-    assert unique_slug("news", {"news"}) == "news-2"
-    assert unique_slug("news", {"news", "news-2"}) == "news-3"
+    slugs = UniqueSlugs({"news-3"})
+    assert [slugs.take(wish) for wish in ("news", "news", "news-2", "news")] == ["news", "news-2", "news-2-2", "news-4"]
 
 
 def test_a_suffix_never_makes_a_slug_too_long() -> None:
     slug = "a" * (MAX_SLUG_LENGTH - 2) + "-b"
-    assert unique_slug(slug, {slug}) == "a" * (MAX_SLUG_LENGTH - 2) + "-2"
+    assert UniqueSlugs({slug}).take(slug) == "a" * (MAX_SLUG_LENGTH - 2) + "-2"

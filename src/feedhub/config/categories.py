@@ -7,7 +7,7 @@ from typing import Final
 
 from feedhub.config.section import ConfigFile
 from feedhub.config.yaml_tree import Path, Value
-from feedhub.rules.categorize import category_slug, slug_fault, unique_slug
+from feedhub.rules.categorize import UniqueSlugs, category_slug, slug_fault
 
 _WAY_OUT: Final = "declare it under `categories:` with a slug and this title"
 
@@ -83,6 +83,7 @@ def category_table(declared: dict[str, str], names: Iterable[str]) -> CategoryTa
     means that one, wherever it stands; so names in the form of a slug are decided last.
     """
     titles = dict(declared)
+    slugs_taken = UniqueSlugs(declared)
     by_title = {_plain(title): slug for slug, title in reversed(declared.items())}
     refused: dict[str, str] = {}
     decided: dict[str, str] = {}
@@ -96,7 +97,7 @@ def category_table(declared: dict[str, str], names: Iterable[str]) -> CategoryTa
             if reason:
                 refused[name] = f"{reason}; {_WAY_OUT}" if name else reason
                 continue
-            slug = unique_slug(category_slug(name), titles)
+            slug = slugs_taken.take(category_slug(name))
             titles[slug] = name
             by_title[_plain(name)] = slug
         decided[name] = slug

@@ -14,19 +14,23 @@ from feedhub.errors import UsageError
 from feedhub.model.output import Category
 from feedhub.model.settings import Settings
 from feedhub.model.source import Source, SourceState
-from feedhub.rules.categorize import RESERVED_SLUGS, category_slug, slug_fault, unique_slug
+from feedhub.rules.categorize import RESERVED_SLUGS, UniqueSlugs, category_slug, slug_fault
 from feedhub.rules.health import shown_title
 from feedhub.rules.text import plain
 from feedhub.rules.urls import comparable_url, public_url, without_feed_scheme
 
 _LARGEST: Final = 20_000_000
+_MOST_FOLDERS: Final = 8
 _BARE_AMPERSAND: Final = re.compile(rb"&(?!#?[A-Za-z0-9]{1,32};)")
 _UNSAFE: Final = re.compile(r"[/\\\x00-\x1f\x7f]+|\.{2,}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
-    """One feed of the list. ``categories`` are the names of the folders around it, outermost first."""
+    """One feed of the list. ``categories`` are the names of the folders around it, outermost first.
+
+    Of folders inside of folders, only the innermost are kept: an import must not make thousands of memberships of one.
+    """
 
     title: str
     url: str
@@ -61,6 +65,7 @@ def read_opml(data: bytes) -> OpmlImport:
     skipped: list[Skipped] = []
     repeats: list[Skipped] = []
     unnamed: dict[str, str] = {}
+    too_far: dict[str, None] = {}
     for outline, folders in _outlines(_root(data)):
         url = _attribute(outline, "xmlUrl")
         title = _attribute(outline, "title") or _attribute(outline, "text")
@@ -79,10 +84,15 @@ def read_opml(data: bytes) -> OpmlImport:
                 Skipped(title=title, url=url, reason=f"the same feed as {taken[key].title or taken[key].url}")
             )
             continue
-        names = [*folders, *_listed(_attribute(outline, "category"))]
+        too_far.update(dict.fromkeys(folders[:-_MOST_FOLDERS]))
+        names = [*folders[-_MOST_FOLDERS:], *_listed(_attribute(outline, "category"))]
         taken[key] = Subscription(title=title, url=address, categories=tuple(dict.fromkeys(_usable(names, unnamed))))
     skipped += [
         Skipped(title=name, url="", reason=f"cannot name a category: it {why}") for name, why in unnamed.items()
+    ]
+    skipped += [
+        Skipped(title=name, url="", reason=f"names no category of what lies more than {_MOST_FOLDERS} folders below it")
+        for name in too_far
     ]
     return OpmlImport(subscriptions=tuple(taken.values()), skipped=tuple(skipped), repeats=tuple(repeats))
 
@@ -100,13 +110,12 @@ def sources_yaml(
     Before them stand ``categories:`` for names such as "Health", whose own slug is reserved, unless one of
     ``known`` has that title.
     """
-    names = set(taken_names)
+    names = UniqueSlugs(taken_names)
     entries: list[dict[str, Any]] = []
     for subscription in subscriptions:
         host = urlsplit(subscription.url).hostname or "source"
         wished = category_slug(subscription.title) or category_slug(host.replace(".", "-")) or "source"
-        name = unique_slug(wished, names)
-        names.add(name)
+        name = names.take(wished)
         entry: dict[str, Any] = {"name": name, "url": escaped(subscription.url)}
         title = plain(subscription.title)
         if with_titles and title and title != name:
@@ -123,12 +132,12 @@ def sources_yaml(
 def _declared(names: Sequence[str], known: Sequence[Category]) -> dict[str, dict[str, str]]:
     """Return the categories that must be declared, because their names alone give no slug that may be used."""
     titles = {category.title.casefold() for category in known}
-    slugs = RESERVED_SLUGS | {category.slug for category in known}
+    slugs = UniqueSlugs(RESERVED_SLUGS.union(category.slug for category in known))
     declared: dict[str, dict[str, str]] = {}
     for name in names:
         if category_slug(name) in RESERVED_SLUGS and name.casefold() not in titles:
             titles.add(name.casefold())
-            declared[unique_slug(category_slug(name), slugs | declared.keys())] = {"title": escaped(name)}
+            declared[slugs.take(category_slug(name))] = {"title": escaped(name)}
     return declared
 
 
@@ -233,9 +242,12 @@ def subscriptions_opml(settings: Settings, states: Iterable[SourceState] = ()) -
     root = etree.Element("opml", version="2.0")
     etree.SubElement(etree.SubElement(root, "head"), "title").text = plain(settings.site.title)
     body = etree.SubElement(root, "body")
-    sources = [source for source in settings.sources if _is_public(source, settings.secrets)]
+    by_first: dict[str | None, list[Source]] = {}
+    for source in settings.sources:
+        if _is_public(source, settings.secrets):
+            by_first.setdefault(next(iter(source.categories), None), []).append(source)
     for slug in [*titles, None]:
-        filed = [source for source in sources if next(iter(source.categories), None) == slug]
+        filed = by_first.get(slug)
         if not filed:
             continue
         folder = body if slug is None else etree.SubElement(body, "outline", text=titles[slug])

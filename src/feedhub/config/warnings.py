@@ -7,6 +7,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
+from itertools import islice
 from typing import Final
 
 from feedhub.config.categories import CategoryTable, mentions
@@ -73,6 +74,9 @@ def _misspelt_categories(files: Sequence[ConfigFile], table: CategoryTable) -> I
             yield mention.file.problem(mention.path, meant)
 
 
+_MOST_NEIGHBOURS: Final = 50
+
+
 class _Neighbours:
     """Finds names that are one edit apart: a letter more, less, another one, or two that changed places."""
 
@@ -88,7 +92,10 @@ class _Neighbours:
         """Return the slugs of which a spelling is one edit away from ``name``, in their order."""
         if len(name) < _SHORTEST_TYPO:
             return []
-        found = dict.fromkeys(slug for shorter in _without_one(name) for slug in self._by_shorter.get(shorter, ()))
+        found: dict[str, None] = {}
+        for shorter in sorted(_without_one(name)):
+            # Among thousands of names that differ in a number, the first are enough to look at.
+            found.update(dict.fromkeys(islice(self._by_shorter.get(shorter, ()), _MOST_NEIGHBOURS)))
         return [
             slug
             for slug in found

@@ -3,7 +3,7 @@
 import hashlib
 import re
 import unicodedata
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -414,14 +414,23 @@ def slug_fault(name: str) -> str | None:
     return "is a reserved name" if slug in RESERVED_SLUGS else None
 
 
-def unique_slug(slug: str, taken: Container[str]) -> str:
-    """Return ``slug``, or ``slug-2``, ``slug-3``… for the first that is not taken."""
-    candidate, number = slug, 1
-    while candidate in taken:
-        number += 1
-        suffix = f"-{number}"
-        candidate = slug[: MAX_SLUG_LENGTH - len(suffix)].rstrip("-") + suffix
-    return candidate
+class UniqueSlugs:
+    """Gives everything a slug of its own, in little time also where thousands wish for the same one."""
+
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self._taken = set(taken)
+        self._numbers: dict[str, int] = {}
+
+    def take(self, slug: str) -> str:
+        """Return ``slug``, or ``slug-2``, ``slug-3``… for the first that is not taken; now it is."""
+        candidate, number = slug, self._numbers.get(slug, 1)
+        while candidate in self._taken:
+            number += 1
+            suffix = f"-{number}"
+            candidate = slug[: MAX_SLUG_LENGTH - len(suffix)].rstrip("-") + suffix
+        self._numbers[slug] = number
+        self._taken.add(candidate)
+        return candidate
 
 
 def _without_marks(name: str) -> str:

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -14,25 +14,74 @@ from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 _DAY_NAMES: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+# More than clocks are ever set by when summer time begins or ends.
+_NEAR: Final = timedelta(hours=3)
 
 
 def next_cron_time(expression: str, timezone: str, now: datetime) -> datetime | None:
-    """Return the first moment after ``now`` that a cron expression names, aware UTC; None when it names no day."""
-    due: datetime | None = _trigger(expression, timezone).get_next_fire_time(now, now)
-    return due.astimezone(UTC) if due else None
+    """Return the first moment after ``now`` that a cron expression names, aware UTC; None when it names no day.
+
+    When clocks are set back, a time of day that comes twice counts once; an expression whose minute or hour begins with
+    ``*`` goes on in every hour. One that is left out when clocks are set forward comes an hour later.
+    """
+    trigger = _trigger(expression)
+    if trigger is None:
+        return None
+    zone = ZoneInfo(timezone)
+    here = now.astimezone(zone)
+    wall = _next_wall_time(trigger, here.replace(tzinfo=None))
+    if wall is None:
+        return None
+    due = wall.replace(tzinfo=zone)
+    if _is_regular(here) and _is_regular(due):
+        return due.astimezone(UTC)
+    is_repeated = any(field.startswith("*") for field in expression.split()[:2])
+    return _next_while_clocks_are_set(trigger, zone, here, is_repeated=is_repeated)
+
+
+def _next_wall_time(trigger: CronTrigger, after: datetime) -> datetime | None:
+    """Return the next time on the wall, naive: APScheduler finds none that is right where clocks are set back."""
+    found: datetime | None = trigger.get_next_fire_time(None, after.replace(tzinfo=UTC) + timedelta(microseconds=1))
+    return found.replace(tzinfo=None) if found else None
+
+
+def _is_regular(local: datetime) -> bool:
+    """Tell whether no clocks are set near an instant."""
+    offset = local.utcoffset()
+    return all(_moved(local, by).utcoffset() == offset for by in (-_NEAR, _NEAR))
+
+
+def _moved(local: datetime, by: timedelta) -> datetime:
+    return (local.astimezone(UTC) + by).astimezone(local.tzinfo)
+
+
+def _next_while_clocks_are_set(
+    trigger: CronTrigger, zone: ZoneInfo, here: datetime, *, is_repeated: bool
+) -> datetime | None:
+    """Return the earliest moment after ``here`` for which a time on the wall around it stands."""
+    best: datetime | None = None
+    wall = _next_wall_time(trigger, here.replace(tzinfo=None) - _NEAR)
+    while wall is not None and (best is None or wall <= best.astimezone(zone).replace(tzinfo=None) + _NEAR):
+        for fold in (0, 1) if is_repeated else (0,):
+            moment = wall.replace(tzinfo=zone, fold=fold).astimezone(UTC)
+            # In the hour that is left out, the second reading is a time before it.
+            is_real = fold == 0 or moment.astimezone(zone).replace(tzinfo=None) == wall
+            if is_real and moment > here and (best is None or moment < best):
+                best = moment
+        wall = _next_wall_time(trigger, wall)
+    return best
 
 
 @lru_cache(maxsize=1024)
-def _trigger(expression: str, timezone: str) -> CronTrigger:
+def _trigger(expression: str) -> CronTrigger | None:
+    """Return what finds times on the wall; None for days that never come, after which it would look up to 9999."""
     minute, hour, day, month, weekday = expression.split()
-    return CronTrigger(
-        minute=minute,
-        hour=hour,
-        day=day,
-        month=month,
-        day_of_week=_named_days(weekday),
-        timezone=ZoneInfo(timezone),
+    find = partial(
+        CronTrigger, minute=minute, hour=hour, day=day, month=month, day_of_week=_named_days(weekday), timezone=UTC
     )
+    # Calendars repeat after 28 years.
+    is_ever = find(end_date=datetime(2029, 1, 1, tzinfo=UTC)).get_next_fire_time(None, datetime(2000, 1, 1, tzinfo=UTC))
+    return find() if is_ever else None
 
 
 def _named_days(field: str) -> str:
@@ -49,6 +98,17 @@ def _days(part: str) -> range:
 
 def _day(text: str) -> int:
     return int(text) if text.isdigit() else _DAY_NAMES.index(text)
+
+
+class _EveryNight(BaseTrigger):  # type: ignore[misc]
+    """Fires at 00:20, once a night."""
+
+    def __init__(self, timezone: str) -> None:
+        super().__init__()
+        self._timezone = timezone
+
+    def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime | None:
+        return next_cron_time("20 0 * * *", self._timezone, previous or now)
 
 
 _FIRST_MAINTENANCE: Final = timedelta(minutes=10)
@@ -75,7 +135,7 @@ class Scheduler:
         """Return when each job is due, from now on."""
         return {
             "tick": IntervalTrigger(seconds=self._seconds, timezone=self._timezone),
-            "night": CronTrigger(hour=0, minute=20, timezone=self._timezone),
+            "night": _EveryNight(self._timezone.key),
             "first housekeeping": DateTrigger(datetime.now(self._timezone) + _FIRST_MAINTENANCE),
         }
 

@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import bindparam, delete, exists, func, select, update
 
 from feedhub.model.output import Category
-from feedhub.rules.categorize import unique_slug
+from feedhub.rules.categorize import UniqueSlugs
 from feedhub.rules.select import ALL
 from feedhub.store.database import Connection, Database, PreparedStatement, chunks
 from feedhub.store.outputs import (
@@ -343,7 +343,7 @@ class SqlCategoryTransaction(SqlSourceTransaction):
         found = self.find_category(title)
         if found is not None:
             return found
-        slug: str = unique_slug(wanted, set(self._query(select(categories.c.slug)).scalars()))
+        slug: str = UniqueSlugs(self._query(select(categories.c.slug)).scalars()).take(wanted)
         last = self._query(select(func.max(categories.c.position))).scalar()
         position = max(last + 1, _FIRST_PLACE_OF_RECORDS)
         self._connection.execute(

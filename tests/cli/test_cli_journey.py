@@ -3,6 +3,7 @@
 import re
 import sqlite3
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 import yaml
@@ -238,6 +239,30 @@ def test_preview_stores_nothing(project: Path) -> None:
     assert "  text       About 云汐央行下调利率." in ran.out
     assert "1 item shown, 0 rejected; nothing was stored" in ran.out
     assert [source["state"] for source in run("status", "--json", "-c", project).json["sources"]] == ["new", "new"]
+
+
+def test_preview_says_what_rules_would_do(project: Path) -> None:
+    config = project.read_text("utf-8")
+    project.write_text(
+        config.replace(
+            "rules: [",
+            "rules: [{name: ferries, when: {title: Ferry}, then: {category: sea, tag: boats, replace: "
+            "{field: title, pattern: Ferry, with: Ship}}}, ",
+        ),
+        "utf-8",
+    )
+    out = run("preview", "paper", "-c", project).out
+    assert "  rules      dropped by “no advertising”" in out
+    assert re.search(
+        r"^  rules      in \w+ by its source; in sea by “ferries”; tagged boats; title “Ship reopens”$", out, re.M
+    )
+    items = {item["title"]: item["rules"] for item in run("preview", "paper", "--json", "-c", project).json["items"]}
+    assert items["Ferry reopens"] == {
+        "applied": ["ferries"],
+        "dropped_by": None,
+        "categories": [{"category": ANY, "rule": "source"}, {"category": "sea", "rule": "ferries"}],
+        "edits": ["tagged boats", "title “Ship reopens”"],
+    }
 
 
 def test_preview_shows_everything_an_item_has(project: Path) -> None:

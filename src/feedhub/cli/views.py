@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from feedhub.cli.screen import Row, Screen, count, due_text, local_time, relative_time
+from feedhub.model.identity import Filing
 from feedhub.model.item import Enclosure, Item, ParsedItem, Rejected
 from feedhub.model.report import (
     HubStatus,
@@ -46,10 +47,11 @@ def print_preview(screen: Screen, preview: Preview, timezone: str) -> None:
     """Print one paragraph per item."""
     screen.print(preview.title or "(no title)", style="bold")
     screen.print(preview.url)
-    for (parsed, item), keys in zip(preview.items, preview.keys, strict=True):
+    for (parsed, item), keys, filing in zip(preview.items, preview.keys, preview.filings, strict=True):
         screen.print()
         screen.print(item.title or "(no title)", style="bold")
-        for name, value in _facts(parsed, item, keys, timezone):
+        facts = _facts(parsed, item, keys, timezone)
+        for name, value in (*facts, ("rules", _filing_words(item, filing))):
             if value:
                 screen.print(f"  {name:<10} {value}")
     _print_traces(screen, preview.traces)
@@ -91,6 +93,18 @@ def _facts(parsed: ParsedItem, item: Item, keys: tuple[str, ...], timezone: str)
     )
 
 
+def _filing_words(item: Item, filing: Filing) -> str:
+    """Return what the rules would make of an item."""
+    from feedhub.rules.trial import edits_in_words
+
+    if filing.dropped_by is not None:
+        return f"dropped by “{filing.dropped_by}”"
+    by = {"source": "its source", "record": "the record"}
+    words = [f"in {slug} by {by.get(rule, f'“{rule}”')}" for slug, rule in filing.categories]
+    words += edits_in_words(item, filing.shown or item)
+    return "; ".join(words) or "in no category"
+
+
 def _enclosure_words(enclosure: Enclosure) -> str:
     facts = [enclosure.media_type or "", f"{enclosure.length:,} bytes" if enclosure.length else ""]
     known = ", ".join(fact for fact in facts if fact)
@@ -113,7 +127,8 @@ def preview_json(preview: Preview) -> dict[str, Any]:
         "url": preview.url,
         "title": preview.title,
         "items": [
-            _item_json(parsed, item, keys) for (parsed, item), keys in zip(preview.items, preview.keys, strict=True)
+            _item_json(parsed, item, keys, filing)
+            for (parsed, item), keys, filing in zip(preview.items, preview.keys, preview.filings, strict=True)
         ],
         "rejected": [asdict(rejected) for rejected in preview.rejected],
         "notes": list(preview.notes),
@@ -121,7 +136,9 @@ def preview_json(preview: Preview) -> dict[str, Any]:
     }
 
 
-def _item_json(parsed: ParsedItem, item: Item, keys: tuple[str, ...]) -> dict[str, Any]:
+def _item_json(parsed: ParsedItem, item: Item, keys: tuple[str, ...], filing: Filing) -> dict[str, Any]:
+    from feedhub.rules.trial import edits_in_words
+
     facts = asdict(item)
     del facts["published_at"]
     return {
@@ -129,6 +146,12 @@ def _item_json(parsed: ParsedItem, item: Item, keys: tuple[str, ...]) -> dict[st
         "published": parsed.published_at.isoformat() if parsed.published_at else None,
         "text": _excerpt(item),
         "keys": list(keys),
+        "rules": {
+            "applied": list(filing.applied),
+            "dropped_by": filing.dropped_by,
+            "categories": [{"category": slug, "rule": rule} for slug, rule in filing.categories],
+            "edits": edits_in_words(item, filing.shown or item),
+        },
     }
 
 

@@ -7,7 +7,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final, Literal
 
-from feedhub.model.identity import KeyStrength, Sighting
+from feedhub.model.identity import Filing, KeyStrength, Sighting
 from feedhub.model.item import Item, ParsedItem, Rejected
 from feedhub.model.output import CategorySummary, OutputChoice
 from feedhub.model.source import Health
@@ -278,12 +278,14 @@ class RecordTrace:
 class Preview:
     """What a source would give if it were polled now; nothing of it is stored.
 
-    ``traces`` say of a mapped source what every path gave on the first records.
+    ``filings`` say of each item what the rules would make of it, ``traces`` of a mapped source what every path gave on
+    the first records.
     """
 
     url: str
     title: str
     items: tuple[tuple[ParsedItem, Item], ...]
+    filings: tuple[Filing, ...]
     rejected: tuple[Rejected, ...]
     notes: tuple[str, ...]
     keys: tuple[tuple[str, ...], ...]

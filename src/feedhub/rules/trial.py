@@ -6,12 +6,24 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from feedhub.model.identity import Filing
-from feedhub.model.item import Received
+from feedhub.model.item import Item, Received
 from feedhub.model.source import Rule, Source
 from feedhub.model.trial import RulesTrial, RuleTrial, SightedItem, StoredSighting, TrialExample
 from feedhub.rules.categorize import CleanAgain, Subject, file_item, holds, record_categories, without_replacing
 
 EXAMPLES: Final = 3
+
+
+def edits_in_words(before: Item, after: Item) -> list[str]:
+    """Return in words how rules changed what is shown of an item."""
+    added = [tag for tag in after.tags if tag not in before.tags]
+    words = [f"tagged {', '.join(added)}"] if added else []
+    if after.title != before.title:
+        words.append(f"title “{after.title}”")
+    others = [
+        name for name in ("summary", "content", "authors", "link") if getattr(after, name) != getattr(before, name)
+    ]
+    return [*words, *([f"another {', '.join(others)}"] if others else [])]
 
 
 @dataclass(slots=True)
@@ -196,7 +208,9 @@ class _Trial:
         else:
             slugs = [slug for slug, by in filing.categories if by == rule]
             parts = [f"in {', '.join(slugs)}"] if slugs else []
-            does = "; ".join([*parts, *self._edits_in_words()] if rule in self.edited_by else parts)
+            does = "; ".join(
+                [*parts, *edits_in_words(self.sighting.item, self.shown)] if rule in self.edited_by else parts
+            )
         return TrialExample(
             item_id=item.item_id,
             title=sighting.item.title,
@@ -205,17 +219,6 @@ class _Trial:
             does=does,
             is_new=is_new,
         )
-
-    def _edits_in_words(self) -> list[str]:
-        before, after = self.sighting.item, self.shown
-        added = [tag for tag in after.tags if tag not in before.tags]
-        words = [f"tagged {', '.join(added)}"] if added else []
-        if after.title != before.title:
-            words.append(f"title “{after.title}”")
-        others = [
-            name for name in ("summary", "content", "authors", "link") if getattr(after, name) != getattr(before, name)
-        ]
-        return [*words, *([f"another {', '.join(others)}"] if others else [])]
 
     def _filed(self, rules: Sequence[Rule], clean_again: CleanAgain = lambda markup, _item, _source: markup) -> Filing:
         return file_item(

@@ -20,16 +20,18 @@ from feedhub.errors import (
     UsageError,
 )
 from feedhub.model.document import Document, Validators
-from feedhub.model.identity import KeyPattern
+from feedhub.model.identity import Filing, KeyPattern
 from feedhub.model.item import Item, ParsedFeed, ParsedItem
 from feedhub.model.report import Explanation, Preview, RecordTrace, SearchHit
 from feedhub.model.settings import Settings
 from feedhub.model.source import Source
 from feedhub.pipeline.fetch import FetchContext, Sign, as_received, unsigned, with_links_put_right
+from feedhub.pipeline.filing import dates_of
 from feedhub.pipeline.newest import newest_shown
 from feedhub.ports.store import Store
 from feedhub.ports.world import Fetcher, Parser
 from feedhub.publish.addresses import id_digits
+from feedhub.rules.categorize import file_item, record_categories
 from feedhub.rules.identity import LINK_AS_GUID, key_text, keyed_document
 from feedhub.rules.patterns import compile_pattern
 from feedhub.rules.requests import first_request
@@ -82,10 +84,12 @@ def preview_source(
         feed = ParsedFeed(title="", items=(), notes=(str(error),))
     feed = with_links_put_right(feed, source, context.rules)
     shown = keyed_document(feed.items, source).items[:limit]
+    items = [(keyed.item, _cleaned(keyed.item, feed, source, context)) for keyed in shown]
     return Preview(
         url=document.url,
         title=feed.title,
-        items=tuple((keyed.item, _cleaned(keyed.item, feed, source, context)) for keyed in shown),
+        items=tuple(items),
+        filings=tuple(_filing(parsed, item, source, context, now) for parsed, item in items),
         keys=tuple(tuple(key.text for key in keyed.keys) for keyed in shown),
         rejected=feed.rejected,
         notes=feed.notes,
@@ -97,6 +101,18 @@ def _cleaned(parsed: ParsedItem, feed: ParsedFeed, source: Source, context: Fetc
     """Return an item as a poll would store it; a worker has cleaned it already, unless its text is to be fetched."""
     cleaned = feed.cleaned.get(parsed.position)
     return cleaned.item if cleaned else context.cleaner.clean(as_received(parsed), source)
+
+
+def _filing(parsed: ParsedItem, item: Item, source: Source, context: FetchContext, now: datetime) -> Filing:
+    """Return what the rules would make of an item that is met now."""
+    return file_item(
+        item,
+        source,
+        context.rules,
+        [slug for _, slug in record_categories(item, source)],
+        dates=dates_of(parsed, None, now),
+        clean_again=context.cleaner.clean_again,
+    )
 
 
 _BARE_HOST: Final = re.compile(

@@ -157,4 +157,4 @@ def test_a_removed_category_is_told(folder: Path) -> None:
     assert run("poll", "-c", write_project(folder, GOOD)).code == 0
     ran = run("poll", "--all", "-c", write_project(folder, GOOD.replace("news", "papers")))
     assert ran.code == 0
-    assert "4 removed" in ran.out
+    assert "1 removed" in ran.out

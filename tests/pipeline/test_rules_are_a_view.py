@@ -128,7 +128,8 @@ def publish_all(world: World, folder: Path) -> None:
         page_paths=SitePaths(settings.site),
         pages=HtmlSite(settings.site, settings.output),
     )
-    assert publish(world.store, settings, context, health={one.name: Health.OK for one in SOURCES}).failed == ()
+    health = {one.name: Health.OK for one in SOURCES}
+    assert publish(world.store, settings, context, health=health, now=world.now).failed == ()
     posts = PostSettings(filename="{date}-{id}-{slug}.md")
     renderer = JekyllRenderer(posts, settings.site)
     publish_posts(world.store, settings, PostContext(settings=posts, renderer=renderer, writer=writer), now=world.now)

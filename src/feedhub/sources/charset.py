@@ -118,6 +118,7 @@ _UTF_8 = re.compile(
     rb"|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2})+)"
     rb"|(\xed[\xa0-\xbf][\x80-\xbf]|[\xe1-\xef][\x80-\xbf]|[\xf0-\xf4][\x80-\xbf]{1,2}|\xc0[\x80-\xbf])"
 )
+_TWO_BYTES = re.compile(rb"[\xc2-\xf4][\x80-\xbf](?:[\x80-\xbf]|(?<=[\xc2-\xdf][\x80-\xbf]))")
 # Characters beyond U+FFFF as some data bases and Java write them: both halves of UTF-16 as three bytes (CESU-8).
 _PAIR = re.compile(rb"\xed[\xa0-\xaf][\x80-\xbf]\xed[\xb0-\xbf][\x80-\xbf]")
 _WRONG_GUESS = re.compile("[\u2500-\u259f\uff61-\uff9f\ue000-\uf8ff\u0080-\u009f]")
@@ -365,8 +366,9 @@ def _mixed(body: bytes, codec: str, declared: list[str]) -> tuple[str, str]:
 
 
 def _has_parts_in_utf_8(body: bytes, codec: str) -> bool:
-    is_possible = codec not in _WIDE and not codec.startswith("iso2022") and _UTF_8.search(body) is not None
-    return is_possible and any(_is_part_in_utf_8(part, codec) for part in _SEGMENT.findall(body))
+    if codec in _WIDE or codec.startswith("iso2022") or _TWO_BYTES.search(body) is None:
+        return False
+    return any(_is_part_in_utf_8(part, codec) for part in _SEGMENT.findall(body) if _TWO_BYTES.search(part))
 
 
 def _is_part_in_utf_8(part: bytes, codec: str) -> bool:

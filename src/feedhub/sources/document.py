@@ -126,6 +126,7 @@ _FORBIDDEN_REFERENCE = re.compile(
 _PAIR_OF_REFERENCES = re.compile(
     r"&(?:amp;)?#(x?)(d[89ab]..|5[56]\d{3});&(?:amp;)?#\1(d[c-f]..|5[67]\d{3});", re.IGNORECASE
 )
+_HIGH_HALF = re.compile(r"#(?:[xX][dD][89abAB]..|5[56]\d{3});&")
 _LATE_FEED = re.compile(r"<\?xml\s|<(rss|feed)\s[^>]{0,400}(?:version|xmlns)|<(?=rdf:RDF\s)")
 _HEAD = 64_000
 # A feed that begins inside of one of these is quoted by a page; the document is not a feed.
@@ -163,8 +164,10 @@ def parsable_xml(text: str) -> str:
     A document type could declare entities. Lines keep their numbers.
     """
     text = text.lstrip()
+    if _HIGH_HALF.search(text):
+        text = _PAIR_OF_REFERENCES.sub(_joined, text)
     if "&#" in text:
-        text = _FORBIDDEN_REFERENCE.sub("", _PAIR_OF_REFERENCES.sub(_joined, text))
+        text = _FORBIDDEN_REFERENCE.sub("", text)
     start = _after_prologue(text)
     doctype = _DOCTYPE.match(text, start)
     head, rest = text[:start], text[doctype.end() if doctype else start :]

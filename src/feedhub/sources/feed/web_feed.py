@@ -109,7 +109,7 @@ def best_link(entry: Entry, base: str) -> str | None:
     links = [
         link for link in raw(entry, "links") or () if link.get("rel", "alternate") == "alternate" and link.get("href")
     ]
-    pages = [link for link in links if records.media_type_of(link.get("type")) in _HTML_TYPES]
+    pages = [link for link in links if _is_of_page(link.get("type"))]
     candidates = [link["href"] for link in (*pages, *links)]
     # The content may stand somewhere else (RFC 4287 §4.1.3.2): that is where a reader finds it.
     elsewhere = [
@@ -125,6 +125,10 @@ def best_link(entry: Entry, base: str) -> str | None:
         if address:
             return address
     return None
+
+
+def _is_of_page(media_type: str | None) -> bool:
+    return media_type in _HTML_TYPES or (media_type is not None and records.media_type_of(media_type) in _HTML_TYPES)
 
 
 def text_of(entry: Entry, base: str, url: str) -> tuple[Markup | None, Markup | None]:

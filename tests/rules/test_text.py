@@ -241,6 +241,8 @@ def test_a_label_without_brackets_and_references_is_itself() -> None:
         ('<widget kind="x">', '<widget kind="x">'),
         ("<o:p>", "<o:p>"),
         ("<T><T x=1>", "&lt;T><T x=1>"),
+        ("when a<b", "when a&lt;b"),
+        ("cut in a tag<br", "cut in a tag<br"),
     ],
 )
 def test_words_in_brackets_that_are_no_element_are_text(markup: str, shown: str) -> None:

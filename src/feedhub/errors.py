@@ -13,8 +13,10 @@ FeedhubError
 │   │   ├── RedirectError         a loop, too many hops, or an unusable target
 │   │   └── HttpStatusError       an answer other than 200 or 304
 │   └── ParseError       an answer came, but it is not a feed that can be read
-├── StoreError           the store cannot be used (locked, newer schema, full)
+├── StoreError           the store cannot be used (locked, newer schema)
 │   ├── NoStoreError          there is none yet
+│   ├── FullStoreError        there is no room on its disk
+│   ├── ReplacedStoreError    another file took its place
 │   └── DamagedStoreError     nor will it by waiting
 ├── PublishError         one output could not be written; the last good one stays
 ├── WorkerError          work in a process of its own took too long or too much memory, or broke
@@ -110,11 +112,19 @@ class ParseError(PollError):
 
 
 class StoreError(FeedhubError):
-    """The store cannot be used: locked, damaged, of a newer schema, or no room on the disk."""
+    """The store cannot be used: locked, damaged, of a newer schema, or one of the kinds below."""
 
 
 class NoStoreError(StoreError):
     """There is no store at the place that the configuration names, and what was asked needs one."""
+
+
+class FullStoreError(StoreError):
+    """There is no room on the disk of the store: to wait may help."""
+
+
+class ReplacedStoreError(StoreError):
+    """Another file took the place of the store while it was open; only a restart takes it up."""
 
 
 class DamagedStoreError(StoreError):

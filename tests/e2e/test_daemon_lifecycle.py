@@ -78,6 +78,22 @@ def test_no_worker_outlives_it(tmp_path: Path, server: LoopbackServer) -> None:
 # One daemon per store.
 
 
+@pytest.mark.parametrize("linked", ["file", "folder"])
+def test_a_second_one_that_comes_by_a_link_finds_the_first(tmp_path: Path, server: LoopbackServer, linked: str) -> None:
+    one = write_config(tmp_path / "one", [_source(server, "a", "every: 1h")])
+    other = write_config(tmp_path / "other", [_source(server, "b", "every: 1h")])
+    with running(one) as first:
+        if linked == "folder":
+            (tmp_path / "other" / "var").symlink_to(tmp_path / "one" / "var")
+        else:
+            (tmp_path / "other" / "var").mkdir()
+            _store(tmp_path / "other").symlink_to(_store(tmp_path / "one"))
+        with running(other, is_ready=False) as second:
+            assert second.ended() == 3
+            assert f"process id {first.pid} " in second.events[-1]["event"]
+        assert first.stop() == 0
+
+
 def test_a_second_one_names_the_holder_and_a_killed_holder_lets_go(tmp_path: Path, server: LoopbackServer) -> None:
     config = write_config(tmp_path, [_source(server, "a", "every: 1h")])
     with running(config) as first:

@@ -1,11 +1,14 @@
 """What goes wrong in a year, for real: disks, locks, damage, clocks, networks (guarantees 23–25, 31, 33)."""
 
+import json
 import os
 import shutil
 import signal
 import sqlite3
 import subprocess
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -117,6 +120,34 @@ def test_a_full_disk_under_the_store_costs_nothing_but_time(
         assert [item["title"] for item in SiteFolder(tmp_path).feed("news")][-1] == "Item 1"
 
 
+def test_a_daemon_that_is_started_on_a_full_disk_waits_for_room(
+    tmp_path: Path, server: LoopbackServer, growing: Growing
+) -> None:
+    with tmpfs(tmp_path / "var", 4 * MEGABYTE):
+        config = write_config(tmp_path, [_source(server)])
+        ballast = fill(tmp_path / "var")
+        with running(config, is_ready=False) as daemon:
+            assert "no room on the disk" in daemon.heard("the store cannot be used")["reason"]
+            daemon.tell(signal.SIGTERM)
+            assert daemon.ended() == 0
+        with running(config, is_ready=False) as daemon:
+            daemon.heard("the store cannot be used")
+            ballast.unlink()
+            daemon.heard("started")
+            until(lambda: _published(tmp_path))
+            daemon.tell(signal.SIGKILL)
+            daemon.ended()
+        # One that was used already, too.
+        ballast = fill(tmp_path / "var")
+        before = growing.given
+        with running(config, is_ready=False) as daemon:
+            assert "no room on the disk" in daemon.heard("the store cannot be used")["reason"]
+            ballast.unlink()
+            daemon.heard("started")
+            until(lambda: _published(tmp_path) > before)
+            assert daemon.stop() == 0
+
+
 def test_a_full_disk_under_the_output_leaves_the_last_good_files(
     tmp_path: Path, server: LoopbackServer, growing: Growing
 ) -> None:
@@ -226,6 +257,58 @@ def test_a_store_that_is_damaged_meanwhile_ends_the_daemon(tmp_path: Path, serve
         assert daemon.ended() == 3
         assert "damaged" in daemon.events[-1]["event"]
     assert _published(tmp_path)
+
+
+def test_a_store_that_is_replaced_meanwhile_is_noticed_and_a_restart_takes_up_the_new_one(
+    tmp_path: Path, server: LoopbackServer, growing: Growing
+) -> None:
+    port = unused_port()
+    config = write_config(tmp_path, [_source(server)], more=f"web: {{enabled: true, port: {port}}}")
+    store, backup, old = _store(tmp_path), tmp_path / "backup.db", tmp_path / "old.db"
+    with running(config) as daemon:
+        until(lambda: _published(tmp_path) >= 2)
+        assert SiteFolder(tmp_path).run("backup", str(backup)).code == 0
+        kept = _titles(backup)
+        before = growing.given
+        until(lambda: growing.given > before + 1)
+        store.rename(old)
+        backup.rename(store)
+        assert "was replaced by another file" in daemon.heard("the store cannot be used")["reason"]
+        written = old.stat().st_mtime_ns, old.read_bytes(), _titles(store)
+        time.sleep(2)
+        assert (old.stat().st_mtime_ns, old.read_bytes(), _titles(store)) == written
+        assert written[2] == kept
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=20)
+        assert caught.value.code == 503
+        (reason,) = json.load(caught.value)["reasons"]
+        assert reason.startswith("the store was replaced by another file")
+        assert daemon.stop() == 0
+    assert _titles(store) == kept
+    with running(config) as daemon:
+        before = growing.given
+        until(lambda: _published(tmp_path) > before)
+        assert daemon.stop() == 0
+    assert set(_titles(store)) > set(kept)
+
+
+def _titles(store: Path) -> list[str]:
+    with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        return [row[0] for row in connection.execute("SELECT title FROM sightings ORDER BY rowid")]
+
+
+def test_a_store_that_is_removed_meanwhile_is_noticed(tmp_path: Path, server: LoopbackServer) -> None:
+    config = write_config(tmp_path, [_source(server)])
+    with running(config) as daemon:
+        until(lambda: _published(tmp_path))
+        _store(tmp_path).unlink()
+        assert "or removed, while it was open" in daemon.heard("the store cannot be used")["reason"]
+        assert daemon.stop() == 0
+    assert not _store(tmp_path).exists()
+    with running(config) as daemon:
+        until(lambda: _store(tmp_path).exists())
+        assert daemon.stop() == 0
 
 
 def test_a_cut_write_ahead_log_loses_polls_and_nothing_else(

@@ -5,13 +5,13 @@ import queue
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from time import monotonic
 from types import FrameType
 from typing import Final, Protocol
 
-from feedhub.errors import DamagedStoreError, StoreError
+from feedhub.errors import DamagedStoreError, FullStoreError, StoreError
 from feedhub.model.report import Outcome, PollReport, PublishReport
 from feedhub.model.settings import ConfigFault, Settings
 from feedhub.runtime.config_loader import BackgroundLoad, Loaded, Unusable, unusable
@@ -190,8 +190,10 @@ class Daemon:
             StoreError: the store is held by another daemon, cannot be opened, or is damaged.
         """
         hub = self._poller.hub
-        with hub.store.task_lock("run", wait=1.0):
-            self._apply(hub)
+        with ExitStack() as held:
+            if not self._begins(hub, held):
+                log.info("stopped")
+                return
             self._watch.follow(hub.settings.files, hub.settings.folders)
             scheduler = Scheduler(
                 tick=self._tick,
@@ -210,6 +212,35 @@ class Daemon:
                 self._watch.close()
                 scheduler.close()
                 self._end()
+
+    def _begins(self, hub: Hub, held: ExitStack) -> bool:
+        """Take the store and apply the configuration; while there is no room for it, wait. False: told to stop."""
+        wait = self._waits.store_retry
+        while True:
+            try:
+                held.enter_context(hub.store.task_lock("run", wait=1.0))
+                self._apply(hub)
+            except FullStoreError as error:
+                held.pop_all().close()
+                log.error("the store cannot be used", extra={"reason": str(error), "again_in": f"{wait:g}s"})
+                # As one does that runs already: whoever started it need not try again.
+                self._notifier.ready()
+                if self._is_told_to_stop(wait):
+                    return False
+                wait = min(2 * wait, _LONGEST)
+            else:
+                return True
+
+    def _is_told_to_stop(self, seconds: float) -> bool:
+        """Wait; what else was asked for meanwhile is done afterwards."""
+        until, later = monotonic() + seconds, list[Event]()
+        while (left := until - monotonic()) > 0 and not any(isinstance(event, Stop) for event in later):
+            self._notifier.alive()
+            with suppress(queue.Empty):
+                later.append(self._inbox.get(timeout=self._notifier.wait(left)))
+        for event in later:
+            self._inbox.put(event)
+        return any(isinstance(event, Stop) for event in later)
 
     def post(self, event: Reload | Stop) -> None:
         """Add an event to the queue. Safe to call from any thread and from signal handlers."""

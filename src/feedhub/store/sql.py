@@ -19,7 +19,7 @@ from feedhub.store.refiling import SqlRefiling, SqlRefilingTransaction
 from feedhub.store.removals import SqlRemovals
 from feedhub.store.sighted import SqlSightedItems
 from feedhub.store.source_states import SqlSources
-from feedhub.store.sqlite import MIGRATIONS, ErrorGuard, make_file, open_engine, task_lock
+from feedhub.store.sqlite import MIGRATIONS, DatabaseFile, ErrorGuard, make_file, open_engine, task_lock
 from feedhub.store.takedown import SqlTakedown
 
 BUSY_TIMEOUT = 10.0
@@ -71,13 +71,16 @@ def open_store(url: str, *, busy_timeout: float = BUSY_TIMEOUT, may_make: bool =
         raise StoreError("PostgreSQL is not supported yet: write sqlite:///PATH")
     if address.drivername not in {"sqlite", "sqlite+pysqlite"} or not place or ":memory:" in place:
         raise StoreError(f"store {address.render_as_string()} is of an unknown kind: write sqlite:///PATH")
-    engine = open_engine(address, busy_timeout)
+    file = DatabaseFile(place)
+    place = file.place
+    engine = open_engine(address, busy_timeout, file)
     store = SqlStore(engine, ErrorGuard(place), place, busy_timeout)
     try:
         with ErrorGuard(place, OSError):
             if not may_make and not Path(place).exists():
                 raise NoStoreError(f"no store yet at {place}: `feedhub poll` and `feedhub run` make it")
             make_file(engine, place)
+            file.opened()
         store.migrate(MIGRATIONS)
     except StoreError:
         store.close()

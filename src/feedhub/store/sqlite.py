@@ -15,18 +15,79 @@ from sqlalchemy import Connection as PlainConnection
 from sqlalchemy.dialects.sqlite import insert as insert_
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from feedhub.errors import DamagedStoreError, StoreError
+from feedhub.errors import DamagedStoreError, FullStoreError, ReplacedStoreError, StoreError
 from feedhub.store.database import Connection, Migration, PreparedStatement
 
 # PostgreSQL's insert of the same shape has the same ON CONFLICT methods.
 insert = insert_
 
 
-def open_engine(url: URL, busy_timeout: float) -> Engine:
-    """Return an engine on the file of ``url``; a statement waits ``busy_timeout`` seconds for a lock."""
+_BESIDE = ("-wal", "-shm")
+_FileId = tuple[int, int]
+
+
+class DatabaseFile:
+    """The file of an open database, in whose place somebody may put another one.
+
+    Who goes on writes into a file that nobody reads any more. And the log of the old one lies beside the new one, which
+    takes it for its own: it is put aside.
+    """
+
+    def __init__(self, named: str) -> None:
+        """``named`` may be a link; ``place`` is where it leads."""
+        self.place = os.path.realpath(named)
+        self._named = named
+        self._known: _FileId | None = None
+        self._beside: dict[str, _FileId] = {}
+
+    def opened(self) -> None:
+        """From now on it must be the file that it is."""
+        self._known = _file_id(self._named)
+
+    def check(self) -> None:
+        """Accept the file that was opened.
+
+        Raises:
+            ReplacedStoreError: it was replaced or removed.
+        """
+        if self._known is None:
+            return
+        if _file_id(self._named) == self._known:
+            for suffix in _BESIDE:
+                if suffix not in self._beside and (found := _file_id(self.place + suffix)):
+                    self._beside[suffix] = found
+            return
+        if _file_id(self.place) != self._known:
+            self._put_aside()
+        raise ReplacedStoreError(
+            f"store {self._named} was replaced by another file, or removed, while it was open: "
+            "nothing more is written, and a restart takes up what is there"
+        )
+
+    def _put_aside(self) -> None:
+        for suffix, known in self._beside.items():
+            if _file_id(self.place + suffix) == known:
+                with suppress(OSError):
+                    Path(self.place + suffix).replace(f"{self.place}{suffix}.replaced")
+
+
+def _file_id(path: str) -> _FileId | None:
+    try:
+        status = os.stat(path)  # noqa: PTH116 - at every transaction
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def open_engine(url: URL, busy_timeout: float, file: DatabaseFile) -> Engine:
+    """Return an engine on ``file``, which ``url`` names; a statement waits ``busy_timeout`` seconds for a lock."""
+    url = url.set(database=file.place)
     engine = create_engine(url, connect_args={"timeout": busy_timeout}, pool_size=4, max_overflow=64)
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
+    # To connect would make a file anew that was removed; "checkout" comes before every transaction.
+    for name in ("do_connect", "checkout", "commit"):
+        event.listen(engine, name, lambda *_: file.check())
     return engine
 
 
@@ -70,12 +131,16 @@ _WORDS = (
     ("is locked", "is in use by another process"),
     ("is not a database", "is not a database"),
     ("malformed", _DAMAGED),
-    ("disk is full", "cannot grow: no room on the disk"),
     ("readonly", "cannot be written"),
     ("unable to open", "cannot be opened"),
     ("disk I/O", "cannot be read or written"),
     ("no such table", "is damaged or was changed by another program"),
 )
+_NO_ROOM = "cannot grow: no room on the disk"
+_SIGNS_OF_NO_ROOM = ("disk is full", "No space left", "quota exceeded")
+# What SQLite says when it cannot make the files beside the database, as for want of room.
+_VAGUE = ("disk I/O", "unable to open")
+_LEAST_ROOM = 65_536
 _SIGNS_OF_DAMAGE = ("is not a database", "malformed", "no such table")
 
 
@@ -95,9 +160,22 @@ class ErrorGuard:
         if isinstance(error, self._kinds):
             cause = error.orig if isinstance(error, DBAPIError) else error
             message = str(cause)
+            if _is_full(message, self._place):
+                raise FullStoreError(f"store {self._place} {_NO_ROOM} ({message})") from error
             words = next((words for sign, words in _WORDS if sign in message), "cannot be used")
             kind = DamagedStoreError if any(sign in message for sign in _SIGNS_OF_DAMAGE) else StoreError
             raise kind(f"store {self._place} {words} ({message})") from error
+
+
+def _is_full(message: str, place: str) -> bool:
+    if any(sign in message for sign in _SIGNS_OF_NO_ROOM):
+        return True
+    if not any(sign in message for sign in _VAGUE):
+        return False
+    with suppress(OSError, AttributeError):  # there is no such question on Windows
+        room = os.statvfs(Path(place).parent)
+        return room.f_bavail * room.f_frsize < _LEAST_ROOM
+    return False
 
 
 def check_for_damage(engine: Engine, place: str) -> None:
@@ -149,7 +227,8 @@ def task_lock(place: str, task: str, wait: float) -> Iterator[None]:
         raise StoreError(f"store {place} is in use: {_holder_in_words(holder, task)}") from exc
     except OSError as exc:
         lock.release()
-        raise StoreError(f"store {place} cannot be locked: {(exc.strerror or str(exc)).lower()}") from exc
+        kind = FullStoreError if _is_full(str(exc), place) else StoreError
+        raise kind(f"store {place} cannot be locked: {(exc.strerror or str(exc)).lower()}") from exc
     try:
         yield
     finally:

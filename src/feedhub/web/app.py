@@ -20,7 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
-from feedhub.errors import FeedhubError, StoreError
+from feedhub.errors import FeedhubError, ReplacedStoreError, StoreError
 from feedhub.model.report import HubStatus
 from feedhub.model.settings import ConfigFault
 from feedhub.model.source import Health
@@ -305,6 +305,8 @@ class Endpoints:
     def _public_reason(error: FeedhubError) -> str:
         # The reason names the path of the store, which goes into the log only: anybody may see the answer.
         log.error("the store cannot be read", extra={"reason": str(error)})
+        if isinstance(error, ReplacedStoreError):
+            return "the store was replaced by another file while it was open; a restart takes up the new one"
         return "the store cannot be read"
 
     def _made_status_page(self) -> bytes:

@@ -22,16 +22,16 @@ FEW = 10_000
 COPIES = """
 INSERT INTO sources (id, name, title, host, scheduled) SELECT 100000 + n, 'old' || n, 'Old ' || n, '', 0 FROM copies
   WHERE n < :sources;
-INSERT INTO items (pk, id, owner_id, published_at, first_seen_at, position)
+INSERT INTO items (pk, id, owner_id, shown_by, published_at, first_seen_at, position)
   SELECT 1000000 + n, printf('urn:uuid:%08x-0000-4000-8000-%012x', n * 2654435761 % 4294967296, n),
-         100000 + n % :sources, :until - n * :step, :until - n * :step, 0 FROM copies;
+         100000 + n % :sources, 100000 + n % :sources, :until - n * :step, :until - n * :step, 0 FROM copies;
 INSERT INTO identity_keys (text, item_pk, strength, added_at)
   SELECT 'url:' || printf('https://old%d.example/story/%d', n % :sources, n), 1000000 + n, 3, :until - n * :step
   FROM copies;
 INSERT INTO sightings (item_pk, source_id, guid, url_key, title, text_digest, extras_digest, first_seen_at, updated_at,
-                       left_at, wording, touched)
+                       left_at, wording, touched, received)
   SELECT 1000000 + n, 100000 + n % :sources, n, printf('https://old%d.example/story/%d', n % :sources, n),
-         'Old story ' || n, printf('%032x', n), '', :until - n * :step, :until - n * :step, :until, one.wording, 0
+         'Old story ' || n, printf('%032x', n), '', :until - n * :step, :until - n * :step, :until, one.wording, 0, 1
   FROM copies,
        (SELECT json_set(wording, '$.content', 'Short.', '$.summary', '') AS wording FROM sightings LIMIT 1) AS one;
 INSERT INTO filings (item_pk, source_id, slug, rule, first_seen_at)

@@ -39,13 +39,18 @@ class Reload:
 
 
 @dataclass(frozen=True, slots=True)
+class PublishEnded:
+    """The publish that was begun has ended."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """The daemon shall end; ``reason`` says what asked for it."""
 
     reason: str
 
 
-Event = Tick | FinishedFetch | Reload | Loaded | Stop
+Event = Tick | FinishedFetch | Reload | Loaded | PublishEnded | Stop
 
 
 class Observer(Protocol):
@@ -269,6 +274,9 @@ class Daemon:
             case Reload():
                 self._notifier.reloading()
                 self._load.start(event.reason)
+            case PublishEnded():
+                with self._store_retry.attempt():
+                    self._publish_timer.finish()
             case Loaded():
                 self._take_up(event)
             case Stop():
@@ -294,8 +302,8 @@ class Daemon:
         """File some stored items, if other rules were taken up; or else publish what is due."""
         if self._stop_at is None and self._refiling.step():
             self._publish_timer.mark()
-        if self._refiling.may_publish:
-            self._publish_timer.run()
+        if self._refiling.may_publish and self._stop_at is None:
+            self._publish_timer.begin(lambda: self._inbox.put(PublishEnded()))
 
     def _start_due(self) -> None:
         if self._stop_at is not None:
@@ -438,7 +446,7 @@ class Daemon:
 
         def publish() -> None:
             try:
-                self._publish_timer.run(now=True)
+                self._publish_timer.run()
             except StoreError as error:
                 log.error("not everything was published", extra={"reason": str(error)})
 

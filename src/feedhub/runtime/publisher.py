@@ -1,6 +1,7 @@
 """Everything that writes into the output folder, and when the daemon publishes."""
 
 import logging
+import threading
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from functools import cached_property
@@ -140,6 +141,7 @@ class PublishTimer:
     """Decides when ``publish`` is called; times in seconds.
 
     It is called ``gap`` after the last time at the earliest; after a failure ``retry``, and twice as long each time.
+    ``begin`` calls it in a thread, so that polls are stored meanwhile; what came of it is taken up by ``finish``.
     """
 
     def __init__(
@@ -157,34 +159,64 @@ class PublishTimer:
         self._is_due = True
         self._not_before = 0.0
         self._retry = self._first_retry
+        self._thread: threading.Thread | None = None
+        self._outcome: PublishReport | StoreError = PublishReport()
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether a publish was begun and not finished."""
+        return self._thread is not None
 
     def mark(self) -> None:
         """Publish soon, because something may have changed."""
         self._is_due = True
 
     def wait(self, longest: float) -> float:
-        """Return after how many seconds to call ``run`` again, ``longest`` at most."""
-        return min(longest, max(self._not_before - monotonic(), 0.0)) if self._is_due else longest
+        """Return after how many seconds to call ``begin`` again, ``longest`` at most."""
+        if not self._is_due or self.is_under_way:
+            return longest
+        return min(longest, max(self._not_before - monotonic(), 0.0))
 
-    def run(self, *, now: bool = False) -> None:
-        """Publish if it is due and the last time is long enough ago; at once with ``now``.
+    def begin(self, ended: Callable[[], None]) -> None:
+        """Publish in a thread, if it is due and the last time is long enough ago; ``ended`` is called from there."""
+        if not self._is_due or self.is_under_way or monotonic() < self._not_before:
+            return
+        self._is_due = False
+        publish = self.publish
+
+        def run() -> None:
+            self._outcome = _outcome_of(publish)
+            ended()
+
+        self._thread = threading.Thread(target=run, name="publish", daemon=True)
+        self._thread.start()
+
+    def finish(self) -> None:
+        """Wait for what was begun, and take up what came of it.
+
+        Raises:
+            StoreError: the store could not be used.
+        """
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+            self._take_up(self._outcome)
+
+    def run(self) -> None:
+        """Publish at once if it is due; first finish what was begun.
 
         Raises:
             StoreError: the store cannot be used.
         """
-        if not self._is_due or (monotonic() < self._not_before and not now):
-            return
-        self._is_due = False
-        try:
-            report = self.publish()
-        except PublishError as error:
-            report = PublishReport(failed=(("output", str(error)),))
-        except StoreError:
+        self.finish()
+        if self._is_due:
+            self._is_due = False
+            self._take_up(_outcome_of(self.publish))
+
+    def _take_up(self, report: PublishReport | StoreError) -> None:
+        if isinstance(report, StoreError):
             self._is_due = True
-            raise
-        except Exception as error:  # an unexpected error must not end the daemon
-            log.debug("publishing failed unexpectedly", exc_info=True)
-            report = PublishReport(failed=(("output", f"unexpected {type(error).__name__}: {error}"),))
+            raise report
         self._not_before = monotonic() + self._gap
         again = f"{self._retry:g}s"
         for output, reason in report.failed[:_MOST_TOLD]:
@@ -201,3 +233,15 @@ class PublishTimer:
         if report.written or report.removed:
             log.info("published", extra={"written": len(report.written), "removed": len(report.removed)})
         self._on_published(report)
+
+
+def _outcome_of(publish: Callable[[], PublishReport]) -> PublishReport | StoreError:
+    try:
+        return publish()
+    except StoreError as error:
+        return error
+    except PublishError as error:
+        return PublishReport(failed=(("output", str(error)),))
+    except Exception as error:  # an unexpected error must not end the daemon
+        log.debug("publishing failed unexpectedly", exc_info=True)
+        return PublishReport(failed=(("output", f"unexpected {type(error).__name__}: {error}"),))

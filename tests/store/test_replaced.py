@@ -1,4 +1,4 @@
-"""Another file in the place of an open store: nothing more is written to the old one, nothing of it into the new one."""
+"""Another file in the place of an open store: nothing more goes into the old one, nothing of it into the new one."""
 
 import sqlite3
 from contextlib import closing
@@ -69,7 +69,7 @@ def test_what_is_under_way_when_it_is_replaced_is_not_committed(tmp_path: Path) 
     path, old = tmp_path / "s.db", tmp_path / "old.db"
     store = opened(path)
     save(store, "one")
-    with pytest.raises(ReplacedStoreError), store.transaction() as transaction:
+    with pytest.raises(ReplacedStoreError), store.transaction() as transaction:  # noqa: PT012 - raised by its end
         transaction.save_state(SourceState(name="two"))
         path.rename(old)
     old.rename(path)

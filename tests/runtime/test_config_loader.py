@@ -46,7 +46,7 @@ def test_one_that_takes_too_long_is_ended(tmp_path: Path) -> None:
 def test_one_that_needs_too_much_memory_is_ended(tmp_path: Path) -> None:
     path = tmp_path / "f.yaml"
     path.write_text(SITE + "x: [" + "[a], " * 1_000_000 + "a]")
-    outcome = loaded(path, memory=300 << 20)
+    outcome = loaded(path, memory=300 << 20, timeout=55)
     assert isinstance(outcome, Unusable)
     assert str(outcome.problems[0]) in (
         f"{path}: cannot be used: it needs too much memory",

@@ -219,7 +219,9 @@ class FieldSection(Section):
         examples=["%Y-%m-%d %H:%M:%S"],
     )
     base: WebUrl | None = Field(
-        default=None, description="What a relative address is joined to. Default: the address of the document."
+        default=None,
+        description="What a relative address is joined to. Default: the address of the document; in JSON, of texts and "
+        "files the link of the record.",
     )
     kind: Literal["html", "text", "markdown"] = Field(default="html", description="What the text is written in.")
 

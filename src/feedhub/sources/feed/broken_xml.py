@@ -70,20 +70,15 @@ def balanced(text: str) -> str | None:
     pieces: list[str] = []
     opened: list[str] = []
     at = 0
-    tokens = list(_TOKEN.finditer(text))
-    following = [token for token in tokens if token["name"]][1:]
-    passed = 0
-    for token in tokens:
+    for token in _TOKEN.finditer(text):
         pieces.append(text[at : token.start()])
         at = token.end()
         name = token["name"]
         if name is None:
             pieces.append(token[0] if len(token[0]) > 1 else "&lt;")
             continue
-        after = following[passed] if passed < len(following) else None
-        passed += 1
         if token["close"]:
-            is_stray = name not in opened and after and after["close"] and opened[-1:] == [after["name"]]
+            is_stray = name not in opened and opened and _is_closed_next(opened[-1], text, at)
             pieces += [] if is_stray else _closed(name, opened)
             continue
         pieces += _ended_by(name, opened)
@@ -94,6 +89,13 @@ def balanced(text: str) -> str | None:
                 return None
     pieces.append(text[at:])
     return "".join(pieces) if not opened else None
+
+
+def _is_closed_next(name: str, text: str, at: int) -> bool:
+    """Tell whether the next tag is the end tag of an element of that name."""
+    while (token := _TOKEN.search(text, at)) and token["name"] is None:
+        at = token.end()
+    return token is not None and bool(token["close"]) and token["name"] == name
 
 
 def _ended_by(name: str, opened: list[str]) -> list[str]:

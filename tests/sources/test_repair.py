@@ -155,6 +155,7 @@ PIXEL = '<img src="data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAE
         f'<img src="data:," data-orig-file="{REAL}" alt="a.jpg">',
         f'<img src="data:," data-permalink="https://c.example/page/" data-large-file="{REAL}">',
         f'<img zoomfile="{REAL}">',
+        f'<img data-small="https://c.example/real-20x20.jpg" data-large="{REAL}">',
         f'<img src="//:0" data-src="{REAL}">',
         f'<img src="s.gif" data-original="{REAL}">',
         f'<img src="https://c.example/p-20x13.jpg" srcset="{REAL} 900w">',

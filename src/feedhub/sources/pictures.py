@@ -163,11 +163,15 @@ def _in_any_attribute(attributes: Mapping[str, str]) -> str:
         value = attributes.get(name, "").strip()
         if is_address(value) and _IS_PICTURE.search(value):
             return value
+    found = ""
     for name, written in attributes.items():
         value = best_candidate(written) if " " in written.strip() else written.strip()
-        if name not in _WORDS and _PICTURE_FILE.search(value) and is_address(value) and not _is_placeholder(value):
+        if name in _WORDS or not _PICTURE_FILE.search(value) or not is_address(value) or _is_placeholder(value):
+            continue
+        if not _PREVIEW.search(value):
             return value
-    return ""
+        found = found or value
+    return found
 
 
 def is_unfinished(attributes: Mapping[str, str]) -> bool:

@@ -160,6 +160,19 @@ def test_a_file_whose_reading_blocks_holds_up_neither_polls_nor_the_end(tmp_path
         until(lambda: not daemon.family(), what="what loads ends with it")
 
 
+def test_a_source_whose_file_blocks_holds_up_neither_other_polls_nor_the_end(
+    tmp_path: Path, server: LoopbackServer
+) -> None:
+    blocked = "name: file, url: gone/feed.xml, category: news, timeout: 2s"
+    config = write_config(tmp_path, [_source(server), blocked])
+    with blocking_mount(tmp_path / "gone"), running(config) as daemon:
+        assert "could not be read within 2 s" in daemon.heard("poll", source="file")["reason"]
+        _goes_on(server)
+        began = time.monotonic()
+        assert daemon.stop() == 0
+        assert time.monotonic() - began < 10
+
+
 def _loads(daemon: RunningDaemon) -> bool:
     """Whether a process of the daemon waits for the mount."""
     return any("fuse" in Path(f"/proc/{pid}/wchan").read_text() for pid in daemon.family())

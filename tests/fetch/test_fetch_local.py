@@ -1,14 +1,19 @@
 import hashlib
 import os
+import threading
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from feedhub.errors import FetchError, RefusedAddressError, TooLargeError
-from feedhub.fetch.fetcher import LocalFetcher, build_fetcher
+from feedhub.errors import DeadlineError, FetchError, RefusedAddressError, TooLargeError
+from feedhub.fetch.fetcher import build_fetcher
+from feedhub.fetch.local import LocalFetcher, Reads
 from feedhub.model.document import Document, NotModified, Validators
 from feedhub.model.source import PollSettings
+from support.blocking import blocking_mount
+from support.daemons import until
 from support.fetching import ask
 from support.responders import FEED, static
 from support.server import LoopbackServer
@@ -113,3 +118,58 @@ def test_one_fetcher_serves_files_and_http_and_nothing_else(server: LoopbackServ
             fetcher.fetch(ask(str(feed)))
     finally:
         fetcher.close()
+
+
+def test_a_file_whose_reading_blocks_ends_at_its_deadline_and_is_not_asked_again_meanwhile(
+    tmp_path: Path, feed: Path
+) -> None:
+    fetcher = LocalFetcher()
+    with blocking_mount(tmp_path / "gone"):
+        address = (tmp_path / "gone" / "feed.xml").as_uri()
+        began = time.monotonic()
+        with pytest.raises(DeadlineError, match=r"feed.xml could not be read within 0.5 s"):
+            fetcher.fetch(ask(address, timeout=0.5))
+        assert time.monotonic() - began < 3
+        before = threading.active_count()
+        with pytest.raises(FetchError, match="an earlier attempt still waits for it"):
+            fetcher.fetch(ask(address, timeout=0.5))
+        assert threading.active_count() <= before
+        assert isinstance(fetcher.fetch(ask(feed.as_uri())), Document)
+    # The mount is gone, and with it what waited.
+    until(lambda: "no such file" in _refusal(fetcher, address))
+
+
+def _refusal(fetcher: LocalFetcher, address: str) -> str:
+    with pytest.raises(FetchError) as caught:
+        fetcher.fetch(ask(address))
+    return str(caught.value)
+
+
+def test_few_files_are_waited_for_at_once_also_by_the_next_fetcher(tmp_path: Path, feed: Path) -> None:
+    reads = Reads()
+    with blocking_mount(tmp_path / "gone"):
+        addresses = [(tmp_path / "gone" / f"{number}.xml").as_uri() for number in range(9)]
+        for address in addresses[:8]:
+            with pytest.raises(DeadlineError):
+                LocalFetcher(reads).fetch(ask(address, timeout=0.05))
+        for address in (addresses[8], feed.as_uri()):
+            with pytest.raises(FetchError, match="8 other files are still waited for"):
+                LocalFetcher(reads).fetch(ask(address))
+    until(lambda: isinstance(_answer(LocalFetcher(reads), feed), Document))
+
+
+def _answer(fetcher: LocalFetcher, feed: Path) -> object:
+    try:
+        return fetcher.fetch(ask(feed.as_uri()))
+    except FetchError as error:
+        return error
+
+
+def test_closing_ends_the_waiting_for_a_file(tmp_path: Path) -> None:
+    fetcher = LocalFetcher()
+    with blocking_mount(tmp_path / "gone"):
+        threading.Timer(0.3, fetcher.close).start()
+        began = time.monotonic()
+        with pytest.raises(DeadlineError):
+            fetcher.fetch(ask((tmp_path / "gone" / "feed.xml").as_uri(), timeout=30))
+        assert time.monotonic() - began < 5

@@ -119,7 +119,7 @@ def test_a_new_fetcher_goes_on_counting_what_the_old_one_does(server: LoopbackSe
     server.routes["/feed"] = watch.around(static())
     settings = PollSettings(allow_private=LOOPBACK, host_gap=0, host_concurrent=4)
     old = build_fetcher(settings, lambda: NOW)
-    new = build_fetcher(PollSettings(allow_private=LOOPBACK, host_gap=0, host_concurrent=1), lambda: NOW, old.throttle)
+    new = build_fetcher(PollSettings(allow_private=LOOPBACK, host_gap=0, host_concurrent=1), lambda: NOW, old.shared)
     try:
         fetchers = [old, new, old, new]
         with ThreadPoolExecutor(4) as pool:

@@ -4,7 +4,8 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from feedhub.fetch.fetcher import HttpFetcher, LocalFetcher
+from feedhub.fetch.fetcher import HttpFetcher
+from feedhub.fetch.local import LocalFetcher
 from feedhub.model.document import Document
 from support.fetching import NOW, ask
 from support.responders import static

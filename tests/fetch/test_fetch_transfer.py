@@ -2,6 +2,7 @@ import os
 import threading
 import time
 import tracemalloc
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
@@ -29,7 +30,7 @@ from support.responders import (
     status,
     verbatim,
 )
-from support.server import LoopbackServer, Responder
+from support.server import LoopbackServer, Responder, Wire
 
 CODINGS = ["gzip", "deflate", "raw-deflate", "br", "zstd"]
 LONG = os.urandom(90_000).hex().encode()
@@ -152,6 +153,61 @@ def test_rubbish_behind_a_complete_stream_counts_too(server: LoopbackServer, fet
     server.routes["/feed"] = status(200, encode(FEED, "gzip") + bytes(500_000), headers=(("Content-Encoding", "gzip"),))
     with pytest.raises(TooLargeError):
         fetcher.fetch(ask(server.url("/feed"), max_size=100_000))
+
+
+FRAMED = {
+    "an extension of a chunk": b"1;x=" + b"y" * 60_000 + b"\r\n<\r\n",
+    "a hundred small chunks": b"1\r\n<\r\n" * 10_000,
+}
+
+
+@pytest.mark.parametrize("piece", FRAMED.values(), ids=FRAMED)
+def test_what_frames_the_chunks_of_a_body_counts_too(
+    server: LoopbackServer, fetcher: HttpFetcher, piece: bytes
+) -> None:
+    sent = [0]
+
+    def without_end(wire: Wire) -> None:
+        wire.head(200, (("Transfer-Encoding", "chunked"), ("Content-Type", "text/xml")))
+        with suppress(OSError):
+            while not wire.stop.is_set() and sent[0] < 100_000_000:
+                wire.raw(piece)
+                sent[0] += len(piece)
+        wire.hang_up()
+
+    server.routes["/feed"] = without_end
+    with pytest.raises(TooLargeError, match="with all that frames it"):
+        fetcher.fetch(ask(server.url("/feed"), max_size=200_000, timeout=20))
+    # What lies in buffers of the system was sent and not read.
+    assert sent[0] < 20_000_000
+
+
+def test_trailers_without_an_end_count_too(server: LoopbackServer, fetcher: HttpFetcher) -> None:
+    def without_end(wire: Wire) -> None:
+        wire.head(200, (("Transfer-Encoding", "chunked"), ("Content-Type", "text/xml")))
+        wire.raw(b"%x\r\n%b\r\n0\r\n" % (len(FEED), FEED))
+        with suppress(OSError):
+            while not wire.stop.is_set():
+                wire.raw(b"X: " + b"y" * 50_000 + b"\r\n")
+        wire.hang_up()
+
+    server.routes["/feed"] = without_end
+    with pytest.raises(TooLargeError, match="with all that frames it"):
+        fetcher.fetch(ask(server.url("/feed"), max_size=200_000, timeout=20))
+
+
+@pytest.mark.parametrize(
+    "first", [b"Content-Length: 5\r\nTransfer-Encoding: chunked", b"transfer-encoding: Chunked\r\ncontent-length: 5"]
+)
+def test_an_answer_with_two_lengths_is_refused(server: LoopbackServer, fetcher: HttpFetcher, first: bytes) -> None:
+    chunks = b"5\r\n<rss>\r\n0\r\n\r\n"
+    for line in (b"200 OK", b"301 Moved\r\nLocation: /other", b"404 Not Found"):
+        server.routes["/feed"] = verbatim(b"HTTP/1.1 " + line + b"\r\n" + first + b"\r\n\r\n" + chunks)
+        with pytest.raises(FetchError, match="the answer contradicts itself about its length"):
+            fetcher.fetch(ask(server.url("/feed")))
+    # Nothing of it is taken for the answer to the next request.
+    server.routes["/next"] = static()
+    assert isinstance(fetcher.fetch(ask(server.url("/next"))), Document)
 
 
 def test_a_bomb_is_not_inflated_beyond_the_limit(server: LoopbackServer, fetcher: HttpFetcher) -> None:

@@ -186,3 +186,37 @@ def test_an_address_that_cannot_be_listened_on_is_named(site: Site) -> None:
         taken.start()
     with pytest.raises(ServeError, match=r"cannot listen on http://192\.0\.2\.1:8080: cannot assign"):
         WebServer(lambda: site.hub, WebSettings(host="192.0.2.1")).start()
+
+
+@pytest.mark.parametrize("path", ["/feeds/all.atom", "/healthz", "/nothing"])
+def test_a_request_with_two_lengths_is_refused_and_its_connection_ends(site: Site, path: str) -> None:
+    chunks = b"0\r\n\r\n"
+    for lengths in (
+        b"Content-Length: 5\r\nTransfer-Encoding: chunked",
+        b"transfer-encoding: Chunked\r\ncontent-length: 0",
+    ):
+        with connected(site) as client:
+            client.sendall(b"GET %b HTTP/1.1\r\nHost: x\r\n%b\r\n\r\n%b%b" % (path.encode(), lengths, chunks, GET))
+            answers = b"".join(iter(lambda: received(client), b""))
+        assert answers.startswith(b"HTTP/1.1 400 ")
+        assert answers.count(b"HTTP/1.1 ") == 1
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        (b"http://news.example.org/feeds/all.atom", 200),
+        (b"HTTPS://[::1]:8080/feeds/all.atom?x=1", 200),
+        (b"http://x/healthz", 200),
+        (b"http://x/nothing", 404),
+        (b"http://x", 200),
+        (b"http://x?q", 200),
+        (b"ftp://x/feeds/all.atom", 404),
+    ],
+)
+def test_a_whole_address_is_answered_as_its_path(site: Site, target: bytes, status: int) -> None:
+    (site.output / "index.html").write_bytes(b"<h1>front</h1>")
+    with connected(site) as client:
+        client.sendall(b"GET %b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % target)
+        answer = b"".join(iter(lambda: received(client), b""))
+    assert answer.startswith(b"HTTP/1.1 %d " % status)

@@ -6,6 +6,7 @@ name stays in ``Host``, SNI and the certificate check.
 
 import errno
 import http.client
+import io
 import os
 import queue
 import socket
@@ -242,11 +243,36 @@ _POOLED_HOSTS = 64
 _MOST_INTERIM = 10
 
 
+class _Counted(io.RawIOBase):
+    """Counts what is read from a socket."""
+
+    def __init__(self, raw: io.RawIOBase, exchange: Exchange) -> None:
+        self._raw = raw
+        self._exchange = exchange
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        count: int | None = self._raw.readinto(buffer)
+        self._exchange.receive(count or 0)
+        return count
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
 class _FinalResponse(http.client.HTTPResponse):
     """The final answer to a request: what is said before it (RFC 9110 §15.2) is passed over.
 
     The standard library passes over 100 only, and takes 102 and 103 for an answer without a body.
     """
+
+    def __init__(self, exchange: Exchange, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # What frames the chunks of a body never comes to those who read it.
+        self.fp = io.BufferedReader(_Counted(self.fp.detach(), exchange))
 
     def _read_status(self) -> tuple[str, int, str]:
         for _ in range(_MOST_INTERIM):
@@ -260,12 +286,15 @@ class _FinalResponse(http.client.HTTPResponse):
 class DialedConnection(HTTPConnection):
     """A connection whose socket comes from the dialer and belongs to each exchange that uses it."""
 
-    response_class = _FinalResponse
-
     def __init__(self, *args: Any, dialer: Dialer, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._dialer = dialer
         self._exchange: Exchange | None = None
+
+    @property
+    def response_class(self) -> Any:  # type: ignore[override]
+        """What http.client makes answers of, also that of a proxy to CONNECT."""
+        return partial(_FinalResponse, self._dialer.exchange)
 
     def _new_conn(self) -> Any:
         self._exchange = self._dialer.exchange

@@ -1,25 +1,22 @@
-"""The fetchers: for HTTP (SPEC §8, §9), for local files (SPEC §3), and one that has both behind one port."""
+"""The fetchers: for HTTP (SPEC §8, §9), and one that has it and that for local files behind one port."""
 
 import base64
 import hashlib
-import os
 import ssl
-import stat
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
-from pathlib import Path
 from urllib.parse import unquote, urlsplit
-from urllib.request import url2pathname
 
 import requests
 from requests.structures import CaseInsensitiveDict
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3 import HTTPResponse
 
-from feedhub.errors import FetchError, HttpStatusError, RedirectError, TooLargeError, UnreachableError
+from feedhub.errors import FetchError, HttpStatusError, RedirectError, UnreachableError
 from feedhub.fetch.connections import DialedAdapter, Dialer, Lookup
 from feedhub.fetch.failures import (
     LIBRARY_ERRORS,
@@ -43,6 +40,7 @@ from feedhub.fetch.http import (
     validators_of,
     without_userinfo,
 )
+from feedhub.fetch.local import LocalFetcher, Reads
 from feedhub.fetch.throttle import Slot, Throttle
 from feedhub.fetch.watchdog import Exchange, Watchdog
 from feedhub.model.document import Document, NotModified, Request, Validators
@@ -60,6 +58,8 @@ _MAX_WAIT_FOR_SLOT = 600.0
 _COMPLETE_STATUSES = frozenset({200, 202, 203, 226})
 _CHALLENGE_STATUSES = frozenset({403, 429, 503})
 _CHALLENGE_SIZE = 65_536
+# Header fields, and what frames the chunks of a body.
+_BESIDE_THE_BODY = 262_144
 _BODY_FIELDS = frozenset({"content-type", "content-encoding", "content-language"})
 _PRIVATE_FIELDS = frozenset({"set-cookie", "set-cookie2"})
 
@@ -133,6 +133,7 @@ class HttpFetcher:
         with self._watchdog.watch(left, request.timeout, slot.sent) as exchange, self._dialer.during(exchange):
             try:
                 exchange.needs_new_connection = is_repeat
+                exchange.most_received = request.max_size + _BESIDE_THE_BODY
                 response = self._send(request, chain, exchange)
                 return self._answer(request, chain, response, exchange)
             except FetchError as exc:
@@ -187,6 +188,9 @@ class HttpFetcher:
     ) -> Document | NotModified | None:
         status = response.status_code
         exchange.remaining()
+        if "Content-Length" in response.headers and "Transfer-Encoding" in response.headers:
+            # RFC 9112 §6.3: whoever is between may have read another answer than we would.
+            raise FetchError("the answer contradicts itself about its length", status=status)
         if status in _COMPLETE_STATUSES:
             if _says_challenge(response.raw):
                 raise FetchError("challenge page instead of a feed", status=status)
@@ -286,76 +290,19 @@ def _is_challenge_page(raw: HTTPResponse, exchange: Exchange) -> bool:
     return False
 
 
-class LocalFetcher:
-    """Reads ``file://`` addresses. The validator is time and size, so an unchanged file is not read again."""
+@dataclass(frozen=True, slots=True)
+class SharedParts:
+    """What the fetcher of the next configuration takes over: limits of hosts, and files that are still waited for."""
 
-    def fetch(self, request: Request) -> Document | NotModified:
-        """Return the file.
-
-        Raises:
-            FetchError: missing, unreadable, not a regular file, empty, or changed while it was read.
-            TooLargeError: more bytes than ``request.max_size``.
-        """
-        path = _path_of(request.url)
-        try:
-            return _read(path, request)
-        except FileNotFoundError as exc:
-            raise FetchError(f"no such file: {path}") from exc
-        except PermissionError as exc:
-            raise FetchError(f"no permission to read {path}") from exc
-        except (OSError, ValueError) as exc:
-            raise FetchError(f"cannot read {path}") from exc
-
-    def close(self) -> None:
-        """Do nothing: no resource is held."""
-
-
-def _path_of(url: str) -> Path:
-    parts = urlsplit(url)
-    if parts.netloc not in {"", "localhost"}:
-        raise FetchError("a file on another machine cannot be read: write file:/// and the path")
-    return Path(url2pathname(parts.path))
-
-
-def _read(path: Path, request: Request) -> Document | NotModified:
-    # The status is asked before opening, because opening a device or a pipe can block or have effects.
-    status = path.stat()
-    validators = _validators(status, path)
-    if validators == request.validators:
-        return NotModified(url=request.url, validators=validators)
-    with path.open("rb") as file:
-        body = file.read(request.max_size + 1)
-        # The file may have been replaced between the two calls, or grow while it is read.
-        is_same = _validators(os.fstat(file.fileno()), path) == validators
-    if len(body) > request.max_size:
-        raise TooLargeError(f"{path} is larger than {request.max_size} bytes")
-    if not is_same:
-        raise FetchError(f"{path} changed while it was read")
-    if not body:
-        raise FetchError(f"{path} is empty")
-    return Document(
-        url=request.url,
-        body=body,
-        digest=hashlib.sha256(body).hexdigest(),
-        validators=validators,
-        fetched_at=datetime.fromtimestamp(status.st_mtime, UTC),
-    )
-
-
-def _validators(status: os.stat_result, path: Path) -> Validators:
-    if not stat.S_ISREG(status.st_mode):
-        raise FetchError(f"{path} is not a regular file")
-    return Validators(etag=f"{status.st_mtime_ns}-{status.st_size}")
+    throttle: Throttle
+    reads: Reads
 
 
 class SchemeFetcher:
-    """Gives each request to the fetcher for its scheme; the one for HTTP refuses all schemes but http(s).
+    """Gives each request to the fetcher for its scheme; the one for HTTP refuses all schemes but http(s)."""
 
-    ``throttle`` is shared with the fetcher of the next configuration.
-    """
-
-    def __init__(self, *, local: Fetcher, http: Fetcher, throttle: Throttle) -> None:
-        self.throttle = throttle
+    def __init__(self, *, local: Fetcher, http: Fetcher, shared: SharedParts) -> None:
+        self.shared = shared
         self._local = local
         self._http = http
 
@@ -371,12 +318,13 @@ class SchemeFetcher:
 
 
 def build_fetcher(
-    settings: PollSettings, now: Callable[[], datetime], throttle: Throttle | None = None
+    settings: PollSettings, now: Callable[[], datetime], shared: SharedParts | None = None
 ) -> SchemeFetcher:
     """Return the fetcher for a configuration. ``now`` returns the current instant in aware UTC.
 
-    ``throttle`` is that of the fetcher before this one. It goes on under the new limits, and still counts the requests
+    ``shared`` are parts of the fetcher before this one. They go on under the new limits, and still count the requests
     that the other has under way.
     """
-    http = HttpFetcher(settings, now=now, throttle=throttle)
-    return SchemeFetcher(local=LocalFetcher(), http=http, throttle=http.throttle)
+    http = HttpFetcher(settings, now=now, throttle=shared.throttle if shared else None)
+    reads = shared.reads if shared else Reads()
+    return SchemeFetcher(local=LocalFetcher(reads), http=http, shared=SharedParts(http.throttle, reads))

@@ -428,12 +428,10 @@ def read_body(raw: HTTPResponse, exchange: Exchange, max_size: int) -> bytes:
         raise _too_large(max_size)
     parts: list[bytes] = []
     received = decoded = 0
+    # Compressed data may go on after the end of its stream, and empty members decode to nothing: the exchange counts.
     while chunk := raw.read1(PIECE, decode_content=False):
         exchange.remaining()
         received += len(chunk)
-        # Compressed data may go on after the end of its stream, and empty members decode to nothing.
-        if received > max_size + PIECE:
-            raise _too_large(max_size)
         for piece in decoder.pieces(chunk) if decoder else (chunk,):
             decoded += len(piece)
             if decoded > max_size:

@@ -7,17 +7,18 @@ is checked between reads is not looked at while the header is being read. The so
 import heapq
 import itertools
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 
-from feedhub.errors import DeadlineError
+from feedhub.errors import DeadlineError, TooLargeError
 
 
 class Exchange:
-    """One request and its answer, under a deadline on the monotonic clock. A context manager.
+    """One request and its answer, under a deadline on the monotonic clock and a limit of bytes. A context manager.
 
     ``when_sent`` is called when the request has gone out, or as much of it as could be written. With
     ``needs_new_connection`` no kept connection is used. ``expired`` must be asked after the exchange: a connection that
@@ -30,7 +31,9 @@ class Exchange:
         "_sockets",
         "deadline",
         "expired",
+        "most_received",
         "needs_new_connection",
+        "received",
         "reused",
         "total",
         "when_sent",
@@ -40,6 +43,8 @@ class Exchange:
         self.total = total
         self.when_sent = when_sent
         self.needs_new_connection = False
+        self.most_received = sys.maxsize
+        self.received = 0
         self.deadline = time.monotonic() + timeout
         self.expired = False
         self.reused = False
@@ -61,6 +66,16 @@ class Exchange:
     def deadline_error(self) -> DeadlineError:
         """Return the error for an exchange that took too long."""
         return DeadlineError(f"no complete answer within {self.total:g} s")
+
+    def receive(self, count: int) -> None:
+        """Count bytes that came over the connection, whatever they are: header, text, or what frames its pieces.
+
+        Raises:
+            TooLargeError: more than ``most_received``.
+        """
+        self.received += count
+        if self.received > self.most_received:
+            raise TooLargeError("the answer is larger than it may be, with all that frames it")
 
     def attach(self, sock: socket.socket, *, reused: bool = False) -> None:
         """Give a socket to the exchange, so that the watchdog can shut it down.

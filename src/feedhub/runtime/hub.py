@@ -10,7 +10,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 from feedhub.errors import NoStoreError, UsageError
-from feedhub.fetch.throttle import Throttle
 from feedhub.model.identity import IdentityKey, KnownKeys
 from feedhub.model.report import (
     Explanation,
@@ -36,7 +35,7 @@ from feedhub.runtime.poller import Ingester, poll_all
 from feedhub.store.sql import open_store
 
 if TYPE_CHECKING:
-    from feedhub.fetch.fetcher import SchemeFetcher
+    from feedhub.fetch.fetcher import SchemeFetcher, SharedParts
     from feedhub.publish.jekyll import RendersPosts
     from feedhub.publish.templating import PageTemplates
     from feedhub.rules.explain import PairAnswer
@@ -103,7 +102,7 @@ class Hub:
         self._makes_store = makes_store
         self.now = now
         self.waits = waits or Waits()
-        self._throttle: Throttle | None = None
+        self._of_fetcher: SharedParts | None = None
 
     def reconfigured(self, settings: Settings) -> "Hub":
         """Return a hub on a new configuration that shares store, workers and limits per host with this one.
@@ -111,7 +110,7 @@ class Hub:
         Close this one by ``retire``, once its last fetch has ended.
         """
         hub = Hub(replace(settings, store=self.settings.store), now=self.now, waits=self.waits)
-        hub._throttle = self.fetcher.throttle
+        hub._of_fetcher = self.fetcher.shared
         hub.__dict__.update({part: getattr(self, part) for part in _SHARED})
         return hub
 
@@ -145,7 +144,7 @@ class Hub:
         """The one fetcher, so that all sources share connections and limits per host."""
         from feedhub.fetch.fetcher import build_fetcher
 
-        return build_fetcher(self.settings.poll, now=self.now, throttle=self._throttle)
+        return build_fetcher(self.settings.poll, now=self.now, shared=self._of_fetcher)
 
     @cached_property
     def parser(self) -> "PreviewParser":

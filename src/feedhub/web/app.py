@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import os
+import re
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from importlib.metadata import version
 from importlib.resources import files as resources
 from time import monotonic
 from typing import Any, Final, Generic, TypeVar
+from urllib.parse import unquote
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -334,6 +336,10 @@ _THREADS: Final = 2
 _MOST_WAITING: Final = 40
 _TIME_LIMIT: Final = 20.0
 _STYLE: Final = "web.css"
+_LAST: Final = (b"connection", b"close")
+# Who is between us and the client may have gone by the other one (RFC 9112 §6.3).
+_TWO_LENGTHS: Final = frozenset({b"content-length", b"transfer-encoding"})
+_ABSOLUTE: Final = re.compile(rb"https?://[^/]*", re.IGNORECASE)
 
 
 class WebApp:
@@ -384,8 +390,11 @@ class WebApp:
         """Answer one request (ASGI 3) over HTTP; ignore other protocols."""
         if scope["type"] != "http":
             return
+        scope = _in_origin_form(scope)
         if _head_size(scope) > self._largest_head:
-            await respond(send, 431, [(b"connection", b"close"), *SECURITY], b"")
+            await respond(send, 431, [_LAST, *SECURITY], b"")
+        elif {name for name, _ in scope["headers"]} >= _TWO_LENGTHS:
+            await respond(send, 400, [_LAST, *SECURITY], b"")
         elif scope["path"] in self._paths:
             await self._generated(scope, receive, partial(_send_secured, send))
         else:
@@ -420,6 +429,15 @@ class WebApp:
         response = Response(answer.body, answer.status)
         response.raw_headers = [pair for pair in answer.headers if pair not in SECURITY and pair[0] != b"last-modified"]
         return response
+
+
+def _in_origin_form(scope: Scope) -> Scope:
+    """Return a request for a whole address as one for its path (RFC 9112 §3.2.2); here, all hosts are one."""
+    found = _ABSOLUTE.match(scope["raw_path"])
+    if found is None:
+        return scope
+    raw_path = scope["raw_path"][found.end() :] or b"/"
+    return {**scope, "raw_path": raw_path, "path": unquote(raw_path.decode("ascii"))}
 
 
 def _head_size(scope: Scope) -> int:

@@ -181,8 +181,8 @@ class ActionSection(Section):
     tag: Names = Field(default=[], description="Adds these labels.", examples=[["芯片"]])
     replace: Replacements = Field(
         default=[],
-        description="Changes its text. What would put more into it than four times its length, and 10,000 characters, "
-        "is left out, and the status says so.",
+        description="Changes its text; markup is cleaned again. What would put more into it than four times its "
+        "length, and 10,000 characters, is left out, and the status says so.",
     )
     stop: Flag = Field(default=False, description="No later rule is asked.")
 
@@ -197,7 +197,7 @@ class ActionSection(Section):
 
 
 class RuleSection(Section):
-    """One rule; rules run in the order they are written."""
+    """One rule; rules run in the order they are written, and hold for stored items as for new ones."""
 
     name: Line = Field(description="Unique name; `feedhub explain` shows it.", examples=["no advertising"])
     when: ConditionSection = Field(description="When it applies.", examples=[{"title": "广告|推广"}])

@@ -166,3 +166,13 @@ def test_explain_tells_that_an_item_is_hidden_and_why(site: Site) -> None:
     assert "no output: it is hidden" in told
     assert "hidden, asked by its author" in told
     assert command(site, "explain", LINK, "--json").json[0]["hidden_reason"] == "asked by its author"
+
+
+@pytest.mark.parametrize("take_down", [("hide", LINK), ("forget", "tank")], ids=["hide", "forget"])
+def test_what_is_taken_down_leaves_the_feed_of_a_removed_category_too(site: Site, take_down: tuple[str, str]) -> None:
+    config = site.folder / "feedhub.yaml"
+    config.write_text(config.read_text().replace("[fish, news]", "news"))
+    assert command(site, "publish").code == 0
+    assert "feeds/fish.json" in traces(site)
+    assert command(site, *take_down).code == 0
+    assert not [path for path in traces(site) if "/fish" in path]

@@ -1,6 +1,6 @@
 """What trying rules on stored items counts, beside what is published of them."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -26,10 +26,11 @@ def said(title: str, source: str = "a", **more: object) -> StoredSighting:
     facts = {
         "item": item,
         "shown": item,
+        "dates": DATES,
         "categories": frozenset({"news"} if source == "a" else ()),
         "received": Received.WHOLE,
     }
-    return StoredSighting(source=source, dates=DATES, **{**facts, **more})  # type: ignore[arg-type]
+    return StoredSighting(source=source, **{**facts, **more})  # type: ignore[arg-type]
 
 
 def item(*sightings: StoredSighting, is_shown: bool = True, is_hidden: bool = False) -> SightedItem:
@@ -148,12 +149,15 @@ def test_a_source_that_nobody_knows_is_asked_by_its_name() -> None:
     assert tried(rules, item(said("Chips", "gone"))).leave == 1
 
 
-def test_new_examples_are_kept_rather_than_others() -> None:
+@pytest.mark.parametrize("is_turned", [False, True])
+def test_new_and_late_examples_are_kept_rather_than_others(is_turned: bool) -> None:
     rules = [rule("no chips", "Chips", drop=True)]
-    old = [item(said(f"Chips {number}", dropped_by="x"), is_shown=False) for number in range(3)]
-    new = [item(said(f"Chips {number}")) for number in range(7, 10)]
-    titles = [one.title for one in tried(rules, *old, *new, most=2).rules[0].examples]
-    assert titles == ["Chips 7", "Chips 8"]
+    dates = [ItemDates(published_at=AT + timedelta(days=number), first_seen_at=AT) for number in range(10)]
+    old = [item(said(f"Chips {number}", dropped_by="x", dates=dates[number]), is_shown=False) for number in range(9)]
+    new = [item(said(f"Chips {number}", dates=dates[number])) for number in (7, 3)]
+    items = [*old, *new]
+    examples = tried(rules, *(items[::-1] if is_turned else items)).rules[0].examples
+    assert [(one.title, one.is_new) for one in examples] == [("Chips 7", True), ("Chips 3", True), ("Chips 8", False)]
 
 
 def test_other_fields_that_are_edited_are_named() -> None:

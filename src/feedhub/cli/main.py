@@ -107,15 +107,15 @@ class Session:
         self.masked.hide(settings.secrets)
         return settings
 
-    def hub(self, *, makes_store: bool = False) -> "Hub":
-        """Build feedhub on the configuration; ``makes_store`` where there is none yet.
+    def hub(self, *, makes_store: bool = False, rules_file: str | None = None) -> "Hub":
+        """Build feedhub on the configuration (see ``settings``); ``makes_store`` where there is none yet.
 
         Raises:
             ConfigError: it cannot be used.
         """
         from feedhub.runtime.hub import Hub
 
-        return Hub(self.settings(), waits=self.waits, makes_store=makes_store)
+        return Hub(self.settings(rules_file), waits=self.waits, makes_store=makes_store)
 
 
 CommandFunction = Callable[..., None]

@@ -42,11 +42,10 @@ def try_rules(
     """
     from feedhub.runtime.rules_trial import try_rules as tried
 
-    with session.hub() as hub:
-        age = _age(since)
-        settings = session.settings(rules_file=file)
-        found = tried(hub.store, settings, since=None if age is None else hub.now() - age, rule=rule)
-        timezone = settings.site.timezone
+    age = _age(since)
+    with session.hub(rules_file=file) as hub:
+        found = tried(hub.store, hub.settings, since=None if age is None else hub.now() - age, rule=rule)
+        timezone = hub.settings.site.timezone
     if as_json:
         session.screen.json(trial_json(found))
     else:

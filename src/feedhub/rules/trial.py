@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 from feedhub.model.identity import Filing
@@ -40,7 +41,10 @@ class _Counts:
 
 
 class RuleTrials:
-    """Counts what rules would do to item after item. ``most`` examples are kept of each rule, new ones rather."""
+    """Counts what rules would do to item after item.
+
+    Of each rule ``most`` examples are kept, rather those that would be published otherwise, then the newest.
+    """
 
     def __init__(self, rules: Sequence[Rule], *, most: int = EXAMPLES) -> None:
         self._rules = tuple(rules)
@@ -101,7 +105,7 @@ class RuleTrials:
                     edits=one.edits,
                     new=one.new,
                     hidden_by=tuple(sorted(one.hidden_by.items())),
-                    examples=tuple(one.examples),
+                    examples=tuple(sorted(one.examples, key=_worth, reverse=True)),
                 )
                 for name, one in self._counts.items()
             ),
@@ -142,12 +146,14 @@ class RuleTrials:
         return trial.shown != before.shown or {slug for slug, _ in filing.categories} != before.categories
 
     def _keep(self, counts: _Counts, example: TrialExample) -> None:
-        if len(counts.examples) < self._most:
-            counts.examples.append(example)
-        elif example.is_new:
-            place = next((place for place, one in enumerate(counts.examples) if not one.is_new), None)
-            if place is not None:
-                counts.examples[place] = example
+        """Keep an example as long as there are not enough better ones."""
+        counts.examples.append(example)
+        if len(counts.examples) > self._most:
+            counts.examples.remove(min(counts.examples, key=_worth))
+
+
+def _worth(example: TrialExample) -> tuple[bool, datetime, str, str]:
+    return example.is_new, example.published_at, example.item_id, example.source
 
 
 class _Trial:

@@ -47,12 +47,11 @@ def try_rules(
     sources = (*settings.sources, *store.departed_sources(configured))
     most = EXAMPLES if rule is None else _MOST_EXAMPLES
     last = store.last_item_number()
-    parts = [(first, min(first + size, last)) for first in range(0, last, size)]
     trials = RuleTrials(settings.rules, most=most)
     titles = {category.title: category.slug for category in store.categories()}
+    parts = [(first, min(first + size, last)) for first in range(0, last, size)]
     if last <= one_process:
-        for part in parts:
-            trials.merge(_tried(store, settings, sources, titles, part, since, most))
+        trials.merge(_tried(store, settings, sources, titles, parts, since, most))
     else:
         slim = replace(settings, sources=sources, secrets=())
         for tried in _in_processes(slim, titles, parts, since, most):
@@ -65,21 +64,23 @@ def _in_processes(
     settings: Settings, titles: dict[str, str], parts: list[tuple[int, int]], since: datetime | None, most: int
 ) -> Iterator[RuleTrials]:
     workers = min(os.cpu_count() or 1, _MOST_WORKERS)
+    # Each has every so-many-eth part, since old items may be longer than new ones.
+    shares = [parts[number::workers] for number in range(workers)]
     pool = WorkerPool(workers=workers, timeout=_TIMEOUT)
     try:
         with ThreadPoolExecutor(workers) as threads:
-            yield from threads.map(lambda part: pool.run(try_part, settings, titles, part, since, most), parts)
+            yield from threads.map(lambda share: pool.run(try_parts, settings, titles, share, since, most), shares)
     finally:
         pool.close()
 
 
-def try_part(
-    settings: Settings, titles: dict[str, str], part: tuple[int, int], since: datetime | None, most: int
+def try_parts(
+    settings: Settings, titles: dict[str, str], parts: list[tuple[int, int]], since: datetime | None, most: int
 ) -> RuleTrials:
     """Try rules on the items of some numbers; runs in a worker process."""
     store = open_store(settings.store, may_make=False)
     try:
-        return _tried(store, settings, settings.sources, titles, part, since, most)
+        return _tried(store, settings, settings.sources, titles, parts, since, most)
     finally:
         store.close()
 
@@ -89,7 +90,7 @@ def _tried(
     settings: Settings,
     sources: tuple[Source, ...],
     titles: dict[str, str],
-    part: tuple[int, int],
+    parts: list[tuple[int, int]],
     since: datetime | None,
     most: int,
 ) -> RuleTrials:
@@ -97,6 +98,7 @@ def _tried(
 
     trials, by_name = RuleTrials(settings.rules, most=most), {source.name: source for source in sources}
     clean_again = HtmlCleaner().clean_again
-    for item in store.sighted_items(*part, since):
-        trials.add(item, by_name, titles, clean_again)
+    for part in parts:
+        for item in store.sighted_items(*part, since):
+            trials.add(item, by_name, titles, clean_again)
     return trials

@@ -30,7 +30,7 @@ LIVE = 10
 EVERY = 2.0
 CATEGORIES = 20
 QUICK = """rules:
-  - {name: title, when: {title: '(?i)week'}, then: {drop: true}}
+  - {name: title, when: {title: '(?i)job'}, then: {drop: true}}
   - {name: link, when: {link: '/20(19|20|21)/'}, then: {category: c3}}
   - {name: tags, when: {tags: [python, news, podcast]}, then: {tag: seen}}
   - {name: source, when: {source: '*7'}, then: {category: c5}}

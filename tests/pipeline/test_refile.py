@@ -9,7 +9,7 @@ from feedhub.errors import FetchError
 from feedhub.model.item import CleanedItem, Detail, Item, Markup, ParsedFeed, ParsedItem, Person
 from feedhub.model.report import Outcome
 from feedhub.model.source import CategoryMap, Condition, DetailMap, FieldMap, Replacement, Rule, Source
-from feedhub.pipeline.refile import refile
+from feedhub.pipeline.maintenance import refile
 from support.library import record
 from support.world import START, World
 

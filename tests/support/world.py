@@ -16,7 +16,7 @@ from feedhub.model.settings import Settings
 from feedhub.model.source import PollSettings, Rule, Source, SourceState
 from feedhub.pipeline.fetch import FetchContext, Fetched, fetch_source
 from feedhub.pipeline.ingest import IngestContext, store_poll
-from feedhub.pipeline.refile import refile
+from feedhub.pipeline.maintenance import refile
 from feedhub.ports.store import Store
 from feedhub.store.sql import open_store
 from support.stores import RAM_DISK

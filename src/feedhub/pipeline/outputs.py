@@ -1,4 +1,4 @@
-"""One output: its feeds and their archive, the pages of its list."""
+"""One output: what it shows first, its feeds and their archive, the pages of its list."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,16 +9,31 @@ from typing import Final, Protocol
 
 from feedhub.model.item import StoredItem
 from feedhub.model.output import OutputFeed, OutputView, Part
-from feedhub.pipeline.newest import newest_shown
 from feedhub.pipeline.parts import PartFiles, StoredMonths, StoredParts
 from feedhub.pipeline.writing import PAGES, ReportingWriter
 from feedhub.ports.publishing import FeedRenderer, IndexRenderer, OutputWriter, PagePaths, PageRenderer
 from feedhub.ports.store import Store
-from feedhub.rules.select import PAGE_SIZE, PART_SIZE, open_in_feed, open_in_list
+from feedhub.rules.select import PAGE_SIZE, PART_SIZE, open_in_feed, open_in_list, whole_days, within_limit
 
 _ARCHIVE_NOTES: Final = ".feedhub/archive"
 _PAGE_NOTES: Final = ".feedhub/pages"
 _ANY_PART: Final = Part(month="0001-01")
+_MOST_READ: Final = 5_000
+"""Of an output in which a few sources publish far more than the limit, no more items are looked at."""
+
+
+def newest_shown(store: Store, feed: OutputFeed, count: int, zone: tzinfo) -> Sequence[StoredItem]:
+    """Return the newest ``count`` items that an output shows, newest first; fewer where the limit leaves no more."""
+    if feed.per_source is None:
+        return store.newest(feed.slug, count)
+    asked = min(2 * count, _MOST_READ)
+    while True:
+        found = store.newest(feed.slug, asked)
+        is_all = len(found) < asked
+        shown = within_limit(found if is_all else whole_days(found, zone) or found, feed.per_source, zone)
+        if is_all or len(shown) >= count or asked == _MOST_READ:
+            return shown[:count]
+        asked = min(4 * asked, _MOST_READ)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

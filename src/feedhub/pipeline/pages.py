@@ -9,7 +9,7 @@ from feedhub.errors import PublishError
 from feedhub.model.output import CategoryView, FrontView, ItemView, PageItem, Part, SourceLine
 from feedhub.model.settings import Settings
 from feedhub.model.source import Health, SourceState
-from feedhub.pipeline.newest import newest_shown
+from feedhub.pipeline.outputs import newest_shown
 from feedhub.pipeline.writing import PAGES, ReportingWriter
 from feedhub.ports.publishing import PagePaths, PageRenderer
 from feedhub.ports.store import Store

@@ -25,8 +25,7 @@ from feedhub.model.settings import Settings
 from feedhub.model.source import PlannedPoll, Source, SourceState
 from feedhub.pipeline.fetch import FetchContext, Fetched, fetch_source
 from feedhub.pipeline.ingest import IngestContext
-from feedhub.pipeline.maintenance import prune, retitle
-from feedhub.pipeline.refile import refile
+from feedhub.pipeline.maintenance import prune, refile, retitle
 from feedhub.ports.store import Store
 from feedhub.rules.health import source_status
 from feedhub.rules.pacing import first_poll_at, host_key, is_due, replanned_at, usual_interval

@@ -27,7 +27,7 @@ from feedhub.model.settings import Settings
 from feedhub.model.source import Source
 from feedhub.pipeline.fetch import FetchContext, Sign, as_received, unsigned, with_links_put_right
 from feedhub.pipeline.filing import dates_of
-from feedhub.pipeline.newest import newest_shown
+from feedhub.pipeline.outputs import newest_shown
 from feedhub.ports.store import Store
 from feedhub.ports.world import Fetcher, Parser
 from feedhub.publish.addresses import id_digits

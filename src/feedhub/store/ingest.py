@@ -22,9 +22,8 @@ from feedhub.rules.text import item_terms
 from feedhub.store.database import Connection, PreparedStatement, chunks
 from feedhub.store.keys import KeyReader
 from feedhub.store.ledger import write_notes
-from feedhub.store.memberships import FiledItem, file_items, outputs_showing
+from feedhub.store.memberships import FiledItem, file_items, index_shown, outputs_showing, settle_shown
 from feedhub.store.outputs import bump, next_change, touch
-from feedhub.store.shown import index_shown, settle_shown
 from feedhub.store.source_states import SqlSourceTransaction
 from feedhub.store.sqlite import index_texts, insert
 from feedhub.store.tables import (

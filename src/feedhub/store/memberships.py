@@ -1,43 +1,24 @@
-"""Categories (SPEC §5), and which of them holds which item, in whose wording."""
+"""What shows which item, in whose wording: categories (SPEC §5), and ``all`` with the item's page and the search."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import bindparam, delete, exists, func, select, update
+from sqlalchemy import BindParameter, bindparam, delete, select, update
 
-from feedhub.model.output import Category
-from feedhub.rules.categorize import UniqueSlugs
+from feedhub.model.item import Received
 from feedhub.rules.select import ALL
-from feedhub.store.database import Connection, Database, PreparedStatement, chunks
-from feedhub.store.outputs import (
-    HEALTH_PUBLISHED,
-    PAGES_PUBLISHED,
-    POSTS_PUBLISHED,
-    next_change,
-    put_change,
-    put_value,
-)
-from feedhub.store.removals import forget_removals, remember_removal
-from feedhub.store.source_states import SqlSourceTransaction
-from feedhub.store.sqlite import insert
-from feedhub.store.tables import (
-    EPOCH,
-    AnyRow,
-    categories,
-    ended_memberships,
-    filings,
-    items,
-    memberships,
-    meta,
-)
+from feedhub.rules.text import item_terms
+from feedhub.store.database import Connection, PreparedStatement, chunks
+from feedhub.store.outputs import next_change, put_change
+from feedhub.store.sqlite import index_texts, insert, unindex
+from feedhub.store.tables import AnyRow, decode_item, ended_memberships, filings, items, memberships, sightings
 
 CategoryPairs = tuple[tuple[str, str], ...]
 """The slugs under which an item is filed, each with the name of the rule that says so."""
 
-_INSTANT = categories.c.added_at.type
 _FILINGS = PreparedStatement(select(filings).where(filings.c.item_pk.in_(bindparam("pks", expanding=True))))
 _MEMBERSHIPS = PreparedStatement(
     select(memberships.c.slug, memberships.c.item_pk, memberships.c.source_id, memberships.c.rule).where(
@@ -218,136 +199,62 @@ def outputs_showing(connection: Connection, source_id: int, pks: Collection[int]
     return slugs, shown
 
 
-_OUTPUT_DIGEST: Final = "output_digest"
-_DIGEST = select(meta.c.value).where(meta.c.key == _OUTPUT_DIGEST)
-_CONFIGURED = select(categories).where(categories.c.slug != ALL, categories.c.from_records == 0)
-_OF_RECORDS = select(categories.c.slug, categories.c.title).where(categories.c.from_records == 1)
-_EMPTY_OF_RECORDS = select(categories.c.slug).where(
-    categories.c.from_records == 1, ~exists().where(memberships.c.slug == categories.c.slug)
+def remove_memberships(connection: Connection, slug: str) -> None:
+    """Remove all items from a category that is to be removed itself."""
+    number = next_change(connection)
+    ended = connection.execute(select(memberships.c.item_pk).where(memberships.c.slug == slug)).scalars()
+    if ended:
+        connection.execute(_END_MEMBERSHIP, [{"slug": slug, "item_pk": pk, "number": number} for pk in ended])
+        put_change(connection, number)
+    for table in (filings, memberships):
+        connection.execute(delete(table).where(table.c.slug == slug))
+
+
+_PKS: Final[BindParameter[Any]] = bindparam("pks", expanding=True)
+_BEFORE = PreparedStatement(select(items.c.pk, items.c.shown_by).where(items.c.pk.in_(_PKS)))
+_CANDIDATES = PreparedStatement(
+    select(sightings.c.item_pk, sightings.c.source_id)
+    .join(items, items.c.pk == sightings.c.item_pk)
+    .where(
+        items.c.pk.in_(_PKS),
+        items.c.removed_at.is_(None),
+        items.c.hidden_at.is_(None),
+        sightings.c.dropped_by.is_(None),
+        sightings.c.received != Received.FORGOTTEN.value,
+    )
+    .order_by(
+        sightings.c.item_pk, sightings.c.source_id != items.c.owner_id, sightings.c.first_seen_at, sightings.c.source_id
+    )
 )
-_DATE_UNDATED = PreparedStatement(
-    update(categories).where(categories.c.added_at == EPOCH).values(added_at=bindparam("now", type_=_INSTANT))
-)
-_new_category = insert(categories)
-_PUT_CATEGORY = _new_category.on_conflict_do_update(
-    index_elements=["slug"],
-    set_={
-        name: _new_category.excluded[name] for name in ("title", "description", "position", "entries", "from_records")
-    },
+_SHOW = PreparedStatement(update(items).where(items.c.pk == bindparam("number")).values(shown_by=bindparam("source")))
+_WORDINGS = PreparedStatement(
+    select(items.c.pk, sightings.c.wording, sightings.c.effect)
+    .join(sightings, (sightings.c.item_pk == items.c.pk) & (sightings.c.source_id == items.c.shown_by))
+    .where(items.c.pk.in_(_PKS))
 )
 
 
-class SqlCategories(Database):
-    """What the configuration says of categories; see ``feedhub.ports.store.PollStore``."""
+def settle_shown(connection: Connection, pks: Collection[int]) -> dict[int, int | None]:
+    """Decide anew whose wording shows these items; return those of which that changed, with the source's number.
 
-    def sync_categories(
-        self, categories: Sequence[Category], output_digest: str, now: datetime, *, from_records: bool = False
-    ) -> None:
-        wanted = {
-            one.slug: (one.title, one.description, position, one.entries) for position, one in enumerate(categories)
-        }
-        with self._write() as connection:
-            connection.execute(_DATE_UNDATED, {"now": now})
-            rows = connection.execute(_CONFIGURED)
-            stored = {row.slug: (row.title, row.description, row.position, row.entries) for row in rows}
-            same_outputs = connection.execute(_DIGEST).scalar() == output_digest
-            if stored == wanted and same_outputs:
-                if not from_records:
-                    _remove_categories(connection, connection.execute(_EMPTY_OF_RECORDS).scalars())
-                return
-            titles = {title for title, *_ in wanted.values()}
-            replaced = [
-                row.slug
-                for row in connection.execute(_OF_RECORDS)
-                # The configuration now gives this title another slug.
-                if row.slug not in wanted and row.title in titles
-            ]
-            _remove_categories(connection, {*(stored.keys() - wanted.keys()), *replaced})
-            # Titles and order are shown with every item, so any change of a stored one makes all outputs due.
-            if not same_outputs or any(wanted.get(slug) != values for slug, values in stored.items()):
-                _make_everything_due(connection)
-            if wanted:
-                connection.execute(
-                    _PUT_CATEGORY, [_category_row(slug, *values, now=now) for slug, values in wanted.items()]
-                )
-                forget_removals(connection, wanted)
-            put_value(connection, _OUTPUT_DIGEST, output_digest)
+    It is the owner's, else that of the source that gave the item first, of those that no rule drops.
+    """
+    changed: dict[int, int | None] = {}
+    for part in chunks(sorted(pks)):
+        first: dict[int, int] = {}
+        for pk, source in connection.execute(_CANDIDATES, {"pks": part}):
+            first.setdefault(pk, source)
+        before = connection.execute(_BEFORE, {"pks": part})
+        changed.update((pk, first.get(pk)) for pk, source in before if source != first.get(pk))
+    if changed:
+        connection.execute(_SHOW, [{"number": pk, "source": source} for pk, source in changed.items()])
+    return changed
 
 
-def _remove_categories(connection: Connection, slugs: Collection[str]) -> None:
-    for slug in sorted(slugs):
-        remember_removal(connection, slug)
-        number = next_change(connection)
-        ended = connection.execute(select(memberships.c.item_pk).where(memberships.c.slug == slug)).scalars()
-        if ended:
-            connection.execute(_END_MEMBERSHIP, [{"slug": slug, "item_pk": pk, "number": number} for pk in ended])
-            put_change(connection, number)
-        for table in (filings, memberships, categories):
-            connection.execute(delete(table).where(table.c.slug == slug))
-
-
-def _make_everything_due(connection: Connection) -> None:
-    connection.execute(update(categories).values(version=categories.c.version + 1))
-    put_value(connection, POSTS_PUBLISHED, 0)
-    put_value(connection, HEALTH_PUBLISHED, -1)
-    put_value(connection, PAGES_PUBLISHED, -1)
-
-
-def _category_row(
-    slug: str,
-    title: str,
-    description: str,
-    position: int,
-    entries: int | None = None,
-    *,
-    now: datetime,
-    from_records: bool = False,
-) -> dict[str, object]:
-    """Return the row of a new category; its output is due."""
-    return {
-        "slug": slug,
-        "title": title,
-        "description": description,
-        "position": position,
-        "from_records": int(from_records),
-        "version": 1,
-        "published_version": 0,
-        "added_at": now,
-        "entries": entries,
-    }
-
-
-_BY_TITLE = PreparedStatement(
-    select(categories.c.slug).where(categories.c.title == bindparam("wanted")).order_by(categories.c.position).limit(1)
-)
-_COUNT_OF_RECORDS = PreparedStatement(
-    select(func.count(filings.c.slug.distinct()))
-    .join(categories, categories.c.slug == filings.c.slug)
-    .where(filings.c.source_id == bindparam("source"), categories.c.from_records == 1)
-)
-# Behind all categories of any configuration.
-_FIRST_PLACE_OF_RECORDS: Final = 1_000_000
-
-
-class SqlCategoryTransaction(SqlSourceTransaction):
-    """Categories that records name; see ``feedhub.ports.store.Transaction``."""
-
-    def find_category(self, title: str) -> str | None:
-        found: str | None = self._query(_BY_TITLE, {"wanted": title}).scalar()
-        return found
-
-    def count_record_categories(self, source: str) -> int:
-        return int(self._query(_COUNT_OF_RECORDS, {"source": self._source_id(source)}).scalar())
-
-    def find_or_add_category(self, title: str, wanted: str, now: datetime) -> str:
-        found = self.find_category(title)
-        if found is not None:
-            return found
-        slug: str = UniqueSlugs(self._query(select(categories.c.slug)).scalars()).take(wanted)
-        last = self._query(select(func.max(categories.c.position))).scalar()
-        position = max(last + 1, _FIRST_PLACE_OF_RECORDS)
-        self._connection.execute(
-            categories.insert(), _category_row(slug, title, "", position, now=now, from_records=True)
-        )
-        forget_removals(self._connection, [slug])
-        return slug
+def index_shown(connection: Connection, pks: Collection[int]) -> None:
+    """Bring the full text in line with what is shown of these items."""
+    for part in chunks(sorted(pks)):
+        found = connection.execute(_WORDINGS, {"pks": part})
+        terms = {row.pk: item_terms(decode_item(row.wording, row.effect)) for row in found}
+        index_texts(connection, [{"pk": pk, "title": title, "body": body} for pk, (title, body) in terms.items()])
+        unindex(connection, [pk for pk in part if pk not in terms])

@@ -8,19 +8,16 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from feedhub.errors import NoStoreError, StoreError
+from feedhub.store.categories import SqlCategories
 from feedhub.store.ingest import SqlItemTransaction
 from feedhub.store.keys import SqlItems
 from feedhub.store.ledger import SqlLedger
 from feedhub.store.maintenance import SqlMaintenance
-from feedhub.store.memberships import SqlCategories
 from feedhub.store.outputs import SqlOutputs
 from feedhub.store.queries import SqlQueries
-from feedhub.store.refiling import SqlRefiling, SqlRefilingTransaction
-from feedhub.store.removals import SqlRemovals
-from feedhub.store.sighted import SqlSightedItems
+from feedhub.store.refiling import SqlRefiling, SqlRefilingTransaction, SqlSightedItems
 from feedhub.store.source_states import SqlSources
 from feedhub.store.sqlite import MIGRATIONS, DatabaseFile, ErrorGuard, make_file, open_engine, task_lock
-from feedhub.store.takedown import SqlTakedown
 
 BUSY_TIMEOUT = 10.0
 
@@ -35,12 +32,10 @@ class SqlStore(
     SqlCategories,
     SqlRefiling,
     SqlOutputs,
-    SqlRemovals,
     SqlQueries,
     SqlLedger,
     SqlSightedItems,
     SqlMaintenance,
-    SqlTakedown,
 ):
     """See ``feedhub.ports.store.Store``."""
 

@@ -1,6 +1,7 @@
 """What ``check`` warns of: configurations that can be used and probably do not say what was meant."""
 
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -93,6 +94,28 @@ def test_conditions_on_sources_and_categories_that_do_not_exist(sited: Make) -> 
 def test_a_condition_on_a_category_that_records_may_bring_is_none(sited: Make) -> None:
     sources = "sources: [{name: wire, url: a.xml, category: {from: tags}}]\n"
     assert warned(sited(sources + "rules: [{name: a, when: {category: World}, then: {drop: true}}]\n")) == []
+
+
+def seconds_for(project: Any, number: int) -> float:
+    """CPU seconds to load sources with categories that are all alike, and rules that ask for none of them."""
+    names = [f"category-{chr(97 + one // 26 % 26)}{chr(97 + one % 26)}{one // 676}" for one in range(number)]
+    rules = "".join(
+        f"  - {{name: r{one}, when: {{any: [{{source: n{one}}}, {{source: 'n{one}-*'}}, {{category: {name}z}}]}}, "
+        f"then: {{tag: t, replace: {{field: link, pattern: a, with: b}}}}}}\n"
+        for one, name in enumerate(names[: number // 10])
+    )
+    project.write("many.yaml", f"{filed(*names)}rules:\n{rules}")
+    began = time.process_time()
+    warnings = project.load().warnings
+    taken = time.process_time() - began
+    assert len(warnings) > number
+    return taken
+
+
+def test_the_time_of_looking_for_misspellings_grows_with_their_number_and_not_its_square(sited: Make) -> None:
+    project = sited("include: [many.yaml]")
+    few = min(seconds_for(project, 250) for _ in range(3))
+    assert seconds_for(project, 2_500) < 15 * few
 
 
 def test_one_address_under_two_sources(sited: Make) -> None:

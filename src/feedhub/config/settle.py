@@ -251,11 +251,13 @@ def settle(
     identity = {name: pattern for part in parts for name, pattern in part.section.identity.items()}
     given = Defaults(root=root, site=site, poll=poll, identity=identity, dedupe=config.dedupe, categories=table)
     rules = tuple(_rule(section, table, site.timezone) for part in parts for section in part.section.rules)
-    sources = tuple(
-        _read_again_for(rules, settled_source(section, part.file, index, _line(part.unusable.get(index)), given))
+    settled = (
+        settled_source(section, part.file, index, _line(part.unusable.get(index)), given)
         for part in parts
         for index, section in enumerate(part.section.sources)
     )
+    rules_digest = digest([asdict(rule) for rule in rules])
+    sources = tuple(_read_again_for(rules, rules_digest, settled))
     categories = _categories(parts, table)
     output = _output(config, root, templates)
     return Settings(
@@ -275,7 +277,7 @@ def settle(
         categories=categories,
         sources=sources,
         rules=rules,
-        rules_digest=digest([asdict(rule) for rule in rules]),
+        rules_digest=rules_digest,
         output_digest=_output_digest(site, output, posts, categories, sources),
         secrets=secrets,
         problems=tuple(problem for part in parts for problem in part.unusable.values()),
@@ -395,14 +397,15 @@ def _midnight(day: date, zone: str) -> datetime:
         return begins.replace(tzinfo=UTC)
 
 
-def _read_again_for(rules: Sequence[Rule], source: Source) -> Source:
-    """Return ``source`` so that an unchanged document is read again when rules change how records are recognised.
+def _read_again_for(rules: Sequence[Rule], rules_digest: str, sources: Iterable[Source]) -> Iterator[Source]:
+    """Yield ``sources`` so that unchanged documents are read again when rules change how records are recognised.
 
-    So it is, too, when there may be records whose second request was not made because a rule dropped them.
+    So they are, too, when there may be records whose second request was not made because a rule dropped them.
     """
-    if link_rules(rules) or (source.detail is not None and any(rule.drop for rule in rules)):
-        return replace(source, settings_digest=digest(source.settings_digest, [asdict(rule) for rule in rules]))
-    return source
+    is_linking, is_dropping = bool(link_rules(rules)), any(rule.drop for rule in rules)
+    for source in sources:
+        is_concerned = is_linking or (source.detail is not None and is_dropping)
+        yield replace(source, settings_digest=digest(source.settings_digest, rules_digest)) if is_concerned else source
 
 
 def _output_digest(

@@ -5,12 +5,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from importlib.util import find_spec
-from itertools import islice
 from typing import Final
 
 from feedhub.config.categories import CategoryTable, mentions
+from feedhub.config.reading import is_pattern
 from feedhub.config.section import ConfigFile, key_text
 from feedhub.config.yaml_tree import Path, Value
 from feedhub.model.settings import Problem, Settings
@@ -24,7 +24,9 @@ STARTER_URL: Final = "https://feeds.example.org"
 _OF_FULLTEXT: Final = ("trafilatura", "lxml_html_clean")
 _SHORTEST_TYPO: Final = 4
 """Among shorter names too many differ in one letter and are meant: us, uk."""
-_MOST_COMPARED: Final = 500
+_MOST_MATCHED: Final = 2_000_000
+_MOST_COMPARED: Final = 5_000
+_MOST_COMPARED_FOR_ONE: Final = 500
 _DIGITS: Final = re.compile(r"\d+")
 
 
@@ -59,62 +61,56 @@ def _misspelt_categories(files: Sequence[ConfigFile], table: CategoryTable) -> I
     declared = {slug for file in files for slug in _mapping(file.value.get("categories"))}
     mentioned = [mention for mention in mentions(files) if mention.name in table.slugs]
     times = Counter(table.slugs[mention.name] for mention in mentioned)
-    rank = {slug: (number, -place) for place, (slug, number) in enumerate(times.items())}
-    near = _Neighbours({slug: {slug, category_slug(title)} for slug, title in table.titles.items()})
+    best_first = sorted(table.titles, key=lambda slug: (slug not in declared, -times[slug]))
+    spellings = (
+        (slug, {slug, category_slug(table.titles[slug])} if slug in declared else {slug}) for slug in best_first
+    )
+    meant = _one_edit_before([(word, slug) for slug, words in spellings for word in sorted(words)])
     for mention in mentioned:
         slug = table.slugs[mention.name]
-        if slug in declared:
-            continue
-        better = [other for other in near.of(slug) if other in declared or rank[other] > rank[slug]]
-        if better:
+        if slug in meant and slug not in declared:
             found = mention.file.found(mention.path, mention.name)
-            meant = (
-                f'{found} is a category beside "{better[0]}"; if it is not misspelt, declare both under `categories:`'
-            )
-            yield mention.file.problem(mention.path, meant)
+            said = f'{found} is a category beside "{meant[slug]}"'
+            yield mention.file.problem(mention.path, f"{said}; if it is not misspelt, declare both under `categories:`")
 
 
-_MOST_NEIGHBOURS: Final = 50
+def _one_edit_before(words: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Map what each word stands for to what the first word stands for that is before it and one edit away.
+
+    In digits an edit counts for nothing, since two years or volumes are no misspelling.
+    """
+    compared = [(word, stands_for) for word, stands_for in words if len(word) >= _SHORTEST_TYPO]
+    without_digits = [_DIGITS.sub("", word) for word, _ in compared]
+    found: dict[int, int] = {}
+    for pair in _one_edit_apart([word for word, _ in compared], without_digits):
+        before, after = sorted(pair)
+        if without_digits[before] != without_digits[after]:
+            found[after] = min(before, found.get(after, before))
+    return {compared[after][1]: compared[before][1] for after, before in found.items()}
 
 
-class _Neighbours:
-    """Finds names that are one edit apart: a letter more, less, another one, or two that changed places."""
+def _one_edit_apart(words: Sequence[str], kinds: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Yield which words are one edit apart: a letter more, less, another one, or two that changed places.
 
-    def __init__(self, names: Mapping[str, set[str]]) -> None:
-        self._names = names
-        self._by_shorter: dict[str, dict[str, None]] = {}
-        for slug, spellings in names.items():
-            for spelling in sorted(spellings):
-                for shorter in _without_one(spelling):
-                    self._by_shorter.setdefault(shorter, {})[slug] = None
-
-    def of(self, name: str) -> list[str]:
-        """Return the slugs of which a spelling is one edit away from ``name``, in their order."""
-        if len(name) < _SHORTEST_TYPO:
-            return []
-        found: dict[str, None] = {}
-        for shorter in sorted(_without_one(name)):
-            # Among thousands of names that differ in a number, the first are enough to look at.
-            found.update(dict.fromkeys(islice(self._by_shorter.get(shorter, ()), _MOST_NEIGHBOURS)))
-        return [
-            slug
-            for slug in found
-            if slug != name and any(_is_one_edit(name, spelling) for spelling in self._names[slug])
-        ]
-
-
-def _without_one(text: str) -> set[str]:
-    """Return a text and all that it becomes without one letter: texts one edit apart have one of these in common."""
-    return {text} | {text[:place] + text[place + 1 :] for place in range(len(text))}
-
-
-def _is_one_edit(one: str, other: str) -> bool:
-    if len(other) < _SHORTEST_TYPO or _DIGITS.sub("", one) == _DIGITS.sub("", other):
-        return False  # Two years or volumes are no misspelling.
-    while one and one[:1] == other[:1]:
-        one, other = one[1:], other[1:]
-    is_swapped = one[:2] == other[1::-1] and one[2:] == other[2:]
-    return is_swapped or one[1:] in (other, other[1:]) or one == other[1:]
+    Of those that differ from a word in the same letter, the first two of other ``kinds`` are enough; so the time grows
+    with the number of letters only, however alike words are.
+    """
+    first: dict[str, int] = {}
+    for number, word in enumerate(words):
+        first.setdefault(word, number)
+    for number, word in enumerate(words):
+        for place, letter in enumerate(word):
+            begin, end = word[:place], word[place + 1 :]
+            shorter, swapped = begin + end, begin + end[:1] + letter + end[1:]
+            yield from ((number, first[other]) for other in (shorter, swapped) if other in first)
+    for place in range(max(map(len, words), default=0)):
+        alike: dict[str, list[int]] = {}
+        for number, word in enumerate(words):
+            if place < len(word):
+                others = alike.setdefault(word[:place] + word[place + 1 :], [])
+                yield from ((number, other) for other in others)
+                if len(others) < 2 and kinds[number] not in [kinds[other] for other in others]:
+                    others.append(number)
 
 
 def _shared_addresses(placed: _Placed) -> Iterator[Problem]:
@@ -143,9 +139,9 @@ def _missing_extra(placed: _Placed) -> Iterator[Problem]:
 
 def _idle_conditions(files: Sequence[ConfigFile], settings: Settings, table: CategoryTable) -> Iterator[Problem]:
     """Warn of conditions that ask for a source or a category that does not exist."""
-    sources = [source.name for source in settings.sources]
+    sources = _Names([source.name for source in settings.sources])
     # Categories that records name are not known here.
-    categories = None if any(source.category_map for source in settings.sources) else list(table.titles)
+    categories = None if any(source.category_map for source in settings.sources) else _Names(list(table.titles))
     for file in files:
         rules = file.value.get("rules")
         for index, rule in enumerate(rules if isinstance(rules, list) else ()):
@@ -157,17 +153,39 @@ def _idle_conditions(files: Sequence[ConfigFile], settings: Settings, table: Cat
                     yield from _idle(file, condition, place, "category", categories, table.slug_for_asking)
 
 
+class _Names:
+    """The names that conditions may ask for. After so many comparisons as the limits allow, nothing more is doubted."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
+        self._as_read = frozenset(map(as_read, names))
+        self._matched = 0
+        self._compared = 0
+
+    def has(self, wanted: str) -> bool:
+        """Whether a condition on ``wanted`` can ever hold."""
+        if wanted in self._as_read or not is_pattern(wanted):
+            return wanted in self._as_read
+        self._matched += len(self._as_read)
+        return self._matched > _MOST_MATCHED or any(map(re.compile(translate(wanted)).match, self._as_read))
+
+    def like(self, wanted: str) -> str | None:
+        """Return a name that may have been meant."""
+        among = self._names[: min(_MOST_COMPARED_FOR_ONE, _MOST_COMPARED - self._compared)]
+        self._compared += len(among)
+        return next(iter(get_close_matches(wanted, among, 1)), None)
+
+
 def _idle(
-    file: ConfigFile, when: Value, path: Path, key: str, names: Sequence[str], asked: Callable[[str], str]
+    file: ConfigFile, when: Value, path: Path, key: str, names: _Names, asked: Callable[[str], str]
 ) -> Iterator[Problem]:
     """Yield the values of ``key`` in a condition, and in those inside of it, that no name matches."""
     for place, name in _values(when, path, key):
         wanted = as_read(asked(name))
-        if wanted in names or any(fnmatchcase(as_read(one), wanted) for one in names):
-            continue
-        near = get_close_matches(wanted, names[:_MOST_COMPARED], 1)
-        hint = f'; did you mean "{near[0]}"?' if near else ""
-        yield file.problem(place, f"no {key} has the name {file.found(place, name)}{hint}")
+        if not names.has(wanted):
+            near = names.like(wanted)
+            hint = f'; did you mean "{near}"?' if near else ""
+            yield file.problem(place, f"no {key} has the name {file.found(place, name)}{hint}")
 
 
 def _values(value: Value, path: Path, key: str) -> Iterator[tuple[Path, str]]:

@@ -474,7 +474,7 @@ DEFENCES = (
     _d(
         "16 out of the folder",
         "web/files.py",
-        "if not parent.is_relative_to(root):",
+        "if not known.is_relative_to(root):",
         "if False:",
         "tests/web/test_served_files.py",
     ),
@@ -530,9 +530,16 @@ DEFENCES = (
     _d(
         "21 replaced in one step",
         "publish/files.py",
-        "    temporary, descriptor = _temporary(target)\n",
-        "    target.write_bytes(body)\n    return\n    temporary, descriptor = _temporary(target)\n",
+        "            self.source.replace(self.target)\n",
+        "            self.target.write_bytes(self.source.read_bytes())\n            self.source.unlink()\n",
         "tests/publish/test_files.py tests/publish/test_files_killed.py",
+    ),
+    _d(
+        "21 held by the disk",
+        "publish/files.py",
+        "            self._sync([step.source for step in steps if step.source is not None and step.is_new])\n",
+        "            self._sync([])\n",
+        "tests/publish/test_files_together.py",
     ),
     _d(
         "34 twice in a document",

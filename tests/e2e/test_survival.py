@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 import signal
 import sqlite3
@@ -184,6 +185,36 @@ def test_a_read_only_output_folder_is_waited_for(tmp_path: Path, server: Loopbac
             before = growing.given
             until(lambda: _published(tmp_path) >= min(before, 50))
             assert daemon.stop() == 0
+
+
+@pytest.mark.nightly
+def test_twenty_kills_in_the_middle_of_publishing_tear_no_file_and_the_next_publish_makes_all_good(
+    tmp_path: Path, server: LoopbackServer
+) -> None:
+    server.routes["/a"] = static(document(*range(1, 201)))
+    site, other = SiteFolder(tmp_path), tmp_path / "undisturbed"
+    write_config(tmp_path, [_source(server)])
+    assert site.run("poll").code == 0
+    chance = random.Random(20_261_128)
+    cut_short = 0
+    for number in range(20):
+        title = f"Title {number}"
+        process = site.start("publish", "--set", f"site.title={title}")
+        time.sleep(chance.uniform(0.4, 1.2))
+        cut_short += process.poll() is None
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        for path in site.output.rglob("*.html"):
+            if path.suffix == ".html":
+                assert path.read_text("utf-8").endswith("</html>\n"), path
+        for path in site.output.glob("feeds/*.json"):
+            json.loads(path.read_text("utf-8"))
+    assert cut_short > 5
+    assert site.run("publish").code == 0
+    assert site.run("publish", "--set", f"output.dir={other}").code == 0
+    found = {name: (site.output / name).read_bytes() for name in site.files()}
+    assert found == {name: (other / name).read_bytes() for name in found}
+    assert not list(site.output.rglob("*.tmp"))
 
 
 # The store.

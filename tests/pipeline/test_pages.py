@@ -21,7 +21,7 @@ from feedhub.pipeline.maintenance import prune
 from feedhub.pipeline.outputs import PublishContext
 from feedhub.pipeline.publish import publish
 from feedhub.publish.addresses import SitePaths
-from feedhub.publish.files import FolderWriter
+from feedhub.publish.files import FileGroup, FolderWriter, sync_to_disk
 from feedhub.publish.formats import renderers
 from feedhub.publish.html_site import HtmlSite
 from feedhub.publish.index import FeedIndex
@@ -509,11 +509,15 @@ def test_a_rebuilt_store_gives_the_same_pages(seed: Path, tmp_path: Path) -> Non
 
 
 def test_a_part_that_cannot_be_written_keeps_its_last_good_file(world: World, tmp_path: Path) -> None:
-    class FullDisk(FolderWriter):
+    class FullDisk(FileGroup):
         def write(self, file: OutputFile) -> bool:
             if file.path.endswith("2024-04-2.rss"):
                 raise PublishError(f"{file.path}: cannot be written: no room left on the disk")
             return super().write(file)
+
+    class FullFolder(FolderWriter):
+        def group(self) -> FileGroup:
+            return FullDisk(tmp_path, sync_to_disk, 1.0, set())
 
     kept = tmp_path / "feeds/archive/economy/2024-04-2.rss"
     before = kept.read_bytes()
@@ -522,7 +526,7 @@ def test_a_part_that_cannot_be_written_keeps_its_last_good_file(world: World, tm
     world.answer("a", record("4/120 corrected", guid="4-120", link=link, published=corrected))
     world.poll("a")
     settings = settled(world)
-    context = replace(context_of(settings, tmp_path), writer=FullDisk(str(tmp_path)))
+    context = replace(context_of(settings, tmp_path), writer=FullFolder(tmp_path))
     report = publish(world.store, settings, context, health={"a": Health.OK}, now=world.now)
     assert {name for name, _ in report.failed} == {"all", "economy"}
     assert kept.read_bytes() == before

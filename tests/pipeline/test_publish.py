@@ -17,6 +17,7 @@ from feedhub.publish.files import FolderWriter
 from feedhub.publish.formats import renderers
 from feedhub.publish.index import FeedIndex
 from support.library import record
+from support.power_cut import Disk
 from support.world import World
 
 A = Source(name="a", url="https://a.example/rss", categories=("economy",))
@@ -109,6 +110,36 @@ def test_an_output_that_cannot_be_written_is_reported_and_stays_due(world: World
     assert set(world.store.due_outputs()) == {"tech"}
     assert (tmp_path / "feeds/economy.rss").is_file()
     assert (tmp_path / "feeds/tech.atom").is_file()
+
+
+@pytest.mark.parametrize("cut", [1, 2])
+def test_what_the_power_failed_in_does_not_count_as_published_and_is_repaired(
+    world: World, tmp_path: Path, cut: int
+) -> None:
+    shown, undisturbed = tmp_path / "shown", tmp_path / "undisturbed"
+    before = Disk(0)
+    publish(
+        world.store,
+        world.settings,
+        replace(context(world, shown), writer=FolderWriter(shown, sync=before)),
+        now=world.now,
+    )
+    due = world.store.due_outputs()
+    world.pass_time(hours=1)
+    world.answer("b", record("More chips", guid="2", link="https://b.example/2"))
+    world.poll("b")
+    disk = Disk(cut, before.held)
+    writer = FolderWriter(shown, sync=disk)
+    with pytest.raises(KeyboardInterrupt):
+        publish(world.store, world.settings, replace(context(world, shown), writer=writer), now=world.now)
+    disk.lose(shown)
+    assert set(world.store.due_outputs()) > set(due)
+    for feed in shown.glob("feeds/*.json"):
+        json.loads(feed.read_text())
+    publish(world.store, world.settings, context(world, shown), now=world.now)
+    publish(world.store, world.settings, context(world, undisturbed), now=world.now)
+    assert files(shown) == files(undisturbed)
+    assert [name for name in files(shown) if (shown / name).read_bytes() != (undisturbed / name).read_bytes()] == []
 
 
 def test_the_feed_of_a_category_that_records_named_bears_their_name(tmp_path: Path) -> None:

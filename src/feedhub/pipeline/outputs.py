@@ -11,7 +11,7 @@ from feedhub.model.item import StoredItem
 from feedhub.model.output import OutputFeed, OutputView, Part
 from feedhub.pipeline.parts import PartFiles, StoredMonths, StoredParts
 from feedhub.pipeline.writing import PAGES, ReportingWriter
-from feedhub.ports.publishing import FeedRenderer, IndexRenderer, OutputWriter, PagePaths, PageRenderer
+from feedhub.ports.publishing import FeedRenderer, IndexRenderer, OutputFolder, PagePaths, PageRenderer
 from feedhub.ports.store import Store
 from feedhub.rules.select import PAGE_SIZE, PART_SIZE, open_in_feed, open_in_list, whole_days, within_limit
 
@@ -45,7 +45,7 @@ class PublishContext:
 
     renderers: Sequence[FeedRenderer]
     index: IndexRenderer
-    writer: OutputWriter
+    writer: OutputFolder
     page_paths: PagePaths
     pages: PageRenderer | None = None
 

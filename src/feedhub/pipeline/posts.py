@@ -14,7 +14,7 @@ from feedhub.model.output import Category, EndedPost, OutputFile, PostSettings, 
 from feedhub.model.report import PublishReport
 from feedhub.model.settings import Settings
 from feedhub.pipeline.writing import ReportingWriter
-from feedhub.ports.publishing import OutputWriter, PostRenderer
+from feedhub.ports.publishing import OutputFolder, OutputWriter, PostRenderer
 from feedhub.ports.store import Store
 
 _FOLDER: Final = ".feedhub/posts"
@@ -28,7 +28,7 @@ class PostContext:
 
     settings: PostSettings
     renderer: PostRenderer
-    writer: OutputWriter
+    writer: OutputFolder
 
 
 def publish_posts(
@@ -46,17 +46,19 @@ def publish_posts(
     number, published = store.change_number(), store.posts_published()
     zone = ZoneInfo(settings.site.timezone)
     today = now.astimezone(zone).date()
-    names, writer = PostNames(context.writer), ReportingWriter(context.writer)
-    run = _Run(context=context, zone=zone, today=today, everything=everything, names=names, writer=writer)
-    run.archive_old()
-    titles = {category.slug: category.title for category in store.categories()}
-    since = 0 if everything else published
-    for ended in store.ended_posts(since):
-        run.remove(ended)
-    for slug, item in store.posts(since):
-        category = Category(slug=slug, title=titles.get(slug, slug))
-        run.publish(PostView(site=settings.site, item=item, category=category))
-    run.save_names()
+    with context.writer.group() as group:
+        names, writer = PostNames(group), ReportingWriter(group)
+        run = _Run(context=context, zone=zone, today=today, everything=everything, names=names, writer=writer)
+        run.archive_old()
+        titles = {category.slug: category.title for category in store.categories()}
+        since = 0 if everything else published
+        for ended in store.ended_posts(since):
+            run.remove(ended)
+        for slug, item in store.posts(since):
+            category = Category(slug=slug, title=titles.get(slug, slug))
+            run.publish(PostView(site=settings.site, item=item, category=category))
+        run.save_names()
+        writer.commit()
     if number != published and not writer.is_incomplete:
         store.mark_posts_published(number)
     report = writer.report()
@@ -204,7 +206,7 @@ class _Run:
         if posts.keep_days is None:
             return
         try:
-            names = self.context.writer.names(posts.dir)
+            names = self.writer.writer.names(posts.dir)
         except PublishError as error:
             self.writer.failed[posts.dir] = str(error)
             return
@@ -281,13 +283,13 @@ class _Run:
         if self.everything:
             self.writer.move(archived, fresh)
             return fresh
-        return fresh if self.context.writer.read(archived) is None else archived
+        return fresh if self.writer.writer.read(archived) is None else archived
 
     def _names_on_other_days(self, name: str, key: PostKey) -> list[str]:
         """Return the names that this post had when its source gave it another date."""
         if self.present is None:
             self.present = {}
-            for known in self.context.writer.names(self.context.settings.dir):
+            for known in self.writer.writer.names(self.context.settings.dir):
                 if date_of(known) is not None:
                     self.present.setdefault(known.removeprefix(day_of(known)), []).append(known)
         alike = self.present.get(name.removeprefix(day_of(name)), ())

@@ -50,15 +50,32 @@ def publish(
     keeps its last good file and stays due. What is linked to is written before what links to it, and removed after.
     ``health`` is that of each source, by name, for the page of the sources.
     """
-    manifest = context.writer.read(MANIFEST)
+    with context.writer.group() as group:
+        return _published(
+            store, settings, context, ReportingWriter(group), now=now, slugs=slugs, everything=everything, health=health
+        )
+
+
+def _published(
+    store: Store,
+    settings: Settings,
+    context: PublishContext,
+    writer: ReportingWriter,
+    *,
+    now: datetime,
+    slugs: Collection[str],
+    everything: bool,
+    health: Mapping[str, Health],
+) -> PublishReport:
+    manifest = writer.writer.read(MANIFEST)
     number, published = store.change_number(), store.pages_published()
     listed = context.index.listed(manifest) if manifest else ListedOutputs()
-    run = _begun(store, settings, context, listed)
-    writer, present = run.writer, run.present
+    run = _begun(store, settings, context, writer, listed)
+    present = run.present
     leftovers = writer.remove_leftovers()
     departed = [slug for slug in listed.slugs if slug not in present]
     due = store.due_outputs()
-    renewal = _renewal(context, everything=everything, is_first=manifest is None)
+    renewal = _renewal(context, writer, everything=everything, is_first=manifest is None)
     choices = chosen_outputs(present, due=due, named=slugs, renewal=renewal)
     wanted = [choice.slug for choice in choices if choice.is_published]
     changed_months = run.publish_items(-1 if renewal else published)
@@ -73,24 +90,31 @@ def publish(
     run.publish_removals(departed, now, anew=renewal is not None or bool(run.removed_items))
     if run.pages is not None:
         run.pages.remove_gone_items()
-    writer.remember_leftovers(leftovers)
-    store.mark_published({slug: due[slug] for slug in wanted if slug in due and slug not in writer.failed})
     if not slugs and not writer.is_incomplete:
-        run.finish(number if number != published else None)
+        run.finish()
+    writer.commit()
+    writer.remember_leftovers(leftovers)
+    # Only what the disk holds counts as published.
+    store.mark_published({slug: due[slug] for slug in wanted if slug in due and slug not in writer.failed})
+    if number != published and not slugs and not writer.is_incomplete:
+        store.mark_pages_published(number)
     return replace(writer.report(), choices=choices)
 
 
-def _renewal(context: PublishContext, *, everything: bool, is_first: bool) -> PublishReason | None:
+def _renewal(
+    context: PublishContext, writer: ReportingWriter, *, everything: bool, is_first: bool
+) -> PublishReason | None:
     """Return why all outputs and pages are rendered; None when only those are that changed."""
     if everything:
         return PublishReason.EVERYTHING
     if is_first:
         return PublishReason.FIRST
-    return None if _pages_are_current(context.pages, context.writer) else PublishReason.DESIGN
+    return None if _pages_are_current(context.pages, writer) else PublishReason.DESIGN
 
 
-def _begun(store: Store, settings: Settings, context: PublishContext, listed: ListedOutputs) -> "_Run":
-    writer = ReportingWriter(context.writer)
+def _begun(
+    store: Store, settings: Settings, context: PublishContext, writer: ReportingWriter, listed: ListedOutputs
+) -> "_Run":
     summaries = store.categories()
     return _Run(
         store=store,
@@ -204,7 +228,7 @@ class _Run:
             removed = self.store.removed_categories()
         for slug in set(departed).difference(one.slug for one in removed):
             self.output(slug).remove()
-        known = read_removals(self.context.writer.read(REMOVALS_PATH))
+        known = read_removals(self.writer.writer.read(REMOVALS_PATH))
         states: dict[str, Removal] = {}
         for one in removed:
             wanted = removal_at(one, now)
@@ -252,13 +276,11 @@ class _Run:
         feed = output_feed(slug, settings.site, self.categories, settings.output)
         return self.store.changed_at(slug, feed.entries)
 
-    def finish(self, number: int | None) -> None:
-        """Remember how far everything was published, after removing pages that are no longer wanted."""
-        pages, writer = self.context.pages, self.context.writer
-        if pages is None and not _pages_are_current(None, writer):
+    def finish(self) -> None:
+        """Remember of which design all pages are, after removing pages that are no longer wanted."""
+        pages = self.context.pages
+        if pages is None and not _pages_are_current(None, self.writer):
             self._remove_pages()
-        if number is not None:
-            self.store.mark_pages_published(number)
         self.writer.write_note(PAGES, _PAGES_NOTE, pages.design.encode() if pages else None)
 
     def _remove_pages(self) -> None:
@@ -269,6 +291,6 @@ class _Run:
         self.writer.remove(paths.item(page.item) for page in self.store.page_items(-1))
 
 
-def _pages_are_current(pages: PageRenderer | None, writer: OutputWriter) -> bool:
+def _pages_are_current(pages: PageRenderer | None, writer: ReportingWriter) -> bool:
     """Tell whether the pages in the folder are of today's design; without pages, that there are none."""
-    return writer.read(_PAGES_NOTE) == (pages.design.encode() if pages else None)
+    return writer.writer.read(_PAGES_NOTE) == (pages.design.encode() if pages else None)

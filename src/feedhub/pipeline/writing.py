@@ -9,7 +9,7 @@ from typing import Final
 from feedhub.errors import PublishError
 from feedhub.model.output import OutputFile
 from feedhub.model.report import PublishReport
-from feedhub.ports.publishing import OutputWriter
+from feedhub.ports.publishing import OutputGroup
 
 PAGES: Final = "pages"
 """How reports name what went wrong with pages; no output has that slug."""
@@ -18,9 +18,9 @@ _LEFTOVERS_NOTE: Final = ".feedhub/unremoved.json"
 
 @dataclass(slots=True)
 class ReportingWriter:
-    """Writes files and reports what happened to each; a failure costs one output."""
+    """Writes files together and reports what happened to each; a failure costs one output."""
 
-    writer: OutputWriter
+    writer: OutputGroup
     written: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     unremoved: list[str] = field(default_factory=list)
@@ -28,6 +28,19 @@ class ReportingWriter:
     failed: dict[str, str] = field(default_factory=dict)
     is_incomplete: bool = False
     """A file could not be written, so another try is due. What cannot be rendered will fail again as it is."""
+    outputs: dict[str, str] = field(default_factory=dict)
+    """Of which output each file is that was written."""
+
+    def commit(self) -> None:
+        """Have everything in its place, and report what could not be put there."""
+        for path, reason in self.writer.commit().items():
+            self.is_incomplete = True
+            self.failed.setdefault(self.outputs.get(path, path), reason)
+            if path in self.written:
+                self.written.remove(path)
+            elif path in self.removed:
+                self.removed.remove(path)
+                self.unremoved.append(path)
 
     def put(self, file: OutputFile) -> None:
         """Write one file; raises PublishError when that is not possible."""
@@ -46,6 +59,7 @@ class ReportingWriter:
         except PublishError as error:
             self.failed.setdefault(part or output, str(error))
             return ""
+        self.outputs[file.path] = output
         try:
             self.put(file)
         except PublishError as error:
@@ -97,6 +111,7 @@ class ReportingWriter:
         if unremoved != sorted(set(before)):
             body = json.dumps(unremoved, indent=0).encode() if unremoved else None
             self.write_note(PAGES, _LEFTOVERS_NOTE, body)
+            self.commit()
 
     def move(self, old: str, new: str) -> None:
         """Rename a file that is there; raises PublishError when that is not possible."""

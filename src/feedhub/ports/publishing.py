@@ -1,6 +1,7 @@
 """What publishing asks of the outside: renderers of each kind of file, and the output folder."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import date
 from typing import Protocol
 
@@ -149,4 +150,26 @@ class OutputWriter(Protocol):
 
     def read(self, path: str) -> bytes | None:
         """Return a published file, or None."""
+        ...
+
+
+class OutputGroup(OutputWriter, Protocol):
+    """Writes files that get their places together, in the order in which they were written, removed and moved.
+
+    ``read`` and ``names`` tell what will be.
+    """
+
+    def commit(self) -> dict[str, str]:
+        """Have all in its place, and on the disk; return by path why what could not be.
+
+        What feedhub remembers in the folder stays as it is when anything before it could not be put in its place.
+        """
+        ...
+
+
+class OutputFolder(OutputWriter, Protocol):
+    """The output folder; what is written to it by itself is in its place at once."""
+
+    def group(self) -> AbstractContextManager[OutputGroup]:
+        """Return a block that writes together, and takes back at its end what was not committed."""
         ...

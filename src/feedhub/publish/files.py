@@ -7,8 +7,11 @@ import re
 import secrets
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic, sleep
+from typing import Final
 
 from feedhub.errors import PublishError
 from feedhub.model.output import OutputFile
@@ -22,6 +25,13 @@ _RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?:\..
 _MAX_NAME_BYTES = 200  # of the usual 255: the temporary name is longer
 _LEFTOVER = re.compile(r"\..+\.[0-9a-f]{16}\.tmp")
 _MODE = 0o644
+_REMEMBERED: Final = ".feedhub/"
+_MOST_STAGED: Final = 20_000
+"""Files that lie under temporary names at a time: so much more room on the disk may be needed."""
+_LONGEST_WAIT: Final = 60.0
+_PAUSE: Final = 0.005
+_FEW: Final = 4
+_SYNC_THREADS: Final = 8
 _REASONS = {
     errno.ENOSPC: "no room left on the disk",
     errno.EDQUOT: "no room left in the quota",
@@ -37,15 +47,33 @@ _REASONS = {
 }
 
 
-class FolderWriter:
-    """Writes files into one folder, which is made when the first file is written.
+Sync = Callable[[Collection[Path]], None]
+"""Has the disk hold some files, or the names in some folders; raises OSError when it cannot."""
 
-    Safe to use from many threads, and beside other processes that publish into the same folder.
+
+class FolderWriter:
+    """Writes files into one folder, each at once, or many together as a ``FileGroup``.
+
+    The folder is made when the first file is written. Safe to use from many threads, and beside other processes that
+    publish into the same folder.
     """
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        sync: Sync | None = None,
+        longest_wait: float = _LONGEST_WAIT,
+    ) -> None:
+        """``longest_wait`` is how many seconds other processes may be publishing into the folder."""
         self._folder = Path(folder)
+        self._sync = sync or sync_to_disk
+        self._longest_wait = longest_wait
         self._swept: set[Path] = set()
+
+    def group(self) -> "FileGroup":
+        """Return what writes files together; to be closed, as a ``with`` block does."""
+        return FileGroup(self._folder, self._sync, self._longest_wait, self._swept)
 
     def write(self, file: OutputFile) -> bool:
         """Write ``file`` through a temporary name; return False and touch nothing if the bytes are already there.
@@ -53,15 +81,8 @@ class FolderWriter:
         Raises:
             PublishError: no room, no permission, or a path that would leave the folder.
         """
-        target = self._target(file.path)
-        with _os_errors(file.path, "written"):
-            if not target.parent.is_dir():
-                target.parent.mkdir(parents=True, exist_ok=True)
-            self._sweep(target.parent)
-            if _holds(target, file.body):
-                return False
-            _replace(target, file.body)
-            return True
+        with self._at_once() as group:
+            return group.write(file)
 
     def remove(self, path: str) -> bool:
         """Remove a file that was published before; False if it was not there.
@@ -69,14 +90,124 @@ class FolderWriter:
         Raises:
             PublishError: no permission, or a path that would leave the folder.
         """
+        with self._at_once() as group:
+            return group.remove(path)
+
+    def move(self, old: str, new: str) -> bool:
+        """Rename a file in one step, in the place of what is at ``new``; False if ``old`` is not there."""
+        with self._at_once() as group:
+            return group.move(old, new)
+
+    def read(self, path: str) -> bytes | None:
+        """See ``FileGroup.read``."""
+        return self.group().read(path)
+
+    def names(self, folder: str) -> list[str]:
+        """See ``FileGroup.names``."""
+        return self.group().names(folder)
+
+    @contextlib.contextmanager
+    def _at_once(self) -> Iterator["FileGroup"]:
+        with self.group() as group:
+            yield group
+            for reason in group.commit().values():
+                raise PublishError(reason)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What is to be done at ``target``: ``source`` takes its place, or nothing does. ``what`` says it to people."""
+
+    path: str
+    what: str
+    target: Path
+    source: Path | None = None
+    is_new: bool = False
+
+    def take(self) -> None:
+        """Do it; raises OSError."""
+        if self.source is not None:
+            self.source.replace(self.target)
+        else:
+            with contextlib.suppress(FileNotFoundError):
+                self.target.unlink()
+
+    def take_back(self) -> None:
+        """Remove what was written for it."""
+        if self.source is not None and self.is_new:
+            with contextlib.suppress(OSError):
+                self.source.unlink()
+
+
+class FileGroup:
+    """Files that get their places together, in the order in which they were written, removed and moved.
+
+    Until ``commit`` new files lie beside their places, under temporary names, and readers meet what was there before.
+    Then the disk is made to hold them, they are renamed, and it is made to hold the names: whatever happens to the
+    machine, a file is what it was or what it is to be, and what is noted after ``commit`` is true. What feedhub itself
+    remembers (``.feedhub/``) stays as it is when anything before it could not be put in its place. ``read``, ``names``
+    and all else look at what will be. One group at a time has anything in it in a folder, whatever process it is of.
+    """
+
+    def __init__(self, folder: Path, sync: Sync, longest_wait: float, swept: set[Path]) -> None:
+        self._folder = folder
+        self._sync = sync
+        self._longest_wait = longest_wait
+        self._swept = swept
+        self._token = secrets.token_hex(4)
+        self._lock: int | None = None
+        self._refusal: PublishError | None = None
+        self._parents: dict[tuple[str, ...], Path] = {}
+        self._ready: set[Path] = set()
+        self._steps: list[_Step] = []
+        self._touched: set[Path] = set()
+        self._failed: dict[str, str] = {}
+        # Where that lies which will be at a place: under a temporary name, or nowhere.
+        self._staged: dict[Path, Path | None] = {}
+
+    def __enter__(self) -> "FileGroup":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def write(self, file: OutputFile) -> bool:
+        """See ``FolderWriter.write``; what turns out by ``commit`` only, is told there."""
+        target = self._target(file.path)
+        with _os_errors(file.path, "written"):
+            self._prepare(target.parent)
+            present = self._staged.get(target, target)
+            if present is not None and _holds(present, file.body):
+                return False
+            temporary = target.with_name(f".{target.name}.{self._token}{len(self._steps):08x}.tmp")
+            _write_new(temporary, file.body)
+        self._stage(_Step(file.path, "written", target, temporary, is_new=True), temporary)
+        return True
+
+    def remove(self, path: str) -> bool:
+        """See ``FolderWriter.remove``."""
         target = self._target(path)
         with _os_errors(path, "removed"):
-            try:
-                target.unlink()
-            except (FileNotFoundError, NotADirectoryError):
+            present = self._staged.get(target, target)
+            if present is None or _status(present) is None:
                 return False
-            _sync_folder(target.parent)
-            return True
+            self._take_lock()
+        self._stage(_Step(path, "removed", target), None)
+        return True
+
+    def move(self, old: str, new: str) -> bool:
+        """See ``FolderWriter.move``."""
+        source, target = self._target(old), self._target(new)
+        with _os_errors(old, f"moved to {new}"):
+            present = self._staged.get(source, source)
+            if present is None or _size(present) is None:
+                return False
+            _status(target)
+            self._prepare(target.parent)
+        self._staged[source] = None
+        self._touched.add(source.parent)
+        self._stage(_Step(old, f"moved to {new}", target, source), present)
+        return True
 
     def read(self, path: str) -> bytes | None:
         """Return a published file, or None if it is not there or is no regular file.
@@ -86,23 +217,8 @@ class FolderWriter:
         """
         target = self._target(path)
         with _os_errors(path, "read"):
-            return target.read_bytes() if _size(target) is not None else None
-
-    def move(self, old: str, new: str) -> bool:
-        """Rename a file in one step, in the place of what is at ``new``; False if ``old`` is not there.
-
-        Raises:
-            PublishError: no permission, or a path that would leave the folder.
-        """
-        source, target = self._target(old), self._target(new)
-        with _os_errors(old, f"moved to {new}"):
-            if _size(source) is None:
-                return False
-            target.parent.mkdir(parents=True, exist_ok=True)
-            source.replace(target)
-            _sync_folder(target.parent)
-            _sync_folder(source.parent)
-            return True
+            present = self._staged.get(target, target)
+            return present.read_bytes() if present is not None and _size(present) is not None else None
 
     def names(self, folder: str) -> list[str]:
         """Return the names of the files directly in a folder below, sorted, hidden ones left out; [] if there is none.
@@ -111,33 +227,114 @@ class FolderWriter:
             PublishError: no permission, or a path that would leave the folder.
         """
         place = self._target(f"{folder}/x").parent
-        with _os_errors(folder, "listed"):
-            try:
-                with os.scandir(place) as entries:
-                    found = [one.name for one in entries if one.is_file(follow_symlinks=False)]
-            except (FileNotFoundError, NotADirectoryError):
-                return []
+        found: set[str] = set()
+        with (
+            _os_errors(folder, "listed"),
+            contextlib.suppress(FileNotFoundError, NotADirectoryError),
+            os.scandir(place) as entries,
+        ):
+            found = {one.name for one in entries if one.is_file(follow_symlinks=False)}
+        for target, present in self._staged.items():
+            if target.parent == place:
+                (found.discard if present is None else found.add)(target.name)
         return sorted(name for name in found if not name.startswith("."))
+
+    def commit(self) -> dict[str, str]:
+        """Put everything in its place; return by path why what could not be."""
+        if self._steps:
+            self._place_all()
+        failed, self._failed = self._failed, {}
+        return failed
+
+    def close(self) -> None:
+        """Take back what was not committed, and let others write."""
+        for step in self._steps:
+            step.take_back()
+        self._steps, self._staged = [], {}
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _stage(self, step: _Step, present: Path | None) -> None:
+        self._steps.append(step)
+        self._staged[step.target] = present
+        self._touched.add(step.target.parent)
+        if len(self._steps) >= _MOST_STAGED:
+            self._place_all()
+
+    def _place_all(self) -> None:
+        steps, folders = self._steps, self._touched
+        self._steps, self._touched, self._staged = [], set(), {}
+        try:
+            self._sync([step.source for step in steps if step.source is not None and step.is_new])
+            for step in steps:
+                self._take(step)
+            self._sync(folders)
+        except OSError as exc:
+            for step in steps:
+                self._fail(step, exc)
+
+    def _take(self, step: _Step) -> None:
+        if self._failed and step.path.startswith(_REMEMBERED):
+            step.take_back()
+            return
+        try:
+            step.take()
+        except OSError as exc:
+            self._fail(step, exc)
+
+    def _fail(self, step: _Step, exc: OSError) -> None:
+        step.take_back()
+        self._failed[step.path] = f"{step.path}: cannot be {step.what}: {_reason(exc)}"
 
     def _target(self, path: str) -> Path:
         """Return where ``path`` lies, and refuse what is not below the folder, symbolic links followed."""
-        parts = checked_parts(path)
-        # Path.resolve() raises RuntimeError for links that lead round in a circle, before Python 3.13.
-        root = Path(os.path.realpath(self._folder))
-        parent = Path(os.path.realpath(root.joinpath(*parts[:-1])))
-        if not parent.is_relative_to(root):
-            raise PublishError(f"{path}: leaves the output folder through a symbolic link")
-        return parent / parts[-1]
+        *folders, name = checked_parts(path)
+        known = self._parents.get(tuple(folders))
+        if known is None:
+            # Path.resolve() raises RuntimeError for links that lead round in a circle, before Python 3.13.
+            root = Path(os.path.realpath(self._folder))
+            known = Path(os.path.realpath(root.joinpath(*folders)))
+            if not known.is_relative_to(root):
+                raise PublishError(f"{path}: leaves the output folder through a symbolic link")
+            self._parents[tuple(folders)] = known
+        return known / name
 
-    def _sweep(self, folder: Path) -> None:
-        """Remove what killed runs left in ``folder``, once for each writer, because listing a large folder is slow."""
-        if folder in self._swept:
+    def _prepare(self, folder: Path) -> None:
+        """Make a folder into which something is written, and remove what killed processes left there."""
+        if folder in self._ready:
             return
-        self._swept.add(folder)
-        with os.scandir(folder) as entries:
-            leftovers = [Path(entry.path) for entry in entries if _LEFTOVER.fullmatch(entry.name)]
-        for leftover in leftovers:
-            _remove_if_abandoned(leftover)
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
+            root = Path(os.path.realpath(self._folder))
+            self._touched.update(one for one in folder.parents if one.is_relative_to(root))
+        self._take_lock()
+        if folder not in self._swept:
+            # Once for each writer, because listing a large folder is slow.
+            self._swept.add(folder)
+            _sweep(folder)
+        self._ready.add(folder)
+
+    def _take_lock(self) -> None:
+        """Wait until no other process has anything in a group of this folder; killed ones hold no lock."""
+        if self._refusal is not None:
+            raise self._refusal
+        if sys.platform == "win32" or self._lock is not None:
+            return
+        self._lock = os.open(self._folder, os.O_RDONLY)
+        end = monotonic() + self._longest_wait
+        while True:
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as exc:
+                if monotonic() > end:
+                    self._refusal = PublishError("another process has been publishing into the folder for too long")
+                    raise self._refusal from exc
+                sleep(_PAUSE)
+            except OSError:
+                return  # a file system without locks
+            else:
+                return
 
 
 @contextlib.contextmanager
@@ -146,85 +343,125 @@ def _os_errors(path: str, what: str) -> Iterator[None]:
     try:
         yield
     except OSError as exc:
-        reason = _REASONS.get(exc.errno or 0) or (exc.strerror or str(exc)).lower()
-        raise PublishError(f"{path}: cannot be {what}: {reason}") from exc
+        raise PublishError(f"{path}: cannot be {what}: {_reason(exc)}") from exc
+
+
+def _reason(exc: OSError) -> str:
+    return _REASONS.get(exc.errno or 0) or (exc.strerror or str(exc)).lower()
+
+
+def _status(target: Path) -> os.stat_result | None:
+    """Return what is known of what lies at a place, None for nothing; raises OSError for a folder."""
+    try:
+        status = target.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    return status
 
 
 def _size(target: Path) -> int | None:
     """Return the size of a regular file. A symbolic link is none: it is replaced, never followed."""
     try:
-        status = target.lstat()
-    except (FileNotFoundError, NotADirectoryError):
+        status = _status(target)
+    except IsADirectoryError:
         return None
-    return status.st_size if stat.S_ISREG(status.st_mode) else None
+    return status.st_size if status is not None and stat.S_ISREG(status.st_mode) else None
 
 
 def _holds(target: Path, body: bytes) -> bool:
-    return _size(target) == len(body) and target.read_bytes() == body
+    status = _status(target)
+    if status is None or not stat.S_ISREG(status.st_mode) or status.st_size != len(body):
+        return False
+    return target.read_bytes() == body
 
 
-def _replace(target: Path, body: bytes) -> None:
-    """Put ``body`` in the place of ``target`` in one step, safe against a crash of the machine."""
-    temporary, descriptor = _temporary(target)
+def _write_new(temporary: Path, body: bytes) -> None:
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), _MODE)
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(body)
-            stream.flush()
-            os.fsync(stream.fileno())
-            if sys.platform != "win32":
-                # The file is renamed while it is still locked, so that no other process takes it for abandoned.
-                temporary.replace(target)
-        if sys.platform == "win32":
-            temporary.replace(target)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
-    _sync_folder(target.parent)
 
 
-def _temporary(target: Path) -> tuple[Path, int]:
-    """Make and lock a new file beside ``target``. The lock lasts as long as the process that writes."""
-    while True:
-        temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), _MODE)
-        if sys.platform == "win32":
-            return temporary, descriptor
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        except OSError:
-            # A file system without locks, where no process removes what others left either.
-            return temporary, descriptor
-        if temporary.exists():
-            return temporary, descriptor
-        # Another process removed the file before it was locked.
+def _sweep(folder: Path) -> None:
+    """Remove temporary files whose writers are dead. When that fails, the next run tries again."""
+    with os.scandir(folder) as entries:
+        leftovers = [Path(entry.path) for entry in entries if _LEFTOVER.fullmatch(entry.name)]
+    for leftover in leftovers:
+        with contextlib.suppress(OSError):
+            if sys.platform == "win32":
+                # Windows refuses to remove what a living process holds open.
+                leftover.unlink()
+                continue
+            descriptor = os.open(leftover, os.O_WRONLY | os.O_NOFOLLOW)
+            try:
+                # Versions before locked every file that they were writing.
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                leftover.unlink()
+            finally:
+                os.close(descriptor)
+
+
+def sync_to_disk(paths: Collection[Path]) -> None:
+    """Have the disk hold some files, or the names in some folders: by file system where that can be asked."""
+    if len(paths) > _FEW:
+        devices = {path.lstat().st_dev: path for path in paths}
+        if all(_sync_file_system(path) for path in devices.values()):
+            return
+    sync_each(paths)
+
+
+def sync_each(paths: Collection[Path]) -> None:
+    """Have the disk hold some files, or the names in some folders, one by one."""
+    if len(paths) <= _FEW:
+        for path in paths:
+            _sync_one(path)
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(max_workers=_SYNC_THREADS) as threads:
+        for _ in threads.map(_sync_one, paths):
+            pass
+
+
+def _sync_file_system(path: Path) -> bool:
+    """Sync the file system on which a file or folder lies; False where there is no such call."""
+    from ctypes import CDLL, get_errno
+
+    try:
+        call = CDLL(None, use_errno=True).syncfs
+    except (AttributeError, OSError, TypeError):
+        return False
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        if call(descriptor) == 0:
+            return True
+        if get_errno() in (errno.ENOSYS, errno.EPERM):
+            return False
+        raise OSError(get_errno(), os.strerror(get_errno()))
+    finally:
         os.close(descriptor)
 
 
-def _remove_if_abandoned(leftover: Path) -> None:
-    """Remove a temporary file whose writer is dead. When that fails, the next run tries again."""
-    if sys.platform == "win32":
-        # Windows refuses to remove what a living process holds open.
-        with contextlib.suppress(OSError):
-            leftover.unlink()
-        return
-    with contextlib.suppress(OSError):
-        descriptor = os.open(leftover, os.O_WRONLY | os.O_NOFOLLOW)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            leftover.unlink()
-        finally:
-            os.close(descriptor)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Write a rename or removal to the disk, on systems that can open and sync a folder."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def _sync_one(path: Path) -> None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except PermissionError:
+        if path.is_dir():
+            return  # a system that cannot open folders
+        raise
+    try:
+        os.fsync(descriptor)
+    except OSError as exc:
+        if exc.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            raise  # some systems cannot sync a folder
+    finally:
+        os.close(descriptor)
 
 
 def checked_parts(path: str) -> tuple[str, ...]:

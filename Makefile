@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TESTS ?=
 # More workers than cores, since most tests wait; the README's test command says the same.
 PYTEST := $(BIN)/pytest -q -n 6 --dist worksteal
-NIGHTLY := costly captured properties coverage defences fuzz soak
+NIGHTLY := costly captured configurations properties coverage defences fuzz soak
 
 .PHONY: install demo test check format lint types coverage-rules nightly $(NIGHTLY) golden bench bench-serve bench-evil \
 	npm screenshots lock schema docs clean
@@ -55,11 +55,15 @@ nightly:
 
 # Documents made to be slow, at full size, and what else takes long because of its size.
 costly: install
-	$(PYTEST) -m nightly --timeout 300 --ignore tests/e2e/test_captured_feeds.py
+	$(PYTEST) -m nightly --timeout 300 --ignore tests/e2e/test_captured_feeds.py --ignore tests/fuzz
 
 # All captured feeds, and twenty kills.
 captured: install
 	$(PYTEST) -m nightly --timeout 900 tests/e2e/test_captured_feeds.py
+
+# Twenty thousand broken configurations.
+configurations: install
+	$(BIN)/pytest -q -s -m nightly tests/fuzz/test_fuzz_configurations.py
 
 # Twenty times as many examples of every property, and of every reader of hostile input.
 properties: install

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 from lxml import etree, html
 
 from feedhub.model.report import Outcome, PollReport, PublishReport
+from feedhub.model.settings import ConfigFault, Problem
 from support.cli_runs import rss, run
 from support.feed_checks import check_atom
 from support.responders import static, status
@@ -263,6 +264,20 @@ def test_health_is_200_until_outputs_cannot_be_written(site: Site) -> None:
     assert (answer.status, json.loads(answer.body)) == (503, told)
     site.metrics.count_publish(PublishReport())
     assert site.ask("/healthz").status == 200
+
+
+def test_a_fault_in_the_saved_configuration_is_a_warning_and_no_reason_to_restart(tmp_path: Path) -> None:
+    problem = Problem(file="feedhub.yaml", line=7, column=1, key="sources", message="expected a list")
+    fault = ConfigFault(problems=(problem,), count=1, since=datetime(2026, 11, 28, tzinfo=UTC))
+    with served(tmp_path, fault=lambda: fault) as site:
+        answer = site.ask("/healthz")
+    told = "since 2026-11-28T00:00:00Z, the one before it goes on: feedhub.yaml:7"
+    assert answer.status == 200
+    assert json.loads(answer.body) == {
+        "ok": True,
+        "reasons": [],
+        "warnings": [f"the saved configuration cannot be used {told}"],
+    }
 
 
 def test_health_tells_of_a_standstill_and_a_store_that_cannot_be_read_while_files_are_served(tmp_path: Path) -> None:

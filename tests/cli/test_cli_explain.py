@@ -1,6 +1,7 @@
 """``feedhub explain``: the evidence of every sighting, why two are two, own pages, words of titles."""
 
 import re
+import shutil
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -64,9 +65,15 @@ def made(folder: Path, more: str = MORE + RULES) -> Path:
     return config
 
 
+@pytest.fixture(scope="module")
+def polled_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made(tmp_path_factory.mktemp("polled"))
+
+
 @pytest.fixture
-def polled(tmp_path: Path) -> Path:
-    return made(tmp_path)
+def polled(polled_once: Path, tmp_path: Path) -> Path:
+    shutil.copytree(polled_once.parent.parent, tmp_path, dirs_exist_ok=True)
+    return tmp_path / polled_once.relative_to(polled_once.parent.parent)
 
 
 def explained(config: Path, *refs: str) -> list[str]:

@@ -1,8 +1,6 @@
 import gzip
 import json
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +12,7 @@ from feedhub.store.database import apply_next
 from feedhub.store.sql import open_store
 from feedhub.store.sqlite import MIGRATIONS
 from feedhub.store.tables import metadata
+from support.cli_runs import run
 from support.item_counts import check_item_counts
 
 
@@ -215,8 +214,9 @@ def published(folder: Path) -> list[str]:
 
 
 def feedhub(folder: Path, *arguments: str) -> str:
-    command = [sys.executable, "-m", "feedhub", *arguments, "-c", "feedhub.yaml"]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
+    ran = run(*arguments, "-c", folder / "feedhub.yaml")
+    assert ran.code == 0, ran.err
+    return ran.out
 
 
 def item_ids(folder: Path) -> list[str]:

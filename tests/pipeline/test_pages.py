@@ -392,17 +392,19 @@ def test_a_format_that_is_no_longer_wanted_leaves_the_archive_too(world: World, 
     assert kinds == {".atom"}
 
 
-@pytest.mark.parametrize("folder", ["archive", "pages"])
-@pytest.mark.parametrize(
-    "note", ["", "[]", "{", '{"2024-04x": "0"}', '{"2024-04-1": "0"}', '{"2024-04-02": "0"}', '{"2024-05": "0"}']
-)
-def test_a_damaged_note_costs_no_file(world: World, tmp_path: Path, folder: str, note: str) -> None:
-    place = tmp_path / f".feedhub/{folder}/economy/2024-04.json"
-    good = place.read_text()
-    place.write_text(note)
+DAMAGED = ("", "[]", "{", '{"2024-04x": "0"}', '{"2024-04-1": "0"}', '{"2024-04-02": "0"}', '{"2024-05": "0"}')
+
+
+@pytest.mark.parametrize("number", range(len(DAMAGED)))
+def test_a_damaged_note_costs_no_file(world: World, tmp_path: Path, number: int) -> None:
+    """Both notes are damaged at once, each in another way."""
+    places = [tmp_path / f".feedhub/{folder}/economy/2024-04.json" for folder in ("archive", "pages")]
+    good = [place.read_text() for place in places]
+    for shift, place in enumerate(places):
+        place.write_text(DAMAGED[(number + shift) % len(DAMAGED)])
     report = published(world, tmp_path, everything=True)
     assert (report.written, report.removed, report.failed) == ((), (), ())
-    assert place.read_text() == good
+    assert [place.read_text() for place in places] == good
 
 
 def test_outputs_that_are_named_alone_leave_the_rest_to_the_next_publish(world: World, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ TESTS ?=
 PYTEST := $(BIN)/pytest -q -n 6 --dist worksteal
 NIGHTLY := costly captured configurations properties coverage defences fuzz soak
 
-.PHONY: install demo test check format lint types coverage-rules nightly $(NIGHTLY) golden bench bench-serve bench-evil \
+.PHONY: install compiled-tests demo test check format lint types coverage-rules nightly $(NIGHTLY) golden bench bench-serve bench-evil \
 	npm screenshots lock schema docs clean
 
 install: $(VENV)/.installed
@@ -23,10 +23,17 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(BIN)/python -m compileall -q src/feedhub
 	@touch $@
 
+# Once for all workers of pytest, each of which would compile every test by itself.
+compiled-tests: $(VENV)/.compiled-tests
+
+$(VENV)/.compiled-tests: $(VENV)/.installed $(wildcard tests/*.py tests/*/*.py)
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -q --collect-only >/dev/null || true
+	@touch $@
+
 demo: install
 	$(BIN)/feedhub demo
 
-test: install
+test: compiled-tests
 	$(PYTEST) $(TESTS)
 
 check: lint types test

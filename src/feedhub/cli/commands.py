@@ -1,4 +1,4 @@
-"""The commands that people type, except those of the daemon; each imports what it needs when it runs."""
+"""The table of all commands; those that set up, poll, publish and look at sources. Each imports what it needs late."""
 
 import re
 import shlex
@@ -10,9 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from feedhub.cli import daemon, rules, takedown
-from feedhub.cli.log import log
-from feedhub.cli.main import MISUSED, ConfigOption, JsonOption, Session, SetOption, VerboseOption, command
+from feedhub.cli import daemon, stored
+from feedhub.cli.main import (
+    MISUSED,
+    ConfigOption,
+    JsonOption,
+    NoPublishOption,
+    Session,
+    SetOption,
+    VerboseOption,
+    command,
+)
 from feedhub.errors import ConfigError, PollError, UsageError
 
 if TYPE_CHECKING:
@@ -215,7 +223,7 @@ def poll(
     session: Session,
     names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Poll these sources, due or not.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Poll every source, due or not.")] = False,
-    no_publish: Annotated[bool, typer.Option("--no-publish", help="Store only; outputs stay due.")] = False,
+    no_publish: NoPublishOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Poll what is due, store it, and publish what changed. Exit 1 if any source or output failed."""
@@ -260,40 +268,6 @@ def publish(
         raise typer.Exit(1)
 
 
-@command()
-def prune(session: Session, as_json: JsonOption = False) -> None:
-    """Apply retention now.
-
-    Removes what no source has offered for long, and what is beyond the newest of every category."""
-    from feedhub.cli.screen import count, own_command
-
-    with session.hub() as hub:
-        report = hub.prune()
-    if as_json:
-        session.screen.json({"items": report.items, "keys": report.keys, "ledger": report.ledger})
-        return
-    forgotten = f"{count(report.keys, 'key')} and {count(report.ledger, 'ledger line')} forgotten"
-    session.screen.print(f"{count(report.items, 'item')} removed, {forgotten}")
-    if report.items:
-        session.screen.print(f"next: {own_command()} publish")
-
-
-@command()
-def backup(
-    session: Session,
-    file: Annotated[str, typer.Argument(metavar="FILE", help="Where to write the copy; must not be there yet.")],
-) -> None:
-    """Write a consistent copy of the store, also while others write."""
-    target = Path(file).absolute()
-    if target.exists():
-        raise UsageError(f"{file} is there already; a backup never overwrites")
-    if not target.parent.is_dir():
-        raise UsageError(f"there is no folder {target.parent}")
-    with session.hub() as hub:
-        hub.backup(str(target))
-    session.screen.print(f"wrote {target} ({target.stat().st_size:,} bytes)")
-
-
 _USERINFO: Final = re.compile(r"(?<=//)[^/?#]*@")
 
 
@@ -335,41 +309,6 @@ def preview(
 
 
 @command()
-def explain(
-    session: Session,
-    ref: Annotated[
-        str,
-        typer.Argument(
-            metavar="REF",
-            help="A URL, an infoCode (or other named key), an item id, an item's own page, or words of a title.",
-        ),
-    ],
-    other: Annotated[
-        str | None,
-        typer.Argument(metavar="[OTHER]", show_default=False, help="A second one: why are both two, or one?"),
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Tell where an item was seen, and why it is where it is.
-
-    Also how it was recognised, which rule filed or dropped it and when, and which outputs hold it. With OTHER: why
-    the two are two items and which setting would join them, or why they are one.
-
-    Exit 1 when nothing is known of it.
-    """
-    from feedhub.cli.explanations import show_item, show_pair
-
-    with session.hub() as hub:
-        if other is None:
-            complaint = show_item(session.screen, hub, ref, as_json=as_json)
-        else:
-            complaint = show_pair(session.screen, hub, (ref, other), as_json=as_json)
-    if complaint:
-        session.screen.print_err(f"feedhub: {complaint}")
-        raise typer.Exit(1)
-
-
-@command()
 def discover(
     session: Session,
     url: Annotated[str, typer.Argument(metavar="URL", help="A web page.")],
@@ -389,24 +328,6 @@ def discover(
     if not found:
         session.screen.print_err(f"feedhub: {url} offers no feed")
         raise typer.Exit(1)
-
-
-@command()
-def search(
-    session: Session,
-    query: Annotated[list[str], typer.Argument(metavar="QUERY", help="Words that must all occur.")],
-    limit: Annotated[int, typer.Option("--limit", min=1, metavar="N", help="Items to show.")] = 20,
-    as_json: JsonOption = False,
-) -> None:
-    """Search the full text of stored items, Chinese included."""
-    from feedhub.cli.views import hit_json, print_hits
-
-    with session.hub() as hub:
-        hits = hub.search(" ".join(query), limit)
-    if as_json:
-        session.screen.json([hit_json(hit) for hit in hits])
-    else:
-        print_hits(session.screen, hits, hub.settings.site.timezone)
 
 
 @contextmanager
@@ -431,17 +352,17 @@ _COMMANDS: Final = (
     ("publish", publish, "feedhub publish economy"),
     ("status", status, "feedhub status --json"),
     ("preview", preview, "feedhub preview https://example.org/feed.xml --limit 3"),
-    ("explain", explain, "feedhub explain https://example.org/news/1.html"),
+    ("explain", stored.explain, "feedhub explain https://example.org/news/1.html"),
     ("discover", discover, "feedhub discover https://example.org/"),
     ("import", import_opml, "feedhub import subscriptions.opml"),
     ("export", export, "feedhub export -o subscriptions.opml"),
-    ("log", log, "feedhub log --kind dropped --since 7d"),
-    ("search", search, "feedhub search 芯片 --limit 5"),
-    ("hide", takedown.hide, "feedhub hide https://example.org/news/1.html --reason 'asked by its author'"),
-    ("unhide", takedown.unhide, "feedhub unhide https://example.org/news/1.html"),
-    ("forget", takedown.forget, "feedhub forget wire"),
-    ("prune", prune, "feedhub prune --set retention.days=30"),
-    ("backup", backup, "feedhub backup feedhub-monday.db"),
+    ("log", stored.log, "feedhub log --kind dropped --since 7d"),
+    ("search", stored.search, "feedhub search 芯片 --limit 5"),
+    ("hide", stored.hide, "feedhub hide https://example.org/news/1.html --reason 'asked by its author'"),
+    ("unhide", stored.unhide, "feedhub unhide https://example.org/news/1.html"),
+    ("forget", stored.forget, "feedhub forget wire"),
+    ("prune", stored.prune, "feedhub prune --set retention.days=30"),
+    ("backup", stored.backup, "feedhub backup feedhub-monday.db"),
 )
 
 
@@ -476,7 +397,7 @@ def _built() -> typer.Typer:
     built.callback(epilog="Example: feedhub demo", invoke_without_command=True)(_globals)
     for name, function, example in _COMMANDS:
         built.command(name, epilog=f"Example: {example}")(function)
-    built.add_typer(rules.app, name="rules")
+    built.add_typer(stored.rules, name="rules")
     return built
 
 

@@ -55,6 +55,7 @@ VerboseOption = Annotated[
 JsonOption = Annotated[
     bool, typer.Option("--json", show_default=False, help="Print one JSON document instead of a table.")
 ]
+NoPublishOption = Annotated[bool, typer.Option("--no-publish", help="Store only; outputs stay due.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """What the commands print: tables for people, documents for programs."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -11,6 +11,7 @@ from feedhub.model.identity import Filing
 from feedhub.model.item import Enclosure, Item, ParsedItem, Rejected
 from feedhub.model.report import (
     HubStatus,
+    LedgerEntry,
     Outcome,
     PollReport,
     PollRun,
@@ -19,8 +20,10 @@ from feedhub.model.report import (
     RecordTrace,
     SearchHit,
     SourceStatus,
+    log_kind,
 )
 from feedhub.model.source import Health
+from feedhub.model.trial import RulesTrial, RuleTrial
 from feedhub.rules.text import visible_text
 
 if TYPE_CHECKING:
@@ -345,3 +348,93 @@ def published_json(report: PublishReport) -> dict[str, Any]:
         "removed": list(report.removed),
         "failed": [{"output": output, "reason": reason} for output, reason in report.failed],
     }
+
+
+def print_entries(screen: Screen, entries: Sequence[LedgerEntry], zone: str) -> None:
+    """Print a row for each entry of the ledger."""
+    if not entries:
+        screen.print("nothing of that is noted")
+        return
+    rows = [
+        Row(
+            cells=(local_time(entry.at, zone), entry.source, log_kind(entry.kind)),
+            note=": ".join(part for part in (entry.reason, entry.title and f"“{entry.title}”", entry.link) if part),
+        )
+        for entry in entries
+    ]
+    screen.table(("when", "source", "kind"), rows)
+
+
+def entry_json(entry: LedgerEntry) -> dict[str, Any]:
+    """Return an entry of the ledger as ``log --json`` prints it."""
+    return {
+        "at": entry.at.isoformat(),
+        "source": entry.source,
+        "kind": log_kind(entry.kind),
+        "noted_as": entry.kind,
+        "reason": entry.reason,
+        "item": entry.item_id,
+        "title": entry.title,
+        "link": entry.link,
+    }
+
+
+def print_trial(screen: Screen, found: RulesTrial, timezone: str, since: str | None) -> None:
+    """Print a summary, a row for each rule with examples under it, and what is odd about rules."""
+    met = f" met in the last {since}" if since else ""
+    screen.print(f"tried on {count(found.items, 'stored item')}{met}; nothing was changed", style="bold")
+    changes = [(found.leave, "leave all outputs"), (found.back, "come back"), (found.otherwise, "be shown otherwise")]
+    screen.print("of what is published now " + ", ".join(f"{number} would {what}" for number, what in changes))
+    if found.rules:
+        screen.print()
+        titles = ("rule", "holds", "drops", "files", "edits", "new")
+        rows = [
+            Row(cells=(one.name, *map(str, (one.holds, one.drops, one.files, one.edits, one.new))))
+            for one in found.rules
+        ]
+        screen.table(titles, rows, numbers=frozenset({1, 2, 3, 4, 5}))
+    for one in found.rules:
+        for line in _example_lines(one, timezone):
+            screen.print(line)
+    for line in _oddities(found):
+        screen.print(line, style="yellow")
+
+
+def _example_lines(one: RuleTrial, timezone: str) -> Iterator[str]:
+    if one.examples:
+        yield ""
+        yield f"{one.name}:"
+    for example in one.examples:
+        mark = "new" if example.is_new else "   "
+        at = local_time(example.published_at, timezone)
+        yield f"  {mark}  {example.does}: “{example.title or '(no title)'}”  {at}  {example.source}"
+
+
+def _oddities(found: RulesTrial) -> Iterator[str]:
+    """Yield what is to be said of rules that match nothing or that others hide, and of what rules cannot reach."""
+    for rule, number in found.returning:
+        yield f"comes back: {count(number, 'report')} that the rule “{rule}” drops now"
+    for one in found.rules:
+        hiding = ", ".join(f"“{rule}” ({number})" for rule, number in one.hidden_by)
+        if one.holds:
+            continue
+        if hiding:
+            yield f"never reached: “{one.name}” would hold, but rules before it end there: {hiding}"
+        else:
+            yield f"matches nothing: “{one.name}”"
+    if found.final:
+        yield (
+            f"{count(found.final, 'report')} of a version before: of these only what its rules made is stored, so that "
+            "replacing waits until their sources offer them again"
+        )
+
+
+def trial_json(found: RulesTrial) -> dict[str, Any]:
+    """Return what ``rules test --json`` prints."""
+    facts = asdict(found)
+    facts["returning"] = dict(found.returning)
+    for one in facts["rules"]:
+        one["hidden_by"] = dict(one["hidden_by"])
+        for example in one["examples"]:
+            example["published_at"] = example["published_at"].isoformat()
+    return facts

@@ -466,7 +466,7 @@ DEFENCES = (
     ),
     _d(
         "16 slow requests",
-        "web/protocol.py",
+        "web/server.py",
         "self._request_timer = self.loop.call_later(self.limits.request, self.transport.abort)",
         "pass",
         "tests/web/test_connections.py",

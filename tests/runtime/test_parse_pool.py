@@ -15,7 +15,7 @@ from feedhub.errors import ParseError
 from feedhub.model.document import Document
 from feedhub.model.kind import SourceKind
 from feedhub.model.source import Source
-from feedhub.runtime.parse_pool import ParsePool
+from feedhub.runtime.worker_pool import ParsePool
 from feedhub.sources.kinds import KINDS
 from support.reading import read_and_clean
 
@@ -139,7 +139,7 @@ def test_a_program_that_forgets_to_close_ends_without_hanging(tmp_path: Path) ->
     program.write_text(
         "from feedhub.model.document import Document\n"
         "from feedhub.model.source import Source\n"
-        "from feedhub.runtime.parse_pool import ParsePool\n"
+        "from feedhub.runtime.worker_pool import ParsePool\n"
         "if __name__ == '__main__':\n"
         f"    document = Document(url='https://f.example/', body={FEED!r}, digest='')\n"
         "    print(ParsePool(workers=1).parse(document, Source(name='s', url='https://f.example/')).title)\n",

@@ -10,7 +10,7 @@ import pytest
 from feedhub.errors import ParseError
 from feedhub.model.document import Document
 from feedhub.model.source import DetailMap, FieldMap, Source
-from feedhub.runtime.parse_pool import ParsePool
+from feedhub.runtime.worker_pool import ParsePool
 from feedhub.sources.mapped.full_text import read_detail
 
 SOURCE = Source(name="s", url="https://f.example/", detail=DetailMap(css="article"))

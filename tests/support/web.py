@@ -10,10 +10,9 @@ from typing import Any
 
 from feedhub.model.settings import WebSettings
 from feedhub.runtime.hub import Hub
-from feedhub.runtime.metrics import Metrics
 from feedhub.runtime.plugins import load_settings
-from feedhub.web.protocol import Limits
-from feedhub.web.server import WebServer
+from feedhub.web.metrics import Metrics
+from feedhub.web.server import Limits, WebServer
 
 FEED = b"<feed xmlns='http://www.w3.org/2005/Atom'>" + b"<entry>news</entry>" * 400 + b"</feed>"
 

@@ -11,8 +11,7 @@ import pytest
 from feedhub.errors import ServeError
 from feedhub.model.settings import WebSettings
 from feedhub.web.files import PublishedFiles
-from feedhub.web.protocol import Limits
-from feedhub.web.server import WebServer
+from feedhub.web.server import Limits, WebServer
 from support.web import FEED, Site, received, served
 
 QUICK = Limits(connections=4, request=0.4, idle=0.6, stall=0.4)

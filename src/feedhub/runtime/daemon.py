@@ -14,14 +14,13 @@ from typing import Final, Protocol
 from feedhub.errors import DamagedStoreError, FullStoreError, StoreError
 from feedhub.model.report import Outcome, PollReport, PublishReport
 from feedhub.model.settings import ConfigFault, Settings
-from feedhub.runtime.config_loader import BackgroundLoad, Loaded, Unusable, unusable
+from feedhub.runtime.config_loader import BackgroundLoad, ConfigWatch, Loaded, Unusable, unusable
 from feedhub.runtime.hub import Hub
 from feedhub.runtime.poller import DuePoller, FinishedFetch, PollsUnderWay
 from feedhub.runtime.publisher import PublishTimer
 from feedhub.runtime.refiling import Refiling
 from feedhub.runtime.scheduler import ClockWatch, Scheduler
 from feedhub.runtime.systemd import Notifier
-from feedhub.runtime.watch import ConfigWatch
 
 log = logging.getLogger(__name__)
 

@@ -148,7 +148,7 @@ class Hub:
     @cached_property
     def parser(self) -> "PreviewParser":
         """Worker processes that read documents."""
-        from feedhub.runtime.parse_pool import ParsePool
+        from feedhub.runtime.worker_pool import ParsePool
 
         return ParsePool()
 

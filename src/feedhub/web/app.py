@@ -32,12 +32,11 @@ from feedhub.publish.templating import built_in_templates
 from feedhub.runtime.hub import Hub
 from feedhub.runtime.inspection import search_result, search_result_feed
 from feedhub.runtime.logs import Masker, masked_values
-from feedhub.runtime.metrics import Metrics
 from feedhub.runtime.plugins import added_formats
 from feedhub.runtime.status import daily_series, fault_json, fault_place, polling_complaints, status_json
-from feedhub.web import prometheus
 from feedhub.web.files import PublishedFiles, respond
 from feedhub.web.log_page import LOG_ENTRIES, parse_log_request
+from feedhub.web.metrics import MEDIA_TYPE, Metrics, exposition
 from feedhub.web.pages import HITS, PAGES_STYLE, Pages, parse_query
 from feedhub.web.representation import SECURITY, answer_for, fields_by_name, prepare_file
 
@@ -266,8 +265,8 @@ class Endpoints:
     def metrics(self, _: Request) -> Response:
         """Answer with the metrics for Prometheus."""
         counted = self._metrics.snapshot() if self._metrics else None
-        body = prometheus.exposition(self._status(), self._items(), counted, len(self._health()))
-        return Response(body, 200, _NO_STORE, prometheus.MEDIA_TYPE)
+        body = exposition(self._status(), self._items(), counted, len(self._health()))
+        return Response(body, 200, _NO_STORE, MEDIA_TYPE)
 
     def openapi(self, _: Request) -> Response:
         """Answer with the OpenAPI description."""

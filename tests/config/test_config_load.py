@@ -12,7 +12,7 @@ from feedhub.errors import ConfigError
 from feedhub.model.identity import KeyPattern
 from feedhub.model.output import Category, Retention
 from feedhub.model.source import Condition, HostGroup, Replacement, Source
-from feedhub.rules.conditions import Times, read_times
+from feedhub.rules.patterns import Times, read_times
 from feedhub.rules.select import output_feed
 from feedhub.runtime.plugins import load_settings
 

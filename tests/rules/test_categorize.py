@@ -20,7 +20,7 @@ from feedhub.rules.categorize import (
     with_link_put_right,
     without_replacing,
 )
-from feedhub.rules.conditions import Times
+from feedhub.rules.patterns import Times
 
 SOURCE = Source(name="blog-one", url="https://a.example/rss", categories=("news",))
 ITEM = Item(

@@ -7,7 +7,7 @@ import pytest
 
 from feedhub.model.item import Item, StoredItem
 from feedhub.model.output import OutputSettings, RemovedCategory, Site
-from feedhub.rules.removal import (
+from feedhub.rules.select import (
     REMOVED_FOR,
     Removal,
     read_removals,

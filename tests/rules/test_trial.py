@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from feedhub.model.item import Item, ItemDates, Received
+from feedhub.model.report import RulesTrial, RuleTrial, SightedItem, StoredSighting
 from feedhub.model.source import CategoryMap, Condition, Replacement, Rule, Source
-from feedhub.model.trial import RulesTrial, RuleTrial, SightedItem, StoredSighting
 from feedhub.rules.trial import RuleTrials
 
 AT = datetime(2026, 6, 1, tzinfo=UTC)

@@ -18,12 +18,13 @@ from feedhub.model.report import (
     Preview,
     PublishReport,
     RecordTrace,
+    RulesTrial,
+    RuleTrial,
     SearchHit,
     SourceStatus,
     log_kind,
 )
 from feedhub.model.source import Health
-from feedhub.model.trial import RulesTrial, RuleTrial
 from feedhub.rules.text import visible_text
 
 if TYPE_CHECKING:

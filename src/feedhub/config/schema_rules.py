@@ -21,8 +21,7 @@ from feedhub.config.forms import (
 )
 from feedhub.config.section import Section
 from feedhub.rules.categorize import CONDITION_FIELDS, ConditionForm
-from feedhub.rules.conditions import COMPARISONS
-from feedhub.rules.patterns import compile_pattern
+from feedhub.rules.patterns import COMPARISONS, compile_pattern
 
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _RANGE: Final = re.compile(r"(\w+)(?:\s*-\s*(\w+))?")

@@ -48,7 +48,7 @@ from feedhub.model.source import (
     Source,
 )
 from feedhub.rules.categorize import CONDITION_FIELDS, ConditionField, link_rules
-from feedhub.rules.conditions import Times
+from feedhub.rules.patterns import Times
 
 _LIST_PATHS: Final = ("items", "where", "error")
 

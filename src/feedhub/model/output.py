@@ -1,10 +1,10 @@
-"""What is published: the site, its outputs, and what each file shows."""
+"""What is published: the site, its outputs, what each file shows, and what our pages may load."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from typing import Literal
+from typing import Final, Literal
 
 from feedhub.model.item import StoredItem
 from feedhub.model.source import Health
@@ -316,3 +316,22 @@ class SourceLine:
     newest_at: datetime | None = None
     failing_since: datetime | None = None
     slugs: tuple[tuple[str, str], ...] = ()
+
+
+PLAYERS: Final = (
+    ("www.youtube.com", "/embed/"),
+    ("youtube.com", "/embed/"),
+    ("www.youtube-nocookie.com", "/embed/"),
+    ("youtube-nocookie.com", "/embed/"),
+    ("player.vimeo.com", "/video/"),
+    ("player.bilibili.com", "/"),
+    ("open.spotify.com", "/embed"),
+    ("w.soundcloud.com", "/player"),
+)
+"""Hosts whose players may be shown in a frame, and how the paths of those begin."""
+
+PAGE_POLICY: Final = (
+    "default-src 'none'; style-src 'self'; img-src 'self' http: https: data:; media-src http: https:; "
+    f"frame-src {' '.join(f'https://{host}' for host, _ in PLAYERS)}; base-uri 'none'; form-action 'self'"
+)
+"""The Content-Security-Policy of every page: nothing runs; pictures, sound and film of articles come from anywhere."""

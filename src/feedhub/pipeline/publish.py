@@ -19,16 +19,20 @@ from feedhub.pipeline.writing import PAGES, ReportingWriter
 from feedhub.ports.publishing import FeedRenderer, OutputWriter, PageRenderer
 from feedhub.ports.store import Store
 from feedhub.rules.health import HEALTH_ENTRIES, health_view
-from feedhub.rules.removal import (
+from feedhub.rules.select import (
+    ALL,
     REMOVALS_PATH,
     Removal,
+    chosen_outputs,
+    month_of,
+    output_feed,
+    output_view,
     read_removals,
     removal_at,
     removed_feed,
     with_last_entry,
     written_removals,
 )
-from feedhub.rules.select import ALL, chosen_outputs, month_of, output_feed, output_view
 
 MANIFEST: Final = "feedhub.json"
 _PAGES_NOTE: Final = ".feedhub/look"

@@ -8,9 +8,17 @@ from typing import Protocol
 from feedhub.model.identity import Filing, IdentityKey, IngestPlan, KnownKeys
 from feedhub.model.item import Item, ItemDates, Received, StoredItem
 from feedhub.model.output import Category, CategorySummary, EndedPost, ItemVersion, PageItem, RemovedCategory
-from feedhub.model.report import Explanation, HealthEvent, LedgerEntry, LogQuery, PruneReport, SearchHit, SourceCounts
+from feedhub.model.report import (
+    Explanation,
+    HealthEvent,
+    LedgerEntry,
+    LogQuery,
+    PruneReport,
+    SearchHit,
+    SightedItem,
+    SourceCounts,
+)
 from feedhub.model.source import PlannedPoll, Source, SourceState
-from feedhub.model.trial import SightedItem
 
 
 class OutputStore(Protocol):

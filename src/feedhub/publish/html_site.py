@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from feedhub.model.item import StoredItem
 from feedhub.model.output import (
+    PAGE_POLICY,
     Category,
     CategorySummary,
     FrontView,
@@ -21,7 +22,6 @@ from feedhub.model.output import (
     Site,
     SourceLine,
 )
-from feedhub.model.policy import PAGE_POLICY
 from feedhub.publish.addresses import (
     CATEGORIES_PATH,
     FEED_STYLE_PATH,

@@ -6,8 +6,7 @@ from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote
 
-from feedhub.model.output import Category, OutputFormat, OutputSettings, Site
-from feedhub.model.policy import PAGE_POLICY
+from feedhub.model.output import PAGE_POLICY, Category, OutputFormat, OutputSettings, Site
 from feedhub.publish.addresses import (
     CATEGORIES_PATH,
     FRONT_PATH,

@@ -13,8 +13,16 @@ from typing import Any, Final, Literal
 from feedhub.model.identity import Filing
 from feedhub.model.item import Item, ItemDates, ParsedItem
 from feedhub.model.source import Condition, Replacement, Rule, Source
-from feedhub.rules.conditions import is_compared, read_times
-from feedhub.rules.patterns import OvergrownError, Room, as_read, compile_reading, replaced_as_read, unbroken
+from feedhub.rules.patterns import (
+    OvergrownError,
+    Room,
+    as_read,
+    compile_reading,
+    is_compared,
+    read_times,
+    replaced_as_read,
+    unbroken,
+)
 from feedhub.rules.text import plain, visible_text
 from feedhub.rules.urls import is_web_url
 

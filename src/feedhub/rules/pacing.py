@@ -1,6 +1,7 @@
-"""When a source is polled next, how politely its host is treated, and when our own network is down (SPEC §7, §8)."""
+"""When a source is polled next, how politely its host is treated, when our own network is down (SPEC §7, §8); cron."""
 
 import hashlib
+import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -253,3 +254,82 @@ class Outage:
         if len(self.hosts) >= min(_FEWEST_HOSTS + len(hosts) // _SHARE, _MOST_HOSTS):
             return True
         return self.is_certain and bool(self.hosts) and self.hosts.issuperset(hosts)
+
+
+_CRON_MONTHS: Final = "jan feb mar apr may jun jul aug sep oct nov dec".split()
+_CRON_DAYS: Final = "sun mon tue wed thu fri sat".split()
+_CRON_PART: Final = re.compile(r"(?:(?P<star>\*)|(?P<first>\w+)(?:-(?P<last>\w+))?)(?:/(?P<step>[0-9]{1,4}))?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _CronField:
+    name: str
+    low: int
+    high: int
+    names: tuple[str, ...] = ()
+
+
+_CRON_FIELDS: Final = (
+    _CronField(name="minute", low=0, high=59),
+    _CronField(name="hour", low=0, high=23),
+    _CronField(name="day of month", low=1, high=31),
+    _CronField(name="month", low=1, high=12, names=tuple(_CRON_MONTHS)),
+    _CronField(name="day of week", low=0, high=7, names=tuple(_CRON_DAYS)),
+)
+
+
+def parse_cron(text: str) -> str:
+    """Return the expression with months as numbers and days of the week as a list of names.
+
+    Cron counts days from Sunday = 0 (and 7), some schedulers from Monday; names mean the same everywhere.
+
+    Raises:
+        ValueError: one line that names the field.
+    """
+    fields = text.lower().split()
+    if len(fields) != len(_CRON_FIELDS):
+        raise ValueError('expected five fields such as "*/5 9-15 * * 1-5" (minute, hour, day, month, day of week)')
+    values = [_cron_values(part, field) for part, field in zip(fields, _CRON_FIELDS, strict=True)]
+    if fields[3] != "*":
+        fields[3] = ",".join(str(month) for month in sorted(values[3]))
+    if fields[4] != "*":
+        days = sorted({day % 7 for day in values[4]}, key=lambda day: (day - 1) % 7)
+        fields[4] = ",".join(_CRON_DAYS[day] for day in days)
+    return " ".join(fields)
+
+
+def _cron_values(text: str, field: _CronField) -> set[int]:
+    values: set[int] = set()
+    for part in text.split(","):
+        match = _CRON_PART.fullmatch(part)
+        if match is None:
+            raise ValueError(f"expected numbers, ranges, lists or steps as {field.name}")
+        values.update(_cron_range(match, field))
+    return values
+
+
+def _cron_range(match: re.Match[str], field: _CronField) -> range:
+    if match["star"]:
+        low, high = field.low, field.high
+    else:
+        low = _cron_number(match["first"], field)
+        high = _cron_number(match["last"], field) if match["last"] else (field.high if match["step"] else low)
+    if field.name == _CRON_FIELDS[4].name:
+        # Sunday ends a week as 7; a star or an open step means seven days, not eight.
+        high = 7 if high == 0 < low else high
+        high = 6 if high == 7 and (match["star"] or not match["last"]) and low < 7 else high
+    if low > high:
+        raise ValueError(f"expected a range that goes upwards as {field.name}")
+    step = int(match["step"] or 1)
+    if match["step"] and not 1 <= step <= high - low:
+        raise ValueError(f"expected a step within the range as {field.name}")
+    return range(low, high + 1, step)
+
+
+def _cron_number(text: str, field: _CronField) -> int:
+    if text in field.names:
+        return field.names.index(text) + field.low
+    if text.isascii() and text.isdigit() and len(text) <= 2 and field.low <= int(text) <= field.high:
+        return int(text)
+    names = f" or {field.names[0]}-{field.names[-1]}" if field.names else ""
+    raise ValueError(f"expected {field.low}-{field.high}{names} as {field.name}")

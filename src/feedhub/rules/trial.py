@@ -8,8 +8,8 @@ from typing import Final
 
 from feedhub.model.identity import Filing
 from feedhub.model.item import Item, Received
+from feedhub.model.report import RulesTrial, RuleTrial, SightedItem, StoredSighting, TrialExample
 from feedhub.model.source import Rule, Source
-from feedhub.model.trial import RulesTrial, RuleTrial, SightedItem, StoredSighting, TrialExample
 from feedhub.rules.categorize import CleanAgain, Subject, file_item, holds, record_categories, without_replacing
 
 EXAMPLES: Final = 3

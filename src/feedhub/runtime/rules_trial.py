@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Final
 
 from feedhub.errors import UsageError
+from feedhub.model.report import RulesTrial
 from feedhub.model.settings import Settings
 from feedhub.model.source import Source
-from feedhub.model.trial import RulesTrial
 from feedhub.ports.store import Store
 from feedhub.rules.trial import EXAMPLES, RuleTrials
 from feedhub.runtime.worker_pool import WorkerPool

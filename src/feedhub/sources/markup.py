@@ -9,7 +9,7 @@ from urllib.parse import urljoin, urlsplit
 import nh3
 
 from feedhub.model.item import Item, Markup, ParsedItem
-from feedhub.model.policy import PLAYERS
+from feedhub.model.output import PLAYERS
 from feedhub.model.source import Source
 from feedhub.rules.text import clean_text, visible_text
 from feedhub.sources.pictures import repaired_pictures

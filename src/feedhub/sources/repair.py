@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Final
 from urllib.parse import urlsplit
 
-from feedhub.model.policy import PLAYERS
+from feedhub.model.output import PLAYERS
 from feedhub.rules.text import plain, visible_text, without_cdata_marks
 from feedhub.sources.formulas import formula_markup, tex_markup
 from feedhub.sources.hidden_text import may_hide, without_hidden

@@ -10,8 +10,8 @@ from sqlalchemy import BindParameter, bindparam, func, select, update
 
 from feedhub.model.identity import Filing, LedgerNote
 from feedhub.model.item import Item, ItemDates, Received
+from feedhub.model.report import SightedItem, StoredSighting
 from feedhub.model.source import Source
-from feedhub.model.trial import SightedItem, StoredSighting
 from feedhub.rules.select import ALL
 from feedhub.store.categories import SqlCategoryTransaction
 from feedhub.store.database import Connection, Database, PreparedStatement

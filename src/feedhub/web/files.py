@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 from feedhub.errors import PublishError
 from feedhub.publish.addresses import slug_of
 from feedhub.publish.files import checked_parts
-from feedhub.rules.removal import REMOVALS_PATH, read_removals
+from feedhub.rules.select import REMOVALS_PATH, read_removals
 from feedhub.web.representation import (
     ALLOWED,
     SECURITY,

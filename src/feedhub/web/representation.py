@@ -9,7 +9,7 @@ from hashlib import sha256
 from types import MappingProxyType
 from typing import Final
 
-from feedhub.model.policy import PAGE_POLICY
+from feedhub.model.output import PAGE_POLICY
 from feedhub.publish.formats import FORMATS
 
 Headers = list[tuple[bytes, bytes]]

@@ -1,6 +1,6 @@
 import pytest
 
-from feedhub.config.cron import parse_cron
+from feedhub.rules.pacing import parse_cron
 
 
 @pytest.mark.parametrize(

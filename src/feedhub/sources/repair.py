@@ -14,17 +14,18 @@ from urllib.parse import urlsplit
 
 from feedhub.model.output import PLAYERS
 from feedhub.rules.text import plain, visible_text, without_cdata_marks
-from feedhub.sources.formulas import formula_markup, tex_markup
 from feedhub.sources.hidden_text import may_hide, without_hidden
 from feedhub.sources.pictures import (
     TAG_REST,
     Attributes,
     attributes_in,
+    formula_markup,
     is_address,
     is_tracker,
     lazy_address,
     tag_of,
     tags_of,
+    tex_markup,
 )
 
 Absolute = Callable[[str], str | None]

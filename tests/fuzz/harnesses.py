@@ -29,7 +29,7 @@ from feedhub.runtime.plugins import load_settings
 from feedhub.sources.feed.discover import feeds_in_page
 from feedhub.sources.mapped.full_text import read_detail
 from feedhub.sources.mapped.json_api import trace_json_api, unwrapped
-from feedhub.sources.markup import HtmlCleaner, is_excessive, sanitised
+from feedhub.sources.markup import HtmlCleaner, harmless
 from fuzz.mutation import as_json, broken, elements, json_values, objects, seeds, texts
 from support.feed_checks import check_feed
 from support.output_views import stored, view
@@ -161,8 +161,7 @@ def _detail(source: Source) -> Callable[[bytes], None]:
         with contextlib.suppress(ParseError):
             content = read_detail(_document(body), source).content
             assert content is not None
-            if not is_excessive(content.value):
-                check_sanitised(sanitised(content.value, content.base))
+            check_sanitised(harmless(content.value, content.base))
 
     return run
 
@@ -178,11 +177,7 @@ def _page(text: str) -> None:
 
 
 def _markup(text: str) -> None:
-    markup = clean_text(text)
-    if is_excessive(markup):
-        return
-    clean = sanitised(markup, URL)
-    check_sanitised(clean)
+    check_sanitised(harmless(clean_text(text), URL))
 
 
 def _opml(data: bytes) -> None:

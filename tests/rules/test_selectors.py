@@ -3,8 +3,6 @@
 import pytest
 
 from feedhub.rules.selectors import (
-    check_element_selector,
-    check_selector,
     condition_selector,
     element_selector,
     field_selector,
@@ -79,7 +77,7 @@ def test_a_condition_of_pseudo_classes_describes_the_element_alone(text: str, ax
 )
 def test_what_is_wrong_with_a_selector_is_said_in_one_line(text: str, reason: str) -> None:
     with pytest.raises(ValueError, match="not a usable selector: ") as caught:
-        check_selector(text)
+        field_selector(text)
 
     assert reason in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -88,7 +86,7 @@ def test_what_is_wrong_with_a_selector_is_said_in_one_line(text: str, reason: st
 @pytest.mark.parametrize("text", [":not(" * 190, ":is(" * 240 + "a" + ")" * 10, ":has(" * 190])
 def test_a_selector_nested_without_end_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not a usable selector"):
-        check_element_selector(text)
+        element_selector(text)
 
 
 @pytest.mark.parametrize("text", ["a@href", "a::text", ".", "@href"])

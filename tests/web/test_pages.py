@@ -112,7 +112,7 @@ def test_a_search_is_a_valid_feed_with_the_ids_of_its_items_and_validators(site:
     answer = site.ask("/search.atom?q=%E8%8A%AF%E7%89%87")
     assert (answer.status, answer.headers["content-type"]) == (200, "application/atom+xml; charset=utf-8")
     assert check_atom(answer.body) == []
-    (hit,) = site.hub.search("芯片", 1)
+    (hit,) = site.hub.store.search("芯片", 1)
     assert f"<id>{hit.id}</id>" in answer.text
     links = {link.get("rel"): link.get("href") for link in etree.fromstring(answer.body).findall("{*}link")}
     assert links == {

@@ -130,7 +130,7 @@ def search(
     from feedhub.cli.views import hit_json, print_hits
 
     with session.hub() as hub:
-        hits = hub.search(" ".join(query), limit)
+        hits = hub.store.search(" ".join(query), limit)
     if as_json:
         session.screen.json([hit_json(hit) for hit in hits])
     else:
@@ -296,5 +296,5 @@ def backup(
     if not target.parent.is_dir():
         raise UsageError(f"there is no folder {target.parent}")
     with session.hub() as hub:
-        hub.backup(str(target))
+        hub.store.backup(str(target))
     session.screen.print(f"wrote {target} ({target.stat().st_size:,} bytes)")

@@ -142,9 +142,9 @@ def _filename(text: str) -> None:
 
 def _selector(text: str) -> None:
     # Imported here, because most configurations have no selector.
-    from feedhub.rules.selectors import check_element_selector
+    from feedhub.rules.selectors import element_selector
 
-    check_element_selector(text)
+    element_selector(text)
 
 
 JsonPath = Annotated[Line, checked(compile_path), Form("JMESPath")]

@@ -79,16 +79,16 @@ def _path_check(kind: SourceKind) -> Callable[[str], object]:
     if kind.paths == "jmespath":
         return compile_path
     # Imported here, because most configurations have no selector.
-    from feedhub.rules.selectors import check_element_selector
+    from feedhub.rules.selectors import element_selector
 
-    return check_element_selector
+    return element_selector
 
 
 def _field_faults(fields: FieldsSection, where: Path, *, is_json: bool) -> Iterator[Fault]:
     """Yield every path of ``fields`` that cannot be used; ``where`` is the way to them."""
     check: Callable[[str], object] = compile_path
     if not is_json:
-        from feedhub.rules.selectors import check_selector as check
+        from feedhub.rules.selectors import field_selector as check
     for name, field in fields.given():
         if field.css and is_json:
             yield Fault((*where, name, "css"), "belongs to pages; in a JSON answer write path")

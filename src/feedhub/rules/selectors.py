@@ -91,24 +91,6 @@ def condition_selector(text: str) -> str:
     return _xpath(text.strip(), "descendant-or-self::", is_condition=True)
 
 
-def check_selector(text: str) -> None:
-    """Accept the selector of a field.
-
-    Raises:
-        ValueError: one readable line saying what is wrong with it.
-    """
-    field_selector(text)
-
-
-def check_element_selector(text: str) -> None:
-    """Accept the selector of ``items``, ``where``, ``error`` or ``detail.css``: elements, nothing taken of them.
-
-    Raises:
-        ValueError: one readable line saying what is wrong with it.
-    """
-    element_selector(text)
-
-
 class _Translator(HTMLTranslator):
     def xpath_element(self, selector: Element) -> XPathExpr:
         _refuse_namespace(selector.namespace)

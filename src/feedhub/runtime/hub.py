@@ -19,7 +19,6 @@ from feedhub.model.report import (
     Preview,
     PruneReport,
     PublishReport,
-    SearchHit,
 )
 from feedhub.model.settings import Settings
 from feedhub.model.source import PlannedPoll, Source, SourceState
@@ -358,10 +357,6 @@ class Hub:
 
         return discover(url, self.settings, fetcher=self.fetcher, parser=self.parser, now=self.now())
 
-    def search(self, query: str, limit: int) -> tuple[SearchHit, ...]:
-        """Search stored items."""
-        return self.store.search(query, limit)
-
     def source(self, name: str) -> Source:
         """Return the source of that name.
 
@@ -372,10 +367,6 @@ class Hub:
         if found is None:
             raise UsageError(f'no source "{name}"' + _nearest(name, [source.name for source in self.settings.sources]))
         return found
-
-    def backup(self, path: str) -> None:
-        """Write a consistent copy of the store, also while others write."""
-        self.store.backup(path)
 
     def sync(self) -> None:
         """Bring the store in line with the configuration: categories, and what the rules make of stored items."""

@@ -307,11 +307,6 @@ def harmless(markup: str, base: str) -> str:
     return clean
 
 
-def sanitised(markup: str, base: str) -> str:
-    """Return ``markup`` with only what the allow-list knows; addresses absolute against ``base``."""
-    return _cleaned_markup(repaired_pictures(*_repaired(markup, base)), base)
-
-
 def _repaired(markup: str, base: str) -> tuple[str, str]:
     return repaired(markup, lambda address: http_url(address, base))
 

@@ -62,8 +62,10 @@ class SqlMaintenance(Database):
     ) -> PruneReport:
         removed = 0
         if offered_before is not None:
-            removed += self._remove_outdated(offered_before, now)
+            removed += self._remove_selected(_outdated(offered_before), now)
         if keep_per_category is not None:
+            # What rules drop counts as a category.
+            removed += self._remove_selected(_dropped_over_the_limit(keep_per_category), now)
             removed += self._cut_categories(keep_per_category, now)
         keys = entries = 0
         for part in self._select_in_parts(_forgettable(forget_before)):
@@ -74,18 +76,17 @@ class SqlMaintenance(Database):
                 entries += connection.execute(delete(ledger).where(ledger.c.id.in_(part))).rowcount
         return PruneReport(items=removed, keys=keys, ledger=entries)
 
-    def _remove_outdated(self, offered_before: datetime, now: datetime) -> int:
+    def _remove_selected(self, wanted: Select[int], now: datetime) -> int:
         removed = 0
-        outdated = _outdated(offered_before)
-        for part in self._select_in_parts(outdated):
+        for part in self._select_in_parts(wanted):
             with self._write() as connection:
-                pks = _still_selected(outdated, part, connection)
+                pks = _still_selected(wanted, part, connection)
                 remove_items(connection, pks, now)
                 removed += len(pks)
         return removed
 
     def _cut_categories(self, keep: int, now: datetime) -> int:
-        removed = self._cut_dropped(keep, now)
+        removed = 0
         too_full = select(memberships.c.slug).group_by(memberships.c.slug).having(func.count() > keep)
         for slug in sorted(self._query(too_full).scalars()):
             surplus = _over_the_limit(slug, keep)
@@ -94,17 +95,6 @@ class SqlMaintenance(Database):
                     in_no_category = remove_from_category(connection, slug, _still_selected(surplus, part, connection))
                     remove_items(connection, in_no_category, now)
                     removed += len(in_no_category)
-        return removed
-
-    def _cut_dropped(self, keep: int, now: datetime) -> int:
-        """Remove what rules drop beyond the newest, as if it were a category."""
-        removed = 0
-        surplus = _dropped_over_the_limit(keep)
-        for part in self._select_in_parts(surplus):
-            with self._write() as connection:
-                pks = _still_selected(surplus, part, connection)
-                remove_items(connection, pks, now)
-                removed += len(pks)
         return removed
 
     def hide(self, item_id: str, reason: str, now: datetime) -> bool:

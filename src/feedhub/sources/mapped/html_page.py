@@ -20,8 +20,6 @@ from feedhub.model.source import FieldMap, RecordMap, Source
 from feedhub.rules.challenges import is_challenge, is_surely_challenge
 from feedhub.rules.mapping import LIST_FIELDS, shown
 from feedhub.rules.selectors import (
-    check_element_selector,
-    check_selector,
     condition_selector,
     element_selector,
     field_selector,
@@ -282,7 +280,7 @@ def check_field_selectors(fields: Iterable[tuple[str, FieldMap]]) -> None:
     for name, field in fields:
         for path in field.paths:
             try:
-                check_selector(path)
+                field_selector(path)
             except ValueError as exc:
                 raise ParseError(f"fields.{name}: {path}: {exc}") from exc
 
@@ -294,7 +292,7 @@ def _mapping(source: Source) -> RecordMap:
     for name, text in (("items", mapping.items), ("where", mapping.where), ("error", mapping.error)):
         try:
             if text is not None:
-                check_element_selector(text)
+                element_selector(text)
         except ValueError as exc:
             raise ParseError(f"{name}: {text}: {exc}") from exc
     check_field_selectors(mapping.fields)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime, time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from feedhub.cli.screen import Screen, local_time
@@ -348,7 +348,7 @@ _CAUTIONS: Final = {
 # --- documents for programs --------------------------------------------------------------------------------------
 
 
-def explanation_json(explanation: Explanation, zone: str) -> dict[str, Any]:
+def explanation_json(explanation: Explanation, zone: str) -> dict[str, object]:
     """Return one explanation as ``explain --json`` prints it."""
     found = asdict(explanation)
     found["memberships"] = [
@@ -360,7 +360,7 @@ def explanation_json(explanation: Explanation, zone: str) -> dict[str, Any]:
     return _with_text_instants(found)
 
 
-def _sighting_json(sighting: SightingReport, zone: str) -> dict[str, Any]:
+def _sighting_json(sighting: SightingReport, zone: str) -> dict[str, object]:
     """Return a sighting without digests; whether it has files is None where an older feedhub stored it."""
     found = asdict(sighting)
     del found["said"], found["text_digest"]
@@ -377,13 +377,13 @@ def _sighting_json(sighting: SightingReport, zone: str) -> dict[str, Any]:
     }
 
 
-def _pair_json(answer: PairAnswer | None, found: Sequence[Sequence[Explanation]], zone: str) -> dict[str, Any]:
+def _pair_json(answer: PairAnswer | None, found: Sequence[Sequence[Explanation]], zone: str) -> dict[str, object]:
     """Return what ``explain REF OTHER --json`` prints; ``answer`` is null where it is not clear which two are meant."""
     first, second = ([explanation_json(one, zone) for one in each] for each in found)
     return {"first": first, "second": second, "answer": answer and _answer_json(answer)}
 
 
-def _answer_json(answer: PairAnswer) -> dict[str, Any]:
+def _answer_json(answer: PairAnswer) -> dict[str, object]:
     address = answer.address
     return _with_text_instants(
         {
@@ -405,11 +405,11 @@ def _answer_json(answer: PairAnswer) -> dict[str, Any]:
     )
 
 
-def _with_text_instants(values: dict[str, Any]) -> dict[str, Any]:
+def _with_text_instants(values: dict[str, object]) -> dict[str, object]:
     return {name: _textual(value) for name, value in values.items()}
 
 
-def _textual(value: Any) -> Any:
+def _textual(value: object) -> object:
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, dict):

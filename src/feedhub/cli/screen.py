@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from rich.cells import cell_len
@@ -112,7 +112,7 @@ class Screen:
         """Print a whole document to stdout as it is, for files and programs."""
         self.out.file.write(self._masked(text))
 
-    def json(self, value: Any) -> None:
+    def json(self, value: object) -> None:
         """Print one JSON document to stdout."""
         text = json.dumps(masked_values(value, self._masked), ensure_ascii=False, indent=2)
         self.out.file.write(printable_json(text) + "\n")

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from feedhub.cli.screen import Row, Screen, count, due_text, local_time, relative_time
 from feedhub.model.identity import Filing
@@ -39,7 +39,7 @@ def discovered_yaml(found: "Sequence[DiscoveredFeed]", taken: Collection[str]) -
     return sources_yaml(subscriptions, taken, with_titles=False).removeprefix("sources:\n")
 
 
-def discovered_json(found: "Sequence[DiscoveredFeed]") -> list[dict[str, Any]]:
+def discovered_json(found: "Sequence[DiscoveredFeed]") -> list[dict[str, object]]:
     """Return what ``discover --json`` prints."""
     return [{"url": feed.url, "title": feed.title, "media_type": feed.media_type} for feed in found]
 
@@ -125,7 +125,7 @@ def _rejected_words(rejected: Rejected) -> str:
     return f"rejected: record {rejected.position + 1}{f' ({name})' if name else ''}: {rejected.reason}"
 
 
-def preview_json(preview: Preview) -> dict[str, Any]:
+def preview_json(preview: Preview) -> dict[str, object]:
     """Return what ``preview --json`` prints."""
     return {
         "url": preview.url,
@@ -140,7 +140,7 @@ def preview_json(preview: Preview) -> dict[str, Any]:
     }
 
 
-def _item_json(parsed: ParsedItem, item: Item, keys: tuple[str, ...], filing: Filing) -> dict[str, Any]:
+def _item_json(parsed: ParsedItem, item: Item, keys: tuple[str, ...], filing: Filing) -> dict[str, object]:
     from feedhub.rules.trial import edits_in_words
 
     facts = asdict(item)
@@ -171,7 +171,7 @@ def print_hits(screen: Screen, hits: tuple[SearchHit, ...], timezone: str) -> No
     screen.print(f"{count(len(hits), 'item')} found")
 
 
-def hit_json(hit: SearchHit) -> dict[str, Any]:
+def hit_json(hit: SearchHit) -> dict[str, object]:
     """Return one item as ``search --json`` prints it."""
     return {
         "id": hit.id,
@@ -315,7 +315,7 @@ def print_published(screen: Screen, report: PublishReport) -> None:
         screen.print(f"output {output} failed, the last good one stays: {reason}", style="red")
 
 
-def run_json(run: PollRun) -> dict[str, Any]:
+def run_json(run: PollRun) -> dict[str, object]:
     """Return a run as ``poll --json`` prints it."""
     return {
         "sources": [_report_json(report) for report in run.reports],
@@ -325,7 +325,7 @@ def run_json(run: PollRun) -> dict[str, Any]:
     }
 
 
-def _report_json(report: PollReport) -> dict[str, Any]:
+def _report_json(report: PollReport) -> dict[str, object]:
     return {
         "name": report.source,
         "outcome": report.outcome.value,
@@ -341,7 +341,7 @@ def _report_json(report: PollReport) -> dict[str, Any]:
     }
 
 
-def published_json(report: PublishReport) -> dict[str, Any]:
+def published_json(report: PublishReport) -> dict[str, object]:
     """Return what was published as ``publish --json`` prints it."""
     return {
         "written": list(report.written),
@@ -366,7 +366,7 @@ def print_entries(screen: Screen, entries: Sequence[LedgerEntry], zone: str) -> 
     screen.table(("when", "source", "kind"), rows)
 
 
-def entry_json(entry: LedgerEntry) -> dict[str, Any]:
+def entry_json(entry: LedgerEntry) -> dict[str, object]:
     """Return an entry of the ledger as ``log --json`` prints it."""
     return {
         "at": entry.at.isoformat(),
@@ -430,7 +430,7 @@ def _oddities(found: RulesTrial) -> Iterator[str]:
         )
 
 
-def trial_json(found: RulesTrial) -> dict[str, Any]:
+def trial_json(found: RulesTrial) -> dict[str, object]:
     """Return what ``rules test --json`` prints."""
     facts = asdict(found)
     facts["returning"] = dict(found.returning)

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import yaml
 from lxml import etree
+from lxml.etree import _Element as XmlElement
 
 from feedhub.config.files import escaped
 from feedhub.errors import UsageError
@@ -141,7 +142,7 @@ def _declared(names: Sequence[str], known: Sequence[Category]) -> dict[str, dict
     return declared
 
 
-def _root(data: bytes) -> Any:
+def _root(data: bytes) -> XmlElement:
     if len(data) > _LARGEST:
         raise UsageError(f"the OPML file is larger than {_LARGEST // 10**6} MB")
     parser = etree.XMLParser(
@@ -160,9 +161,9 @@ def _root(data: bytes) -> Any:
     return root
 
 
-def _outlines(root: Any) -> Iterator[tuple[Any, tuple[str, ...]]]:
+def _outlines(root: XmlElement) -> Iterator[tuple[XmlElement, tuple[str, ...]]]:
     """Yield every outline in document order with the names of the folders around it."""
-    waiting: list[tuple[Any, tuple[str, ...]]] = [(root, ())]
+    waiting: list[tuple[XmlElement, tuple[str, ...]]] = [(root, ())]
     while waiting:
         element, folders = waiting.pop()
         if element.tag == "outline":
@@ -173,7 +174,7 @@ def _outlines(root: Any) -> Iterator[tuple[Any, tuple[str, ...]]]:
         waiting.extend((child, folders) for child in reversed(element) if isinstance(child.tag, str))
 
 
-def _attribute(element: Any, name: str) -> str:
+def _attribute(element: XmlElement, name: str) -> str:
     """Return an attribute without regard to case: writers disagree about ``xmlUrl``."""
     for key in element.attrib:
         if str(key).lower() == name.lower():
@@ -181,7 +182,7 @@ def _attribute(element: Any, name: str) -> str:
     return ""
 
 
-def _value(element: Any, key: str) -> str:
+def _value(element: XmlElement, key: str) -> str:
     try:
         return str(element.get(key))
     except UnicodeDecodeError:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from feedhub.errors import NoStoreError, StoreError
 from feedhub.model.report import HubStatus, SourceStatus
@@ -12,7 +12,7 @@ from feedhub.rules.health import complaints, duration_text
 from feedhub.runtime.hub import Hub
 
 
-def status_json(status: HubStatus) -> dict[str, Any]:
+def status_json(status: HubStatus) -> dict[str, object]:
     """Return the status as JSON values. They still contain secrets: see ``masked_values``."""
     return {
         "sources": [_source_json(source) for source in status.sources],
@@ -28,7 +28,7 @@ def status_json(status: HubStatus) -> dict[str, Any]:
     }
 
 
-def _source_json(source: SourceStatus) -> dict[str, Any]:
+def _source_json(source: SourceStatus) -> dict[str, object]:
     return {
         "name": source.name,
         "title": source.title,
@@ -47,7 +47,7 @@ def _source_json(source: SourceStatus) -> dict[str, Any]:
     }
 
 
-def fault_json(fault: ConfigFault | None) -> dict[str, Any] | None:
+def fault_json(fault: ConfigFault | None) -> dict[str, object] | None:
     """Return what is wrong with the saved configuration as JSON values that anybody may see."""
     if fault is None:
         return None

@@ -6,14 +6,14 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from hashlib import sha256
 from importlib.metadata import version
 from importlib.resources import files as resources
 from time import monotonic
-from typing import Any, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 from urllib.parse import unquote
 
 from starlette.applications import Starlette
@@ -45,15 +45,15 @@ _COUNT: Final = {"type": "integer", "minimum": 0}
 _INSTANT: Final = {"type": ["string", "null"], "format": "date-time"}
 
 
-def _object(properties: dict[str, Any]) -> dict[str, Any]:
+def _object(properties: Mapping[str, object]) -> dict[str, object]:
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
 
-def _list(of: dict[str, Any]) -> dict[str, Any]:
+def _list(of: Mapping[str, object]) -> dict[str, object]:
     return {"type": "array", "items": of}
 
 
-def _answer(words: str, kind: str, schema: dict[str, Any]) -> dict[str, Any]:
+def _answer(words: str, kind: str, schema: Mapping[str, object]) -> dict[str, object]:
     return {"description": words, "content": {kind: {"schema": schema}}}
 
 
@@ -91,7 +91,7 @@ _QUERY: Final = {
 }
 
 
-def openapi() -> dict[str, Any]:
+def openapi() -> dict[str, object]:
     """Return the OpenAPI description of the addresses that programs use."""
     return {
         "openapi": "3.1.0",
@@ -109,7 +109,7 @@ def openapi() -> dict[str, Any]:
     }
 
 
-def _paths() -> dict[str, Any]:
+def _paths() -> dict[str, object]:
     health = {"$ref": "#/components/schemas/Health"}
     status = {"$ref": "#/components/schemas/Status"}
     return {
@@ -324,7 +324,7 @@ class Endpoints:
         return _json_bytes(masked_values(document, masked))
 
 
-def _json_bytes(document: dict[str, Any]) -> bytes:
+def _json_bytes(document: Mapping[str, object]) -> bytes:
     return (json.dumps(document, ensure_ascii=False, indent=2) + "\n").encode("utf-8", "replace")
 
 

@@ -105,6 +105,9 @@ def test_a_page_holds_its_own_elements_and_in_its_text_what_the_list_allows(outp
             assert tree_faults(text) == [], path
             for child in list(text):
                 text.remove(child)
+        for block in page.xpath("//head/script[@type='application/ld+json']"):
+            assert json.loads(block.text)["@type"] == "NewsArticle"
+            block.getparent().remove(block)
         assert _frame_faults(page) == set(), path
 
 

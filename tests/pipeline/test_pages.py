@@ -161,7 +161,7 @@ def test_one_new_item_rewrites_what_shows_it_and_no_old_page(world: World, tmp_p
     (item,) = {name for name in written if name.startswith("items/2024/05/")}
     feeds = {f"feeds/{slug}.{kind}" for slug in ("all", "economy") for kind in ("atom", "rss", "json")}
     lists = {"category/all.html", "category/economy.html"}
-    assert written == {item, "index.html", "categories.html", "feedhub.json", *lists, *feeds}
+    assert written == {item, "index.html", "categories.html", "sitemap.xml", "feedhub.json", *lists, *feeds}
     assert broken_links(tmp_path) == []
 
 
@@ -440,6 +440,19 @@ def test_pages_that_are_switched_off_go_and_feeds_stay(world: World, tmp_path: P
     (tmp_path / "index.html").write_text("mine too")
     published(world, tmp_path, pages=False)
     assert (tmp_path / "index.html").read_text() == "mine too"
+
+
+@pytest.mark.parametrize("name", ["robots.txt", "sitemap.xml"])
+def test_a_file_of_the_owner_is_left_alone_where_we_would_have_one(world: World, tmp_path: Path, name: str) -> None:
+    assert b"Written by feedhub" in (tmp_path / name).read_bytes()
+    (tmp_path / name).write_text("mine")
+    published(world, tmp_path, everything=True)
+    published(world, tmp_path, pages=False)
+    assert (tmp_path / name).read_text() == "mine"
+    (tmp_path / name).unlink()
+    published(world, tmp_path)
+    published(world, tmp_path, pages=False)
+    assert not (tmp_path / name).exists()
 
 
 def test_another_look_rewrites_every_page_and_a_lost_note_none(world: World, tmp_path: Path) -> None:

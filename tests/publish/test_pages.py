@@ -1,11 +1,12 @@
 """Pages: text is text, markup is what was sanitised, and every page says what it is."""
 
+import json
 import re
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 
 import pytest
-from lxml import html
+from lxml import etree, html
 
 from feedhub.errors import PublishError
 from feedhub.model.item import Enclosure, Item, Person, StoredItem
@@ -144,7 +145,9 @@ def test_every_page_says_what_it_is(path: str) -> None:
 def test_no_page_carries_a_script_or_a_style_of_its_own(path: str) -> None:
     for text in filter(None, (EVERYTHING.get(path), NASTY.get(path))):
         page = html.fromstring(text)
-        assert page.xpath("//script | //style | //@style | //@*[starts-with(name(), 'on')] | //form | //base") == []
+        assert page.xpath("//style | //@style | //@*[starts-with(name(), 'on')] | //form | //base") == []
+        assert set(page.xpath("//script/@type")) <= {"application/ld+json"}, "which is data"
+        assert len(page.xpath("//script")) == len(page.xpath("//script/@type"))
         assert all(not link.lower().startswith("javascript") for link in page.xpath("//@href | //@src"))
         assert page.xpath("count(//*[@id])") == len(set(page.xpath("//@id")))
 
@@ -522,7 +525,76 @@ def test_the_page_for_a_wrong_address_links_from_the_host() -> None:
         file.path: file.body.decode() for file in site_of(replace(SITE, url="https://x.example/deep/site")).fixed()
     }
     assert 'href="/deep/site/assets/style.css"' in files["404.html"]
-    assert set(files) == {"404.html", "assets/style.css", "assets/feed.css", "assets/icon.svg"}
+    assert set(files) == {"404.html", "assets/style.css", "assets/feed.css", "assets/icon.svg", "robots.txt"}
+
+
+def test_an_item_is_described_as_structured_data_and_no_text_ends_it() -> None:
+    item = stored(
+        0,
+        Item(
+            title="</script><script>alert(1)</script> & more",
+            link="https://x.example/a?b=1&c=2",
+            image="https://x.example/p.jpg",
+            authors=(Person(name="Ann </script>"),),
+        ),
+    )
+    text = item_page(item, site=ENGLISH)
+    (block,) = re.findall(r'<script type="application/ld\+json">(.*?)</script>', text)
+    assert "<" not in block
+    assert "&" not in block
+    assert json.loads(block) == {
+        "@context": "https://schema.org",
+        "@type": "NewsArticle",
+        "headline": "</script><script>alert(1)</script> & more",
+        "url": "https://x.example/a?b=1&c=2",
+        "mainEntityOfPage": "https://news.example.org/items/2026/11/00000000.html",
+        "datePublished": "2026-11-23T04:00:00+00:00",
+        "dateModified": "2026-11-23T04:00:00+00:00",
+        "inLanguage": "en",
+        "image": "https://x.example/p.jpg",
+        "author": [{"@type": "Person", "name": "Ann </script>"}],
+        "publisher": {"@type": "Organization", "name": "The Wire & Sons", "url": "https://wire.example.com/"},
+    }
+
+
+def test_the_sitemap_has_the_lists_and_the_newest_items() -> None:
+    items = [stored(n, Item(title="T"), updated_at=NOON) for n in range(2)]
+    body = site_of(replace(SITE, url="https://x.example/deep")).sitemap(items, ["tech"]).body
+    found = etree.fromstring(body).findall("{*}url")
+    assert [(each.findtext("{*}loc"), each.findtext("{*}lastmod")) for each in found] == [
+        ("https://x.example/deep/", None),
+        ("https://x.example/deep/category/all.html", None),
+        ("https://x.example/deep/category/tech.html", None),
+        ("https://x.example/deep/items/2026/11/00000000.html", "2026-11-23T04:00:00Z"),
+        ("https://x.example/deep/items/2026/11/00000000.html", "2026-11-23T04:00:00Z"),
+    ]
+
+
+def test_robots_are_told_what_to_leave_and_where_the_sitemap_is() -> None:
+    files = {file.path: file.body.decode() for file in site_of(replace(SITE, url="https://x.example/deep/")).fixed()}
+    lines = files["robots.txt"].splitlines()
+    assert "Disallow: /deep/search" in lines
+    assert "Sitemap: https://x.example/deep/sitemap.xml" in lines
+
+
+@pytest.mark.parametrize(
+    ("title", "sign"),
+    [
+        ("The Harbour Reader", "HR"),
+        ("金融消息", "金"),
+        ("the", "T"),
+        ("news", "N"),
+        ("News & more", "NM"),
+        ("<b> R&D", "R"),
+        ("שלום עולם", "ש"),
+        ("", ""),
+        ("ﬃ x", "FX"),
+    ],
+)
+def test_the_icon_has_the_initials_of_the_site(title: str, sign: str) -> None:
+    files = {file.path: file.body for file in site_of(replace(SITE, title=title)).fixed()}
+    icon = etree.fromstring(files["assets/icon.svg"])
+    assert icon.findtext("{*}text") == sign
 
 
 def test_a_folder_of_templates_replaces_single_ones() -> None:

@@ -150,7 +150,10 @@ def test_any_text_in_any_field_gives_pages_without_anything_active(
         page_text = file.body.decode()
         assert not _CONTROL.search(page_text)
         tree = html.fromstring(page_text)
-        assert tree.xpath("//script | //style | //@style | //@*[starts-with(name(), 'on')]") == []
+        assert tree.xpath("//style | //@style | //@*[starts-with(name(), 'on')]") == []
+        blocks = tree.xpath("//script")
+        assert [block.get("type") for block in blocks] == ["application/ld+json"] * len(blocks), "which is data"
+        assert all(json.loads(block.text)["@type"] == "NewsArticle" for block in blocks)
         assert [link for link in tree.xpath("//@href | //@src") if ":" in link and not _HARMLESS.match(link)] == []
 
 

@@ -11,7 +11,7 @@ from feedhub.model.settings import Settings
 from feedhub.model.source import Health, SourceState
 from feedhub.pipeline.outputs import newest_shown
 from feedhub.pipeline.writing import PAGES, ReportingWriter
-from feedhub.ports.publishing import PagePaths, PageRenderer
+from feedhub.ports.publishing import OWN_MARK, OutputWriter, PagePaths, PageRenderer
 from feedhub.ports.store import Store
 from feedhub.rules.health import shown_title
 from feedhub.rules.select import ALL, output_feed, output_view
@@ -19,7 +19,14 @@ from feedhub.rules.urls import public_url
 
 ITEMS: Final = "pages of items"
 _LATEST: Final = 12
+_IN_SITEMAP: Final = 100
 _OF_CATEGORY: Final = 5
+
+
+def is_ours(writer: OutputWriter, path: str) -> bool:
+    """Tell whether feedhub wrote the file at a path where an owner may have one, or there is none."""
+    body = writer.read(path)
+    return body is None or OWN_MARK.encode() in body
 
 
 class SitePages:
@@ -51,7 +58,7 @@ class SitePages:
         """Write the front page, and the files that depend on nothing but the configuration."""
         store, settings = self._store, self._settings
         try:
-            self._writer.write_all(self._renderer.fixed())
+            self._writer.write_all(file for file in self._renderer.fixed() if self._is_free(file.path))
         except PublishError as error:
             self._writer.failed.setdefault(PAGES, str(error))
         feed = output_feed(ALL, settings.site, (), settings.output)
@@ -59,6 +66,9 @@ class SitePages:
         items = newest_shown(store, feed, _LATEST, zone)
         latest = output_view(feed, settings.site, settings.output, items, store.added_at(ALL))
         summaries = store.categories()
+        sitemap = self._renderer.sitemap(store.newest(ALL, _IN_SITEMAP), [summary.slug for summary in summaries])
+        if self._is_free(sitemap.path):
+            self._writer.write_all([sitemap])
         feeds = [output_feed(one.slug, settings.site, settings.categories, settings.output) for one in summaries]
         newest = {
             **store.newest_by_category([one.slug for one in feeds if one.per_source is None], _OF_CATEGORY),
@@ -69,6 +79,10 @@ class SitePages:
         self._writer.write(PAGES, partial(self._renderer.subscribe, summaries))
         self._writer.write(PAGES, partial(self._renderer.categories, view))
         self._writer.write(PAGES, partial(self._renderer.front, view))
+
+    def _is_free(self, path: str) -> bool:
+        """Tell whether a file may be written here: there is none that the owner of the site put there."""
+        return path not in self._paths.shared() or is_ours(self._writer.writer, path)
 
     def publish_sources(self, health: Mapping[str, Health]) -> None:
         """Write the page of the sources. Nothing in it moves with the clock or with a poll that brought nothing."""

@@ -14,7 +14,7 @@ from feedhub.model.report import PublishReport
 from feedhub.model.settings import Settings
 from feedhub.model.source import Health
 from feedhub.pipeline.outputs import OutputFiles, PublishContext
-from feedhub.pipeline.pages import SitePages
+from feedhub.pipeline.pages import SitePages, is_ours
 from feedhub.pipeline.writing import PAGES, ReportingWriter
 from feedhub.ports.publishing import FeedRenderer, OutputWriter, PageRenderer
 from feedhub.ports.store import Store
@@ -292,6 +292,7 @@ class _Run:
         for slug in self.present:
             self.output(slug).remove_pages()
         self.writer.remove(paths.single())
+        self.writer.remove(path for path in paths.shared() if is_ours(self.writer.writer, path))
         self.writer.remove(paths.item(page.item) for page in self.store.page_items(-1))
 
 

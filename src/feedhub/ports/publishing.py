@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import date
-from typing import Protocol
+from typing import Final, Protocol
 
 from feedhub.model.item import StoredItem
 from feedhub.model.output import (
@@ -17,6 +17,9 @@ from feedhub.model.output import (
     PostView,
     SourceLine,
 )
+
+OWN_MARK: Final = "Written by feedhub"
+"""What stands in a file of ours where an owner may have one of that name."""
 
 
 class FeedRenderer(Protocol):
@@ -60,6 +63,10 @@ class PagePaths(Protocol):
         """Return the path of the first page of an output's list, or of one of its older pages."""
         ...
 
+    def shared(self) -> tuple[str, ...]:
+        """Return the paths of files that may be of the owner of the site: ours have ``OWN_MARK`` in them."""
+        ...
+
     def single(self) -> tuple[str, ...]:
         """Return the paths of the pages and files that there are once: front page, sources, style sheet and so on."""
         ...
@@ -94,6 +101,10 @@ class PageRenderer(Protocol):
 
     def subscribe(self, categories: Sequence[CategorySummary]) -> OutputFile:
         """Return the page that says how to subscribe to each output."""
+        ...
+
+    def sitemap(self, items: Sequence[StoredItem], slugs: Sequence[str]) -> OutputFile:
+        """Return the sitemap: the lists of these outputs, and these items."""
         ...
 
     def sources(self, lines: Sequence[SourceLine]) -> OutputFile:

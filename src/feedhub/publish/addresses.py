@@ -19,6 +19,8 @@ SOURCES_PATH: Final = "sources.html"
 CATEGORIES_PATH: Final = "categories.html"
 SUBSCRIBE_PATH: Final = "subscribe.html"
 MISSING_PATH: Final = "404.html"
+ROBOTS_PATH: Final = "robots.txt"
+SITEMAP_PATH: Final = "sitemap.xml"
 SEARCH_PAGE: Final = "search"
 SEARCH_FEED: Final = "search.atom"
 """Searches are answered by the web server; no file is there."""
@@ -79,6 +81,10 @@ class SitePaths:
     def list_page(self, slug: str, part: Part | None = None) -> str:
         """Return the path of the first page of an output's list, or of one of its older pages."""
         return list_path(slug, part)
+
+    def shared(self) -> tuple[str, ...]:
+        """Return the paths of files that the owner of the site may have, too."""
+        return (ROBOTS_PATH, SITEMAP_PATH)
 
     def single(self) -> tuple[str, ...]:
         """Return the paths of the pages and files that there are once."""

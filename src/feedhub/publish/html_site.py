@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from html import escape
 from typing import Final
 from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
@@ -28,6 +29,8 @@ from feedhub.publish.addresses import (
     FRONT_PATH,
     ICON_PATH,
     MISSING_PATH,
+    ROBOTS_PATH,
+    SITEMAP_PATH,
     SOURCES_PATH,
     STYLE_PATH,
     SUBSCRIBE_PATH,
@@ -38,6 +41,7 @@ from feedhub.publish.addresses import (
     public,
 )
 from feedhub.publish.entry import entries_of, host_of, safe_line, safe_url
+from feedhub.publish.for_machines import article_data, initials, robots, sitemap
 from feedhub.publish.formats import ATOM_FORMAT
 from feedhub.publish.page_entries import (
     NO_MARKS,
@@ -56,7 +60,7 @@ from feedhub.publish.page_texts import PageTexts
 from feedhub.publish.templating import MakeTemplates, PageTemplates
 from feedhub.rules.select import ALL, HEALTH_SLUG
 
-_DESIGN: Final = 2
+_DESIGN: Final = 3
 """Raised when code alone changes what pages show: then all of them are made anew, as for another template."""
 
 
@@ -96,7 +100,7 @@ class HtmlSite:
             root=_root(path),
             canonical=public(self._site, path),
             kind="article",
-            image=entry.image,
+            image=media.picture or entry.image,
             feeds=(*feeds, *self._frame.feeds(ALL, self._site.title)[:1]),
             slug=slugs[0][0] if slugs else ALL,
         )
@@ -124,6 +128,7 @@ class HtmlSite:
                 for one in page.also
                 for link in [safe_url(one.link)]
             ],
+            "data": article_data(entry, title, head.canonical, head.image, self._site),
             "published": {
                 "machine": words.machine(entry.published_at),
                 "moment": words.moment(entry.published_at),
@@ -262,8 +267,14 @@ class HtmlSite:
         ]
         return self._page("subscribe.html", SUBSCRIBE_PATH, head, {"outputs": outputs})
 
+    def sitemap(self, items: Sequence[StoredItem], slugs: Sequence[str]) -> OutputFile:
+        """Return the sitemap: the lists of these outputs, and these items."""
+        lists = [("", None), *((list_path(slug), None) for slug in (ALL, *slugs))]
+        pages = [(item_path(item, self._zone), item.updated_at) for item in items]
+        return OutputFile(path=SITEMAP_PATH, body=sitemap(self._site, [*lists, *pages]))
+
     def fixed(self) -> tuple[OutputFile, ...]:
-        """Return the style sheets, the icon, and the page for a wrong address."""
+        """Return the style sheets, the icon, ``robots.txt``, and the page for a wrong address."""
         # It is shown at any address, so its links begin at the host.
         root = quote(urlsplit(self._site.url).path.rstrip("/"), safe="/%") + "/"
         head = PageHead(
@@ -273,11 +284,12 @@ class HtmlSite:
             canonical=public(self._site, MISSING_PATH),
             feeds=self._frame.feeds(ALL, self._site.title)[:1],
         )
-        texts = self._frame.templates.texts
+        texts, sign = self._frame.templates.texts, escape(initials(self._site.title))
         return (
             OutputFile(path=STYLE_PATH, body=texts["style.css"].encode()),
             OutputFile(path=FEED_STYLE_PATH, body=self._feed_style().encode()),
-            OutputFile(path=ICON_PATH, body=texts["icon.svg"].encode()),
+            OutputFile(path=ICON_PATH, body=texts["icon.svg"].replace("{initials}", sign).encode()),
+            OutputFile(path=ROBOTS_PATH, body=robots(self._site)),
             self._page("404.html", MISSING_PATH, head, {}),
         )
 

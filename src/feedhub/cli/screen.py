@@ -1,6 +1,7 @@
 """Printing: tables and documents to stdout, everything else to stderr, without secrets and control characters."""
 
 import json
+import os
 import shlex
 import shutil
 import sys
@@ -9,18 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final, TextIO
 from zoneinfo import ZoneInfo
-
-from rich.cells import cell_len
-from rich.console import Console
-from rich.padding import Padding
-from rich.text import Text
 
 from feedhub.rules.health import duration_text
 from feedhub.runtime.logs import masked_values, one_line, printable, printable_json
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress as RichProgress
 
 _DAY: Final = 86_400
@@ -64,6 +61,8 @@ def own_command() -> str:
 _GAP: Final = "  "
 _NOTE_INDENT: Final = 4
 _BAR_CHARACTERS: Final = 40
+_SAYS_TERMINAL: Final = ("FORCE_COLOR", "TTY_COMPATIBLE")
+"""Variables by which rich takes what it writes to for a terminal, or not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +75,22 @@ class Row:
     styled: int = 1
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pipe:
+    """A file or pipe to print to: for these nothing of rich has to be imported."""
+
+    file: IO[str]
+    is_terminal: bool = False
+
+
+def _place(file: TextIO) -> "Console | Pipe":
+    if not (file.isatty() or any(name in os.environ for name in _SAYS_TERMINAL)):
+        return Pipe(file=file)
+    from rich.console import Console
+
+    return Console(file=file, markup=False, highlight=False, emoji=False)
+
+
 class Screen:
     """Where one command prints. On a terminal long notes wrap below their row; in a pipe a row is one line."""
 
@@ -83,30 +98,22 @@ class Screen:
         self._masked = masked
 
     @cached_property
-    def out(self) -> Console:
+    def out(self) -> "Console | Pipe":
         """Standard output."""
-        return Console(file=sys.stdout, markup=False, highlight=False, emoji=False)
+        return _place(sys.stdout)
 
     @cached_property
-    def err(self) -> Console:
+    def err(self) -> "Console | Pipe":
         """Standard error."""
-        return Console(file=sys.stderr, markup=False, highlight=False, emoji=False)
-
-    @cached_property
-    def _is_terminal(self) -> bool:
-        return self.err.is_terminal
+        return _place(sys.stderr)
 
     def print(self, text: str = "", *, style: str = "") -> None:
         """Print a line to stdout. It is never cut, so that addresses and paths can be copied."""
-        self.out.print(Text(self._line(text), style=style), soft_wrap=True)
+        _print_line(self.out, self._line(text), style)
 
     def print_err(self, text: str, *, style: str = "") -> None:
         """Print a line to stderr."""
-        line = self._clean(text)
-        if self._is_terminal:
-            self.err.print(Text(line, style=style), soft_wrap=True)
-        else:
-            self.err.file.write(f"{line}\n")
+        _print_line(self.err, self._clean(text), style)
 
     def document(self, text: str) -> None:
         """Print a whole document to stdout as it is, for files and programs."""
@@ -120,22 +127,27 @@ class Screen:
     def table(self, titles: Sequence[str], rows: Sequence[Row], *, numbers: frozenset[int] = frozenset()) -> None:
         """Print aligned columns; those in ``numbers`` are aligned to the right."""
         cells = [tuple(self._line(cell) for cell in row.cells) for row in rows]
-        widths = [max(map(cell_len, column)) for column in zip(titles, *cells, strict=True)]
-        self.out.print(Text(_aligned(titles, widths, numbers).rstrip(), style="bold"), soft_wrap=True)
-        if not self.out.is_terminal:  # rich takes as long for a row as a poll that is answered 304
-            for row, texts in zip(rows, cells, strict=True):
+        widths = [max(map(_width, column)) for column in zip(titles, *cells, strict=True)]
+        _print_line(self.out, _aligned(titles, widths, numbers).rstrip(), "bold")
+        for row, texts in zip(rows, cells, strict=True):
+            if self.out.is_terminal:
+                self._print_row(row, texts, widths, numbers)
+            else:
                 whole = f"{_aligned(texts, widths, numbers)}{_GAP}{self._line(row.note)}"
                 self.out.file.write(f"{whole.rstrip()}\n")
-            return
-        for row, texts in zip(rows, cells, strict=True):
-            line = Text()
-            for index, text in enumerate(texts):
-                line.append(_padded(text, widths[index], right=index in numbers), row.style * (index == row.styled))
-                line.append(_GAP)
-            self._with_note(line, self._line(row.note))
 
-    def _with_note(self, line: Text, note: str) -> None:
-        fits = line.cell_len + cell_len(note) <= self.out.width
+    def _print_row(self, row: Row, texts: Sequence[str], widths: Sequence[int], numbers: frozenset[int]) -> None:
+        """Print a row on a terminal, its note below it where it does not fit beside it."""
+        from rich.console import Console
+        from rich.padding import Padding
+        from rich.text import Text
+
+        assert isinstance(self.out, Console)  # noqa: S101 - nothing else is a terminal
+        line, note = Text(), self._line(row.note)
+        for index, text in enumerate(texts):
+            line.append(_padded(text, widths[index], right=index in numbers), row.style * (index == row.styled))
+            line.append(_GAP)
+        fits = line.cell_len + _width(note) <= self.out.width
         if note and fits:
             line.append(note)
         line.rstrip()
@@ -146,7 +158,7 @@ class Screen:
     @contextmanager
     def progress(self, what: str) -> Iterator["Progress"]:
         """Show progress on stderr for the block: a bar on a terminal, a line per step elsewhere."""
-        if not self.err.is_terminal:
+        if isinstance(self.err, Pipe) or not self.err.is_terminal:
             yield Progress(self.print_err)
             return
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
@@ -198,11 +210,29 @@ class ProgressBar(Progress):
         self._bar.update(self._task, advance=1, description=self._clean(text)[:_BAR_CHARACTERS])
 
 
+def _print_line(place: "Console | Pipe", line: str, style: str) -> None:
+    if isinstance(place, Pipe) or not place.is_terminal:
+        place.file.write(f"{line}\n")
+        return
+    from rich.text import Text
+
+    place.print(Text(line, style=style), soft_wrap=True)
+
+
+def _width(text: str) -> int:
+    """Return how many columns a terminal takes for a text."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
 def _aligned(texts: Sequence[str], widths: Sequence[int], numbers: frozenset[int]) -> str:
     padded = (_padded(text, widths[index], right=index in numbers) for index, text in enumerate(texts))
     return _GAP.join(padded)
 
 
 def _padded(text: str, width: int, *, right: bool) -> str:
-    filling = " " * (width - cell_len(text))
+    filling = " " * (width - _width(text))
     return filling + text if right else text + filling

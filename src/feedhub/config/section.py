@@ -1,10 +1,10 @@
 """What every section of the configuration has in common, and how problems are told with their place (SPEC §2)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from types import UnionType
-from typing import Annotated, Any, ClassVar, Final, NamedTuple, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Final, NamedTuple, Self, TypeVar, Union, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -39,6 +39,10 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
     nullable: ClassVar[frozenset[str]] = frozenset()
     main_keys: ClassVar[frozenset[str]] = frozenset()
+
+    def __deepcopy__(self, memo: Mapping[int, object] | None = None) -> Self:
+        """Return this section: nobody changes one. Pydantic copies defaults, for every source anew."""
+        return self
 
     @field_validator("*", mode="wrap")
     @classmethod

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from feedhub.model.item import StoredItem
 from feedhub.model.output import OutputView, Part, Site
+from feedhub.rules.lazy_patterns import lazy_pattern
 from feedhub.rules.select import ALL, HEALTH_SLUG, month_of
 
 STYLE_PATH: Final = "assets/style.css"
@@ -25,8 +26,8 @@ SEARCH_PAGE: Final = "search"
 SEARCH_FEED: Final = "search.atom"
 """Searches are answered by the web server; no file is there."""
 
-_OF_OUTPUT: Final = re.compile(r"(?:feeds/|feeds/archive/|category/)([a-z0-9_-]+)(?:/[^/]+)?\.[a-z0-9]+")
-_ITEM_PAGE: Final = re.compile(r"(?:[^?#]*/)?items/[0-9]{4}/[0-9]{2}/([0-9a-f]{8}|[0-9a-f]{32})\.html(?:[?#].*)?")
+_OF_OUTPUT: Final = lazy_pattern(r"(?:feeds/|feeds/archive/|category/)([a-z0-9_-]+)(?:/[^/]+)?\.[a-z0-9]+")
+_ITEM_PAGE: Final = lazy_pattern(r"(?:[^?#]*/)?items/[0-9]{4}/[0-9]{2}/([0-9a-f]{8}|[0-9a-f]{32})\.html(?:[?#].*)?")
 
 
 def feed_path(slug: str, kind: str, part: Part | None = None) -> str:

@@ -12,21 +12,22 @@ from urllib.parse import quote, urlsplit
 from feedhub.model.item import Enclosure, Person, StoredItem
 from feedhub.model.output import Content, OutputView
 from feedhub.rules.language import Direction, direction_of, direction_of_language, has_right_to_left
+from feedhub.rules.lazy_patterns import lazy_pattern
 from feedhub.rules.text import clean_text, plain, visible_text
 
-_LINE_END = re.compile("\r\n?")
-_BARE_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
-_PLACE = re.compile(r"(?P<host>\[[^\[\]]*\]|[^:\[\]]+)(?::(?P<port>[0-9]{0,5}))?")
-_HOST = re.compile(r"[a-z0-9_][a-z0-9._-]*|\[[0-9a-f:.]+\]")
-_LANGUAGE = re.compile(
+_LINE_END = lazy_pattern("\r\n?")
+_BARE_PERCENT = lazy_pattern("%(?![0-9A-Fa-f]{2})")
+_PLACE = lazy_pattern(r"(?P<host>\[[^\[\]]*\]|[^:\[\]]+)(?::(?P<port>[0-9]{0,5}))?")
+_HOST = lazy_pattern(r"[a-z0-9_][a-z0-9._-]*|\[[0-9a-f:.]+\]")
+_LANGUAGE = lazy_pattern(
     r"(?P<language>[a-z]{2,3})(?P<extlang>-[a-z]{3})?(?:-(?P<script>[a-z]{4}))?"
     r"(?:-(?P<region>[a-z]{2}|[0-9]{3}))?(?P<variants>(?:-(?:[a-z0-9]{5,8}|[0-9][a-z0-9]{3}))*)",
     re.IGNORECASE,
 )
-_EMAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[a-z0-9-]+(?:\.[a-z0-9-]+)+", re.IGNORECASE | re.ASCII)
-_MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*")
+_EMAIL = lazy_pattern(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[a-z0-9-]+(?:\.[a-z0-9-]+)+", re.IGNORECASE | re.ASCII)
+_MEDIA_TYPE = lazy_pattern(r"[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*")
 # Addresses that are valid as they are: most of them.
-_PLAIN_URL = re.compile(
+_PLAIN_URL = lazy_pattern(
     r"https?://[a-z0-9][a-z0-9._-]*/[A-Za-z0-9_.~/:@!$&'()*+,;=-]*(?:\?[A-Za-z0-9_.~/:@!$&'()*+,;=-]+)?"
 )
 _MAX_URL = 4096
@@ -38,8 +39,8 @@ OCTETS = "application/octet-stream"
 _EXCERPT_LENGTH = 300
 LONGEST_HEADING: Final = 90
 HEADING_ENDS: Final = " ,;:，、；："
-_DIRECTED: Final = re.compile(r'<(div|article|section)\b[^>]*\sdir="[^>]*>.*</\1>', re.DOTALL)
-_URN = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+_DIRECTED: Final = lazy_pattern(r'<(div|article|section)\b[^>]*\sdir="[^>]*>.*</\1>', re.DOTALL)
+_URN = lazy_pattern(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

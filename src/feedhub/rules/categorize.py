@@ -1,7 +1,6 @@
 """Which categories an item gets: the rules with their conditions (SPEC §5), what records name, and slugs."""
 
 import hashlib
-import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from typing import Any, Final, Literal
 from feedhub.model.identity import Filing
 from feedhub.model.item import Item, ItemDates, ParsedItem
 from feedhub.model.source import Condition, Replacement, Rule, Source
+from feedhub.rules.lazy_patterns import lazy_pattern
 from feedhub.rules.patterns import (
     OvergrownError,
     Room,
@@ -372,7 +372,7 @@ RESERVED_SLUGS: Final = frozenset({"all", "health", "index", "feeds"}) | _DEVICE
 """Slugs that name outputs of our own, or devices on Windows."""
 
 _HAN: Final = "\u3007\u2e80-\u2fdf\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_SLUG_PARTS: Final = re.compile(rf"(?P<latin>[a-z0-9]+)|(?P<han>[{_HAN}]+)|(?P<gap>[\s_\u2010-\u2015-]+)")
+_SLUG_PARTS: Final = lazy_pattern(rf"(?P<latin>[a-z0-9]+)|(?P<han>[{_HAN}]+)|(?P<gap>[\s_\u2010-\u2015-]+)")
 _ASCII_FORMS: Final = str.maketrans(
     {"ø": "o", "đ": "d", "ð": "d", "ł": "l", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th"}
 )

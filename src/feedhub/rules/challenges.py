@@ -3,12 +3,13 @@
 import re
 from typing import Final
 
+from feedhub.rules.lazy_patterns import lazy_pattern
 from feedhub.rules.text import visible_text
 
-_BEGINS_AS_PAGE: Final = re.compile(
+_BEGINS_AS_PAGE: Final = lazy_pattern(
     r"[\s\ufeff]*<(?:!doctype\s+html|html|head|body|title|meta|script|!--)", re.IGNORECASE
 )
-_HINTS: Final = re.compile(
+_HINTS: Final = lazy_pattern(
     r"cf-chl|challenge-platform|just a moment\.\.\.|attention required!|ddos-guard|_incapsula_|px-captcha"
     r"|captcha|datadome|sucuri website firewall|checking your browser|enable javascript and cookies"
     r"|verify (?:that )?you are (?:a )?human|are you a robot|unusual traffic|awswaf|access denied",
@@ -16,7 +17,7 @@ _HINTS: Final = re.compile(
 )
 # What only a challenge has: its title, or the script that runs it. On ordinary pages the same services have another
 # script.
-_PROOFS: Final = re.compile(
+_PROOFS: Final = lazy_pattern(
     r"<title>\s*(?:just a moment\.\.\.|attention required! \| cloudflare|ddos-guard|checking your browser"
     r"|access denied\s*</title>|security check|are you a robot\?|human verification|robot check"
     r"|please wait\.\.\. \| cloudflare|vercel security checkpoint)"

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from feedhub.rules.lazy_patterns import lazy_pattern
+
 
 def folded(word: str) -> str:
     """Return a word as it stands in the tables: in lower case and without accents."""
@@ -98,9 +100,9 @@ _FILLERS: Final = frozenset(
     "r г года году р року рік о об om om u ve v saat dia día du i on den d publié publie posted published "
     "updated veröffentlicht".split()
 )
-_WORD: Final = re.compile(r"[^\W\d_]+(?:['’ʼ-][^\W\d_]+)*\.?")
-_ORDINAL: Final = re.compile(r"(?<=\d)(?:er|ere|ère|re|e|º|ª|o|a|st|nd|rd|th|:e)(?![^\W_])", re.IGNORECASE)
-_EASTERN_DAY: Final = re.compile(
+_WORD: Final = lazy_pattern(r"[^\W\d_]+(?:['’ʼ-][^\W\d_]+)*\.?")
+_ORDINAL: Final = lazy_pattern(r"(?<=\d)(?:er|ere|ère|re|e|º|ª|o|a|st|nd|rd|th|:e)(?![^\W_])", re.IGNORECASE)
+_EASTERN_DAY: Final = lazy_pattern(
     r"^(?P<week>上|本|这|這)?(?:(?:星期|周|週|礼拜|禮拜)(?P<chinese>[一二三四五六日天])"
     r"|(?P<japanese>[月火水木金土日])曜日?|(?P<korean>[월화수목금토일])요일)"
 )
@@ -193,12 +195,12 @@ _AFTER: Final = (
     r"(?:之前|以前|前|전|ago|fa|atras|geleden|temu|назад|тому(?: назад)?|sitten|sedan|siden|sidan|once|zpet|earlier)"
 )
 _BEFORE: Final = r"(?:vor|il y a|hace|ha|pred|for|fyrir)"
-_AGO: Final = re.compile(rf"^(?:{_BEFORE} (?P<spans>.+?)(?: {_AFTER})?|(?P<before>.+?) ?{_AFTER})$")
-_ABOUT: Final = re.compile(
+_AGO: Final = lazy_pattern(rf"^(?:{_BEFORE} (?P<spans>.+?)(?: {_AFTER})?|(?P<before>.+?) ?{_AFTER})$")
+_ABOUT: Final = lazy_pattern(
     r"^(?:about|over|almost|nearly|around|approximately|circa|ca\.?|less than|more than|etwa|ungefahr|environ"
     r"|plus d[e ] ?|moins d[e ] ?|cerca de|около|більше|約|约|大约|大約|超过|不到|a (?=few|couple)) *"
 )
-_SPAN: Final = re.compile(
+_SPAN: Final = lazy_pattern(
     r"(?:(?P<count>\d{1,4}(?:[.,]5)?|[半几幾数數一二两兩三四五六七八九十]{1,3}|[^\W\d_]+(?= ))\s*)?"
     r"(?:of )?个?個?(?P<unit>[^\W\d_]+)\.?"
 )
@@ -223,7 +225,7 @@ _NUMBERS: Final = _numbered(
     "九 nine neun neuf nueve nove negen dziewiec девять дев'ять devet dokuz nio ni yhdeksan",
     "十 ten zehn dix diez dieci dez tien dziesiec десять deset on tio ti kymmenen",
 )
-_BETWEEN: Final = re.compile(r"(?:[\s,]|\b(?:and|und|et|y|e|i|и|og|och|ja|en|ve|零|又)\b)*")
+_BETWEEN: Final = lazy_pattern(r"(?:[\s,]|\b(?:and|und|et|y|e|i|и|og|och|ja|en|ve|零|又)\b)*")
 _JUST_NOW: Final = frozenset(
     "刚刚,刚才,剛剛,剛才,たった今,방금,now,just now,moments ago,a moment ago,gerade eben,a l'instant,ahora mismo,"
     "agora mesmo,adesso,zojuist,przed chwila,только что,щоино,juuri askettain,az once".split(",")

@@ -7,9 +7,15 @@ from calendar import isleap
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from feedhub.rules.date_words import Translation, is_just_now, span_ago, translated
+from feedhub.rules.lazy_patterns import lazy_pattern
+
+if TYPE_CHECKING:
+    from feedhub.rules.date_words import Translation
+
+# The words of other languages are imported where one is asked for: most dates have none.
 
 _LONGEST = 100
 _FIRST_YEAR, _LAST_YEAR = 1000, 2100
@@ -45,7 +51,7 @@ _COMPACT = (
     r"(?P<zone>(?:z|[+-]\d{2}:?\d{2})?)$"
 )
 _FORMS = tuple(
-    re.compile(form, re.IGNORECASE)
+    lazy_pattern(form, re.IGNORECASE)
     for form in (
         # RFC 822/2822/850: 05 Jan 2024, 05-Jan-24
         rf"^{_WEEKDAY}(?P<day>\d{{1,2}})(?:st|nd|rd|th)?[\s.-]+(?:of\s+)?{_MONTH}[\s,.-]+(?P<year>\d{{2,4}})(?![\d:h]){_TAIL}",
@@ -79,7 +85,7 @@ _FORMS = tuple(
     )
 )
 _YEARLESS = tuple(
-    re.compile(rf"^{form}(?:\s*[-–—|·•/]\s+|[\s,]*(?:at\s+)?)(?:{_CLOCK})?$", re.IGNORECASE)
+    lazy_pattern(rf"^{form}(?:\s*[-–—|·•/]\s+|[\s,]*(?:at\s+)?)(?:{_CLOCK})?$", re.IGNORECASE)
     for form in (
         rf"(?P<month>\d{{1,2}})(?:-|/|\s*[月월]\s*)(?P<day>\d{{1,2}})\s*[日号號일]?{_CHINESE_WEEKDAY}",
         r"(?P<day>\d{1,2})\.\s?(?P<month>\d{1,2})\.",
@@ -87,31 +93,33 @@ _YEARLESS = tuple(
         rf"{_WEEKDAY}{_MONTH}\s*(?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?!\d)",
     )
 )
-_SLASHED = re.compile(rf"^{_WEEKDAY}(?P<first>\d{{1,2}})/(?P<other>\d{{1,2}})/(?P<year>\d{{4}}){_TAIL}", re.IGNORECASE)
-_NAMED_DAY = re.compile(
+_SLASHED = lazy_pattern(
+    rf"^{_WEEKDAY}(?P<first>\d{{1,2}})/(?P<other>\d{{1,2}})/(?P<year>\d{{4}}){_TAIL}", re.IGNORECASE
+)
+_NAMED_DAY = lazy_pattern(
     rf"^(?P<name>今天|今日|昨天|昨日|前天|today|yesterday)[\s,]*(?:-\s+|at\s+)?(?:{_CLOCK})?$", re.IGNORECASE
 )
 _DAYS_BACK = {"今天": 0, "今日": 0, "today": 0, "昨天": 1, "昨日": 1, "yesterday": 1, "前天": 2}
-_YEAR = re.compile(r"(?:1[89]|20)\d\d")
-_IN_A_WEEK = re.compile(r"^[^\d]+\d{1,2}[^\d]{1,2}\d{2}(?:[^\d]\d{2})?[^\d]*$")
-_ONLY_CLOCK = re.compile(rf"^(?:{_CLOCK})?$", re.IGNORECASE)
-_CLOCK_TIME = re.compile(r"\d\s*[:时時点點]|\d{9}|\d{8}t?\d{4}|t\d{4}", re.IGNORECASE)
+_YEAR = lazy_pattern(r"(?:1[89]|20)\d\d")
+_IN_A_WEEK = lazy_pattern(r"^[^\d]+\d{1,2}[^\d]{1,2}\d{2}(?:[^\d]\d{2})?[^\d]*$")
+_ONLY_CLOCK = lazy_pattern(rf"^(?:{_CLOCK})?$", re.IGNORECASE)
+_CLOCK_TIME = lazy_pattern(r"\d\s*[:时時点點]|\d{9}|\d{8}t?\d{4}|t\d{4}", re.IGNORECASE)
 _AFTERNOON = frozenset({"下午", "晚上", "傍晚", "中午", "午後", "오후"})
 
-_LABEL = re.compile(
+_LABEL = lazy_pattern(
     r"^(?:(?:last )?(?:posted|published|updated|modified|publi[ée]|publicado|veröffentlicht|aktualisiert|stand|date)"
     r"(?: (?:on|am|le|el|em))?|发布时间|发布日期|发布于|发布|发表于|更新时间|更新于|更新|时间|日期|投稿日|公開日"
     r"|更新日|掲載日|작성일|등록일|입력)\s*[:：]?\s*(?=.)",
     re.IGNORECASE,
 )
-_CLOCK_FIRST = re.compile(
+_CLOCK_FIRST = lazy_pattern(
     r"^(?P<clock>\d{1,2}[:.]\d{2}(?::\d{2})?(?:\s*[ap]\.?m\.?)?)(?:\s*(?:uhr|h))?[\s,|·•–-]+(?P<day>.*\d.*)$",
     re.IGNORECASE,
 )
-_ERA = re.compile(r"^(?P<era>令和|平成|昭和)\s*(?P<year>\d{1,2}|元)\s*年")
+_ERA = lazy_pattern(r"^(?P<era>令和|平成|昭和)\s*(?P<year>\d{1,2}|元)\s*年")
 _ERAS = {"令和": 2018, "平成": 1988, "昭和": 1925}
 # What nearly all feeds write (RFC 822, RFC 3339), read without trying other forms.
-_USUAL = re.compile(
+_USUAL = lazy_pattern(
     r"(?:[A-Z][a-z]{2}, )?(?P<day>\d\d) (?P<name>[A-Z][a-z]{2}) (?P<year>\d{4}) (?P<time>\d\d:\d\d:\d\d) "
     r"(?:GMT|UTC|Z|(?P<hours>[+-]\d\d)(?P<minutes>[0-5]\d))"
     r"|(?P<rfc3339>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,12})?(?:Z|[+-]\d\d:[0-5]\d))",
@@ -121,8 +129,10 @@ _MONTH_NUMBERS = {name.title(): f"{number:02}" for number, name in enumerate(_MO
 _USUAL_YEARS = (1972, 2099)
 _LONGEST_OFFSET = timedelta(hours=14)
 
-_OFFSET = re.compile(r"^(?:utc|gmt|ut)?\s*(?P<sign>[+-])(?P<hours>\d{1,2}):?(?P<minutes>\d{2})?[^\d]*$", re.IGNORECASE)
-_ZONE_NAME = re.compile(r"\b[A-Za-z]{2,20}/[A-Za-z_-]{2,20}(?:\+?\d{1,2}\b|(?:/[A-Za-z_]{2,20})?\b)")
+_OFFSET = lazy_pattern(
+    r"^(?:utc|gmt|ut)?\s*(?P<sign>[+-])(?P<hours>\d{1,2}):?(?P<minutes>\d{2})?[^\d]*$", re.IGNORECASE
+)
+_ZONE_NAME = lazy_pattern(r"\b[A-Za-z]{2,20}/[A-Za-z_-]{2,20}(?:\+?\d{1,2}\b|(?:/[A-Za-z_]{2,20})?\b)")
 # Hours ahead of UTC. Names that several countries use differently (IST, AST…) follow feedparser and RFC 2822.
 _NAMED_ZONES = {
     "z": 0.0, "ut": 0.0, "utc": 0.0, "gmt": 0.0, "wet": 0.0, "bst": 1.0, "west": 1.0, "cet": 1.0, "met": 1.0,
@@ -161,7 +171,11 @@ def parse_date(text: str | float, *, zone: tzinfo, now: datetime | None = None) 
 
 
 def _read_any(words: str, zone: tzinfo, now: datetime | None) -> datetime | None:
-    return _read(words, zone, now) or _read_translated(translated(words), zone, now)
+    if found := _read(words, zone, now):
+        return found
+    from feedhub.rules.date_words import translated
+
+    return _read_translated(translated(words), zone, now)
 
 
 def _rewritten(words: str) -> Iterator[str]:
@@ -184,6 +198,8 @@ def is_exact(text: str | float) -> bool:
         return False
     if _YEAR.search(words):
         return True
+    from feedhub.rules.date_words import span_ago, translated
+
     return span_ago(words) is None and (not _IN_A_WEEK.match(words) or translated(words).weekday is None)
 
 
@@ -217,7 +233,7 @@ def _read(words: str, zone: tzinfo, now: datetime | None) -> datetime | None:
         return None
 
 
-def _read_translated(date: Translation, zone: tzinfo, now: datetime | None) -> datetime | None:
+def _read_translated(date: "Translation", zone: tzinfo, now: datetime | None) -> datetime | None:
     """Read a date that was written in another language than English."""
     try:
         if date.weekday is not None and now is not None and (match := _ONLY_CLOCK.match(date.text)):
@@ -227,7 +243,7 @@ def _read_translated(date: Translation, zone: tzinfo, now: datetime | None) -> d
         return None
 
 
-def _from_weekday(date: Translation, time: timedelta, zone: tzinfo, now: datetime) -> datetime:
+def _from_weekday(date: "Translation", time: timedelta, zone: tzinfo, now: datetime) -> datetime:
     local = now.astimezone(zone).replace(tzinfo=None)
     today = local.replace(hour=0, minute=0, second=0, microsecond=0)
     moment = today - timedelta(days=(today.weekday() - (date.weekday or 0)) % 7) + time
@@ -313,6 +329,8 @@ def _in_utc(local: datetime, zone_text: str, zone: tzinfo) -> datetime:
 def _from_now(words: str, zone: tzinfo, now: datetime | None) -> datetime | None:
     if now is None:
         return None
+    from feedhub.rules.date_words import is_just_now, span_ago
+
     if is_just_now(words):
         return now.astimezone(UTC)
     if (span := span_ago(words)) is not None:

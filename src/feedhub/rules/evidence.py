@@ -18,19 +18,20 @@ from typing import Final
 
 from feedhub.model.identity import Evidence, IdentityKey, KeyedItem, Sighting
 from feedhub.model.item import Enclosure, ParsedItem
+from feedhub.rules.lazy_patterns import lazy_pattern
 from feedhub.rules.urls import canonical_url, without_query
 
-_SHOWN: Final = re.compile(
+_SHOWN: Final = lazy_pattern(
     r"""<(?:img|video|audio|source|iframe)\b[^<>]*?\ssrc\s*=\s*["']?([^\s"'<>]{1,2000})""", re.IGNORECASE
 )
 # What a script would show, of a record that says nothing else.
-_SHOWN_LATER: Final = re.compile(
+_SHOWN_LATER: Final = lazy_pattern(
     r"""<(?:img|video|audio|source|object|embed)\b[^<>]*?\s(?:data-[\w-]{1,40}|data|srcset|src)\s*=\s*["']?"""
     r"""((?:https?:)?/[^\s"'<>]{1,2000})""",
     re.IGNORECASE,
 )
-_WORD: Final = re.compile(r"(?:^|>)\s*[^<\s]")
-_PICTURE: Final = re.compile(r"\.(?:avif|gif|jpe?g|png|svg|webp)$", re.IGNORECASE)
+_WORD: Final = lazy_pattern(r"(?:^|>)\s*[^<\s]")
+_PICTURE: Final = lazy_pattern(r"\.(?:avif|gif|jpe?g|png|svg|webp)$", re.IGNORECASE)
 _MIDNIGHT: Final = time(0, tzinfo=UTC)
 _HALF_A_DAY: Final = timedelta(hours=12)
 

@@ -3,31 +3,33 @@
 import re
 from typing import Final, Literal
 
+from feedhub.rules.lazy_patterns import lazy_pattern
+
 Direction = Literal["ltr", "rtl"]
 
 _MOST: Final = 2_000
 """Characters of a text that are looked at."""
 _SHARE: Final = 0.4
 """The part of the letters that decides; many a text of one script has names and brands in another."""
-_LETTER: Final = re.compile(r"[^\W\d_]")
-_RIGHT_TO_LEFT: Final = re.compile(
+_LETTER: Final = lazy_pattern(r"[^\W\d_]")
+_RIGHT_TO_LEFT: Final = lazy_pattern(
     "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]"
 )
-_HEBREW: Final = re.compile("[\u05d0-\u05f2\ufb1d-\ufb4f]")
-_ARABIC: Final = re.compile("[\u0620-\u064a\u066e-\u06d3\u06d5\u0750-\u077f\u08a0-\u08c7\ufb50-\ufdff\ufe70-\ufefc]")
-_KANA: Final = re.compile("[\u3040-\u30ff]")
-_HANGUL: Final = re.compile("[\uac00-\ud7af]")
-_HAN: Final = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
-_EAST_ASIAN: Final = re.compile(f"{_KANA.pattern}|{_HANGUL.pattern}|{_HAN.pattern}")
-_PUNCTUATION: Final = re.compile("[\u2010-\u201f\u2022\u2026\u2030-\u205e\xa0\xab\xb7\xbb\u20ac\u2122]")
+_HEBREW: Final = lazy_pattern("[\u05d0-\u05f2\ufb1d-\ufb4f]")
+_ARABIC: Final = lazy_pattern("[\u0620-\u064a\u066e-\u06d3\u06d5\u0750-\u077f\u08a0-\u08c7\ufb50-\ufdff\ufe70-\ufefc]")
+_KANA: Final = lazy_pattern("[\u3040-\u30ff]")
+_HANGUL: Final = lazy_pattern("[\uac00-\ud7af]")
+_HAN: Final = lazy_pattern("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+_EAST_ASIAN: Final = lazy_pattern(f"{_KANA.pattern}|{_HANGUL.pattern}|{_HAN.pattern}")
+_PUNCTUATION: Final = lazy_pattern("[\u2010-\u201f\u2022\u2026\u2030-\u205e\xa0\xab\xb7\xbb\u20ac\u2122]")
 
 # Letters that only one of the languages has which are written with Arabic letters, in the order of asking.
 _ARABIC_LETTERS: Final = (
-    ("ur", re.compile("[\u0679\u0688\u0691\u06ba\u06be\u06c1\u06d2]")),
-    ("ps", re.compile("[\u067c\u0681\u0685\u0689\u0693\u0696\u069a\u06bc\u06cd\u06d0]")),
-    ("ug", re.compile("[\u06c7\u06c8\u06cb]")),
-    ("ckb", re.compile("[\u0695\u06b5\u06c6\u06ce\u06d5]")),
-    ("fa", re.compile("[\u067e\u0686\u0698\u06a9\u06af\u06cc]")),
+    ("ur", lazy_pattern("[\u0679\u0688\u0691\u06ba\u06be\u06c1\u06d2]")),
+    ("ps", lazy_pattern("[\u067c\u0681\u0685\u0689\u0693\u0696\u069a\u06bc\u06cd\u06d0]")),
+    ("ug", lazy_pattern("[\u06c7\u06c8\u06cb]")),
+    ("ckb", lazy_pattern("[\u0695\u06b5\u06c6\u06ce\u06d5]")),
+    ("fa", lazy_pattern("[\u067e\u0686\u0698\u06a9\u06af\u06cc]")),
 )
 _HEBREW_LANGUAGES: Final = frozenset("he iw yi ji lad".split())
 _RIGHT_TO_LEFT_LANGUAGES: Final = _HEBREW_LANGUAGES | frozenset(

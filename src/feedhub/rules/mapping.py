@@ -12,6 +12,7 @@ from feedhub.model.report import FieldTrace
 from feedhub.model.source import NAMED_FORMATS, FieldMap
 from feedhub.rules.dates import is_believable, parse_date
 from feedhub.rules.json_paths import compile_path, in_words
+from feedhub.rules.lazy_patterns import lazy_pattern
 from feedhub.rules.patterns import Pattern, compile_pattern
 from feedhub.rules.text import clean_text
 from feedhub.rules.urls import is_web_url
@@ -109,7 +110,7 @@ def _attempt_template(
         return None, str(exc)
 
 
-_COMMAS: Final = re.compile(r"[,，、;；]")
+_COMMAS: Final = lazy_pattern(r"[,，、;；]")
 
 
 def is_present(value: object) -> bool:
@@ -208,13 +209,13 @@ def _first_group(pattern: Pattern, text: str) -> str | None:
     return next((group for group in groups if group is not None), None) if pattern.groups else match.group(0)
 
 
-_PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
+_PLACEHOLDER: Final = lazy_pattern(r"\{([^{}]*)\}")
 # RFC 3986: what may stand in a path segment, and the slash; in a query, & = + # would change its meaning.
 _SAFE_IN_PATH: Final = "/:@!$&'()*+,;=~%"
 _SAFE_IN_QUERY: Final = "/:@!$'()*,~%"
-_DOT_SEGMENT: Final = re.compile(r"(?:^|(?<=[/\\]))\.\.?(?=[/\\]|$)")
-_AUTHORITY: Final = re.compile(r"[a-z]+://[^/]+", re.IGNORECASE)
-_STRAY_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_DOT_SEGMENT: Final = lazy_pattern(r"(?:^|(?<=[/\\]))\.\.?(?=[/\\]|$)")
+_AUTHORITY: Final = lazy_pattern(r"[a-z]+://[^/]+", re.IGNORECASE)
+_STRAY_PERCENT: Final = lazy_pattern(r"%(?![0-9A-Fa-f]{2})")
 _SAFE_IN_ADDRESS: Final = "/:@!$&'()*+,;=~?#[]%"
 
 
@@ -305,7 +306,7 @@ def _encoded(text: str, before: str) -> str:
 
 _PER_SECOND: Final = {"epoch": 1, "epoch_ms": 1_000, "epoch_us": 1_000_000}
 _LONGEST: Final = 200
-_LONG_FRACTION: Final = re.compile(r"(?<=\d[.,:])(\d{6})\d+")
+_LONG_FRACTION: Final = lazy_pattern(r"(?<=\d[.,:])(\d{6})\d+")
 
 
 def read_mapped_date(value: str, formats: tuple[str, ...], zone: tzinfo, now: datetime | None) -> datetime:

@@ -12,9 +12,11 @@ from zoneinfo import ZoneInfo
 
 import re2
 
+from feedhub.rules.lazy_patterns import lazy_pattern
+
 _UNSUPPORTED: Final = "lookaround and backreferences do not exist here; for (?!…) put the pattern under `not:` instead"
-_LOOKS_UNSUPPORTED: Final = re.compile(r"\(\?(?:[=!]|<[=!]|P=)|\\[1-9]|\\k<")
-_IN_REPLACEMENT: Final = re.compile(r"\\(?:(?P<number>[0-9]{1,2})|g<(?P<name>\w+)>|(?P<escaped>.))", re.DOTALL)
+_LOOKS_UNSUPPORTED: Final = lazy_pattern(r"\(\?(?:[=!]|<[=!]|P=)|\\[1-9]|\\k<")
+_IN_REPLACEMENT: Final = lazy_pattern(r"\\(?:(?P<number>[0-9]{1,2})|g<(?P<name>\w+)>|(?P<escaped>.))", re.DOTALL)
 _ESCAPES: Final = {"n": "\n", "t": "\t"}
 
 
@@ -153,9 +155,9 @@ _FOLDED: Final = {
 }
 _REFERENCES: Final = {"&nbsp;": " ", "&amp;": "&"}
 # In markup a line break is a space, and so is what stands around it.
-_IN_MARKUP: Final = re.compile(f"{'|'.join(_REFERENCES)}| *+[\\n\\r\\t][ \\t\\r\\n]*+")
-_WIDE_REPEAT: Final = re.compile("\\{[0-9\uff10-\uff19]+(?:,[0-9\uff10-\uff19]*)?\\}")
-_PATTERN_PART: Final = re.compile(r"\\.|\{[^{}]*\}|[^\\{]+|[\\{]", re.DOTALL)
+_IN_MARKUP: Final = lazy_pattern(f"{'|'.join(_REFERENCES)}| *+[\\n\\r\\t][ \\t\\r\\n]*+")
+_WIDE_REPEAT: Final = lazy_pattern("\\{[0-9\uff10-\uff19]+(?:,[0-9\uff10-\uff19]*)?\\}")
+_PATTERN_PART: Final = lazy_pattern(r"\\.|\{[^{}]*\}|[^\\{]+|[\\{]", re.DOTALL)
 _LONGEST_CLUSTER: Final = 32
 
 

@@ -10,7 +10,6 @@ from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit, urlunsp
 from feedhub.model.document import Document, Redirect, Request, Validators
 from feedhub.model.item import ParsedFeed, ParsedItem
 from feedhub.model.source import DetailMap, PageMap, Source, SourceState
-from feedhub.rules.mapping import filled_request
 from feedhub.rules.urls import is_web_url
 
 _PLACEHOLDER: Final = re.compile(r"\{(now_ms|now_s|page|cursor)\}")
@@ -51,6 +50,8 @@ def next_request(source: Source, document: Document, feed: ParsedFeed, number: i
 
 def detail_request(source: Source, detail: DetailMap, item: ParsedItem, now: datetime) -> Request | None:
     """Return the second request for an item; None when the item lacks what its address is made of."""
+    from feedhub.rules.mapping import filled_request  # few sources have one, and every start would pay for it
+
     author = item.authors[0].name if item.authors else ""
     values = {"id": item.guid, "link": item.link, "title": item.title, "author": author}
     known = {name: value for name, value in values.items() if value}

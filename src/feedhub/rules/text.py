@@ -8,13 +8,15 @@ from functools import lru_cache
 from operator import add
 from typing import TYPE_CHECKING, Final
 
+from feedhub.rules.lazy_patterns import lazy_pattern
+
 if TYPE_CHECKING:
     from feedhub.model.item import Item, Terms
 
 # XML 1.0 §2.2 Char, negated.
-_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_NOT_XML = lazy_pattern("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 # Also what XML 1.0 allows but discourages (C1 controls, noncharacters): validators complain about it.
-_UNWANTED = re.compile(
+_UNWANTED = lazy_pattern(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef"
     + "".join(chr(plane * 0x10000 + last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
     + "]"
@@ -23,23 +25,23 @@ _UNWANTED = re.compile(
 _HARMLESS = "\t\n\r\xa0\u3000"
 DIRECTIONS: Final = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 """Direction overrides and marks (UAX #9), for a class of a regular expression: they rearrange the text around them."""
-_BIDI = re.compile(f"[{DIRECTIONS}]")
-_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+_BIDI = lazy_pattern(f"[{DIRECTIONS}]")
+_INVISIBLE = lazy_pattern("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 
-_TAG = re.compile(r"""<(/?[a-zA-Z][^\s/>]*+)(?:[^>=]++|=(?:\s*+"[^"]*+"|\s*+'[^']*+')?+)*+>""")
+_TAG = lazy_pattern(r"""<(/?[a-zA-Z][^\s/>]*+)(?:[^>=]++|=(?:\s*+"[^"]*+"|\s*+'[^']*+')?+)*+>""")
 # One that ends before another begins: many of others that never end would take the square of their number.
-_TIDY_TAG = re.compile(r"""<(/?[a-zA-Z][^\s<>/]*+)(?:[^<>=]++|=(?:\s*+"[^"]*+"|\s*+'[^']*+')?+)*+>""")
-_CDATA_MARK = re.compile(r"<!\[CDATA\[|\]\]>|\]\]\s*+$")
+_TIDY_TAG = lazy_pattern(r"""<(/?[a-zA-Z][^\s<>/]*+)(?:[^<>=]++|=(?:\s*+"[^"]*+"|\s*+'[^']*+')?+)*+>""")
+_CDATA_MARK = lazy_pattern(r"<!\[CDATA\[|\]\]>|\]\]\s*+$")
 _HIDDEN = frozenset(
     {"script", "style", "template", "iframe", "noembed", "noframes", "svg", "title", "annotation", "annotation-xml"}
 )
-_HIDDEN_ELEMENT = re.compile(
+_HIDDEN_ELEMENT = lazy_pattern(
     rf"<({'|'.join(sorted(_HIDDEN, reverse=True))})(?=[\s/>])[^<>]*+(?<!/)>[^<]*+</\1\b", re.IGNORECASE
 )
 _LONGEST_NAME = 20  # longer than any name of these
 # Without an end these hide the rest, as in browsers; others were not meant to hold it.
 _PROGRAMS = frozenset({"script", "style"})
-_BREAKING = re.compile(
+_BREAKING = lazy_pattern(
     r"address|article|aside|blockquote|br|d[dlt]|div|fieldset|figcaption|figure|footer|form|h[1-6r]|header|li|main|nav"
     r"|ol|option|p|pre|section|table|tbody|t[dhr]|tfoot|thead|ul"
 )
@@ -131,13 +133,13 @@ _PHRASES = (
 )
 _LINES = "blockquote|br|center|dd|div|dl|dt|h[1-6]|hr|li|ol|p|pre|table|tbody|td|th|tr|ul"
 _ATTRIBUTES = r"""(?:\s+[\w:-]++\s*+=\s*+(?:"[^"<]*+"|'[^'<]*+'|[^\s"'<>]++))*+\s*+/?"""
-_PHRASE_TAG = re.compile(rf"</?(?:{_PHRASES}){_ATTRIBUTES}>", re.IGNORECASE)
-_LINE_TAG = re.compile(rf"</?(?:{_LINES}){_ATTRIBUTES}>", re.IGNORECASE)
-_OTHER_TAG = re.compile(rf"</?([A-Za-z][\w:.-]*){_ATTRIBUTES}>")
-_UNSEEN = re.compile(r"<(script|style|annotation(?:-xml)?)\b[^<>]*>.*?</\1\s*>|<!--.*?-->", re.IGNORECASE | re.DOTALL)
+_PHRASE_TAG = lazy_pattern(rf"</?(?:{_PHRASES}){_ATTRIBUTES}>", re.IGNORECASE)
+_LINE_TAG = lazy_pattern(rf"</?(?:{_LINES}){_ATTRIBUTES}>", re.IGNORECASE)
+_OTHER_TAG = lazy_pattern(rf"</?([A-Za-z][\w:.-]*){_ATTRIBUTES}>")
+_UNSEEN = lazy_pattern(r"<(script|style|annotation(?:-xml)?)\b[^<>]*>.*?</\1\s*>|<!--.*?-->", re.IGNORECASE | re.DOTALL)
 _NAME_OR_NUMBER = r"(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"
-_REFERENCE = re.compile(f"&{_NAME_OR_NUMBER}")
-_ESCAPED_TWICE = re.compile(f"&(?:amp;)+(?=(?!lt;|gt;){_NAME_OR_NUMBER})")
+_REFERENCE = lazy_pattern(f"&{_NAME_OR_NUMBER}")
+_ESCAPED_TWICE = lazy_pattern(f"&(?:amp;)+(?=(?!lt;|gt;){_NAME_OR_NUMBER})")
 
 
 def label_text(text: str) -> str:
@@ -188,12 +190,12 @@ _ELEMENTS = frozenset(
         "semantics"
     ).split()
 )
-_NAME_IN_BRACKETS = re.compile(r"<([A-Za-z][^\s<>/]*)")
-_WORD_IN_BRACKETS = re.compile(rf"{_NAME_IN_BRACKETS.pattern}([^<>]*)")
+_NAME_IN_BRACKETS = lazy_pattern(r"<([A-Za-z][^\s<>/]*)")
+_WORD_IN_BRACKETS = lazy_pattern(r"<([A-Za-z][^\s<>/]*)([^<>]*)")
 # ``a<b`` at the end, where no tag ends; an excerpt may be cut in the middle of a common one.
-_LESS_AT_END = re.compile(r"(?<=\w)<(?!(?:a|br|div|hr|img|li|p)\b)[A-Za-z][^<>=\"']*\Z")
-_PREFIXED_ELEMENT = re.compile(r"[A-Za-z]\w*:[A-Za-z]\w*")
-_NAME = re.compile(r"[\w.-]+")
+_LESS_AT_END = lazy_pattern(r"(?<=\w)<(?!(?:a|br|div|hr|img|li|p)\b)[A-Za-z][^<>=\"']*\Z")
+_PREFIXED_ELEMENT = lazy_pattern(r"[A-Za-z]\w*:[A-Za-z]\w*")
+_NAME = lazy_pattern(r"[\w.-]+")
 
 
 def with_words_shown(markup: str) -> str:
@@ -268,7 +270,7 @@ def _after_tag(markup: str, match: re.Match[str], pieces: list[str], unclosed: s
     pieces.append(_line_break(name) or "")
     if name not in _HIDDEN or match[0].endswith("/>") or name in unclosed:
         return match.end()
-    closing = re.compile(rf"</{name}\b", re.IGNORECASE).search(markup, match.end())
+    closing = lazy_pattern(rf"</{name}\b", re.IGNORECASE).search(markup, match.end())
     if closing is not None:
         return closing.start()
     unclosed.add(name)
@@ -280,14 +282,14 @@ _CJK = (
     "\u1100-\u11ff\u3005\u3007\u3040-\u30ff\u3130-\u318f\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f"
     "\uac00-\ud7ff\uf900-\ufaff\U00020000-\U000323af"
 )
-_RUNS = re.compile(f"([{_CJK}]+)")
-_TERM = re.compile(rf"(?P<cjk>[{_CJK}]+)|[^\W_{_CJK}]+")
+_RUNS = lazy_pattern(f"([{_CJK}]+)")
+_TERM = lazy_pattern(rf"(?P<cjk>[{_CJK}]+)|[^\W_{_CJK}]+")
 
 # A tag inside a sentence does not part words: 中国<b>银行</b>.
 _INLINE = "a abbr b bdi cite code del em font i ins kbd mark q s small span strong sub sup u wbr".split()
 _BETWEEN_LETTERS = {**dict.fromkeys(_INLINE, ""), **{f"/{name}": "" for name in _INLINE}}
-_INLINE_TAG = re.compile(rf"</?(?:{'|'.join(_INLINE)})\b[^>]*>")
-_ANY_TAG = re.compile(r"<(/?\w*+)[^>]*>")
+_INLINE_TAG = lazy_pattern(rf"</?(?:{'|'.join(_INLINE)})\b[^>]*>")
+_ANY_TAG = lazy_pattern(r"<(/?\w*+)[^>]*>")
 
 
 def item_terms(item: "Item") -> "Terms":
@@ -367,8 +369,8 @@ def _pairs(run: str) -> str:
     return " ".join(map(add, run, run[1:]))
 
 
-_BUILD_DATE: Final = re.compile(rb"<(lastBuildDate|pubDate|updated|dc:date)>([^<>&]{1,64})</\1>")
-_FIRST_RECORD: Final = re.compile(rb"<(?:item|entry)\b")
+_BUILD_DATE: Final = lazy_pattern(rb"<(lastBuildDate|pubDate|updated|dc:date)>([^<>&]{1,64})</\1>")
+_FIRST_RECORD: Final = lazy_pattern(rb"<(?:item|entry)\b")
 _LONGEST_HEAD: Final = 65_536
 _MOST_DATES: Final = 4
 

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from difflib import get_close_matches
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
@@ -22,32 +21,27 @@ from feedhub.model.report import (
 )
 from feedhub.model.settings import Settings
 from feedhub.model.source import PlannedPoll, Source, SourceState
-from feedhub.pipeline.fetch import FetchContext, Fetched, fetch_source
-from feedhub.pipeline.ingest import IngestContext
-from feedhub.pipeline.maintenance import prune, refile, retitle
-from feedhub.ports.store import Store
 from feedhub.rules.health import source_status
 from feedhub.rules.pacing import first_poll_at, host_key, is_due, replanned_at, usual_interval
-from feedhub.runtime.plugins import Signers
-from feedhub.runtime.poller import Ingester, poll_all
 from feedhub.store.sql import open_store
 
 if TYPE_CHECKING:
     from feedhub.fetch.fetcher import SchemeFetcher, SharedParts
+    from feedhub.pipeline.fetch import FetchContext, Fetched
+    from feedhub.ports.store import Store
     from feedhub.publish.jekyll import RendersPosts
     from feedhub.publish.templating import PageTemplates
     from feedhub.rules.explain import PairAnswer
     from feedhub.runtime.inspection import PreviewParser
+    from feedhub.runtime.poller import Ingester
     from feedhub.runtime.publisher import OutputPublisher
     from feedhub.runtime.rendering import LimitedTemplates
     from feedhub.sources.feed.discover import DiscoveredFeed
     from feedhub.sources.markup import HtmlCleaner
 
-
 log = logging.getLogger(__name__)
 
-# Modules that fetch, read and render are imported when they are needed: `status` needs none of them.
-
+# What fetches, reads, decides and renders is imported when it is needed: `status` needs none of it.
 _RATE_DAYS: Final = 14
 _SHARED: Final = ("store", "parser", "templates")
 
@@ -128,7 +122,7 @@ class Hub:
                 self.__dict__[part].close()
 
     @cached_property
-    def store(self) -> Store:
+    def store(self) -> "Store":
         """The store, opened and brought to the current schema.
 
         Raises:
@@ -194,6 +188,8 @@ class Hub:
             UsageError: a name that no source has.
             StoreError: the store cannot be used; what was stored before stays.
         """
+        from feedhub.runtime.poller import poll_all
+
         self.sync()
         states = {state.name: state for state in self.store.states()}
         chosen = self._chosen(names, states, everything=everything)
@@ -232,8 +228,10 @@ class Hub:
         with self.store.task_lock("publish", wait=self.waits.other_publisher):
             return self._outputs.publish(self.store, self.now())
 
-    def fetch(self, source: Source, state: SourceState) -> Fetched:
+    def fetch(self, source: Source, state: SourceState) -> "Fetched":
         """Fetch and read one source; store nothing. Safe to call from many threads."""
+        from feedhub.pipeline.fetch import Fetched, fetch_source
+
         held_until = self.ingester.held_until(source)
         if held_until:
             return Fetched(source=source, held_until=held_until)
@@ -241,6 +239,8 @@ class Hub:
 
     def prune(self) -> PruneReport:
         """Apply retention now."""
+        from feedhub.pipeline.maintenance import prune
+
         self.sync()
         return prune(self.store, self.settings, self.now())
 
@@ -376,6 +376,8 @@ class Hub:
 
     def sync_categories(self) -> None:
         """Bring categories and the titles of sources in line with the configuration."""
+        from feedhub.pipeline.maintenance import retitle
+
         settings = self.settings
         from_records = any(source.category_map for source in settings.sources)
         now = self.now()
@@ -384,6 +386,8 @@ class Hub:
 
     def refiling(self) -> Iterator[Source]:
         """File stored items by the present rules, and yield after each transaction; nothing happens where they are."""
+        from feedhub.pipeline.maintenance import refile
+
         for source, warnings in refile(self.store, self.settings, self._cleaner, self.now()):
             for warning in warnings:
                 log.warning("%s: %s", source.name, warning)
@@ -431,7 +435,10 @@ class Hub:
         )
 
     @cached_property
-    def _fetch_context(self) -> FetchContext:
+    def _fetch_context(self) -> "FetchContext":
+        from feedhub.pipeline.fetch import FetchContext
+        from feedhub.runtime.plugins import Signers
+
         return FetchContext(
             fetcher=self.fetcher,
             parser=self.parser,
@@ -452,8 +459,11 @@ class Hub:
         return self.store.offered_texts(source)
 
     @cached_property
-    def ingester(self) -> Ingester:
+    def ingester(self) -> "Ingester":
         """The part that stores what was fetched."""
+        from feedhub.pipeline.ingest import IngestContext
+        from feedhub.runtime.poller import Ingester
+
         context = IngestContext(
             settings=self.settings, store=self.store, cleaner=self._cleaner, scheduled=self.scheduled
         )
@@ -474,5 +484,7 @@ class Hub:
 
 
 def _nearest(name: str, names: Sequence[str]) -> str:
+    from difflib import get_close_matches
+
     close = get_close_matches(name, names, n=1)
     return f'; did you mean "{close[0]}"?' if close else ""

@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from importlib.metadata import entry_points
 from typing import Final, TypeVar, cast
 
 from feedhub.errors import ParseError, PollError
@@ -44,6 +43,8 @@ def load_plugins(group: str, wanted: Collection[str] | None = None) -> Plugins:
     Reading what is installed takes about 10 ms, so call it only where a name is not a built-in one. Of two packages
     that offer one name, the first on the path counts, as with modules.
     """
+    from importlib.metadata import entry_points
+
     points = {point.name: point for point in reversed(tuple(entry_points(group=group)))}
     loaded: dict[str, object] = {}
     broken: dict[str, str] = {}

@@ -5,39 +5,40 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from feedhub.rules.lazy_patterns import lazy_pattern
 from feedhub.rules.text import visible_text
 from feedhub.sources.pictures import TAG_REST, attributes_in
 
-_TAG: Final = re.compile(rf"<(?:!--|(/?)([a-zA-Z][\w:-]*+){TAG_REST})")
+_TAG: Final = lazy_pattern(rf"<(?:!--|(/?)([a-zA-Z][\w:-]*+){TAG_REST})")
 # Tags that open an element, have attributes, or begin a program.
-_DESCRIBED: Final = re.compile(rf"<(?:!--|()([a-zA-Z][\w:-]*+)(?!(?<!(?i:script))(?<!(?i:style))>){TAG_REST})")
-_HAS_WORDS: Final = re.compile(r"(?:^|>)[^<]*[^\s<]")
+_DESCRIBED: Final = lazy_pattern(rf"<(?:!--|()([a-zA-Z][\w:-]*+)(?!(?<!(?i:script))(?<!(?i:style))>){TAG_REST})")
+_HAS_WORDS: Final = lazy_pattern(r"(?:^|>)[^<]*[^\s<]")
 _PROGRAMS: Final = frozenset({"script", "style"})
 _SHOWS_NOTHING: Final = frozenset(
     "area base br col embed hr img input link meta param source track wbr html body".split()
 )
 # What a text with something hidden in it says in its tags, and what the tag says that hides its element.
 _HIDING: Final = ("hidden", "mso-hide", "katex-html", "math/")
-_HIDING_STYLE: Final = re.compile(
+_HIDING_STYLE: Final = lazy_pattern(
     r"display[^;\"<>]*none|visibility[^;\"<>]*collapse|overflow(?:-y)?\s*:\s*clip|font(?:-size)?\s*:\s*0"
 )
-_HIDES: Final = re.compile(r"hidden|none|collapse|mso-hide|:\s*0|katex-html|mathjax")
-_DECLARATION: Final = re.compile(r"([\w-]+)\s*:\s*([^;]*)")
-_ZERO: Final = re.compile(r"0+(?:\.0*)?(?:px|em|rem|pt|%|vh|vw)?")
+_HIDES: Final = lazy_pattern(r"hidden|none|collapse|mso-hide|:\s*0|katex-html|mathjax")
+_DECLARATION: Final = lazy_pattern(r"([\w-]+)\s*:\s*([^;]*)")
+_ZERO: Final = lazy_pattern(r"0+(?:\.0*)?(?:px|em|rem|pt|%|vh|vw)?")
 # What ends a paragraph that was not closed (HTML §13.1.2.4).
 _ENDS_PARAGRAPH: Final = frozenset(
     "p address article aside blockquote center details div dl fieldset figcaption figure footer form h1 h2 h3 h4 h5 h6 "
     "header hgroup hr main menu nav ol pre search section table ul".split()
 )
 _HOLDING_OPEN: Final = ("padding-top", "padding-bottom", "min-height", "min-width")
-_NOTE: Final = re.compile(r"/\*.*?\*/", re.DOTALL)
-_IMPORTANT: Final = re.compile(r"\s*!\s*important\s*$")
-_SEEN: Final = re.compile(r"<(?:img|a|video|audio|iframe|table)\b", re.IGNORECASE)
+_NOTE: Final = lazy_pattern(r"/\*.*?\*/", re.DOTALL)
+_IMPORTANT: Final = lazy_pattern(r"\s*!\s*important\s*$")
+_SEEN: Final = lazy_pattern(r"<(?:img|a|video|audio|iframe|table)\b", re.IGNORECASE)
 # What is shown in spite of the way of hiding: `mso-hide` also hides from Outlook alone links drawn as buttons, and
 # pictures; what is in an element of letters without a size may have a size of its own.
 _UNLESS: Final = {
     "outlook": _SEEN,
-    "letters": re.compile(rf"<[^<>]*\bfont\b|{_SEEN.pattern}", re.IGNORECASE),
+    "letters": lazy_pattern(rf"<[^<>]*\bfont\b|{_SEEN.pattern}", re.IGNORECASE),
 }
 
 

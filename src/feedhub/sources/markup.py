@@ -11,25 +11,26 @@ import nh3
 from feedhub.model.item import Item, Markup, ParsedItem
 from feedhub.model.output import PLAYERS
 from feedhub.model.source import Source
+from feedhub.rules.lazy_patterns import lazy_pattern
 from feedhub.rules.text import clean_text, visible_text
 from feedhub.sources.pictures import repaired_pictures
 from feedhub.sources.repair import in_lower_case, repaired
 
 _LONGEST_ADDRESS = 8_000
-_IGNORED = re.compile("[\x00-\x20\x7f-\xa0\u200b\ufeff]+$|^[\x00-\x20\x7f-\xa0\u200b\ufeff]+|[\t\r\n]")
-_ABSOLUTE = re.compile(r"https?://", re.IGNORECASE)
+_IGNORED = lazy_pattern("[\x00-\x20\x7f-\xa0\u200b\ufeff]+$|^[\x00-\x20\x7f-\xa0\u200b\ufeff]+|[\t\r\n]")
+_ABSOLUTE = lazy_pattern(r"https?://", re.IGNORECASE)
 # An ampersand that was escaped once too often; no address means that.
-_ESCAPED_AMPERSAND = re.compile(r"&(?:amp;)+|&#0*38;|&#x0*26;", re.IGNORECASE)
+_ESCAPED_AMPERSAND = lazy_pattern(r"&(?:amp;)+|&#0*38;|&#x0*26;", re.IGNORECASE)
 # RFC 3986 allows none of these in an address; browsers write them as percent escapes.
-_UNSAFE = re.compile('[\x00-\x20\x7f-\xa0"<>\\\\^`{|}]')
+_UNSAFE = lazy_pattern('[\x00-\x20\x7f-\xa0"<>\\\\^`{|}]')
 # Most addresses hold only these characters and are returned as they are.
 _PLAIN = r"[\w.~!$&'()*+,;=:@%-]"
-_PLAIN_URL = re.compile(
+_PLAIN_URL = lazy_pattern(
     rf"https?://[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*(?:/(?:{_PLAIN}|/)*)?(?:\?(?:{_PLAIN}|[/?])*)?(?:#(?:{_PLAIN}|[/?])*)?",
     re.ASCII,
 )
-_PLAIN_PATH = re.compile(rf"(?:/(?!\.){_PLAIN}+)+", re.ASCII)
-_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(?=/)", re.ASCII)
+_PLAIN_PATH = lazy_pattern(rf"(?:/(?!\.){_PLAIN}+)+", re.ASCII)
+_ORIGIN = lazy_pattern(r"https?://[a-z0-9.-]+(?=/)", re.ASCII)
 
 
 def http_url(value: object, base: str = "") -> str | None:
@@ -107,9 +108,9 @@ LINK_REL = "noopener noreferrer"
 _ADDRESSES = frozenset({"href", "src", "cite", "poster"})
 _NUMBERS = frozenset({"width", "height", "span", "colspan", "rowspan", "start", "value"})
 _CHECKED = _ADDRESSES | _NUMBERS
-_NUMBER = re.compile(r"\s*(-?\d{1,5})(?:px|\.\d+)?\s*")
+_NUMBER = lazy_pattern(r"\s*(-?\d{1,5})(?:px|\.\d+)?\s*")
 _PLAYERS = tuple(f"https://{host}{path}" for host, path in PLAYERS)
-_RASTER = re.compile(r"data:image/(?:png|jpe?g|gif|webp|avif|bmp);base64,[A-Za-z0-9+/=\s]*", re.IGNORECASE)
+_RASTER = lazy_pattern(r"data:image/(?:png|jpe?g|gif|webp|avif|bmp);base64,[A-Za-z0-9+/=\s]*", re.IGNORECASE)
 
 
 def allowed_value(tag: str, name: str, value: str, base: str) -> str | None:
@@ -140,9 +141,9 @@ _MOST_WORK: Final = 200_000_000
 _VALUE: Final = r"""(?:"(?:[^"<>=]++|=(?!\s*["']))*+"|'(?:[^'<>=]++|=(?!\s*["']))*+'|[^\s"'<>=]++)"""
 _ATTRIBUTE: Final = rf"(?:[\s/]++(?:[^\s/\"'<>=]++(?:\s*+=\s*+{_VALUE})?+)?+)"
 # Text and tags of at most 40 attributes.
-_ORDINARY: Final = re.compile(rf"(?:[^<]++|<(?![a-zA-Z])|<[a-zA-Z][^\s/\"'<>=]*+{_ATTRIBUTE}{{0,40}}+>)*+")
-_OPENING: Final = re.compile(r"<[a-zA-Z]")
-_TOKEN: Final = re.compile(r"""<(?=[a-zA-Z])|\s+|[/>="']|[^\s/>="'<]+|<""")
+_ORDINARY: Final = lazy_pattern(rf"(?:[^<]++|<(?![a-zA-Z])|<[a-zA-Z][^\s/\"'<>=]*+{_ATTRIBUTE}{{0,40}}+>)*+")
+_OPENING: Final = lazy_pattern(r"<[a-zA-Z]")
+_TOKEN: Final = lazy_pattern(r"""<(?=[a-zA-Z])|\s+|[/>="']|[^\s/>="'<]+|<""")
 
 _TAG, _BEFORE, _NAME, _AFTER, _VALUE_NEXT, _UNQUOTED, _DOUBLE, _SINGLE, _GONE = range(9)
 _SPACE, _SLASH, _END, _EQUALS, _QUOTE, _APOSTROPHE, _OTHER = range(7)
@@ -205,11 +206,11 @@ def _dearest_from(markup: str, at: int) -> tuple[int, int]:
 
 
 # Without an address pictures and players show nothing. nh3 quotes attributes and escapes `>` in them.
-_MEDIA_TAG = re.compile(
+_MEDIA_TAG = lazy_pattern(
     r"<iframe(?![^>]* src=)[^>]*>.*?</iframe>|<(img|source|iframe|audio|video)((?: [^>]*)?)>", re.DOTALL
 )
 _EMPTY_WITHOUT_ADDRESS = frozenset({"img", "source"})
-_TAGS = re.compile(r"<(/?[a-z][\w-]*)")
+_TAGS = lazy_pattern(r"<(/?[a-z][\w-]*)")
 _VOID = "area base br col embed hr img input link meta param source track wbr"
 _CLOSED_BY_THE_NEXT = "dd dt li option p tbody td tfoot th thead tr"
 _SELF_CLOSING = frozenset(f"{_VOID} {_CLOSED_BY_THE_NEXT}".split())

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from feedhub.rules.lazy_patterns import lazy_pattern
 from feedhub.rules.text import visible_text
 
 Attributes = dict[str, str]
@@ -13,17 +14,19 @@ _REST: Final = r"""(?:[^<>=]++|=(?:\s*+"[^"]*+"|\s*+'[^']*+')?+)*+"""
 TAG_REST: Final = f"({_REST})>"
 """What follows the name of a tag in a regular expression: its attributes as group, and its end."""
 
-_TAG = re.compile(f"<{_REST}>?")
-_IMG = re.compile(rf"<img\b{TAG_REST}", re.IGNORECASE)
-_ATTRIBUTE = re.compile(r"""([^\s"'=<>/]+)(?:\s*=\s*("[^"]*"|'[^']*'|[^\s"'>]+))?""")
-_NOSCRIPT = re.compile(r"<noscript[^>]*>((?:(?!<noscript|</noscript)[\s\S])*+)</noscript\s*>", re.IGNORECASE)
-_AROUND = re.compile(
+_TAG = lazy_pattern(f"<{_REST}>?")
+_IMG = lazy_pattern(rf"<img\b{TAG_REST}", re.IGNORECASE)
+_ATTRIBUTE = lazy_pattern(r"""([^\s"'=<>/]+)(?:\s*=\s*("[^"]*"|'[^']*'|[^\s"'>]+))?""")
+_NOSCRIPT = lazy_pattern(r"<noscript[^>]*>((?:(?!<noscript|</noscript)[\s\S])*+)</noscript\s*>", re.IGNORECASE)
+_AROUND = lazy_pattern(
     rf"<(/?)(picture|figure|source|img|(?:div|span|a)(?=[^<>]*\s(?:data-(?:lazy-)?src|href)))\b{TAG_REST}",
     re.IGNORECASE,
 )
-_ANY_TAG = re.compile(r"<[^>]*>")
+_ANY_TAG = lazy_pattern(r"<[^>]*>")
 # Only tags that end and white space stand between a lazy picture and its twin.
-_NOTHING_BETWEEN = re.compile(r"(?:\s|</(?:a|span|div|picture|figure|p)\s*>|<(?:br|span|div)\b[^<>]*>)*", re.IGNORECASE)
+_NOTHING_BETWEEN = lazy_pattern(
+    r"(?:\s|</(?:a|span|div|picture|figure|p)\s*>|<(?:br|span|div)\b[^<>]*>)*", re.IGNORECASE
+)
 
 _LAZY: Final = (
     *("data-src", "data-lazy-src", "data-original", "data-original-src", "data-lazy", "data-lazyload"),
@@ -42,25 +45,27 @@ _WORDS: Final = frozenset({"alt", "title", "class", "id", "style", "aria-label",
 _KEPT = ("alt", "title", "width", "height")
 _NO_FILE = ("data:", "about:", "javascript:", "#", "//:")
 # It begins with the slash before the name, because one letter is found faster than a choice of two.
-_PLACEHOLDER = re.compile(
+_PLACEHOLDER = lazy_pattern(
     r"/(?:(?:blank|spacer|pixel|placeholder|loading|grey|transparent|1x1|lazy)[\w.-]*\.(?:gif|png|svg|jpe?g|webp)"
     r"|(?:trans|clear|empty|dummy|1px|px|gray|white|preload|preloader|loader|spinner|ajax-loader|no-?image)\.(?:gif|png|svg|webp)"
     r"|[a-z]\.gif$)",
     re.IGNORECASE,
 )
 # A picture of at most 99 pixels, or one that is blurred, which a script replaces.
-_PREVIEW = re.compile(
+_PREVIEW = lazy_pattern(
     r"[-_/]\d{1,2}x\d{1,2}(?=[./_-]|$)|[?&;](?:w|h|width|height|wid|hei|q|quality|size|s)=\d{1,2}(?:&|$|#)"
     r"|[?&,/_-]blur(?:red|ry)?\b|e_blur|[/,]w_\d{1,2}[,/]|/max/\d{1,2}/|/\d{1,2}/\d{1,2}/|lqip|/resize/\d{1,2}\b"
     r"|[?&](?:resize|fit)=\d{1,2}\b(?:,|%2C|&|$)",
     re.IGNORECASE,
 )
-_NO_ADDRESS = re.compile(r"""[\s<>{}"\[\]]|^(?:javascript|data|about|blob|vbscript):|^#""", re.IGNORECASE)
-_PICTURE_FILE = re.compile(r"\.(?:jpe?g|png|gif|webp|avif|bmp)\b", re.IGNORECASE)
-_IS_PICTURE = re.compile(r"\.(?:jpe?g|png|gif|webp|avif|bmp)\b|/(?:images?|img|photos?|uploads?|media)/", re.IGNORECASE)
-_TRACKING_PIXEL = re.compile(r"\s*[01](?:px)?\s*")
-_STYLED_SIZE = re.compile(r"(?<![\w-])(?:min-)?(?:width|height)\s*:\s*([^;]*)", re.IGNORECASE)
-_NO_SIZE = re.compile(r"[01](?:\.0*)?(?:px|%|em|pt)?\s*(?:!important)?\s*", re.IGNORECASE)
+_NO_ADDRESS = lazy_pattern(r"""[\s<>{}"\[\]]|^(?:javascript|data|about|blob|vbscript):|^#""", re.IGNORECASE)
+_PICTURE_FILE = lazy_pattern(r"\.(?:jpe?g|png|gif|webp|avif|bmp)\b", re.IGNORECASE)
+_IS_PICTURE = lazy_pattern(
+    r"\.(?:jpe?g|png|gif|webp|avif|bmp)\b|/(?:images?|img|photos?|uploads?|media)/", re.IGNORECASE
+)
+_TRACKING_PIXEL = lazy_pattern(r"\s*[01](?:px)?\s*")
+_STYLED_SIZE = lazy_pattern(r"(?<![\w-])(?:min-)?(?:width|height)\s*:\s*([^;]*)", re.IGNORECASE)
+_NO_SIZE = lazy_pattern(r"[01](?:\.0*)?(?:px|%|em|pt)?\s*(?:!important)?\s*", re.IGNORECASE)
 _LEAST_WIDTH = 100
 _FAR = 2_000
 

@@ -13,6 +13,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from feedhub.model.output import PLAYERS
+from feedhub.rules.lazy_patterns import lazy_pattern
 from feedhub.rules.text import plain, visible_text, without_cdata_marks
 from feedhub.sources.hidden_text import may_hide, without_hidden
 from feedhub.sources.pictures import (
@@ -32,7 +33,7 @@ Absolute = Callable[[str], str | None]
 """Joins an address to the base of the text; None for what is no http(s) address."""
 
 _PLAYERS: Final = tuple(f"https://{host}{path}" for host, path in PLAYERS)
-_YOUTUBE: Final = re.compile(
+_YOUTUBE: Final = lazy_pattern(
     r"https?://(?:www\.|m\.)?(?:youtube(?:-nocookie)?\.com/(?:v/|shorts/|live/|watch\?(?:[^#]*&)?v=)|youtu\.be/)"
     r"([\w-]{3,32})",
     re.IGNORECASE,
@@ -70,40 +71,40 @@ def _one_of(names: Iterable[str]) -> str:
 
 # A program that is closed before any other tag stays as it is, unless it is a formula or a frame.
 _CLOSED_PROGRAM: Final = r"(?<=<script)(?![^<>]*(?:math/|src))[^<>]*></script>|(?<=<style)[^<>]*></style>"
-_SUSPECT: Final = re.compile(rf"<(?:{_one_of(_WATCHED | _FOREIGN)})(?=[\s/>])(?!{_CLOSED_PROGRAM})")
-_STRAY: Final = re.compile(rf"</?(?:{_one_of(_FOREIGN)})(?=[\s/>])[^<>]*>", re.IGNORECASE)
-_TAG: Final = re.compile(rf"<(?:!--|(/?)({_one_of(_WATCHED)})(?=[\s/>]){TAG_REST})")
+_SUSPECT: Final = lazy_pattern(rf"<(?:{_one_of(_WATCHED | _FOREIGN)})(?=[\s/>])(?!{_CLOSED_PROGRAM})")
+_STRAY: Final = lazy_pattern(rf"</?(?:{_one_of(_FOREIGN)})(?=[\s/>])[^<>]*>", re.IGNORECASE)
+_TAG: Final = lazy_pattern(rf"<(?:!--|(/?)({_one_of(_WATCHED)})(?=[\s/>]){TAG_REST})")
 # In HTML these end a drawing that was not closed before them.
-_BREAKS_OUT: Final = re.compile(
+_BREAKS_OUT: Final = lazy_pattern(
     r"<(?:p|div|ul|ol|li|h[1-6]|table|blockquote|pre|img|figure|center|dl|dd|dt|hr)(?=[\s/>])", re.IGNORECASE
 )
-_TEXT_OF_DRAWING: Final = re.compile(r"<(text|foreignobject)(?=[\s>])[^<>]*>", re.IGNORECASE)
-_DOUBLED_BREAK: Final = re.compile(r"(<br\b[^<>]*>)</br\s*>", re.IGNORECASE)
+_TEXT_OF_DRAWING: Final = lazy_pattern(r"<(text|foreignobject)(?=[\s>])[^<>]*>", re.IGNORECASE)
+_DOUBLED_BREAK: Final = lazy_pattern(r"(<br\b[^<>]*>)</br\s*>", re.IGNORECASE)
 # A comment that never ends, and an address whose quote does, only with that of another one: they end before a tag.
-_COMMENT_START: Final = re.compile(r"<!--(?:-?>|[^<]*)")
-_OPEN_QUOTE: Final = re.compile(r'\s(?:href|src)\s*=\s*"[^"<>]*(?=>[^"<]*<)', re.IGNORECASE)
+_COMMENT_START: Final = lazy_pattern(r"<!--(?:-?>|[^<]*)")
+_OPEN_QUOTE: Final = lazy_pattern(r'\s(?:href|src)\s*=\s*"[^"<>]*(?=>[^"<]*<)', re.IGNORECASE)
 _PARAMETERS: Final = frozenset({"movie", "src", "url", "filename"})
-_PARAM: Final = re.compile(rf"<param\b{TAG_REST}", re.IGNORECASE)
-_EMBED: Final = re.compile(rf"<embed\b{TAG_REST}", re.IGNORECASE)
-_SHOWN_INSTEAD: Final = re.compile(r"<(?:img|a|iframe|video|audio|object|embed)\b", re.IGNORECASE)
-_SOURCES: Final = re.compile(r"(?:\s+|</?(?:source|track)\b[^<>]*>)*", re.IGNORECASE)
-_MATH_TYPE: Final = re.compile(r"\s*math/(tex|mml|asciimath)\b(.*)", re.IGNORECASE | re.DOTALL)
+_PARAM: Final = lazy_pattern(rf"<param\b{TAG_REST}", re.IGNORECASE)
+_EMBED: Final = lazy_pattern(rf"<embed\b{TAG_REST}", re.IGNORECASE)
+_SHOWN_INSTEAD: Final = lazy_pattern(r"<(?:img|a|iframe|video|audio|object|embed)\b", re.IGNORECASE)
+_SOURCES: Final = lazy_pattern(r"(?:\s+|</?(?:source|track)\b[^<>]*>)*", re.IGNORECASE)
+_MATH_TYPE: Final = lazy_pattern(r"\s*math/(tex|mml|asciimath)\b(.*)", re.IGNORECASE | re.DOTALL)
 _EMBEDDED: Final = (*(f"//{host}" for host, _ in PLAYERS), "youtube", "vimeo", "instgrm", "fb-")
-_LAZY_PLAYER: Final = re.compile(rf"<(?:div|span|figure|a|p|blockquote)\b{TAG_REST}", re.IGNORECASE)
+_LAZY_PLAYER: Final = lazy_pattern(rf"<(?:div|span|figure|a|p|blockquote)\b{TAG_REST}", re.IGNORECASE)
 # The number of a film, and the page of a post, on an element that a script fills.
 _FILM_NUMBERS: Final = (
     *("data-youtube-id", "data-yt-id", "data-ytid", "data-video-id", "data-videoid", "data-id", "data-embed"),
     *("data-vimeo-id", "data-youtube", "data-vimeo"),
 )
-_SHOWN: Final = re.compile(r'\s(?:src|href)="([^"]*)"')
-_GIST: Final = re.compile(r"https?://gist\.github\.com/[\w/-]+(?=\.js)", re.IGNORECASE)
+_SHOWN: Final = lazy_pattern(r'\s(?:src|href)="([^"]*)"')
+_GIST: Final = lazy_pattern(r"https?://gist\.github\.com/[\w/-]+(?=\.js)", re.IGNORECASE)
 _FRAME_ADDRESSES: Final = (
     *("src", "data-lazy-src", "data-src", "data-litespeed-src", "data-cookieblock-src", "data-iframe-src"),
     "data-cmp-src",
     *("data-embed-url", "data-embed", "data-video-url", "data-oembed-url", "data-original", "data-url"),
 )
 _KEPT_OF_FRAMES: Final = frozenset({"title", "width", "height"})
-_FILM: Final = re.compile(r"\.(?:mp4|m4v|webm|ogv|mov|m3u8|mp3|m4a|ogg|oga|opus|wav)(?:[?#]|$)", re.IGNORECASE)
+_FILM: Final = lazy_pattern(r"\.(?:mp4|m4v|webm|ogv|mov|m3u8|mp3|m4a|ogg|oga|opus|wav)(?:[?#]|$)", re.IGNORECASE)
 
 
 def repaired(markup: str, absolute: Absolute) -> tuple[str, str]:

@@ -39,6 +39,8 @@ INSERT INTO filings (item_pk, source_id, slug, rule, first_seen_at)
 INSERT INTO memberships (slug, item_pk, source_id, rule, published_at, first_seen_at, position)
   SELECT 'c' || n % :categories, 1000000 + n, 100000 + n % :sources, '', :until - n * :step, :until - n * :step, 0
   FROM copies;
+UPDATE categories SET items = items + (SELECT count(*) FROM copies)
+  * CASE slug WHEN 'all' THEN :categories ELSE 1 END / :categories;
 INSERT INTO item_search (rowid, title, body)
   SELECT 1000000 + n, 'old story ' || n, 'harbour council season library ' || n FROM copies;
 """

@@ -12,8 +12,9 @@ from feedhub.store.database import apply_next
 from feedhub.store.sql import open_store
 from feedhub.store.sqlite import MIGRATIONS
 from feedhub.store.tables import metadata
+from support.builders import NOW
 from support.cli_runs import run
-from support.item_counts import check_item_counts
+from support.derived_data import check_derived_data
 
 
 def test_migrations_make_the_tables_that_the_code_uses(tmp_path: Path) -> None:
@@ -73,7 +74,7 @@ def test_what_an_older_store_holds_is_counted_once(tmp_path: Path) -> None:
     assert store.item_count() == 4
     assert {one.slug: one.items for one in store.categories()} == {"tech": 3, "cn": 0}
     store.close()
-    check_item_counts(path)
+    check_derived_data(path)
 
 
 def test_every_migration_is_recorded_once(tmp_path: Path) -> None:
@@ -89,11 +90,11 @@ def test_every_migration_is_recorded_once(tmp_path: Path) -> None:
 def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
     open_store(f"sqlite:///{tmp_path}/feedhub.db").close()
     connection = sqlite3.connect(tmp_path / "feedhub.db")
-    connection.execute("INSERT INTO schema_migrations VALUES (7, 'tomorrow')")
+    connection.execute("INSERT INTO schema_migrations VALUES (8, 'tomorrow')")
     connection.commit()
     connection.close()
     with pytest.raises(
-        StoreError, match=rf"feedhub\.db has schema 7, this feedhub knows up to {len(MIGRATIONS)}: use a newer feedhub"
+        StoreError, match=rf"feedhub\.db has schema 8, this feedhub knows up to {len(MIGRATIONS)}: use a newer feedhub"
     ):
         open_store(f"sqlite:///{tmp_path}/feedhub.db")
 
@@ -160,7 +161,7 @@ def test_a_store_whose_rules_had_replaced_keeps_that_until_the_source_offers_it_
     ids = item_ids(tmp_path)
     (tmp_path / "feedhub.yaml").write_text(TWO_SOURCES + RULES, "utf-8")
     assert published(tmp_path) == ["Ferry reopens", "Chips at length Fabs edited", "Rates fall"]
-    check_item_counts(tmp_path / "store.db")
+    check_derived_data(tmp_path / "store.db")
     # A category that was there before the migration and is removed after it ends as any other.
     (tmp_path / "feedhub.yaml").write_text((TWO_SOURCES + RULES).replace("[news, wires]", "news"), "utf-8")
     published(tmp_path)
@@ -177,6 +178,52 @@ def test_a_store_whose_rules_had_replaced_keeps_that_until_the_source_offers_it_
     (tmp_path / "feedhub.yaml").write_text(TWO_SOURCES + RULES, "utf-8")
     assert published(tmp_path) == ["Ferry reopens", "Chips at length Fabs edited", "Rates fall"]
     assert set(item_ids(tmp_path)) > set(ids)
+
+
+def test_a_store_whose_index_kept_the_texts_finds_all_of_them_again(tmp_path: Path) -> None:
+    """``schema_6.db.gz`` was written by the version before, from the feeds beside it and with ``RULES``.
+
+    It has an item that is hidden, one that the rules drop, one that they edit, and one that two sources gave.
+    """
+    here = Path(__file__).parent
+    (tmp_path / "store.db").write_bytes(gzip.decompress((here / "schema_6.db.gz").read_bytes()))
+    for name in ("paper", "wire"):
+        (tmp_path / f"{name}.xml").write_bytes((here / f"schema_6_{name}.xml").read_bytes())
+    (tmp_path / "feedhub.yaml").write_text(TWO_SOURCES + RULES, "utf-8")
+    found = {"oysters": 1, "银行": 1, "wafers": 1, "edited": 1, "mattresses": 0, "harbour": 0, "zeppelins": 0}
+    store = open_store(f"sqlite:///{tmp_path}/store.db")
+    assert {word: len(store.search(word, 9)) for word in found} == dict.fromkeys(found, 0)
+    assert store.index_some(1)  # the first item; then the process is killed
+    store.close()
+    check_derived_data(tmp_path / "store.db")
+    store = open_store(f"sqlite:///{tmp_path}/store.db")
+    item = store.search("oysters", 9)[0].id
+    assert store.hide(item, "", NOW)  # an item in it, and one that is not in it yet
+    assert store.hide(store.newest("all", 1)[0].id, "", NOW)
+    assert not store.search("oysters", 9)
+    check_derived_data(tmp_path / "store.db")
+    for hidden in (item, item_of(tmp_path, "Chips in short")):
+        assert store.unhide(hidden, NOW)
+    while store.index_some(2):
+        check_derived_data(tmp_path / "store.db")
+    assert {word: len(store.search(word, 9)) for word in found} == found
+    store.close()
+    check_derived_data(tmp_path / "store.db")
+    (source, _) = json.loads(feedhub(tmp_path, "poll", "--all", "--json", "--no-publish"))["sources"]
+    assert (source["new"], source["changed"]) == (0, 0)
+    check_derived_data(tmp_path / "store.db")
+
+
+@pytest.mark.parametrize("command", [("publish",), ("search", "ferry")])
+def test_a_command_makes_the_index_of_an_older_store(tmp_path: Path, command: tuple[str, ...]) -> None:
+    here = Path(__file__).parent
+    (tmp_path / "store.db").write_bytes(gzip.decompress((here / "schema_6.db.gz").read_bytes()))
+    (tmp_path / "feedhub.yaml").write_text(TWO_SOURCES + RULES, "utf-8")
+    feedhub(tmp_path, *command)
+    store = open_store(f"sqlite:///{tmp_path}/store.db")
+    assert [hit.title for hit in store.search("wafers", 9)] == ["Chips at length"]
+    store.close()
+    check_derived_data(tmp_path / "store.db")
 
 
 CONFIG = """site: {title: Old, url: "https://site.example"}
@@ -217,6 +264,15 @@ def feedhub(folder: Path, *arguments: str) -> str:
     ran = run(*arguments, "-c", folder / "feedhub.yaml")
     assert ran.code == 0, ran.err
     return ran.out
+
+
+def item_of(folder: Path, title: str) -> str:
+    """Return the id of the item that a source gave this title."""
+    connection = sqlite3.connect(folder / "store.db")
+    wanted = "SELECT id FROM items WHERE pk = (SELECT item_pk FROM sightings WHERE title = ?)"
+    found = connection.execute(wanted, (title,)).fetchone()
+    connection.close()
+    return str(found[0])
 
 
 def item_ids(folder: Path) -> list[str]:

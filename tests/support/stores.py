@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 from feedhub.ports.store import Store
 from feedhub.store.sql import open_store
-from support.item_counts import check_item_counts
+from support.derived_data import check_derived_data
 
 RAM_DISK = "/dev/shm" if Path("/dev/shm").is_dir() else None
 """Where temporary files do not wait for a disk; None for the usual place."""
@@ -15,7 +15,7 @@ RAM_DISK = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 @contextmanager
 def sqlite_store() -> Iterator[Store]:
-    """An empty store in a file of its own; at the end its counts of items must be right."""
+    """An empty store in a file of its own; at the end its counts of items and its full text must be right."""
     with TemporaryDirectory(prefix="feedhub-", dir=RAM_DISK) as folder:
         path = Path(folder) / "var" / "feedhub.db"
         store = open_store(f"sqlite:///{path}")
@@ -23,7 +23,7 @@ def sqlite_store() -> Iterator[Store]:
             yield store
         finally:
             store.close()
-        check_item_counts(path)
+        check_derived_data(path)
 
 
 STORES: dict[str, Callable[[], AbstractContextManager[Store]]] = {"sqlite": sqlite_store}

@@ -5,6 +5,7 @@ import shutil
 import weakref
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from tempfile import mkdtemp
 
 from feedhub.errors import PollError
@@ -19,6 +20,7 @@ from feedhub.pipeline.ingest import IngestContext, store_poll
 from feedhub.pipeline.maintenance import refile
 from feedhub.ports.store import Store
 from feedhub.store.sql import open_store
+from support.derived_data import check_derived_data
 from support.stores import RAM_DISK
 
 START = datetime(2024, 5, 1, 8, tzinfo=UTC)
@@ -133,12 +135,14 @@ class World:
     store: Store = None  # type: ignore[assignment]
     cleaner: PlainCleaner = field(default_factory=PlainCleaner)
     parser: FakeParser = field(init=False)
+    place: Path = field(init=False, default=Path("/nowhere"))
 
     def __post_init__(self) -> None:
         self.parser = FakeParser(self.fetcher)
         if self.store is None:
             folder = mkdtemp(prefix="feedhub-", dir=RAM_DISK)
-            self.store = open_store(f"sqlite:///{folder}/feedhub.db")
+            self.place = Path(folder) / "feedhub.db"
+            self.store = open_store(f"sqlite:///{self.place}")
             weakref.finalize(self, _discard, self.store, folder)
         self.store.sync_categories(self.settings.categories, "digest", self.now)
 
@@ -188,7 +192,9 @@ class World:
         """File what is stored by the rules as they are now; return how many transactions that took."""
         self.store.sync_categories(self.settings.categories, "digest", self.now)
         settings = replace(self.settings, rules_digest=digest)
-        return len(list(refile(self.store, settings, self.cleaner, self.now)))
+        steps = len(list(refile(self.store, settings, self.cleaner, self.now)))
+        check_derived_data(self.place)
+        return steps
 
     @property
     def fetch_context(self) -> FetchContext:

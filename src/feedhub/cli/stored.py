@@ -130,6 +130,8 @@ def search(
     from feedhub.cli.views import hit_json, print_hits
 
     with session.hub() as hub:
+        while hub.store.index_some():  # after a version that made its search terms otherwise
+            pass
         hits = hub.store.search(" ".join(query), limit)
     if as_json:
         session.screen.json([hit_json(hit) for hit in hits])

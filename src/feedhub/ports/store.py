@@ -293,6 +293,13 @@ class PollStore(Protocol):
         """
         ...
 
+    def index_some(self, most: int = 200) -> bool:
+        """Put ``most`` stored items at once into the full text where that is not complete; tell whether more are left.
+
+        So it is after a version that made its search terms otherwise. Until then searches find what is in it.
+        """
+        ...
+
 
 class QueryStore(Protocol):
     """What people ask by commands, the status page and searches."""

@@ -292,6 +292,10 @@ _INLINE_TAG = lazy_pattern(rf"</?(?:{'|'.join(_INLINE)})\b[^>]*>")
 _ANY_TAG = lazy_pattern(r"<(/?\w*+)[^>]*>")
 
 
+TERMS_VERSION: Final = 1
+"""To be raised when ``item_terms`` gives other terms: stores then make their index of the search anew."""
+
+
 def item_terms(item: "Item") -> "Terms":
     """Return the search terms of an item's title and of the rest that a reader sees of it."""
     return search_terms(item.title), search_terms(searched_text(item))

@@ -384,14 +384,19 @@ class Hub:
         self.store.sync_categories(settings.categories, settings.output_digest, now, from_records=from_records)
         retitle(self.store, settings.sources)
 
-    def refiling(self) -> Iterator[Source]:
-        """File stored items by the present rules, and yield after each transaction; nothing happens where they are."""
+    def refiling(self) -> Iterator[None]:
+        """File stored items by the present rules, let searches find all of them, and yield after each transaction.
+
+        Nothing happens where that is so.
+        """
         from feedhub.pipeline.maintenance import refile
 
         for source, warnings in refile(self.store, self.settings, self._cleaner, self.now()):
             for warning in warnings:
                 log.warning("%s: %s", source.name, warning)
-            yield source
+            yield
+        while self.store.index_some():
+            yield
 
     def plan_polls(self, *, set_by: float = 0.0) -> None:
         """Store when each source is due: new ones spread out from now on, others when they were.

@@ -6,7 +6,6 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from feedhub.errors import StoreError
-from feedhub.model.source import Source
 
 if TYPE_CHECKING:
     from feedhub.runtime.hub import Hub
@@ -23,7 +22,7 @@ class Refiling:
     def __init__(self, gap: float) -> None:
         self._gap = gap
         self._hub: Hub | None = None
-        self._rest: Iterator[Source] | None = None
+        self._rest: Iterator[None] | None = None
         self._begun_at = 0.0
         self._publish_at = 0.0
         self._steps = 0
@@ -54,7 +53,7 @@ class Refiling:
             return False
         try:
             self._rest = self._hub.refiling() if self._rest is None else self._rest
-            if next(self._rest, None) is not None:
+            for _ in self._rest:
                 self._steps += 1
                 return False
         except StoreError:

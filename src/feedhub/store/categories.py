@@ -17,6 +17,7 @@ from feedhub.store.outputs import (
     HEALTH_PUBLISHED,
     PAGES_PUBLISHED,
     POSTS_PUBLISHED,
+    count_anew,
     put_value,
     shown_wordings,
 )
@@ -92,6 +93,7 @@ class SqlCategories(Database):
                 connection.execute(
                     _PUT_CATEGORY, [_category_row(slug, *values, now=now) for slug, values in wanted.items()]
                 )
+                count_anew(connection, wanted.keys() - stored.keys())
                 _forget_removals(connection, wanted)
             put_value(connection, _OUTPUT_DIGEST, output_digest)
 
@@ -214,5 +216,6 @@ class SqlCategoryTransaction(SqlSourceTransaction):
         self._connection.execute(
             categories.insert(), _category_row(slug, title, "", position, now=now, from_records=True)
         )
+        count_anew(self._connection, [slug])
         _forget_removals(self._connection, [slug])
         return slug

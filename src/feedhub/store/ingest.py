@@ -16,16 +16,17 @@ from feedhub.model.identity import (
     LedgerNote,
     Verdict,
 )
-from feedhub.model.item import Item
+from feedhub.model.item import Item, Terms
 from feedhub.rules.select import ALL
 from feedhub.rules.text import item_terms
 from feedhub.store.database import Connection, PreparedStatement, chunks
 from feedhub.store.keys import KeyReader
 from feedhub.store.ledger import write_notes
-from feedhub.store.memberships import FiledItem, file_items, index_shown, outputs_showing, settle_shown
-from feedhub.store.outputs import bump, next_change, touch
+from feedhub.store.memberships import FiledItem, file_items, outputs_showing, settle_shown
+from feedhub.store.outputs import bump, count_items, next_change, touch
+from feedhub.store.search import index_new, reindexed
 from feedhub.store.source_states import SqlSourceTransaction
-from feedhub.store.sqlite import index_texts, insert
+from feedhub.store.sqlite import insert
 from feedhub.store.tables import (
     NO_WORDING,
     AnyRow,
@@ -150,16 +151,21 @@ class _Ingestion:
         dropped = [ingest for ingest in self.plan.ingests if _is(ingest, Verdict.REMOVED)]
         removed = [ingest for ingest in dropped if ingest.decision.item_id in self.stored]
         self._look_up_own(rewritten)
-        self._insert_sightings([*new, *duplicates, *removed])
+        known_here = [one for one in rewritten if _is(one, Verdict.DUPLICATE) or self._pk(one) in self.own]
+        reworded_here = [ingest for ingest in known_here if ingest.item is not None]
         known = [
             one for one in self.plan.ingests if one.decision.has_new_evidence and one.decision.item_id in self.stored
         ]
-        self._update_sightings([*edited, *known])
+        unsettled = self._unsettled(reworded_here)
+        own = {self._pk(one) for one in reworded_here if self._shown_by(one) == self.source_id}
+        with reindexed(self.connection, own.union(unsettled)):
+            self._insert_sightings([*new, *duplicates, *removed])
+            self._update_sightings([*edited, *known])
+            moved = settle_shown(self.connection, unsettled)
         self._write_keys(new)
         self._mark_offered(complete=complete)
-        known_here = [one for one in rewritten if _is(one, Verdict.DUPLICATE) or self._pk(one) in self.own]
-        worded = [ingest for ingest in [*new, *known_here] if ingest.item is not None]
-        outputs, changed = self._show(new, worded)
+        worded = [*new, *reworded_here]
+        outputs, changed = self._show(worded, moved)
         slugs, filed_pks = self._file(worded)
         reworded = {self._pk(ingest) for ingest in edited if ingest.item is not None}
         shown, shown_pks = outputs_showing(self.connection, self.source_id, reworded)
@@ -176,27 +182,28 @@ class _Ingestion:
             rows = self.connection.execute(_OWN_SIGHTINGS, {"source": self.source_id, "pks": part})
             self.own.update((row.item_pk, row) for row in rows)
 
-    def _show(self, new: Sequence[Ingest], worded: Sequence[Ingest]) -> tuple[set[str], set[int]]:
-        """Settle whose wording shows the items in ``all``; return the outputs and items that this changes.
+    def _unsettled(self, reworded: Sequence[Ingest]) -> list[int]:
+        """Return the known items of which is settled anew whose wording shows them in ``all``.
 
-        The owner's shows a new item. Of a known one that is settled anew where a rule now drops what the source says,
-        or does no longer, and where nothing showed it.
+        So it is where a rule now drops what the source says, or does no longer, and where nothing showed the item.
         """
-        shown_by = {self._pk(one): self.stored[one.decision.item_id].shown_by for one in worded}
-        unsettled = [
+        return [
             self._pk(one)
-            for one in worded[len(new) :]
-            if self._drops_or_returns(one) or (shown_by[self._pk(one)] is None and not _is_dropped(one))
+            for one in reworded
+            if self._drops_or_returns(one) or (self._shown_by(one) is None and not _is_dropped(one))
         ]
-        moved = settle_shown(self.connection, unsettled) if unsettled else {}
-        shown_by.update(moved)
+
+    def _show(self, worded: Sequence[Ingest], moved: dict[int, int | None]) -> tuple[set[str], set[int]]:
+        """Return the outputs and items that show a change in ``all``; the owner's wording shows a new item."""
+        shown_by = {self._pk(one): self._shown_by(one) for one in worded} | moved
         own = [one for one in worded if shown_by[self._pk(one)] == self.source_id and not _is_dropped(one)]
-        self._index(own)
-        own_pks = {self._pk(one) for one in own}
-        if moved.keys() - own_pks:
-            index_shown(self.connection, moved.keys() - own_pks)
-        changed = own_pks | moved.keys()
+        self._index(one for one in own if _is(one, Verdict.NEW))
+        changed = {self._pk(one) for one in own} | moved.keys()
         return ({ALL} if changed else set()), changed
+
+    def _shown_by(self, ingest: Ingest) -> int | None:
+        shown_by: int | None = self.stored[ingest.decision.item_id].shown_by
+        return shown_by
 
     def _drops_or_returns(self, ingest: Ingest) -> bool:
         """Tell whether a rule drops what the source says now and did not before, or the other way round."""
@@ -244,6 +251,7 @@ class _Ingestion:
         ]
         if rows:
             self.connection.execute(_NEW_ITEM, rows)
+            count_items(self.connection, {ALL: sum(row["shown_by"] is not None for row in rows)})
             self._look_up(ingest.decision.item_id for ingest in new)
 
     def _insert_sightings(self, first: list[Ingest]) -> None:
@@ -341,15 +349,14 @@ class _Ingestion:
         if marks:
             self.connection.execute(_SET_LEFT_AT, marks)
 
-    def _index(self, shown: Sequence[Ingest]) -> None:
-        """Put the items that this source's wording shows into the full text; what no worker has cut is cut here."""
-        rows: list[dict[str, object]] = []
-        for ingest in shown:
+    def _index(self, new: Iterable[Ingest]) -> None:
+        """Put new items into the full text; what no worker has cut is cut here."""
+        terms: dict[int, Terms] = {}
+        for ingest in new:
             item = (ingest.filing.shown if ingest.filing else None) or ingest.item
             if item is not None:
-                title, body = ingest.terms or item_terms(item)
-                rows.append({"pk": self._pk(ingest), "title": title, "body": body})
-        index_texts(self.connection, rows)
+                terms[self._pk(ingest)] = ingest.terms or item_terms(item)
+        index_new(self.connection, terms)
 
     def _file(self, worded: list[Ingest]) -> tuple[set[str], set[int]]:
         filed: list[FiledItem] = []

@@ -1,6 +1,7 @@
 """What leaves the store: outdated items, those beyond a limit, what is hidden or forgotten by hand. Checks, copies."""
 
 import os
+from collections import Counter
 from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
@@ -15,9 +16,10 @@ from feedhub.model.report import PruneReport
 from feedhub.rules.select import ALL
 from feedhub.store.database import Connection, Database, PreparedStatement, chunks
 from feedhub.store.ledger import write_notes
-from feedhub.store.memberships import index_shown, settle_memberships, settle_shown
-from feedhub.store.outputs import bump, touch
-from feedhub.store.sqlite import ErrorGuard, check_for_damage, copy_database, tidy_up, unindex
+from feedhub.store.memberships import settle_memberships, settle_shown
+from feedhub.store.outputs import bump, count_items, touch
+from feedhub.store.search import reindexed
+from feedhub.store.sqlite import ErrorGuard, check_for_damage, copy_database, tidy_up
 from feedhub.store.tables import (
     NO_WORDING,
     AnyRow,
@@ -108,8 +110,9 @@ class SqlMaintenance(Database):
             row = connection.execute(_ITEM, {"wanted": item_id}).first()
             if row is None or (row.hidden_at is None) == (at is None):
                 return False
-            connection.execute(_SET_HIDDEN, {"number": row.pk, "at": at, "why": reason or None})
-            _show_anew(connection, [row.pk])
+            with reindexed(connection, [row.pk]):
+                connection.execute(_SET_HIDDEN, {"number": row.pk, "at": at, "why": reason or None})
+                _show_anew(connection, [row.pk])
             _note(connection, row, item_id, "shown again" if at is None else "hidden", reason, now)
             return True
 
@@ -216,8 +219,9 @@ def remove_from_category(connection: Connection, slug: str, pks: list[int]) -> l
     """Remove items from one category; return those that are in no category any more."""
     if not pks:
         return []
-    for table in (filings, memberships):
-        connection.execute(delete(table).where(table.c.slug == slug, table.c.item_pk.in_(pks)))
+    connection.execute(delete(filings).where(filings.c.slug == slug, filings.c.item_pk.in_(pks)))
+    left = delete(memberships).where(memberships.c.slug == slug, memberships.c.item_pk.in_(pks))
+    count_items(connection, {slug: -connection.execute(left).rowcount})
     bump(connection, {ALL, slug, *_categories_of(connection, pks)}, ())
     touch(connection, pks)
     held = connection.execute(select(memberships.c.item_pk).where(memberships.c.item_pk.in_(pks))).scalars()
@@ -232,18 +236,23 @@ def remove_items(connection: Connection, pks: list[int], now: datetime) -> None:
     """
     if not pks:
         return
-    bump(connection, {ALL, *_categories_of(connection, pks)}, ())
+    slugs = connection.execute(select(memberships.c.slug).where(memberships.c.item_pk.in_(pks))).scalars()
+    shown = connection.execute(select(items.c.pk).where(items.c.pk.in_(pks), items.c.shown_by.is_not(None)))
+    bump(connection, {ALL, *slugs}, ())
     touch(connection, pks)
+    gone = Counter({ALL: len(shown)})
+    gone.update(slugs)
+    count_items(connection, {slug: -count for slug, count in gone.items()})
     for table in (filings, memberships):
         connection.execute(delete(table).where(table.c.item_pk.in_(pks)))
     left = func.coalesce(sightings.c.left_at, bindparam("now", value=now, type_=sightings.c.left_at.type))
-    connection.execute(
-        update(sightings)
-        .where(sightings.c.item_pk.in_(pks))
-        .values(wording=encode_item(NO_WORDING), effect=None, dropped_by=None, left_at=left)
-    )
-    connection.execute(update(items).where(items.c.pk.in_(pks)).values(removed_at=now, shown_by=None))
-    unindex(connection, pks)
+    with reindexed(connection, pks):
+        connection.execute(
+            update(sightings)
+            .where(sightings.c.item_pk.in_(pks))
+            .values(wording=encode_item(NO_WORDING), effect=None, dropped_by=None, left_at=left, record_digest=None)
+        )
+        connection.execute(update(items).where(items.c.pk.in_(pks)).values(removed_at=now, shown_by=None))
 
 
 def _categories_of(connection: Connection, pks: list[int]) -> list[str]:
@@ -264,7 +273,7 @@ def _forget(connection: Connection, pks: list[int]) -> int:
 def _show_anew(connection: Connection, pks: list[int]) -> None:
     """Let what outputs show of items follow from what is stored of them now."""
     slugs = settle_memberships(connection, pks)
-    index_shown(connection, settle_shown(connection, pks).keys())
+    settle_shown(connection, pks)
     bump(connection, {ALL, *slugs}, pks)
 
 
@@ -279,19 +288,21 @@ def _forget_sightings(connection: Connection, source: int, pks: list[int], now: 
         return
     here = (sightings.c.source_id == source, sightings.c.item_pk.in_(pks))
     left = func.coalesce(sightings.c.left_at, bindparam("now", value=now, type_=sightings.c.left_at.type))
-    connection.execute(
-        update(sightings)
-        .where(*here)
-        .values(
-            wording=encode_item(NO_WORDING),
-            effect=None,
-            dropped_by=None,
-            received=Received.FORGOTTEN.value,
-            left_at=left,
+    with reindexed(connection, pks):
+        connection.execute(
+            update(sightings)
+            .where(*here)
+            .values(
+                wording=encode_item(NO_WORDING),
+                effect=None,
+                dropped_by=None,
+                received=Received.FORGOTTEN.value,
+                left_at=left,
+                record_digest=None,
+            )
         )
-    )
-    connection.execute(delete(filings).where(filings.c.source_id == source, filings.c.item_pk.in_(pks)))
-    _show_anew(connection, pks)
+        connection.execute(delete(filings).where(filings.c.source_id == source, filings.c.item_pk.in_(pks)))
+        _show_anew(connection, pks)
     told = exists().where(sightings.c.item_pk == items.c.pk, sightings.c.received != Received.FORGOTTEN.value)
     for part in chunks(pks):
         nobodys = select(items.c.pk).where(items.c.pk.in_(part), items.c.removed_at.is_(None), ~told)

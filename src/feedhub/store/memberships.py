@@ -1,6 +1,6 @@
 """What shows which item, in whose wording: categories (SPEC §5), and ``all`` with the item's page and the search."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,11 +10,10 @@ from sqlalchemy import BindParameter, bindparam, delete, select, update
 
 from feedhub.model.item import Received
 from feedhub.rules.select import ALL
-from feedhub.rules.text import item_terms
 from feedhub.store.database import Connection, PreparedStatement, chunks
-from feedhub.store.outputs import next_change, put_change
-from feedhub.store.sqlite import index_texts, insert, unindex
-from feedhub.store.tables import AnyRow, decode_item, ended_memberships, filings, items, memberships, sightings
+from feedhub.store.outputs import count_items, next_change, put_change
+from feedhub.store.sqlite import insert
+from feedhub.store.tables import AnyRow, ended_memberships, filings, items, memberships, sightings
 
 CategoryPairs = tuple[tuple[str, str], ...]
 """The slugs under which an item is filed, each with the name of the rule that says so."""
@@ -186,6 +185,9 @@ def _write_memberships(
     ]
     if put:
         connection.execute(_PUT_MEMBERSHIP, put)
+    counted = Counter(slug for pk, of_item in after.items() for slug in of_item.keys() - before[pk].keys())
+    counted.subtract(slug for _, slug in removed)
+    count_items(connection, counted)
 
 
 def outputs_showing(connection: Connection, source_id: int, pks: Collection[int]) -> tuple[set[str], set[int]]:
@@ -227,11 +229,6 @@ _CANDIDATES = PreparedStatement(
     )
 )
 _SHOW = PreparedStatement(update(items).where(items.c.pk == bindparam("number")).values(shown_by=bindparam("source")))
-_WORDINGS = PreparedStatement(
-    select(items.c.pk, sightings.c.wording, sightings.c.effect)
-    .join(sightings, (sightings.c.item_pk == items.c.pk) & (sightings.c.source_id == items.c.shown_by))
-    .where(items.c.pk.in_(_PKS))
-)
 
 
 def settle_shown(connection: Connection, pks: Collection[int]) -> dict[int, int | None]:
@@ -244,17 +241,9 @@ def settle_shown(connection: Connection, pks: Collection[int]) -> dict[int, int 
         first: dict[int, int] = {}
         for pk, source in connection.execute(_CANDIDATES, {"pks": part}):
             first.setdefault(pk, source)
-        before = connection.execute(_BEFORE, {"pks": part})
-        changed.update((pk, first.get(pk)) for pk, source in before if source != first.get(pk))
+        before = {pk: source for pk, source in connection.execute(_BEFORE, {"pks": part}) if source != first.get(pk)}
+        changed.update((pk, first.get(pk)) for pk in before)
+        count_items(connection, {ALL: sum((pk in first) - (source is not None) for pk, source in before.items())})
     if changed:
         connection.execute(_SHOW, [{"number": pk, "source": source} for pk, source in changed.items()])
     return changed
-
-
-def index_shown(connection: Connection, pks: Collection[int]) -> None:
-    """Bring the full text in line with what is shown of these items."""
-    for part in chunks(sorted(pks)):
-        found = connection.execute(_WORDINGS, {"pks": part})
-        terms = {row.pk: item_terms(decode_item(row.wording, row.effect)) for row in found}
-        index_texts(connection, [{"pk": pk, "title": title, "body": body} for pk, (title, body) in terms.items()])
-        unindex(connection, [pk for pk in part if pk not in terms])

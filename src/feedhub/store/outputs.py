@@ -45,6 +45,25 @@ _TOUCH = PreparedStatement(
     .where(sightings.c.item_pk.in_(bindparam("pks", expanding=True)))
     .values(touched=bindparam("number"))
 )
+_COUNT = PreparedStatement(
+    update(categories)
+    .where(categories.c.slug == bindparam("wanted"))
+    .values(items=categories.c["items"] + bindparam("more"))
+)
+
+
+def count_items(connection: Connection, more: Mapping[str, int]) -> None:
+    """Keep the numbers of items that outputs hold, each by how many there are ``more`` of now."""
+    rows = [{"wanted": slug, "more": count} for slug, count in sorted(more.items()) if count]
+    if rows:
+        connection.execute(_COUNT, rows)
+
+
+def count_anew(connection: Connection, slugs: Collection[str]) -> None:
+    """Count what new categories hold."""
+    held = select(func.count()).where(memberships.c.slug == categories.c.slug).scalar_subquery()
+    for part in chunks(sorted(slugs)):
+        connection.execute(update(categories).where(categories.c.slug.in_(part)).values(items=held))
 
 
 def bump(

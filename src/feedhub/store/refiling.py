@@ -16,8 +16,9 @@ from feedhub.rules.select import ALL
 from feedhub.store.categories import SqlCategoryTransaction
 from feedhub.store.database import Connection, Database, PreparedStatement
 from feedhub.store.ledger import write_notes
-from feedhub.store.memberships import FiledItem, file_items, index_shown, outputs_showing, settle_shown
+from feedhub.store.memberships import FiledItem, file_items, outputs_showing, settle_shown
 from feedhub.store.outputs import bump, touch
+from feedhub.store.search import reindexed
 from feedhub.store.sqlite import insert
 from feedhub.store.tables import (
     EPOCH,
@@ -142,10 +143,12 @@ class SqlRefilingTransaction(SqlCategoryTransaction):
             _Refiled(row, item, filing(item, Received(row.received), _dates(row))) for row, item in _with_items(rows)
         ]
         changed = [one for one in filed if one.is_changed]
-        if changed:
-            self._connection.execute(_UPDATE, [{"source": number, **one.values()} for one in changed])
+        with reindexed(self._connection, [one.pk for one in changed]):
+            if changed:
+                self._connection.execute(_UPDATE, [{"source": number, **one.values()} for one in changed])
+            moved = settle_shown(self._connection, {one.pk for one in filed if one.drops or one.returns})
         write_notes(self._connection, source.name, [one.note() for one in changed if one.drops], now)
-        self._show(number, filed)
+        self._show(number, filed, moved.keys())
         last = rows[-1].item_pk if len(rows) == most else None
         self._connection.execute(
             _NOTE_PROGRESS, {"number": number, "digest": digest, "known": encode_configuration(source), "last": last}
@@ -153,8 +156,8 @@ class SqlRefilingTransaction(SqlCategoryTransaction):
         self._source_rows.pop(source.name, None)
         return last is not None
 
-    def _show(self, number: int, filed: Sequence["_Refiled"]) -> None:
-        """Settle what outputs show of the items; those that show a difference become due."""
+    def _show(self, number: int, filed: Sequence["_Refiled"], moved: Collection[int]) -> None:
+        """Settle which categories show the items; outputs that show a difference become due."""
         connection = self._connection
         slugs, pks = file_items(
             connection,
@@ -162,11 +165,9 @@ class SqlRefilingTransaction(SqlCategoryTransaction):
             (FiledItem(pk=one.pk, pairs=one.filing.categories, since=one.row.first_seen_at) for one in filed),
         )
         updated = {one.pk for one in filed if one.is_changed}
-        moved = settle_shown(connection, {one.pk for one in filed if one.drops or one.returns}).keys()
         own = {one.pk for one in filed if one.row.shown_by == number} & updated
-        index_shown(connection, own | moved)
         shown, shown_pks = outputs_showing(connection, number, updated)
-        changed = pks | shown_pks | own | moved
+        changed = pks.union(shown_pks, own, moved)
         bump(connection, slugs | shown | ({ALL} if own or moved else set()), changed)
         # What no output shows of an item may be named on its page.
         touch(connection, updated - changed)

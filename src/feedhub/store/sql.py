@@ -16,6 +16,7 @@ from feedhub.store.maintenance import SqlMaintenance
 from feedhub.store.outputs import SqlOutputs
 from feedhub.store.queries import SqlQueries
 from feedhub.store.refiling import SqlRefiling, SqlRefilingTransaction, SqlSightedItems
+from feedhub.store.search import SqlSearch
 from feedhub.store.source_states import SqlSources
 from feedhub.store.sqlite import MIGRATIONS, DatabaseFile, ErrorGuard, make_file, open_engine, task_lock
 
@@ -35,6 +36,7 @@ class SqlStore(
     SqlQueries,
     SqlLedger,
     SqlSightedItems,
+    SqlSearch,
     SqlMaintenance,
 ):
     """See ``feedhub.ports.store.Store``."""
@@ -77,6 +79,7 @@ def open_store(url: str, *, busy_timeout: float = BUSY_TIMEOUT, may_make: bool =
             make_file(engine, place)
             file.opened()
         store.migrate(MIGRATIONS)
+        store.empty_foreign_index()
     except StoreError:
         store.close()
         raise

@@ -4,7 +4,7 @@ import json
 import os
 import socket
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -122,7 +122,8 @@ def make_file(engine: Engine, place: str) -> None:
     """Make the file where it is missing, with its folder, and let readers read while one writes."""
     Path(place).parent.mkdir(parents=True, exist_ok=True)
     with _driver_of(engine) as driver:
-        # The mode is kept in the file.
+        # Both are kept in the file. A wording of 2 KB fills half of a page of the usual 4 KB, and two do not fit in.
+        driver.execute("PRAGMA page_size = 8192")
         driver.execute("PRAGMA journal_mode = WAL")
 
 
@@ -249,8 +250,12 @@ def _holder_in_words(holder: Path, task: str) -> str:
         return f"another `feedhub {task}` holds it"
 
 
-_INDEX = PreparedStatement(text("INSERT OR REPLACE INTO item_search (rowid, title, body) VALUES (:pk, :title, :body)"))
-_UNINDEX = PreparedStatement(text("DELETE FROM item_search WHERE rowid = :pk"))
+# The index keeps no copy of a text, so it forgets one only when it is told what that was.
+_INDEX = PreparedStatement(text("INSERT INTO item_search (rowid, title, body) VALUES (:pk, :title, :body)"))
+_UNINDEX = PreparedStatement(
+    text("INSERT INTO item_search (item_search, rowid, title, body) VALUES ('delete', :pk, :title, :body)")
+)
+_EMPTY_INDEX = text("INSERT INTO item_search (item_search) VALUES ('delete-all')")
 # A word in the title counts as much as several in the text; among equals the one stored last.
 _MATCH = text(
     "SELECT rowid FROM item_search WHERE item_search MATCH :query"
@@ -260,15 +265,20 @@ _MATCH_LAST = text("SELECT rowid FROM item_search WHERE item_search MATCH :query
 
 
 def index_texts(connection: Connection, rows: list[dict[str, object]]) -> None:
-    """Put ``pk``, ``title``, ``body`` rows of search terms into the index, in place of older ones."""
+    """Put ``pk``, ``title``, ``body`` rows of search terms into the index, which has nothing of these items."""
     if rows:
         connection.execute(_INDEX, rows)
 
 
-def unindex(connection: Connection, pks: Iterable[int]) -> None:
-    """Take items out of the index."""
-    if rows := [{"pk": pk} for pk in pks]:
+def unindex_texts(connection: Connection, rows: list[dict[str, object]]) -> None:
+    """Take such rows out of the index, with just the terms that were put in."""
+    if rows:
         connection.execute(_UNINDEX, rows)
+
+
+def empty_index(connection: Connection) -> None:
+    """Take everything out of the index."""
+    connection.execute(_EMPTY_INDEX)
 
 
 def matching(
@@ -435,4 +445,16 @@ _SIXTH: Migration = (
         published_at BIGINT, PRIMARY KEY (slug))""",
 )
 
-MIGRATIONS: tuple[Migration, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH)
+# The index of the search keeps no copy of the texts: it is made anew afterwards, some items in a transaction. What
+# outputs hold is counted once for each document. What was read of a record is known by the digest of the record.
+_SEVENTH: Migration = (
+    "DROP TABLE item_search",
+    "CREATE VIRTUAL TABLE item_search USING fts5(title, body, content='', tokenize='unicode61')",
+    *(
+        f"DROP TRIGGER {name}"
+        for name in ("categories_in", "memberships_in", "memberships_out", "items_in", "items_out", "items_moved")
+    ),
+    "ALTER TABLE sightings ADD COLUMN record_digest INTEGER",
+)
+
+MIGRATIONS: tuple[Migration, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH, _SEVENTH)

@@ -134,6 +134,7 @@ sightings = Table(
     Column("effect", Text),  # what the rules change in the wording, as JSON; NULL: nothing
     Column("dropped_by", Text),  # the rule; NULL: none
     Column("received", Integer, nullable=False, server_default="0"),  # model/item.py: Received
+    Column("record_digest", Integer),  # of the record that this was read in; NULL: it is to be read again
 )
 Index("sightings_touched", sightings.c.touched)
 Index("sightings_url_key", sightings.c.url_key)
@@ -200,7 +201,7 @@ categories = Table(
     Column("published_version", Integer, nullable=False),
     Column("added_at", Instant, nullable=False),
     Column("from_records", Integer, nullable=False, server_default="0"),
-    Column("items", Integer, nullable=False, server_default="0"),  # kept by triggers
+    Column("items", Integer, nullable=False, server_default="0"),  # as many as it holds
     Column("entries", Integer),  # that its feed shows; NULL: as many as others
 )
 Index("categories_title", categories.c.title)

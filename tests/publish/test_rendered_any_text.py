@@ -11,6 +11,8 @@ from lxml import etree, html
 
 from feedhub.model.item import Enclosure, Item, Person, StoredItem
 from feedhub.model.output import (
+    CategorySummary,
+    CategoryView,
     FrontView,
     ItemView,
     OtherSource,
@@ -18,6 +20,7 @@ from feedhub.model.output import (
     OutputSettings,
     OutputView,
     PageItem,
+    Part,
     Site,
     SourceLine,
 )
@@ -25,6 +28,7 @@ from feedhub.model.source import Health
 from feedhub.publish.entry import excerpt_of, safe_line, safe_text
 from feedhub.publish.formats import renderers
 from feedhub.publish.html_site import HtmlSite
+from feedhub.publish.templating import PageTemplates
 from support.examples import examples
 from support.feed_checks import check_feed
 from support.feedgen_entries import atom_by_feedgen, rss_by_feedgen
@@ -155,6 +159,41 @@ def test_any_text_in_any_field_gives_pages_without_anything_active(
         assert [block.get("type") for block in blocks] == ["application/ld+json"] * len(blocks), "which is data"
         assert all(json.loads(block.text)["@type"] == "NewsArticle" for block in blocks)
         assert [link for link in tree.xpath("//@href | //@src") if ":" in link and not _HARMLESS.match(link)] == []
+
+
+class WholePages(PageTemplates):
+    """Our templates, rendered as those of an owner are: in the sandbox, each page as a whole."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.is_ours = False
+
+
+@settings(max_examples=examples(20), suppress_health_check=[HealthCheck.too_slow])
+@given(views(), texts, urls, st.booleans())
+def test_pages_made_of_kept_parts_are_byte_for_byte_what_the_templates_give(
+    shown: OutputView, name: str, url: str | None, is_part: bool
+) -> None:
+    of_parts, whole = (
+        HtmlSite(shown.site, OutputSettings(dir="/x"), make=make) for make in (PageTemplates, WholePages)
+    )
+    parts = {"part": Part(month="2026-10", number=2), "older": Part(month="2026-09")} if is_part else {}
+    summary = CategorySummary(slug="tech", title=name, items=len(shown.items))
+    front = FrontView(
+        latest=shown,
+        categories=(CategoryView(summary=summary, items=shown.items[::-1]),),
+        months=(Part(month="2026-10"),),
+    )
+    reports = (OtherSource(source=name, title=name, link=url),)
+    for _ in range(2):  # as it is made, and as it is kept
+        for one in (shown, replace(shown, items=()), replace(shown, **parts)):  # type: ignore[arg-type]
+            assert of_parts.list_page(one, ()) == whole.list_page(one, ())
+        for one in (front, replace(front, latest=replace(shown, items=()), categories=())):
+            assert of_parts.front(one) == whole.front(one)
+        for item in shown.items:
+            page = PageItem(item=item, slugs=("x",) * len(item.categories), also=reports)
+            view = ItemView(view=replace(shown, items=(item,)), page=page)
+            assert of_parts.item(view) == whole.item(view)
 
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e]")

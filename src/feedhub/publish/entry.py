@@ -313,14 +313,15 @@ MAX_BYTES_BETWEEN: Final = 8_000_000
 
 _Key = tuple[str, int]
 _Written = dict[str, bytes]
-"""An entry as it was written, by the name of the format."""
+"""An entry as it was written, by the name of the format; its cards in lists, by other names."""
 
 
 @dataclass(slots=True)
 class EntryCache:
     """Keeps entries as they were written, so that an entry in several documents is written once in each format.
 
-    All formats of one site with one configuration share it. What one publish does not show is forgotten by the next.
+    All formats and the pages of one site with one configuration share it. What one publish does not show is forgotten
+    by the next.
     """
 
     max_bytes_between: int = MAX_BYTES_BETWEEN
@@ -336,12 +337,13 @@ class EntryCache:
 
     def written(self, view: OutputView, kind: str, write: Callable[[Entry], bytes]) -> list[bytes]:
         """Return the items of ``view`` as ``write`` writes them in the format ``kind``, in their order."""
+        return self.made(view, kind, lambda stored: write(entry_of(stored, view.content, view.site.language)))
+
+    def made(self, view: OutputView, kind: str, make: Callable[[StoredItem], bytes]) -> list[bytes]:
+        """Return what ``make`` makes of the items of ``view``; ``kind`` names what that is."""
         if self._last[0] is not view:
             self._last = view, [self._entry(stored) for stored in view.items]
-        return [
-            self._text(entry, stored, view, kind, write)
-            for entry, stored in zip(self._last[1], view.items, strict=True)
-        ]
+        return [self._text(entry, stored, kind, make) for entry, stored in zip(self._last[1], view.items, strict=True)]
 
     def _entry(self, stored: StoredItem) -> _Written:
         # The key holds a hash and not the item itself, whose texts would be kept once more.
@@ -352,12 +354,10 @@ class EntryCache:
             self._size += sum(map(len, entry.values()))
         return entry
 
-    def _text(
-        self, entry: _Written, stored: StoredItem, view: OutputView, kind: str, write: Callable[[Entry], bytes]
-    ) -> bytes:
+    def _text(self, entry: _Written, stored: StoredItem, kind: str, make: Callable[[StoredItem], bytes]) -> bytes:
         text = entry.get(kind)
         if text is None:
-            text = write(entry_of(stored, view.content, view.site.language))
+            text = make(stored)
             if self._size < MAX_BYTES:
                 entry[kind] = text
                 self._size += len(text)

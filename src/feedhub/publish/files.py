@@ -234,7 +234,7 @@ class FileGroup:
             os.scandir(place) as entries,
         ):
             found = {one.name for one in entries if one.is_file(follow_symlinks=False)}
-        for target, present in self._staged.items():
+        for target, present in self._staged.items() if place in self._touched else ():
             if target.parent == place:
                 (found.discard if present is None else found.add)(target.name)
         return sorted(name for name in found if not name.startswith("."))

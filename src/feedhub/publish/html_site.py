@@ -8,6 +8,8 @@ from typing import Final
 from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
+from markupsafe import Markup
+
 from feedhub.model.item import StoredItem
 from feedhub.model.output import (
     PAGE_POLICY,
@@ -40,12 +42,14 @@ from feedhub.publish.addresses import (
     page_url,
     public,
 )
-from feedhub.publish.entry import entries_of, host_of, safe_line, safe_url
+from feedhub.publish.entry import EntryCache, entries_of, host_of, safe_line, safe_url
 from feedhub.publish.for_machines import article_data, initials, robots, sitemap
 from feedhub.publish.formats import ATOM_FORMAT
 from feedhub.publish.page_entries import (
     NO_MARKS,
-    cards_of,
+    Card,
+    CardsOfDay,
+    card_of,
     content_of,
     days_of,
     excerpt_of,
@@ -57,9 +61,13 @@ from feedhub.publish.page_entries import (
 )
 from feedhub.publish.page_frame import PageFrame, PageHead, readers_of
 from feedhub.publish.page_texts import PageTexts
-from feedhub.publish.templating import MakeTemplates, PageTemplates
+from feedhub.publish.templating import MARK, MakeTemplates, PageTemplates
 from feedhub.rules.select import ALL, HEALTH_SLUG
 
+_CARD: Final = "card"
+_DATED_CARD: Final = "card with date"
+_LINE: Final = "line"
+_FRAMED: Final = frozenset({"item.html", "category.html", "index.html"})
 _DESIGN: Final = 3
 """Raised when code alone changes what pages show: then all of them are made anew, as for another template."""
 
@@ -74,8 +82,10 @@ class HtmlSite:
         categories: Sequence[Category] = (),
         added: Sequence[OutputFormat] = (),
         make: MakeTemplates = PageTemplates,
+        cache: EntryCache | None = None,
     ) -> None:
         """``categories`` are those of the configuration, ``added`` formats of others; ``make`` as in ``PageFrame``."""
+        self._cache = cache or EntryCache()
         self._categories = {each.slug: each for each in categories}
         self._site = site
         self._zone = ZoneInfo(site.timezone)
@@ -141,7 +151,6 @@ class HtmlSite:
         slug, part = view.feed.slug, view.part
         name = self._words.texts["everything"] if slug == ALL else safe_line(view.feed.title) or slug
         path = list_path(slug, part)
-        cards = cards_of(view, self._words, self._zone)
         head = PageHead(
             title=f"{name} · {self._part_title(part)}" if part else name,
             description=safe_line(view.feed.description),
@@ -153,7 +162,7 @@ class HtmlSite:
         )
         values = {
             "name": name,
-            "days": days_of(cards),
+            "days": self._days(view, head.root),
             "part": self._part_title(part) if part else None,
             "first": list_path(slug),
             "older": list_path(slug, view.older) if view.older else None,
@@ -170,11 +179,15 @@ class HtmlSite:
                 "path": page_path(each.summary.slug),
                 "feed": next((feed.path for feed in self._frame.feeds(each.summary.slug, "")), None),
                 "count": self._words.items(each.summary.items),
-                "cards": cards_of(_of(view.latest, each.items), self._words, self._zone),
+                "cards": () if lines else self._cards(shown),
+                "html": lines,
             }
             for each in view.categories
             if each.items
+            for shown in [_of(view.latest, each.items)]
+            for lines in [self._drawn(shown, f"{_LINE} {shown.content}", "")]
         ]
+        latest = self._drawn(view.latest, _DATED_CARD, "")
         head = PageHead(
             title=safe_line(self._site.title),
             description=safe_line(self._site.description),
@@ -184,7 +197,8 @@ class HtmlSite:
             place=FRONT_PATH,
         )
         values = {
-            "latest": cards_of(view.latest, self._words, self._zone),
+            "latest": () if latest else self._cards(view.latest),
+            "latest_html": latest,
             "categories": categories,
             "everything": list_path(ALL),
             "archive": self._archive(ALL, view.months),
@@ -298,7 +312,35 @@ class HtmlSite:
         return self._frame.templates.texts["feed.css"].replace("{about}", self._words.texts["about_feed"])
 
     def _page(self, template: str, path: str, head: PageHead, values: Mapping[str, object]) -> OutputFile:
-        return OutputFile(path=path, body=self._frame.render(template, head, values))
+        make = self._frame.fill if template in _FRAMED else self._frame.render
+        return OutputFile(path=path, body=make(template, head, values))
+
+    def _days(self, view: OutputView, root: str) -> list[CardsOfDay]:
+        """Return the items of a list by day."""
+        return [
+            CardsOfDay(title=title, cards=() if html else self._cards(shown), html=html)
+            for title, items in days_of(view, self._words).items()
+            for shown in [replace(view, items=tuple(items))]
+            for html in [self._drawn(shown, _CARD, root)]
+        ]
+
+    def _cards(self, view: OutputView) -> tuple[Card, ...]:
+        """Return the items of a view as values for templates."""
+        return tuple(card_of(stored, view, self._words, self._zone) for stored in view.items)
+
+    def _drawn(self, view: OutputView, kind: str, root: str) -> Markup | None:
+        """Return the items of a view as our macros render them, once; None where the owner has templates."""
+        if not self._frame.templates.is_ours or not view.items:
+            return None
+        macros = self._frame.macros
+
+        def draw(stored: StoredItem) -> bytes:
+            card = card_of(stored, view, self._words, self._zone)
+            text = macros.line(card) if kind.startswith(_LINE) else macros.card(card, kind == _DATED_CARD)
+            return str(text).encode("utf-8", "replace")
+
+        html = b"\n".join(self._cache.made(view, kind, draw)).decode().replace(MARK, root)
+        return Markup(html)  # noqa: S704 - the macros escape
 
     def _archive(self, slug: str, parts: Sequence[Part]) -> list[dict[str, str]]:
         """Return the months of a list; the first part is only there to be linked as what comes next."""

@@ -1,9 +1,8 @@
 """An item as pages show it: its card in lists, its text, its picture, sound and film, its language and direction."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import tzinfo
+from datetime import date, tzinfo
 from html import unescape
 from typing import Final
 from urllib.parse import urlsplit
@@ -18,7 +17,7 @@ from feedhub.publish.entry import (
     LONGEST_HEADING,
     Entry,
     cut_between_words,
-    entries_of,
+    entry_of,
     host_of,
     language_tag,
     plain_text,
@@ -64,27 +63,24 @@ class Card:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardsOfDay:
-    """The items of one day."""
+    """The items of one day: as values for a template, or in ``html`` as they were rendered before."""
 
     title: str
-    cards: tuple[Card, ...]
+    cards: tuple[Card, ...] = ()
+    html: Markup | None = None
 
 
-def cards_of(view: OutputView, words: PageTexts, zone: tzinfo) -> tuple[Card, ...]:
-    """Return the items of a view, in its order."""
-    pairs = zip(entries_of(view), view.items, strict=True)
-    return tuple(_card(entry, stored, view.site, words, zone) for entry, stored in pairs)
+def days_of(view: OutputView, words: PageTexts) -> dict[str, list[StoredItem]]:
+    """Return the items of a view by the days on which they were published; they come newest first."""
+    days: dict[date, list[StoredItem]] = {}
+    for stored in view.items:
+        days.setdefault(words.local(stored.published_at).date(), []).append(stored)
+    return {words.day(some[0].published_at): some for some in days.values()}
 
 
-def days_of(cards: Iterable[Card]) -> tuple[CardsOfDay, ...]:
-    """Return cards by day; they come newest first."""
-    days: dict[str, list[Card]] = {}
-    for card in cards:
-        days.setdefault(card.day, []).append(card)
-    return tuple(CardsOfDay(title=title, cards=tuple(some)) for title, some in days.items())
-
-
-def _card(entry: Entry, stored: StoredItem, site: Site, words: PageTexts, zone: tzinfo) -> Card:
+def card_of(stored: StoredItem, view: OutputView, words: PageTexts, zone: tzinfo) -> Card:
+    """Return an item as lists show it."""
+    entry, site = entry_of(stored, view.content, view.site.language), view.site
     title = shown_title(entry, words)
     excerpt = excerpt_of(entry)
     if excerpt.rstrip("…").startswith(title.rstrip("…")) and not entry.title:

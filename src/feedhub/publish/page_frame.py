@@ -1,10 +1,13 @@
 """What all pages of a site share, published ones and those that are made on request: templates, words, feeds."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
+
+from markupsafe import escape
 
 from feedhub.model.output import PAGE_POLICY, Category, OutputFormat, OutputSettings, Site
 from feedhub.publish.addresses import (
@@ -23,11 +26,12 @@ from feedhub.publish.entry import language_tag, safe_line
 from feedhub.publish.formats import FORMATS
 from feedhub.publish.index import OPML_PATH
 from feedhub.publish.page_texts import PageTexts
-from feedhub.publish.templating import MakeTemplates, PageTemplates
+from feedhub.publish.templating import MARK, MakeTemplates, PageTemplates
 from feedhub.rules.language import direction_of_language
 from feedhub.rules.select import ALL
 
 _MOST_PLACES: Final = 8
+_MOST_FRAMES: Final = 256
 _NO_TEMPLATES: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -112,6 +116,9 @@ class PageFrame:
         self.formats = tuple(one for one in (*FORMATS.formats, *added) if one.name in output.formats)
         self.templates = make(output.templates, templates)
         self._site = site
+        self._title = safe_line(site.title)
+        self._links: dict[tuple[str, str], tuple[FeedLink, ...]] = {}
+        self._frames: dict[tuple[object, ...], list[str]] = {}
         self.places = _places(words, categories)
         self._shared = {
             "site": _site_values(site),
@@ -134,11 +141,51 @@ class PageFrame:
         Raises:
             PublishError: the template cannot be used, or fails on these values.
         """
-        return self.templates.render(template, {**self._shared, "page": head, "root": head.root, **values})
+        return self.templates.render(template, self._values(head, values))
+
+    def fill(self, template: str, head: PageHead, values: Mapping[str, object]) -> bytes:
+        """Return the same page; what it shares with others of its kind is rendered once for all of them.
+
+        Only where all templates are ours: those of the owner may be divided otherwise.
+
+        Raises:
+            PublishError: the template fails on these values.
+        """
+        if not self.templates.is_ours:
+            return self.render(template, head, values)
+        facts = {"title": head.title, "description": head.description, "canonical": head.canonical, "image": head.image}
+        texts = {name: str(escape(text)) for name, text in facts.items() if text}
+        texts["head"], texts["content"] = self.templates.blocks(template, self._values(head, values))
+        key = (template, head.root, head.kind, head.feeds, head.slug, head.place, head.title == self._title, *texts)
+        pieces = self._frames.get(key)
+        if pieces is None:
+            if len(self._frames) >= _MOST_FRAMES:
+                self._frames.clear()
+            pieces = self._frames[key] = self._pieces(template, head, facts)
+        filled = [texts[piece] if number % 2 else piece for number, piece in enumerate(pieces)]
+        return "".join(filled).encode("utf-8", "replace")
+
+    def _pieces(self, template: str, head: PageHead, facts: Mapping[str, str | None]) -> list[str]:
+        """Return a page in pieces: what is fixed, and in turn the names of what is to be filled in."""
+        marked: dict[str, Any] = {name: f"{MARK}{name}{MARK}" for name, text in facts.items() if text}
+        if head.title == self._title:
+            marked.pop("title", None)
+        return self.templates.frame(template, self._values(replace(head, **marked), {})).split(MARK)
+
+    def _values(self, head: PageHead, values: Mapping[str, object]) -> dict[str, object]:
+        return {**self._shared, "page": head, "root": head.root, **values}
+
+    @cached_property
+    def macros(self) -> Any:
+        """Our macros, to render by themselves; the way to the root of the site is a ``MARK``."""
+        return self.templates.macros("macros.html", {**self._shared, "root": MARK})
 
     def feeds(self, slug: str, name: str) -> tuple[FeedLink, ...]:
         """Return the feeds of an output."""
-        return tuple(self.feed(slug, name, one) for one in self.formats)
+        found = self._links.get((slug, name))
+        if found is None:
+            found = self._links[slug, name] = tuple(self.feed(slug, name, one) for one in self.formats)
+        return found
 
     def feed(self, slug: str, name: str, of: OutputFormat) -> FeedLink:
         """Return one feed of an output."""

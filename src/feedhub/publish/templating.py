@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache, cached_property
 from importlib.resources import files
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from feedhub.errors import PublishError
 
 if TYPE_CHECKING:
-    from jinja2 import BaseLoader
+    from jinja2 import BaseLoader, Environment
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 # Jinja2 is imported when the first page is rendered: mostly no poll brings anything new.
@@ -22,23 +22,34 @@ def sandbox(
     keep_trailing_newline: bool = False,
 ) -> "ImmutableSandboxedEnvironment":
     """Return an environment that escapes, refuses unknown names, and knows nothing random: same input, same bytes."""
-    from jinja2 import StrictUndefined
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    environment = ImmutableSandboxedEnvironment(
-        loader=loader,
-        finalize=finalize,
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        newline_sequence="\n",
-        keep_trailing_newline=keep_trailing_newline,
-        auto_reload=False,
-    )
+    facts = {**_environment_facts(), "keep_trailing_newline": keep_trailing_newline}
+    environment = ImmutableSandboxedEnvironment(loader=loader, finalize=finalize, **facts)
     environment.filters.pop("random")
     environment.globals.pop("lipsum")
     return environment
+
+
+def _environment_facts() -> dict[str, Any]:
+    from jinja2 import StrictUndefined
+
+    return {
+        "autoescape": True,
+        "undefined": StrictUndefined,
+        "trim_blocks": True,
+        "lstrip_blocks": True,
+        "newline_sequence": "\n",
+        "keep_trailing_newline": True,
+        "auto_reload": False,
+    }
+
+
+def _trusted(texts: Mapping[str, str]) -> "Environment":
+    """Return an environment for templates of ours alone: the sandbox asks about every name that they use."""
+    from jinja2 import DictLoader, Environment
+
+    return Environment(loader=DictLoader(dict(texts)), **_environment_facts())  # noqa: S701 - it escapes
 
 
 def line_of(error: Exception) -> str:
@@ -67,6 +78,11 @@ def templates_in(package: str) -> dict[str, str]:
     }
 
 
+MARK: Final = "\0"
+"""What no text of a page holds, so that it shows where texts are to be filled in."""
+_PAGES: Final = ("item.html", "category.html", "index.html")
+
+
 class PageTemplates:
     """The templates of one site. One of its owner's may extend ours: ``{% extends "feedhub/base.html" %}``.
 
@@ -77,11 +93,15 @@ class PageTemplates:
     def __init__(self, overrides: Sequence[tuple[str, str]], added: Mapping[str, str] = MappingProxyType({})) -> None:
         self._ours = {**built_in_templates(), **added}
         self.texts: Mapping[str, str] = {**self._ours, **dict(overrides)}
+        self.is_ours = not overrides
+        """Whether nothing is of the owner, so that pages may be made of parts that were rendered before."""
 
     @cached_property
-    def _environment(self) -> "ImmutableSandboxedEnvironment":
+    def _environment(self) -> "Environment":
         from jinja2 import ChoiceLoader, DictLoader, PrefixLoader
 
+        if self.is_ours:
+            return _trusted(self._ours)
         ours = PrefixLoader({"feedhub": DictLoader(self._ours)})
         loader = ChoiceLoader([DictLoader(dict(self.texts)), ours])
         return sandbox(loader, keep_trailing_newline=True)
@@ -92,10 +112,38 @@ class PageTemplates:
         Raises:
             PublishError: with the name and the line, when a template cannot be used, or fails on these values.
         """
+        return self._rendered(self._environment, name, values).encode("utf-8", "replace")
+
+    def frame(self, name: str, values: Mapping[str, object]) -> str:
+        """Return a page with ``MARK`` and the name of each of its blocks ``head`` and ``content`` in their places."""
+        return self._rendered(self._frames, name, values)
+
+    def blocks(self, name: str, values: Mapping[str, object]) -> list[str]:
+        """Return the blocks ``head`` and ``content`` of a page."""
+        return self._rendered(self._blocks, name, values).split(MARK)
+
+    def macros(self, name: str, values: Mapping[str, object]) -> Any:
+        """Return the macros of a template, as attributes."""
+        return self._environment.get_template(name).make_module(dict(values))
+
+    @cached_property
+    def _frames(self) -> "Environment":
+        blocks = "".join(f"{{% block {block} %}}{MARK}{block}{MARK}{{% endblock %}}" for block in ("head", "content"))
+        framed = {f"{name}{MARK}": text for name, text in self._ours.items()}
+        return _trusted(
+            {**self._ours, **{name: f'{{% extends "{name}{MARK}" %}}{blocks}' for name in _PAGES}, **framed}
+        )
+
+    @cached_property
+    def _blocks(self) -> "Environment":
+        base = f"{{% block head %}}{{% endblock %}}{MARK}{{% block content %}}{{% endblock %}}"
+        return _trusted({**self._ours, "base.html": base})
+
+    def _rendered(self, environment: "Environment", name: str, values: Mapping[str, object]) -> str:
         from jinja2 import TemplateSyntaxError
 
         try:
-            return self._environment.get_template(name).render(values).encode("utf-8", "replace")
+            return environment.get_template(name).render(values)
         except TemplateSyntaxError as exc:
             raise PublishError(f"template {exc.name} line {exc.lineno}: {exc.message}") from exc
         except Exception as exc:  # a template can raise whatever Python can

@@ -48,12 +48,13 @@ class OutputPublisher:
         self._post_template = post_template
         self._cache = EntryCache()
         self._writer = writer = FolderWriter(settings.output.dir)
+        pages = _page_renderer(settings, page_templates, self._cache) if settings.output.pages else None
         self._context = PublishContext(
             renderers=renderers(settings.output.formats, self._cache, added_formats(settings.output.formats)),
             index=FeedIndex(settings.site, settings.output.formats, has_pages=settings.output.pages),
             writer=writer,
             page_paths=SitePaths(settings.site),
-            pages=_page_renderer(settings, page_templates) if settings.output.pages else None,
+            pages=pages,
         )
 
     def publish(
@@ -116,11 +117,11 @@ class OutputPublisher:
         }
 
 
-def _page_renderer(settings: Settings, page_templates: MakeTemplates) -> PageRenderer:
+def _page_renderer(settings: Settings, page_templates: MakeTemplates, cache: EntryCache) -> PageRenderer:
     from feedhub.publish.html_site import HtmlSite
 
     added = added_formats(settings.output.formats)
-    return HtmlSite(settings.site, settings.output, settings.categories, added, page_templates)
+    return HtmlSite(settings.site, settings.output, settings.categories, added, page_templates, cache)
 
 
 def _summed(parts: Sequence[PublishReport]) -> PublishReport:

@@ -82,6 +82,7 @@ class LimitedTemplates:
 class _LimitedPages(PageTemplates):
     def __init__(self, own: Sequence[tuple[str, str]], added: Mapping[str, str], rendered: Callable[..., str]) -> None:
         super().__init__(own, added)
+        self.is_ours = False
         self._given: tuple[Texts, Texts] = (tuple(own), tuple(added.items()))
         self._rendered = rendered
 

@@ -112,15 +112,15 @@ class PageTemplates:
         Raises:
             PublishError: with the name and the line, when a template cannot be used, or fails on these values.
         """
-        return self._rendered(self._environment, name, values).encode("utf-8", "replace")
+        return self._page(self._environment, name, values).encode("utf-8", "replace")
 
     def frame(self, name: str, values: Mapping[str, object]) -> str:
         """Return a page with ``MARK`` and the name of each of its blocks ``head`` and ``content`` in their places."""
-        return self._rendered(self._frames, name, values)
+        return self._page(self._frames, name, values)
 
     def blocks(self, name: str, values: Mapping[str, object]) -> list[str]:
         """Return the blocks ``head`` and ``content`` of a page."""
-        return self._rendered(self._blocks, name, values).split(MARK)
+        return self._page(self._blocks, name, values).split(MARK)
 
     def macros(self, name: str, values: Mapping[str, object]) -> Any:
         """Return the macros of a template, as attributes."""
@@ -139,7 +139,7 @@ class PageTemplates:
         base = f"{{% block head %}}{{% endblock %}}{MARK}{{% block content %}}{{% endblock %}}"
         return _trusted({**self._ours, "base.html": base})
 
-    def _rendered(self, environment: "Environment", name: str, values: Mapping[str, object]) -> str:
+    def _page(self, environment: "Environment", name: str, values: Mapping[str, object]) -> str:
         from jinja2 import TemplateSyntaxError
 
         try:

@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
-from xml.etree import ElementTree
 
 from feedhub.model.output import CategorySummary, ListedOutputs, OutputFile, Part, Site
 from feedhub.publish.addresses import feed_path, feed_url, page_url
@@ -28,6 +27,8 @@ def feeds_opml(
     Each is listed once, in the best of the built-in ``formats``: a reader that imports the list subscribes to each once
     and knows none of the others. No date is written, so that the file changes only when the list does.
     """
+    from xml.etree import ElementTree  # most publishes change no category
+
     title = safe_line(site.title)
     root = ElementTree.Element("opml", version="2.0")
     head = ElementTree.SubElement(root, "head")
@@ -38,19 +39,17 @@ def feeds_opml(
     body = ElementTree.SubElement(root, "body")
     kind = next((kind for kind in _BUILT_IN if kind in formats), None)
     if kind is not None:
-        _add_outline(body, site, ALL, title, kind, has_pages=has_pages)
-        for category in categories:
-            _add_outline(body, site, category.slug, safe_line(category.title), kind, has_pages=has_pages)
+        for slug, name in ((ALL, title), *((one.slug, safe_line(one.title)) for one in categories)):
+            ElementTree.SubElement(body, "outline", _outline(site, slug, name, kind, has_pages=has_pages))
     ElementTree.indent(root)
     text = ElementTree.tostring(root, encoding="unicode")
     return OutputFile(path=OPML_PATH, body=f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'.encode())
 
 
-def _add_outline(body: ElementTree.Element, site: Site, slug: str, title: str, kind: str, *, has_pages: bool) -> None:
+def _outline(site: Site, slug: str, title: str, kind: str, *, has_pages: bool) -> dict[str, str]:
     name = title or slug
     facts = {"type": "rss", "text": name, "title": name, "xmlUrl": feed_url(site, slug, kind)}
-    page = {"htmlUrl": page_url(site, slug)} if has_pages else {}
-    ElementTree.SubElement(body, "outline", {**facts, **page})
+    return {**facts, "htmlUrl": page_url(site, slug)} if has_pages else facts
 
 
 def manifest(

@@ -54,7 +54,7 @@ def link_relation(written: str | None) -> str:
 def person_in(text: str) -> dict[str, str]:
     """Return name and e-mail of ``ann@example.org (Ann)``, ``Ann <ann@example.org>``, or one of them alone."""
     text = label_text(text).strip()[:_LONGEST_AUTHOR]
-    found = _EMAIL.search(text)
+    found = _EMAIL.search(text) if "@" in text else None  # the expression takes the square of a text without
     if found is None:
         return {"name": text} if text else {}
     name = f"{text[: found.start()]} {text[found.end() :]}".replace("<>", "").replace("()", "").strip(" <>()")

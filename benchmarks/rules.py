@@ -96,7 +96,6 @@ def fill(path: Path, items: int) -> int:
     database.row_factory = sqlite3.Row
     tables = ("sources", "items", "sightings", "filings", "memberships", "identity_keys")
     base = {table: [dict(row) for row in database.execute(f"SELECT * FROM {table}")] for table in tables}
-    found = [tuple(row) for row in database.execute("SELECT rowid, title, body FROM item_search")]
     step = max(row["pk"] for row in base["items"])
     copies = max(0, items // len(base["items"]) - 1)
     for copy in range(1, copies + 1):
@@ -107,8 +106,7 @@ def fill(path: Path, items: int) -> int:
             database.executemany(
                 f"INSERT INTO {table} ({names}) VALUES ({places})", [tuple(row.values()) for row in rows]
             )
-        rows_found = [(pk + copy * step, title, body) for pk, title, body in found]
-        database.executemany("INSERT INTO item_search (rowid, title, body) VALUES (?, ?, ?)", rows_found)
+    database.execute("DELETE FROM meta WHERE key = 'search_terms'")  # the next command makes the index anew
     database.commit()
     database.close()
     return copies

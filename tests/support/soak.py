@@ -138,7 +138,9 @@ class Soak:
         with closing(sqlite3.connect(self.folder / "var" / "soak.db")) as store:
             stored = Counter(
                 title
-                for (title,) in store.execute("SELECT title FROM item_search JOIN items ON pk = item_search.rowid")
+                for (title,) in store.execute(
+                    "SELECT title FROM items JOIN sightings ON item_pk = pk AND source_id = owner_id"
+                )
             )
         feed = json.loads((self.folder / "output" / "feeds" / "all.json").read_text("utf-8"))
         shown = Counter(item["title"] for item in feed["items"])

@@ -66,6 +66,12 @@ def test_sizes_are_shown_as_they_are_written(text: str) -> None:
         ),
         pytest.param("output: {entries: [1]}", "output.entries: expected a whole number, found a list", id="list"),
         pytest.param("output: {formats: []}", "output.formats: must not be empty", id="empty list"),
+        pytest.param("output: {archive_formats: []}", "output.archive_formats: must not be empty", id="empty archives"),
+        pytest.param(
+            "output: {formats: [rss], archive_formats: [rss, atom]}",
+            "output.archive_formats[1]: atom is none of formats, which are rss",
+            id="archives of no feed",
+        ),
         pytest.param("output: {formats: atom}", 'output.formats: expected a list, found "atom"', id="no list"),
         pytest.param("output: 5", 'output: expected a mapping, found "5"', id="no mapping"),
         pytest.param("output: {dir: ' '}", "output.dir: must not be empty", id="blank"),

@@ -34,6 +34,12 @@ def test_a_source_may_say_when_its_silence_matters(sited: Make) -> None:
     assert [each.stale_after for each in settings.sources] == [12 * 86_400, math.inf, None, 90]
 
 
+def test_archives_are_in_the_first_of_the_formats_unless_they_are_named(sited: Make) -> None:
+    assert sited("").load().output.archived_in == ("atom",)
+    assert sited("output: {formats: [json, atom]}").load().output.archived_in == ("json",)
+    assert sited("output: {archive_formats: [json, rss, json]}").load().output.archived_in == ("json", "rss")
+
+
 def test_groups_of_hosts_take_what_they_do_not_say_from_per_host(sited: Make) -> None:
     plain = sited("poll: {per_host: {groups: [{hosts: '*.Tumblr.com'}]}}").load().poll
     assert plain.host_groups == (HostGroup(pattern="*.tumblr.com", concurrent=2, gap=1),)

@@ -241,7 +241,7 @@ def test_an_edit_rewrites_the_one_part_that_holds_it(world: World, tmp_path: Pat
     written = set(published(world, tmp_path).written)
     assert published(world, tmp_path, everything=True).written == ()
     assert {name for name in written if "archive" in name} == {
-        f"feeds/archive/{slug}/2024-04-2.{kind}" for slug in ("all", "economy") for kind in ("atom", "rss", "json")
+        f"feeds/archive/{slug}/2024-04-2.atom" for slug in ("all", "economy")
     }
     assert {name for name in written if name.startswith("category/")} == {
         f"category/{slug}/2024-04-5.html" for slug in ("all", "economy")
@@ -280,25 +280,41 @@ def walk(folder: Path, slug: str, kind: str) -> list[list[str]]:
     while path:
         body = (folder / path).read_bytes()
         assert check_feed(path, body) == []
-        if kind == "json":
+        if path.endswith("json"):
             document = json.loads(body)
             found.append([item["id"] for item in document["items"]])
             older = document.get("next_url")
         else:
             text = body.decode()
-            pattern = "<id>(urn:uuid:[^<]*)" if kind == "atom" else '<guid isPermaLink="false">([^<]*)'
-            found.append(re.findall(pattern, text)[1 if kind == "atom" else 0 :])
+            is_atom = path.endswith("atom")
+            pattern = "<id>(urn:uuid:[^<]*)" if is_atom else '<guid isPermaLink="false">([^<]*)'
+            found.append(re.findall(pattern, text)[1 if is_atom else 0 :])
             older = next(iter(re.findall(r'rel="prev-archive" href="([^"]*)"', text)), None)
         path = older.removeprefix("https://site.example/") if older else ""
     return found
 
 
-@pytest.mark.parametrize("kind", ["atom", "rss", "json"])
-def test_a_feed_and_its_archive_hold_every_item(world: World, tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "archived"), [("atom", ()), ("rss", ()), ("rss", ("atom", "rss")), ("atom", ("rss",)), ("json", ("json",))]
+)
+def test_a_feed_and_its_archive_hold_every_item(
+    world: World, tmp_path: Path, kind: str, archived: tuple[str, ...]
+) -> None:
+    if archived:
+        published(world, tmp_path, everything=True, archive_formats=archived)
     documents = walk(tmp_path, "economy", kind)
     assert [len(ids) for ids in documents] == [100, 100, 30, 100, 3]
     stored = [item.id for item in world.store.newest("economy", 1000)]
     assert list(dict.fromkeys(one for ids in documents for one in ids)) == stored
+
+
+def test_what_the_archive_is_written_in_is_said_where_it_is_another_format(world: World, tmp_path: Path) -> None:
+    link = 'rel="prev-archive" href="https://site.example/feeds/archive/economy/2024-05.atom"'
+    assert f'{link} type="application/atom+xml"/>' in (tmp_path / "feeds/economy.rss").read_text()
+    assert f"{link}/>" in (tmp_path / "feeds/economy.atom").read_text()
+    assert "next_url" not in json.loads((tmp_path / "feeds/economy.json").read_text())
+    kinds = {Path(name).suffix for name in files(tmp_path) if name.startswith("feeds/archive/")}
+    assert kinds == {".atom"}
 
 
 @pytest.mark.parametrize(
@@ -332,7 +348,7 @@ def test_documents_of_an_archive_lead_forward_and_to_the_feed(world: World, tmp_
 
 
 def test_a_feed_of_few_entries_still_has_all_in_its_archive(world: World, tmp_path: Path) -> None:
-    published(world, tmp_path, everything=True, entries=5)
+    published(world, tmp_path, everything=True, entries=5, archive_formats=("json",))
     documents = walk(tmp_path, "economy", "json")
     assert [len(ids) for ids in documents] == [5, 20, 100, 30, 100, 3]
 
@@ -342,7 +358,7 @@ def test_a_hub_is_named_in_every_feed_and_in_no_archive(world: World, tmp_path: 
     for kind in ("atom", "rss", "json"):
         assert "https://hub.example/" in (tmp_path / f"feeds/economy.{kind}").read_text()
         assert check_feed(f"economy.{kind}", (tmp_path / f"feeds/economy.{kind}").read_bytes()) == []
-        assert "hub.example" not in (tmp_path / f"feeds/archive/economy/2024-03.{kind}").read_text()
+    assert "hub.example" not in (tmp_path / "feeds/archive/economy/2024-03.atom").read_text()
 
 
 def test_a_further_report_is_told_on_the_page_of_the_item(world: World, tmp_path: Path) -> None:
@@ -526,7 +542,7 @@ def test_a_rebuilt_store_gives_the_same_pages(seed: Path, tmp_path: Path) -> Non
 def test_a_part_that_cannot_be_written_keeps_its_last_good_file(world: World, tmp_path: Path) -> None:
     class FullDisk(FileGroup):
         def write(self, file: OutputFile) -> bool:
-            if file.path.endswith("2024-04-2.rss"):
+            if file.path.endswith("2024-04-2.atom"):
                 raise PublishError(f"{file.path}: cannot be written: no room left on the disk")
             return super().write(file)
 
@@ -534,7 +550,7 @@ def test_a_part_that_cannot_be_written_keeps_its_last_good_file(world: World, tm
         def group(self) -> FileGroup:
             return FullDisk(tmp_path, sync_to_disk, 1.0, set())
 
-    kept = tmp_path / "feeds/archive/economy/2024-04-2.rss"
+    kept = tmp_path / "feeds/archive/economy/2024-04-2.atom"
     before = kept.read_bytes()
     corrected = datetime(2024, 4, 10, 2, 0, tzinfo=UTC)
     link = "https://a.example/4/120"
@@ -567,7 +583,7 @@ def test_a_source_has_no_more_room_than_the_limit_and_nothing_is_lost(tmp_path: 
     world.poll("b")
 
     def shown() -> list[str]:
-        published(world, tmp_path, entries=9, per_source=2)
+        published(world, tmp_path, entries=9, per_source=2, archive_formats=("json",))
         return [item["title"] for item in json.loads((tmp_path / "feeds/all.json").read_text("utf-8"))["items"]]
 
     expected = ["a 20 09", "a 20 08", "b 20 08", "a 19 09", "a 19 08", "b 19 08", "a 18 09", "a 18 08", "b 18 08"]

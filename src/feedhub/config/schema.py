@@ -89,6 +89,12 @@ class OutputSection(Section):
     dir: Line = Field(default="output", description="Folder of the outputs.")
     # ``output_section`` defines the valid names.
     formats: list[str] = Field(default=["atom", "rss", "json"], min_length=1, description="Formats of every feed.")
+    archive_formats: list[str] | None = Field(
+        default=None,
+        min_length=1,
+        description="Formats of what is older than that, of those above. Default: the first of `formats`.",
+        examples=[["atom", "json"]],
+    )
     entries: Entries = Field(default=100, description="Newest N items in a feed.")
     limit: LimitSection | None = Field(
         default=None,
@@ -103,6 +109,15 @@ class OutputSection(Section):
         examples=["theme"],
     )
     jekyll: JekyllSection | None = Field(default=None, description="Writes posts for Jekyll; without it, none.")
+
+    @model_validator(mode="after")
+    def _archives_of_feeds(self) -> Self:
+        refuse(
+            Fault(("archive_formats", at), f"{name} is none of formats, which are {', '.join(self.formats)}")
+            for at, name in enumerate(self.archive_formats or ())
+            if name not in self.formats
+        )
+        return self
 
 
 class HostGroupSection(Section):
@@ -263,7 +278,11 @@ def output_section(table: FormatTable) -> type[OutputSection]:
         return name
 
     choice: Any = Annotated[Literal.__getitem__(tuple(one.name for one in table.formats)), BeforeValidator(is_usable)]
-    keys: dict[str, Any] = {"formats": (list[choice], OutputSection.model_fields["formats"])}
+    fields = OutputSection.model_fields
+    keys: dict[str, Any] = {
+        "formats": (list[choice], fields["formats"]),
+        "archive_formats": (list[choice] | None, fields["archive_formats"]),
+    }
     return create_model("OutputSection", __base__=OutputSection, __doc__=OutputSection.__doc__, **keys)
 
 

@@ -293,6 +293,7 @@ def _output(config: Config, root: str, templates: tuple[tuple[str, str], ...]) -
     return OutputSettings(
         dir=absolute(config.output.dir, root),
         formats=tuple(dict.fromkeys(config.output.formats)),
+        archive_formats=tuple(dict.fromkeys(config.output.archive_formats or ())),
         entries=config.output.entries,
         per_source=config.output.limit.per_source if config.output.limit else None,
         content=config.output.content,

@@ -38,8 +38,10 @@ class Category:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputSettings:
-    """``dir`` is an absolute path. ``entries`` is the newest N in a feed, ``per_source`` how many items of a day each
-    source has there; None for any number. ``hub`` is the address of a WebSub hub.
+    """``dir`` is an absolute path. ``archive_formats`` are those of ``formats`` in which archives are; () is the first.
+
+    ``entries`` is the newest N in a feed, ``per_source`` how many items of a day each source has there; None for any
+    number. ``hub`` is the address of a WebSub hub.
 
     ``templates`` are (name, text) of the files that replace our own, such as ``item.html`` and ``style.css``.
     ``search`` puts a search box on the pages: it needs the web server.
@@ -47,6 +49,7 @@ class OutputSettings:
 
     dir: str
     formats: tuple[str, ...] = ("atom", "rss", "json")
+    archive_formats: tuple[str, ...] = ()
     entries: int = 100
     per_source: int | None = None
     content: Content = "full"
@@ -54,6 +57,11 @@ class OutputSettings:
     templates: tuple[tuple[str, str], ...] = ()
     hub: str | None = None
     search: bool = False
+
+    @property
+    def archived_in(self) -> tuple[str, ...]:
+        """The formats in which archives are written."""
+        return self.archive_formats or self.formats[:1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +132,7 @@ class OutputView:
     ``part`` is None for the feed that is subscribed to and the first page, else the document of the archive or the page
     that this is. ``older`` and ``newer`` are its neighbours there (RFC 5005 §4). ``hub`` is the address of a WebSub
     hub. ``has_pages`` tells whether pages are published beside the feeds, ``is_removed`` that there is none of this
-    one any more, because its category was removed.
+    one any more, because its category was removed. ``archive_formats`` are the formats of the archive's documents.
     """
 
     site: Site
@@ -138,6 +146,7 @@ class OutputView:
     hub: str | None = None
     has_pages: bool = True
     is_removed: bool = False
+    archive_formats: tuple[str, ...] = ("atom",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

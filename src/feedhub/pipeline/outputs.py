@@ -1,6 +1,6 @@
 """One output: what it shows first, its feeds and their archive, the pages of its list."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from functools import partial
@@ -41,6 +41,7 @@ class PublishContext:
     """What publishing needs besides the store: one renderer per format, the index, the folder, and the pages.
 
     ``pages`` None means that no pages are written; ``page_paths`` says where those lie that were written before.
+    ``version`` is that of feedhub.
     """
 
     renderers: Sequence[FeedRenderer]
@@ -48,6 +49,7 @@ class PublishContext:
     writer: OutputFolder
     page_paths: PagePaths
     pages: PageRenderer | None = None
+    version: str = ""
 
 
 class ViewMaker(Protocol):
@@ -171,14 +173,25 @@ class OutputFiles:
             remove=lambda part: self._writer.remove([paths.list_page(self._slug, part)]),
         )
 
-    def _write_archive(self, part: Part, ids: Sequence[str]) -> bool:
+    def archives_in(self, formats: Collection[str]) -> list[str]:
+        """Return the paths of the documents of the archive that are there in some formats."""
+        folder = dirname(self._feed_paths(_ANY_PART)[0])
+        names = self._writer.writer.names(folder)
+        return [f"{folder}/{name}" for name in names if name.rpartition(".")[2] in formats]
+
+    def _write_archive(self, part: Part, ids: Sequence[str], *, is_same: bool) -> bool:
+        """Write a document of the archive. Those of other formats stay while nothing in them changed."""
         view = self._view_of(part, ids, self._archive)
-        written = [self._writer.write(self._slug, partial(each.render, view)) for each in self._context.renderers]
+        renderers = self._context.renderers
+        used = [each for each in renderers if each.name in view.archive_formats]
+        written = [self._writer.write(self._slug, partial(each.render, view)) for each in used]
         if all(written):
-            self._writer.remove(sorted(set(self._feed_paths(part)).difference(written)))
+            kept = {each.name for each in renderers if is_same}
+            others = (path for path in self._feed_paths(part) if path.rpartition(".")[2] not in kept)
+            self._writer.remove(sorted(set(others).difference(written)))
         return all(written)
 
-    def _write_page(self, part: Part, ids: Sequence[str]) -> bool:
+    def _write_page(self, part: Part, ids: Sequence[str], *, is_same: bool) -> bool:
         pages = self._context.pages
         assert pages is not None  # noqa: S101 - tells the type checker
         view = self._view_of(part, ids, self._list)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from functools import cached_property
-from typing import Final
+from typing import Final, Protocol
 
 from feedhub.model.output import ItemVersion, Part
 from feedhub.pipeline.writing import ReportingWriter
@@ -160,11 +160,18 @@ class StoredParts:
             look(older, parts_in(self.months.count(older), self.size))
 
 
+class PartWriter(Protocol):
+    """Writes the files of a part; see ``PartFiles``."""
+
+    def __call__(self, part: Part, ids: Sequence[str], /, *, is_same: bool) -> bool: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartFiles:
     """Writes and removes the files of the parts of one output, named ``output`` in reports.
 
-    ``write`` returns False when it could not; ``folder`` is where the files lie, ``notes`` where digests do.
+    ``write`` is told whether only what all outputs share may have changed, and returns False when it could not;
+    ``folder`` is where the files lie, ``notes`` where digests do.
     """
 
     output: str
@@ -172,7 +179,7 @@ class PartFiles:
     writer: ReportingWriter
     folder: str
     notes: str
-    write: Callable[[Part, Sequence[str]], bool]
+    write: PartWriter
     remove: Callable[[Part], None]
 
     def publish(self, changed_months: Mapping[str, datetime] | None) -> None:
@@ -206,8 +213,9 @@ class PartFiles:
             for part in written[first - 1 :]:
                 own = versions_of_part(part, versions, first, parts.size)
                 digest = _digest(own, parts.older(part), parts.newer(part))
-                is_current = not is_new and known.get(part) == digest
-                is_good = is_current or self.write(part, [version.id for version in own])
+                is_same = known.get(part) == digest
+                is_current = is_same and not is_new
+                is_good = is_current or self.write(part, [version.id for version in own], is_same=is_same)
                 digests[part] = digest if is_good else ""
         for part in sorted(known.keys() - digests.keys()):
             self.remove(part)

@@ -1,5 +1,6 @@
 """Publishing: from stored items to files, only for outputs that changed."""
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -36,6 +37,7 @@ from feedhub.rules.select import (
 
 MANIFEST: Final = "feedhub.json"
 _PAGES_NOTE: Final = ".feedhub/look"
+_LEAVING_NOTE: Final = ".feedhub/leaving.json"
 
 
 def publish(
@@ -90,6 +92,7 @@ def _published(
         run.publish_index({**listed.changed, **{slug: at for slug, at in changed.items() if slug not in writer.failed}})
     if run.pages is not None:
         run.pages.publish_sources(health)
+    run.publish_leaving_archives(is_renewed=changed_months is None and not slugs)
     # Only after the manifest has stopped naming them: who reads the manifest never meets a missing file.
     run.publish_removals(departed, now, anew=renewal is not None or bool(run.removed_items))
     if run.pages is not None:
@@ -243,6 +246,23 @@ class _Run:
         if states != known:
             self.writer.write_note(PAGES, REMOVALS_PATH, written_removals(states) if states else None)
 
+    def publish_leaving_archives(self, *, is_renewed: bool) -> None:
+        """Remove documents of archives in formats that are archived no more, once feedhub is of another version.
+
+        Until then those stay in which nothing changed, for whoever was reading on from one to the next.
+        """
+        output, version = self.settings.output, self.context.version
+        since, leaving = _leaving_formats(self.writer.writer.read(_LEAVING_NOTE))
+        if leaving and since != version:
+            for slug in self.present:
+                self.writer.remove(self.output(slug).archives_in(leaving.difference(output.archived_in)))
+            self.writer.write_note(PAGES, _LEAVING_NOTE, None)
+        others = set(output.formats).difference(output.archived_in) if is_renewed else set()
+        found = {path.rpartition(".")[2] for path in self.output(ALL).archives_in(others)} if others else set()
+        if found - leaving:
+            note = json.dumps({"version": version, "formats": sorted(found | leaving)})
+            self.writer.write_note(PAGES, _LEAVING_NOTE, note.encode())
+
     def _publish_removal(self, category: RemovedCategory, wanted: Removal) -> None:
         settings = self.settings
         if wanted is Removal.GONE:
@@ -294,6 +314,15 @@ class _Run:
         self.writer.remove(paths.single())
         self.writer.remove(path for path in paths.shared() if is_ours(self.writer.writer, path))
         self.writer.remove(paths.item(page.item) for page in self.store.page_items(-1))
+
+
+def _leaving_formats(note: bytes | None) -> tuple[str, set[str]]:
+    """Return since which version which formats are archived no more; nothing from a note that was damaged."""
+    try:
+        known = json.loads(note or b"{}")
+        return str(known["version"]), set(map(str, known["formats"]))
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return "", set()
 
 
 def _pages_are_current(pages: PageRenderer | None, writer: ReportingWriter) -> bool:

@@ -25,6 +25,11 @@ OWN_MARK: Final = "Written by feedhub"
 class FeedRenderer(Protocol):
     """Turns a view into one file. Pure: same view, same bytes."""
 
+    @property
+    def name(self) -> str:
+        """The name of the format, and the ending of its files."""
+        ...
+
     def render(self, view: OutputView) -> OutputFile:
         """Raises PublishError when the view cannot be rendered."""
         ...

@@ -25,7 +25,7 @@ from feedhub.publish.addresses import (
     home_url,
 )
 from feedhub.publish.entry import OCTETS, Entry, EntryCache, Upstream, excerpt_of, language_tag, safe_line, whole_second
-from feedhub.publish.formats import ATOM_FORMAT, FormatRenderer
+from feedhub.publish.formats import ATOM_FORMAT, FORMATS, FormatRenderer
 from feedhub.rules.select import output_view
 
 NAME = "feedhub"
@@ -37,12 +37,13 @@ ITUNES = "http://www.itunes.com/dtds/podcast-1.0.dtd"
 MEDIA = "http://search.yahoo.com/mrss/"
 _STYLE: Final = '<?xml-stylesheet type="text/css" href="{}{}"?>\n'
 _HISTORY = "http://purl.org/syndication/history/1.0"
+_TYPES: Final = {one.name: {"type": one.media_type} for one in FORMATS.formats}
 
 
 class AtomFeed:
-    """Extends feedgen's Atom feed; ``links`` are by relation, ``is_archive`` says that no new entry will come."""
+    """Extends feedgen's Atom feed; ``links`` are attributes by relation, ``is_archive`` says that nothing new comes."""
 
-    links: Mapping[str, str]
+    links: Mapping[str, Mapping[str, str]]
     is_archive: bool
 
     def extend_ns(self) -> dict[str, str]:
@@ -54,14 +55,14 @@ class AtomFeed:
         _type_texts(feed, "title", "subtitle")
         if self.is_archive:
             xml_elem(f"{{{_HISTORY}}}archive", feed)
-        for rel, href in self.links.items():
-            xml_elem("link", feed, rel=rel, href=href)
+        for rel, facts in self.links.items():
+            xml_elem("link", feed, rel=rel, **facts)
 
 
 class RssFeed:
     """Extends feedgen's RSS feed as ``AtomFeed`` does the other."""
 
-    links: Mapping[str, str]
+    links: Mapping[str, Mapping[str, str]]
     is_archive: bool
 
     def extend_ns(self) -> dict[str, str]:
@@ -73,8 +74,8 @@ class RssFeed:
         channel = feed.find("channel")
         if self.is_archive:
             xml_elem(f"{{{_HISTORY}}}archive", channel)
-        for rel, href in self.links.items():
-            xml_elem(f"{{{ATOM}}}link", channel, rel=rel, href=href)
+        for rel, facts in self.links.items():
+            xml_elem(f"{{{ATOM}}}link", channel, rel=rel, **facts)
 
 
 def _type_texts(element: Any, *names: str) -> None:
@@ -141,13 +142,17 @@ def place_in_archive(generator: Any, view: OutputView, kind: str) -> None:
     extension = getattr(generator, NAME)
     slug = view.feed.slug
     extension.is_archive = view.part is not None
-    links = {
-        "current": feed_url(view.site, slug, kind) if view.part else None,
-        "prev-archive": feed_url(view.site, slug, kind, view.older) if view.older else None,
-        "next-archive": feed_url(view.site, slug, kind, view.newer) if view.newer else None,
-        "hub": view.hub if view.part is None else None,
-    }
-    extension.links = {rel: href for rel, href in links.items() if href}
+    links = {"current": {"href": feed_url(view.site, slug, kind)}} if view.part else {}
+    for rel, part in (("prev-archive", view.older), ("next-archive", view.newer)):
+        archived = kind if kind in view.archive_formats else next(iter(view.archive_formats), None)
+        if part and archived:
+            links[rel] = {"href": feed_url(view.site, slug, archived, part)}
+            if archived != kind:
+                # Whoever reads this format has to be told that the archive is of another one.
+                links[rel] |= _TYPES.get(archived, {})
+    if view.hub and view.part is None:
+        links["hub"] = {"href": view.hub}
+    extension.links = links
 
 
 def _styled(document: bytes, view: OutputView) -> bytes:

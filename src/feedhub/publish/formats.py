@@ -75,6 +75,11 @@ class FormatRenderer:
 
     format: OutputFormat
 
+    @property
+    def name(self) -> str:
+        """The name of the format."""
+        return self.format.name
+
     def render(self, view: OutputView) -> OutputFile:
         """Return the file of a view.
 

@@ -19,13 +19,14 @@ def render_json_feed(view: OutputView, cache: EntryCache) -> bytes:
     """Return the JSON Feed document of ``view``."""
     site, feed = view.site, view.feed
     title = safe_line(feed.title) or feed.slug
+    has_archive = "json" in view.archive_formats
     document = _without_none(
         {
             "version": VERSION,
             "title": title,
             "home_page_url": home_url(view),
             "feed_url": feed_url(site, feed.slug, "json", view.part),
-            "next_url": feed_url(site, feed.slug, "json", view.older) if view.older else None,
+            "next_url": feed_url(site, feed.slug, "json", view.older) if view.older and has_archive else None,
             "description": safe_line(feed.description) or None,
             "language": language_tag(site.language),
             "authors": [{"name": safe_line(site.author) or safe_line(site.title) or title}],

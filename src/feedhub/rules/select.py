@@ -98,6 +98,7 @@ def output_view(
         newer=newer,
         hub=settings.hub,
         has_pages=settings.pages,
+        archive_formats=settings.archived_in,
     )
 
 

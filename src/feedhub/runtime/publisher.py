@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from functools import cached_property
+from importlib.metadata import version
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
@@ -55,6 +56,7 @@ class OutputPublisher:
             writer=writer,
             page_paths=SitePaths(settings.site),
             pages=pages,
+            version=version("feedhub"),
         )
 
     def publish(

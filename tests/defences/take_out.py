@@ -753,6 +753,13 @@ DEFENCES = (
         "tests/runtime/test_rendering.py",
     ),
     _d(
+        "configuration: a save is noticed",
+        "runtime/config_loader.py",
+        " or time.monotonic() - looked >= _CHECK_MILLISECONDS / 1_000:",
+        ":",
+        "tests/runtime/test_watch.py",
+    ),
+    _d(
         "configuration: the fault is told",
         "runtime/daemon.py",
         "            observer.misconfigured(self._fault)",

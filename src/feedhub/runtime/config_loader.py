@@ -152,7 +152,8 @@ class ConfigWatch:
 
     Folders are watched and not files, because editors replace a file by a new one, and an ``include`` pattern may match
     a new file. Every two seconds the files are also compared: the system does not report what is written behind a
-    link, by another machine, or through a volume of a container. Only that thread looks at the disk, which may block.
+    link, by another machine, through a volume of a container, or just before the watching of these begins. Only that
+    thread looks at the disk, which may block.
     """
 
     def __init__(self, on_saved: Callable[[], None]) -> None:
@@ -203,7 +204,7 @@ class ConfigWatch:
         try:
             changes = watch(
                 *sorted(folder for folder in watched.folders if Path(folder).is_dir()),
-                watch_filter=lambda _, path: path in watched.files or _is_yaml(Path(path)),
+                watch_filter=None,
                 stop_event=self._is_other,
                 debounce=_DEBOUNCE_MILLISECONDS,
                 rust_timeout=_CHECK_MILLISECONDS,
@@ -211,8 +212,13 @@ class ConfigWatch:
                 recursive=False,
                 raise_interrupt=False,
             )
+            looked = time.monotonic()
             for reported in changes:
-                yield bool(reported)
+                is_of_ours = any(path in watched.files or _is_yaml(Path(path)) for _, path in reported)
+                # Where something else is written all the time, such as a log, there is always something to report.
+                if is_of_ours or not reported or time.monotonic() - looked >= _CHECK_MILLISECONDS / 1_000:
+                    looked = time.monotonic()
+                    yield is_of_ours
         except (OSError, RuntimeError) as error:
             log.warning("files are not watched, but looked at every few seconds", extra={"reason": str(error)})
         while not self._is_other.wait(_CHECK_MILLISECONDS / 1_000):

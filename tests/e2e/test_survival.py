@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -195,14 +195,18 @@ def test_twenty_kills_in_the_middle_of_publishing_tear_no_file_and_the_next_publ
     site, other = SiteFolder(tmp_path), tmp_path / "undisturbed"
     write_config(tmp_path, [_source(server)])
     assert site.run("poll").code == 0
+    began = time.monotonic()
+    assert site.run("publish", "--set", "site.title=Whole").code == 0
+    whole = time.monotonic() - began
     chance = random.Random(20_261_128)
     cut_short = 0
     for number in range(20):
         title = f"Title {number}"
         process = site.start("publish", "--set", f"site.title={title}")
-        time.sleep(chance.uniform(0.4, 1.2))
+        time.sleep(chance.uniform(0.5, 1.0) * whole)
         cut_short += process.poll() is None
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         for path in site.output.rglob("*.html"):
             if path.suffix == ".html":

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from feedhub.model.output import Site
 from feedhub.ports.publishing import OWN_MARK
 from feedhub.publish.addresses import SEARCH_PAGE, SITEMAP_PATH, public
-from feedhub.publish.entry import Entry, safe_line
+from feedhub.publish.entry import Entry, language_tag, safe_line
 
 _LONGEST_HEADLINE: Final = 110
 _ESCAPED: Final = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
@@ -33,7 +33,7 @@ def article_data(entry: Entry, title: str, page: str, picture: str | None, site:
         "mainEntityOfPage": page,
         "datePublished": entry.published_at.isoformat(),
         "dateModified": entry.updated_at.isoformat(),
-        "inLanguage": entry.language or site.language,
+        "inLanguage": entry.language or language_tag(site.language),
         "image": picture,
         "author": [{"@type": "Person", "name": person.name} for person in entry.authors] or None,
         "publisher": {"@type": "Organization", "name": source.title or source.name, "url": source.link},

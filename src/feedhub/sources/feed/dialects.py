@@ -7,10 +7,10 @@ import xml.sax.saxutils
 from collections.abc import ItemsView
 from contextlib import suppress
 from typing import Any, Final
-from urllib.parse import urljoin
 from xml.sax.expatreader import ExpatParser
 
 from feedparser import api as feedparser_api
+from feedparser.urls import _urljoin
 
 from feedhub.rules.text import label_text
 from feedhub.sources.document import parsable_xml, root_name
@@ -104,9 +104,7 @@ _BASES: Final = ("xml:base", "base")
 
 
 def _joined(base: str, value: str) -> str:
-    with suppress(ValueError):
-        return urljoin(base, value)
-    return base
+    return _urljoin(base, value) or base  # as ``plain_elements.py`` does, which puts ``https:///host`` right
 
 
 # What feedparser fails with where it expects another element; only this one is to be lost.

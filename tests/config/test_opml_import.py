@@ -40,7 +40,7 @@ def test_of_folders_inside_of_folders_the_innermost_are_kept_and_the_others_said
     assert found.skipped[0].reason == "names no category of what lies more than 8 folders below it"
 
 
-MANY = 10_000
+MANY = 5_000
 
 
 @pytest.mark.parametrize("depth", [0, 240])

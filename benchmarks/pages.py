@@ -23,7 +23,7 @@ from feedhub.pipeline.parts import StoredMonths, StoredParts
 from feedhub.publish.html_site import HtmlSite
 from feedhub.publish.jekyll import PostTemplate
 from feedhub.publish.templating import PageTemplates
-from feedhub.rules.select import ALL, PAGE_SIZE, PART_SIZE, open_in_feed, open_in_list
+from feedhub.rules.select import ALL, PAGE_SIZE, PART_SIZE, open_in_feed, open_in_list, output_feed
 from feedhub.runtime.hub import Hub
 from feedhub.runtime.plugins import load_settings
 from feedhub.runtime.publisher import OutputPublisher
@@ -77,8 +77,9 @@ def pretend_published(hub: Hub) -> None:
     zone = ZoneInfo(hub.settings.site.timezone)
     for slug in (ALL, *(category.slug for category in hub.store.categories())):
         months = StoredMonths(hub.store, slug, zone)
+        feed = output_feed(slug, hub.settings.site, hub.settings.categories, output)
         for notes, size, opened in (
-            ("archive", PART_SIZE, partial(open_in_feed, entries=output.entries)),
+            ("archive", PART_SIZE, partial(open_in_feed, feed=feed)),
             ("pages", PAGE_SIZE, open_in_list),
         ):
             newest = StoredParts(months, size, opened).newest

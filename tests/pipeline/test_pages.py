@@ -598,3 +598,22 @@ def test_a_source_has_no_more_room_than_the_limit_and_nothing_is_lost(tmp_path: 
     assert [title for title in items if f'"{title}"' not in everywhere] == []
     assert "a 20 11" not in (tmp_path / "index.html").read_text("utf-8")
     assert "a 20 11" in (tmp_path / "category/all.html").read_text("utf-8")
+
+
+def test_a_daemon_makes_the_same_pages_of_what_it_remembers_as_one_that_begins(tmp_path: Path) -> None:
+    world = World((A, B), now=NOW)
+    settings = settled(world)
+    daemon = context_of(settings, tmp_path / "daemon")
+    for number, (source, title) in enumerate([("a", "One"), ("b", "Two"), ("a", "One corrected"), ("b", "Three")]):
+        world.pass_time(hours=1)
+        guid = "1" if title.startswith("One") else str(number)
+        world.answer(source, record(title, guid=guid, link=f"https://{source}.example/{guid}", published=NOW))
+        world.poll(source)
+        publish(world.store, settings, daemon, now=world.now)
+        fresh = tmp_path / str(number)
+        publish(world.store, settings, context_of(settings, fresh), now=world.now)
+        assert files(tmp_path / "daemon") == files(fresh)
+        differing = [
+            name for name in files(fresh) if (tmp_path / "daemon" / name).read_bytes() != (fresh / name).read_bytes()
+        ]
+        assert differing == [], title

@@ -189,12 +189,14 @@ class CategorySummary:
     """A category as the manifest, ``status`` and the OPML list name it.
 
     ``changed_at`` is the newest change of what its feed shows; None where there is none, or it was not asked for.
+    ``version`` is raised whenever what it shows changes.
     """
 
     slug: str
     title: str
     items: int
     changed_at: datetime | None = None
+    version: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -295,10 +297,13 @@ class ItemView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CategoryView:
-    """A category on the front page: its newest items, newest first, and how many it holds."""
+    """A category on the front page: its newest items, newest first, and how many it holds.
+
+    ``items`` are None where the renderer remembers what it made of them (``PageRenderer.remembers``).
+    """
 
     summary: CategorySummary
-    items: tuple[StoredItem, ...]
+    items: tuple[StoredItem, ...] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -93,6 +93,8 @@ class OutputFiles:
         self._writer = writer
         self._earlier_formats = earlier_formats
         months = StoredMonths(store, slug, zone)
+        self.shown: Sequence[StoredItem] | None = None
+        """What the feeds show, once they were written."""
         self._archive = StoredParts(months, PART_SIZE, partial(open_in_feed, feed=feed))
         self._list = StoredParts(months, PAGE_SIZE, open_in_list)
 
@@ -110,6 +112,7 @@ class OutputFiles:
             self._page_files.publish(changed_months)
         on_page = self._list.open_count() if pages is not None else 0
         items = newest_shown(self._store, self._feed, self._feed.entries, self._zone)
+        self.shown = items
         view = self._view(items, older=self._archive.newest)
         changed_at = view.updated_at if view.items else None
         unwritten = set(self._feed_paths())

@@ -6,6 +6,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from feedhub.errors import PublishError
+from feedhub.model.item import StoredItem
 from feedhub.model.output import CategoryView, FrontView, ItemView, PageItem, Part, SourceLine
 from feedhub.model.settings import Settings
 from feedhub.model.source import Health, SourceState
@@ -54,8 +55,11 @@ class SitePages:
         """Remove the pages of removed items."""
         self._writer.remove(self._gone)
 
-    def publish_front(self, months: Sequence[Part]) -> None:
-        """Write the front page, and the files that depend on nothing but the configuration."""
+    def publish_front(self, months: Sequence[Part], shown: Sequence[StoredItem] | None = None) -> None:
+        """Write the front page, and the files that depend on nothing but the configuration.
+
+        ``shown`` are the items in the feed of everything, where it was just written.
+        """
         store, settings = self._store, self._settings
         try:
             self._writer.write_all(file for file in self._renderer.fixed() if self._is_free(file.path))
@@ -63,18 +67,24 @@ class SitePages:
             self._writer.failed.setdefault(PAGES, str(error))
         feed = output_feed(ALL, settings.site, (), settings.output)
         zone = ZoneInfo(settings.site.timezone)
-        items = newest_shown(store, feed, _LATEST, zone)
+        has_all = shown is not None and feed.per_source is None and feed.entries >= _IN_SITEMAP
+        newest_of_all = shown if shown is not None and has_all else store.newest(ALL, _IN_SITEMAP)
+        items = newest_of_all[:_LATEST] if feed.per_source is None else newest_shown(store, feed, _LATEST, zone)
         latest = output_view(feed, settings.site, settings.output, items, store.added_at(ALL))
         summaries = store.categories()
-        sitemap = self._renderer.sitemap(store.newest(ALL, _IN_SITEMAP), [summary.slug for summary in summaries])
+        sitemap = self._renderer.sitemap(newest_of_all[:_IN_SITEMAP], [summary.slug for summary in summaries])
         if self._is_free(sitemap.path):
             self._writer.write_all([sitemap])
-        feeds = [output_feed(one.slug, settings.site, settings.categories, settings.output) for one in summaries]
+        asked = [one.slug for one in summaries if not self._renderer.remembers(one)]
+        feeds = [output_feed(slug, settings.site, settings.categories, settings.output) for slug in asked]
         newest = {
             **store.newest_by_category([one.slug for one in feeds if one.per_source is None], _OF_CATEGORY),
             **{one.slug: newest_shown(store, one, _OF_CATEGORY, zone) for one in feeds if one.per_source},
         }
-        categories = tuple(CategoryView(summary=summary, items=tuple(newest[summary.slug])) for summary in summaries)
+        categories = tuple(
+            CategoryView(summary=one, items=tuple(newest[one.slug]) if one.slug in newest else None)
+            for one in summaries
+        )
         view = FrontView(latest=latest, categories=categories, months=tuple(months))
         self._writer.write(PAGES, partial(self._renderer.subscribe, summaries))
         self._writer.write(PAGES, partial(self._renderer.categories, view))
@@ -84,9 +94,10 @@ class SitePages:
         """Tell whether a file may be written here: there is none that the owner of the site put there."""
         return path not in self._paths.shared() or is_ours(self._writer.writer, path)
 
-    def publish_sources(self, health: Mapping[str, Health]) -> None:
+    def publish_sources(self, health: Mapping[str, Health], states: Mapping[str, SourceState] | None) -> None:
         """Write the page of the sources. Nothing in it moves with the clock or with a poll that brought nothing."""
-        lines = tuple(self._source_lines(health))
+        known = {state.name: state for state in self._store.states()} if states is None else states
+        lines = tuple(self._source_lines(health, known))
         self._writer.write_if_changed(PAGES, partial(self._renderer.sources, lines))
 
     def _item_view(self, page: PageItem) -> ItemView:
@@ -102,10 +113,9 @@ class SitePages:
         )
         return ItemView(view=view, page=page)
 
-    def _source_lines(self, health: Mapping[str, Health]) -> Iterator[SourceLine]:
+    def _source_lines(self, health: Mapping[str, Health], states: Mapping[str, SourceState]) -> Iterator[SourceLine]:
         settings = self._settings
         titles = {category.slug: category.title for category in settings.categories}
-        states = {state.name: state for state in self._store.states()}
         newest = self._store.last_new_at()
         for source in settings.sources:
             state = states.get(source.name, SourceState(name=source.name))

@@ -10,10 +10,11 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from feedhub.errors import PublishError
+from feedhub.model.item import StoredItem
 from feedhub.model.output import Category, CategorySummary, ListedOutputs, PublishReason, RemovedCategory
 from feedhub.model.report import PublishReport
 from feedhub.model.settings import Settings
-from feedhub.model.source import Health
+from feedhub.model.source import Health, SourceState
 from feedhub.pipeline.outputs import OutputFiles, PublishContext
 from feedhub.pipeline.pages import SitePages, is_ours
 from feedhub.pipeline.writing import PAGES, ReportingWriter
@@ -49,16 +50,25 @@ def publish(
     slugs: Collection[str] = (),
     everything: bool = False,
     health: Mapping[str, Health] = MappingProxyType({}),
+    states: Mapping[str, SourceState] | None = None,
 ) -> PublishReport:
     """Write the outputs that changed, or those named, or all; end those of removed categories, and then remove them.
 
     ``now`` dates removals that no publish has seen yet, and nothing else. An output that cannot be written is reported,
     keeps its last good file and stays due. What is linked to is written before what links to it, and removed after.
-    ``health`` is that of each source, by name, for the page of the sources.
+    ``health`` and ``states`` are those of each source, by name, for the page of the sources; None are asked for.
     """
     with context.writer.group() as group:
         return _published(
-            store, settings, context, ReportingWriter(group), now=now, slugs=slugs, everything=everything, health=health
+            store,
+            settings,
+            context,
+            ReportingWriter(group),
+            now=now,
+            slugs=slugs,
+            everything=everything,
+            health=health,
+            states=states,
         )
 
 
@@ -72,6 +82,7 @@ def _published(
     slugs: Collection[str],
     everything: bool,
     health: Mapping[str, Health],
+    states: Mapping[str, SourceState] | None,
 ) -> PublishReport:
     manifest = writer.writer.read(MANIFEST)
     number, published = store.change_number(), store.pages_published()
@@ -85,13 +96,16 @@ def _published(
     choices = chosen_outputs(present, due=due, named=slugs, renewal=renewal)
     wanted = [choice.slug for choice in choices if choice.is_published]
     changed_months = run.publish_items(-1 if renewal else published)
-    changed = {}
+    changed, shown = {}, None
     for slug in wanted:
-        changed[slug] = run.output(slug).publish(changed_months)
+        output = run.output(slug)
+        changed[slug] = output.publish(changed_months)
+        shown = output.shown if slug == ALL else shown
     if wanted or departed:
-        run.publish_index({**listed.changed, **{slug: at for slug, at in changed.items() if slug not in writer.failed}})
+        good = {slug: at for slug, at in changed.items() if slug not in writer.failed}
+        run.publish_index({**listed.changed, **good}, shown)
     if run.pages is not None:
-        run.pages.publish_sources(health)
+        run.pages.publish_sources(health, states)
     run.publish_leaving_archives(is_renewed=changed_months is None and not slugs)
     # Only after the manifest has stopped naming them: who reads the manifest never meets a missing file.
     run.publish_removals(departed, now, anew=renewal is not None or bool(run.removed_items))
@@ -280,8 +294,11 @@ class _Run:
         )
         self.output(category.slug).end(replace(view, is_removed=True))
 
-    def publish_index(self, changed: Mapping[str, datetime | None]) -> None:
-        """Write what speaks of all outputs; ``changed`` says when those changed that were published, None for never."""
+    def publish_index(self, changed: Mapping[str, datetime | None], shown: Sequence[StoredItem] | None) -> None:
+        """Write what speaks of all outputs; ``changed`` says when those changed that were published, None for never.
+
+        ``shown`` are the items in the feed of everything, if it was published.
+        """
         store = self.store
         present = [CategorySummary(slug=ALL, title=self.settings.site.title, items=store.item_count())]
         present += store.categories()
@@ -292,7 +309,7 @@ class _Run:
         files = self.context.index.render(together, categories)
         self.writer.write_all(files)
         if self.pages is not None:
-            self.pages.publish_front(self.output(ALL).linked_pages())
+            self.pages.publish_front(self.output(ALL).linked_pages(), shown)
 
     def _changed_at(self, slug: str) -> datetime | None:
         """Return when an output changed that no manifest speaks of, because it could not be published."""

@@ -96,6 +96,10 @@ class PageRenderer(Protocol):
         """Return the first page of an output's list, with links to its ``months``, or one of its older pages."""
         ...
 
+    def remembers(self, category: CategorySummary) -> bool:
+        """Tell whether the front page and that of all categories can be made without the items of this one."""
+        ...
+
     def front(self, view: FrontView) -> OutputFile:
         """Return the front page."""
         ...

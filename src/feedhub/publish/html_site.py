@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from html import escape
 from typing import Final
 from urllib.parse import quote, urlsplit
@@ -15,6 +16,7 @@ from feedhub.model.output import (
     PAGE_POLICY,
     Category,
     CategorySummary,
+    CategoryView,
     FrontView,
     ItemView,
     OutputFile,
@@ -72,6 +74,16 @@ _DESIGN: Final = 3
 """Raised when code alone changes what pages show: then all of them are made anew, as for another template."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Section:
+    """A category on the front page; ``newest`` is None for an empty one. Either ``cards`` or ``html`` are its items."""
+
+    summary: CategorySummary
+    newest: datetime | None
+    cards: tuple[Card, ...]
+    html: Markup | None
+
+
 class HtmlSite:
     """Renders the pages of one site. Safe to call from many threads at once."""
 
@@ -86,6 +98,9 @@ class HtmlSite:
     ) -> None:
         """``categories`` are those of the configuration, ``added`` formats of others; ``make`` as in ``PageFrame``."""
         self._cache = cache or EntryCache()
+        self._sections: dict[str, _Section] = {}
+        # Pages that there are once, each with what it was rendered of.
+        self._singles: dict[str, tuple[PageHead, Mapping[str, object], bytes]] = {}
         self._categories = {each.slug: each for each in categories}
         self._site = site
         self._zone = ZoneInfo(site.timezone)
@@ -171,21 +186,41 @@ class HtmlSite:
         }
         return self._page("category.html", path, head, values)
 
+    def remembers(self, category: CategorySummary) -> bool:
+        """See ``PageRenderer.remembers``: what an owner's templates show of an item, is not known."""
+        kept = self._sections.get(category.slug)
+        is_same = kept is not None and (kept.summary, kept.summary.version) == (category, category.version)
+        return is_same and self._frame.templates.is_ours
+
+    def _section(self, view: CategoryView, latest: OutputView) -> _Section:
+        """Return a category as the front page shows it; ``latest`` is the list of all there."""
+        slug, items = view.summary.slug, view.items
+        if items is None:
+            return self._sections[slug]
+        shown = _of(latest, items)
+        lines = self._drawn(shown, f"{_LINE} {shown.content}", "")
+        section = _Section(
+            summary=view.summary,
+            newest=items[0].published_at if items else None,
+            cards=() if lines else self._cards(shown),
+            html=lines,
+        )
+        self._sections[slug] = section
+        return section
+
     def front(self, view: FrontView) -> OutputFile:
         """Return the front page."""
         categories = [
             {
-                "title": safe_line(each.summary.title) or each.summary.slug,
-                "path": page_path(each.summary.slug),
-                "feed": next((feed.path for feed in self._frame.feeds(each.summary.slug, "")), None),
-                "count": self._words.items(each.summary.items),
-                "cards": () if lines else self._cards(shown),
-                "html": lines,
+                "title": safe_line(one.summary.title) or one.summary.slug,
+                "path": page_path(one.summary.slug),
+                "feed": next((feed.path for feed in self._frame.feeds(one.summary.slug, "")), None),
+                "count": self._words.items(one.summary.items),
+                "cards": one.cards,
+                "html": one.html,
             }
-            for each in view.categories
-            if each.items
-            for shown in [_of(view.latest, each.items)]
-            for lines in [self._drawn(shown, f"{_LINE} {shown.content}", "")]
+            for one in (self._section(each, view.latest) for each in view.categories)
+            if one.newest is not None
         ]
         latest = self._drawn(view.latest, _DATED_CARD, "")
         head = PageHead(
@@ -248,16 +283,16 @@ class HtmlSite:
         )
         rows = [
             {
-                "title": safe_line(each.summary.title) or slug,
+                "title": safe_line(one.summary.title) or slug,
                 "path": list_path(slug),
                 "description": safe_line(self._categories[slug].description) if slug in self._categories else "",
-                "count": words.items(each.summary.items),
+                "count": words.items(one.summary.items),
                 "newest": words.date(newest) if newest else None,
                 "newest_machine": words.machine(newest) if newest else None,
                 "feeds": self._frame.feeds(slug, ""),
             }
-            for each in view.categories
-            for slug, newest in [(each.summary.slug, each.items[0].published_at if each.items else None)]
+            for one in (self._section(each, view.latest) for each in view.categories)
+            for slug, newest in [(one.summary.slug, one.newest)]
         ]
         return self._page("categories.html", CATEGORIES_PATH, head, {"rows": rows, "no_marks": NO_MARKS})
 
@@ -275,7 +310,7 @@ class HtmlSite:
         health = self._frame.feed(HEALTH_SLUG, words.texts["health_feed"], ATOM_FORMAT)
         feeds = [(slug, safe_line(title) or slug, self._frame.feeds(slug, title)) for slug, title in named]
         outputs = [
-            {"slug": slug, "title": title, "path": page_path(slug), "feeds": some, "readers": readers_of(some)}
+            {"slug": slug, "title": title, "path": page_path(slug), "feeds": some, "readers": readers_of(some[0].url)}
             for slug, title, some in (*feeds, (HEALTH_SLUG, health.title, (health,)))
             if some
         ]
@@ -312,8 +347,12 @@ class HtmlSite:
         return self._frame.templates.texts["feed.css"].replace("{about}", self._words.texts["about_feed"])
 
     def _page(self, template: str, path: str, head: PageHead, values: Mapping[str, object]) -> OutputFile:
-        make = self._frame.fill if template in _FRAMED else self._frame.render
-        return OutputFile(path=path, body=make(template, head, values))
+        if template in _FRAMED:
+            return OutputFile(path=path, body=self._frame.fill(template, head, values))
+        kept = self._singles.get(path)
+        if kept is None or kept[:2] != (head, values):
+            kept = self._singles[path] = head, values, self._frame.render(template, head, values)
+        return OutputFile(path=path, body=kept[2])
 
     def _days(self, view: OutputView, root: str) -> list[CardsOfDay]:
         """Return the items of a list by day."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import quote
@@ -89,10 +89,11 @@ _READERS: Final = (
 )
 
 
-def readers_of(feeds: Sequence[FeedLink]) -> tuple[Reader, ...]:
-    """Return the readers that subscribe to the first of some feeds at a click."""
-    asked = [quote(feed.url, safe="") for feed in feeds[:1]]
-    return tuple(Reader(name=name, url=address.format(url)) for url in asked for name, address in _READERS)
+@lru_cache(maxsize=1024)
+def readers_of(url: str) -> tuple[Reader, ...]:
+    """Return the readers that subscribe to a feed at a click."""
+    asked = quote(url, safe="")
+    return tuple(Reader(name=name, url=address.format(asked)) for name, address in _READERS)
 
 
 class PageFrame:

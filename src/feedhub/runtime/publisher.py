@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from importlib.metadata import version
@@ -64,6 +64,7 @@ class OutputPublisher:
     ) -> PublishReport:
         """Write what changed, or the named outputs (posts belong to none), or all."""
         self._cache.start_publish()
+        states = {state.name: state for state in store.states()} if self._settings.output.pages else {}
         report = publish(
             store,
             self._settings,
@@ -71,7 +72,8 @@ class OutputPublisher:
             now=now,
             slugs=slugs,
             everything=everything,
-            health=self._health(store, now) if self._settings.output.pages else {},
+            health=self._health(states, now) if self._settings.output.pages else {},
+            states=states,
         )
         parts = [report]
         if not slugs:
@@ -110,9 +112,8 @@ class OutputPublisher:
         renderer = JekyllRenderer(posts, self._settings.site, self._post_template)
         return PostContext(settings=posts, renderer=renderer, writer=self._writer)
 
-    def _health(self, store: Store, now: datetime) -> dict[str, Health]:
+    def _health(self, states: Mapping[str, SourceState], now: datetime) -> dict[str, Health]:
         """Return the health of every source, by name."""
-        states = {state.name: state for state in store.states()}
         return {
             source.name: health_of(source, states.get(source.name, SourceState(name=source.name)), now)[0]
             for source in self._settings.sources

@@ -229,7 +229,7 @@ def _stored_items(connection: Connection, rows: Sequence[AnyRow]) -> tuple[Store
 
 
 _SUMMARIES = PreparedStatement(
-    select(categories.c.slug, categories.c.title, categories.c["items"])
+    select(categories.c.slug, categories.c.title, categories.c["items"], categories.c.version)
     .where(categories.c.slug != ALL)
     .order_by(categories.c.position)
 )
@@ -332,7 +332,8 @@ class SqlOutputs(Database):
 
     def categories(self) -> tuple[CategorySummary, ...]:
         return tuple(
-            CategorySummary(slug=row.slug, title=row.title, items=row.items) for row in self._query(_SUMMARIES)
+            CategorySummary(slug=row.slug, title=row.title, items=row.items, version=row.version)
+            for row in self._query(_SUMMARIES)
         )
 
     def item_count(self) -> int:

@@ -5,6 +5,7 @@ Works in a copy of the checkout, so that nothing here is touched. A defence that
 
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from queue import SimpleQueue
 ROOT = Path(__file__).resolve().parents[2]
 # More than cores, since many of these tests wait.
 _COPIES = 4
+_MEMORY = 4 << 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -825,6 +827,10 @@ def _tried(copies: "SimpleQueue[Path]", defence: Defence) -> list[str]:
         copies.put(copy)
 
 
+def _bound_memory() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+
+
 def _tests_that_notice(copy: Path, defence: Defence) -> list[str]:
     before: dict[Path, str] = {}
     for file, old, new in ((defence.file, defence.old, defence.new), *defence.also):
@@ -855,8 +861,11 @@ def _tests_that_notice(copy: Path, defence: Defence) -> list[str]:
             text=True,
             timeout=180,
             check=False,
+            preexec_fn=_bound_memory,
         )
-        output = run.stdout
+        output = (
+            run.stdout if run.returncode >= 0 else f"FAILED (signal {-run.returncode} ends the tests)\n{run.stdout}"
+        )
     except subprocess.TimeoutExpired as expired:
         output = "FAILED (the tests hang)\n" + str(expired.stdout or "")
     finally:

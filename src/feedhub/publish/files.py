@@ -234,8 +234,9 @@ class FileGroup:
             os.scandir(place) as entries,
         ):
             found = {one.name for one in entries if one.is_file(follow_symlinks=False)}
+        prefix = f"{place}{os.sep}"
         for target, present in self._staged.items() if place in self._touched else ():
-            if target.parent == place:
+            if str(target).startswith(prefix) and target.parent == place:
                 (found.discard if present is None else found.add)(target.name)
         return sorted(name for name in found if not name.startswith("."))
 

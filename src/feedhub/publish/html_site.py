@@ -114,6 +114,8 @@ class HtmlSite:
     def item(self, view: ItemView) -> OutputFile:
         """Return the page of an item."""
         (entry,) = entries_of(view.view)
+        # A list shows it, too, and now its entry is at hand.
+        self._drawn(view.view, _CARD, "")
         page, words = view.page, self._words
         path = item_path(page.item, self._zone)
         title, excerpt, media = shown_title(entry, words), excerpt_of(entry), media_of(entry)
@@ -371,11 +373,11 @@ class HtmlSite:
         """Return the items of a view as our macros render them, once; None where the owner has templates."""
         if not self._frame.templates.is_ours or not view.items:
             return None
-        macros = self._frame.macros
+        macros = self._frame.macros(MARK)
 
         def draw(stored: StoredItem) -> bytes:
             card = card_of(stored, view, self._words, self._zone)
-            text = macros.line(card) if kind.startswith(_LINE) else macros.card(card, kind == _DATED_CARD)
+            text = macros["line"](card) if kind.startswith(_LINE) else macros["card"](card, kind == _DATED_CARD)
             return str(text).encode("utf-8", "replace")
 
         html = b"\n".join(self._cache.made(view, kind, draw)).decode().replace(MARK, root)

@@ -1,8 +1,8 @@
 """What all pages of a site share, published ones and those that are made on request: templates, words, feeds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import quote
@@ -119,6 +119,7 @@ class PageFrame:
         self._site = site
         self._title = safe_line(site.title)
         self._links: dict[tuple[str, str], tuple[FeedLink, ...]] = {}
+        self._macros: dict[str, Mapping[str, Callable[..., str]]] = {}
         self._frames: dict[tuple[object, ...], list[str]] = {}
         self.places = _places(words, categories)
         self._shared = {
@@ -156,7 +157,8 @@ class PageFrame:
             return self.render(template, head, values)
         facts = {"title": head.title, "description": head.description, "canonical": head.canonical, "image": head.image}
         texts = {name: str(escape(text)) for name, text in facts.items() if text}
-        texts["head"], texts["content"] = self.templates.blocks(template, self._values(head, values))
+        given = {**self._values(head, values), **self.macros(head.root)}
+        texts["head"], texts["content"] = self.templates.blocks(template, given)
         key = (template, head.root, head.kind, head.feeds, head.slug, head.place, head.title == self._title, *texts)
         pieces = self._frames.get(key)
         if pieces is None:
@@ -176,10 +178,12 @@ class PageFrame:
     def _values(self, head: PageHead, values: Mapping[str, object]) -> dict[str, object]:
         return {**self._shared, "page": head, "root": head.root, **values}
 
-    @cached_property
-    def macros(self) -> Any:
-        """Our macros, to render by themselves; the way to the root of the site is a ``MARK``."""
-        return self.templates.macros("macros.html", {**self._shared, "root": MARK})
+    def macros(self, root: str) -> Mapping[str, Callable[..., str]]:
+        """Return our macros as pages with this way to the root of the site use them."""
+        found = self._macros.get(root)
+        if found is None:
+            found = self._macros[root] = self.templates.macros("macros.html", {**self._shared, "root": root})
+        return found
 
     def feeds(self, slug: str, name: str) -> tuple[FeedLink, ...]:
         """Return the feeds of an output."""

@@ -4,13 +4,15 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache, cached_property
 from importlib.resources import files
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from feedhub.errors import PublishError
 
 if TYPE_CHECKING:
-    from jinja2 import BaseLoader, Environment
+    from jinja2 import BaseLoader, Environment, Template
     from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+T = TypeVar("T")
 
 # Jinja2 is imported when the first page is rendered: mostly no poll brings anything new.
 
@@ -80,7 +82,7 @@ def templates_in(package: str) -> dict[str, str]:
 
 MARK: Final = "\0"
 """What no text of a page holds, so that it shows where texts are to be filled in."""
-_PAGES: Final = ("item.html", "category.html", "index.html")
+_BLOCKS: Final = ("head", "content")
 
 
 class PageTemplates:
@@ -101,7 +103,9 @@ class PageTemplates:
         from jinja2 import ChoiceLoader, DictLoader, PrefixLoader
 
         if self.is_ours:
-            return _trusted(self._ours)
+            marked = "".join(f"{{% block {one} %}}{MARK}{one}{MARK}{{% endblock %}}" for one in _BLOCKS)
+            frames = {f"{name}{MARK}": f'{{% extends "{name}" %}}{marked}' for name in self._ours}
+            return _trusted({**self._ours, **frames})
         ours = PrefixLoader({"feedhub": DictLoader(self._ours)})
         loader = ChoiceLoader([DictLoader(dict(self.texts)), ours])
         return sandbox(loader, keep_trailing_newline=True)
@@ -112,38 +116,31 @@ class PageTemplates:
         Raises:
             PublishError: with the name and the line, when a template cannot be used, or fails on these values.
         """
-        return self._page(self._environment, name, values).encode("utf-8", "replace")
+        return self._page(name, lambda template: template.render(values)).encode("utf-8", "replace")
 
     def frame(self, name: str, values: Mapping[str, object]) -> str:
         """Return a page with ``MARK`` and the name of each of its blocks ``head`` and ``content`` in their places."""
-        return self._page(self._frames, name, values)
+        return self._page(f"{name}{MARK}", lambda template: template.render(values))
 
     def blocks(self, name: str, values: Mapping[str, object]) -> list[str]:
-        """Return the blocks ``head`` and ``content`` of a page."""
-        return self._page(self._blocks, name, values).split(MARK)
+        """Return the blocks ``head`` and ``content`` of a page. Macros that it imports are among its ``values``."""
 
-    def macros(self, name: str, values: Mapping[str, object]) -> Any:
-        """Return the macros of a template, as attributes."""
-        return self._environment.get_template(name).make_module(dict(values))
+        def parts(template: "Template") -> list[str]:
+            context = template.new_context(dict(values))
+            return ["".join(template.blocks[one](context)) if one in template.blocks else "" for one in _BLOCKS]
 
-    @cached_property
-    def _frames(self) -> "Environment":
-        blocks = "".join(f"{{% block {block} %}}{MARK}{block}{MARK}{{% endblock %}}" for block in ("head", "content"))
-        framed = {f"{name}{MARK}": text for name, text in self._ours.items()}
-        return _trusted(
-            {**self._ours, **{name: f'{{% extends "{name}{MARK}" %}}{blocks}' for name in _PAGES}, **framed}
-        )
+        return self._page(name, parts)
 
-    @cached_property
-    def _blocks(self) -> "Environment":
-        base = f"{{% block head %}}{{% endblock %}}{MARK}{{% block content %}}{{% endblock %}}"
-        return _trusted({**self._ours, "base.html": base})
+    def macros(self, name: str, values: Mapping[str, object]) -> dict[str, Callable[..., str]]:
+        """Return the macros of a template, by name."""
+        module = self._environment.get_template(name).make_module(dict(values))
+        return {name: getattr(module, name) for name in vars(module) if not name.startswith("_")}
 
-    def _page(self, environment: "Environment", name: str, values: Mapping[str, object]) -> str:
+    def _page(self, name: str, render: "Callable[[Template], T]") -> T:
         from jinja2 import TemplateSyntaxError
 
         try:
-            return environment.get_template(name).render(values)
+            return render(self._environment.get_template(name))
         except TemplateSyntaxError as exc:
             raise PublishError(f"template {exc.name} line {exc.lineno}: {exc.message}") from exc
         except Exception as exc:  # a template can raise whatever Python can

@@ -114,10 +114,8 @@ class HtmlSite:
     def item(self, view: ItemView) -> OutputFile:
         """Return the page of an item."""
         (entry,) = entries_of(view.view)
-        # A list shows it, too, and now its entry is at hand.
-        self._drawn(view.view, _CARD, "")
-        page, words = view.page, self._words
-        path = item_path(page.item, self._zone)
+        self._drawn(view.view, _CARD, "")  # a list shows it, too, and now its entry is at hand
+        page, words, path = view.page, self._words, item_path(view.page.item, self._zone)
         title, excerpt, media = shown_title(entry, words), excerpt_of(entry), media_of(entry)
         slugs = tuple(zip(page.slugs, map(safe_line, page.item.categories), strict=True))
         feeds = [feed for slug, name in slugs for feed in self._frame.feeds(slug, name)[:1]]

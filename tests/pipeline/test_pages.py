@@ -1,6 +1,7 @@
 """Pages and archives: only what a poll touched is written, what is linked to exists, what is gone is gone."""
 
 import json
+import random
 import re
 import shutil
 from collections.abc import Iterator
@@ -617,3 +618,49 @@ def test_a_daemon_makes_the_same_pages_of_what_it_remembers_as_one_that_begins(t
             name for name in files(fresh) if (tmp_path / "daemon" / name).read_bytes() != (fresh / name).read_bytes()
         ]
         assert differing == [], title
+
+
+def test_of_a_month_only_the_parts_are_looked_at_that_hold_a_change(world: World, tmp_path: Path) -> None:
+    note = tmp_path / ".feedhub/pages/economy/2024-04.json"
+    known = json.loads(note.read_text())
+    wrong = {name: f"{'0' * 16} {line.partition(' ')[2]}" for name, line in known.items()}
+    note.write_text(json.dumps(wrong))
+    old = datetime(2024, 4, 10, 0, 35, tzinfo=UTC)
+    world.answer("a", record("4/35 corrected", guid="4-35", link="https://a.example/4/35", published=old))
+    world.poll("a")
+    written = published(world, tmp_path).written
+    assert [name for name in written if name.startswith("category/economy/")] == ["category/economy/2024-04-2.html"]
+    changed = json.loads(note.read_text())
+    assert {name: line == wrong[name] for name, line in changed.items()} == {
+        name: name != "2024-04-2" for name in known
+    }
+
+
+def test_parts_after_any_changes_are_those_of_a_folder_that_begins(tmp_path: Path) -> None:
+    chance = random.Random(20_261_129)
+    world = World((A, B), now=NOW)
+    month(world, 3, 70)
+    month(world, 4, 65)
+    for step in range(6):
+        for _ in range(chance.choice((1, 3))):
+            guid = f"{chance.choice((3, 4))}-{chance.randrange(70)}"
+            at = datetime(2024, int(guid[0]), 10, tzinfo=UTC) + timedelta(minutes=int(guid[2:]))
+            late = chance.random() < 0.5
+            name, link = f"{guid} of step {step}", f"https://a.example/{guid[0]}/{guid[2:]}"
+            facts = {"guid": f"{guid}-{step}", "link": f"{link}-{step}"} if late else {"guid": guid, "link": link}
+            world.answer("a", record(name, published=at, **facts))
+            world.poll("a")
+        if step % 2:
+            world.store.hide(chance.choice(world.store.newest("all", 500)).id, "", world.now)
+        if step == 3:
+            world.retention = Retention(days=None, items=100)
+            prune(world.store, world.settings, world.now)
+        published(world, tmp_path / "folder")
+        published(world, tmp_path / str(step), everything=True)
+        differing = [
+            name
+            for name in files(tmp_path / "folder") ^ files(tmp_path / str(step)) | files(tmp_path / str(step))
+            if ".feedhub" not in name
+            and (tmp_path / "folder" / name).read_bytes() != (tmp_path / str(step) / name).read_bytes()
+        ]
+        assert differing == []

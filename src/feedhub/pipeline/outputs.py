@@ -1,6 +1,6 @@
 """One output: what it shows first, its feeds and their archive, the pages of its list."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from functools import partial
@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from feedhub.model.item import StoredItem
 from feedhub.model.output import OutputFeed, OutputView, Part
-from feedhub.pipeline.parts import PartFiles, StoredMonths, StoredParts
+from feedhub.pipeline.parts import ChangedItems, PartFiles, StoredMonths, StoredParts
 from feedhub.pipeline.writing import PAGES, ReportingWriter
 from feedhub.ports.publishing import FeedRenderer, IndexRenderer, OutputFolder, PagePaths, PageRenderer
 from feedhub.ports.store import Store
@@ -98,18 +98,18 @@ class OutputFiles:
         self._archive = StoredParts(months, PART_SIZE, partial(open_in_feed, feed=feed))
         self._list = StoredParts(months, PAGE_SIZE, open_in_list)
 
-    def publish(self, changed_months: Mapping[str, datetime] | None) -> datetime | None:
+    def publish(self, changed: ChangedItems | None) -> datetime | None:
         """Write what is older, then the feeds and the first page, which link to it; see ``PartFiles.publish``.
 
         Return when what the feeds show changed, None where they show nothing.
         """
         pages = self._context.pages
-        if changed_months is None:
+        if changed is None:
             # Where the version before kept what notes say now.
             self._writer.write_note(self._slug, f"{_ARCHIVE_NOTES}/{self._slug}.json", None)
-        self._archive_files.publish(changed_months)
+        self._archive_files.publish(changed)
         if pages is not None:
-            self._page_files.publish(changed_months)
+            self._page_files.publish(changed)
         on_page = self._list.open_count() if pages is not None else 0
         items = newest_shown(self._store, self._feed, self._feed.entries, self._zone)
         self.shown = items

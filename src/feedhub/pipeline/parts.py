@@ -8,9 +8,9 @@ months that changed and no others.
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cached_property
 from typing import Final, Protocol
 
@@ -20,7 +20,9 @@ from feedhub.ports.store import Store
 from feedhub.rules.select import month_bounds, month_of, parts_in, parts_of, versions_of_part
 
 _NAME_OF_PART: Final = re.compile(r"(\d{4}-(?:0[1-9]|1[0-2]))(?:-([1-9]\d{0,8}))?", re.ASCII)
+_FEW: Final = 3
 _NO_PART: Final = 1_000_000_000
+_INSTANT: Final = timedelta(microseconds=1)
 _END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)
 
 
@@ -53,9 +55,13 @@ class StoredMonths:
         """Return how many items of a month are older than an instant."""
         return self.store.count_between(self.slug, month_bounds(month, self._zone)[0], moment)
 
-    def newest_versions(self, month: str, limit: int) -> tuple[ItemVersion, ...]:
-        """Return the newest items of a month, newest first."""
-        return self.store.item_versions(self.slug, *month_bounds(month, self._zone), limit=limit)
+    def versions(self, month: str, skip: int, limit: int) -> tuple[ItemVersion, ...]:
+        """Return items of a month, newest first, without the newest ``skip`` ones."""
+        return self.store.item_versions(self.slug, *month_bounds(month, self._zone), limit=limit, skip=skip)
+
+    def starts(self, month: str, size: int) -> tuple[int, ...]:
+        """Return with which item each part of a month begins; see ``OutputStore.part_starts``."""
+        return self.store.part_starts(self.slug, *month_bounds(month, self._zone), size)
 
 
 class StoredParts:
@@ -124,9 +130,39 @@ class StoredParts:
         following = self.written(self.months.names[place]) if place >= 0 else ()
         return following[0] if following else None
 
-    def versions(self, month: str, first: int) -> tuple[ItemVersion, ...]:
-        """Return the items of a month from part ``first`` on, newest first."""
-        return self.months.newest_versions(month, max(self.months.count(month) - (first - 1) * self.size, 0))
+    def versions(self, parts: Sequence[Part]) -> dict[Part, tuple[ItemVersion, ...]]:
+        """Return the items of some parts of a month, newest first."""
+        if len(parts) <= _FEW:
+            return {part: self._versions(part, part.number) for part in parts}
+        found = self._versions(parts[0], parts_in(self.months.count(parts[0].month), self.size))
+        return {part: versions_of_part(part, found, parts[0].number, self.size) for part in parts}
+
+    def _versions(self, first: Part, last: int) -> tuple[ItemVersion, ...]:
+        """Return the items from a part to another one of its month."""
+        count = self.months.count(first.month)
+        begin, end = (first.number - 1) * self.size, min(last * self.size, count)
+        return self.months.versions(first.month, count - end, end - begin)
+
+    def places(self, month: str) -> list[str]:
+        """Return of each part of a month a digest of its beginning and end, and of the parts to which it links.
+
+        Where that is the same, no item came or went but those that changed.
+        """
+        starts = (*map(str, self.months.starts(month, self.size)), f"{self.months.count(month)} in all")
+        parts = self.written(month)
+        return [
+            _digest_of([starts[part.number - 1 : part.number + 1], _name(self.older(part)), _name(self.newer(part))])
+            for part in parts
+        ]
+
+    def holding(self, month: str, moments: Iterable[datetime]) -> set[int]:
+        """Return the numbers of the parts of a month in which something was published at one of some instants."""
+        found: set[int] = set()
+        for moment in moments:
+            first = self.months.count_before(month, moment)
+            end = self.months.count_before(month, moment + _INSTANT)
+            found.update(range(first // self.size + 1, parts_in(end, self.size) + 1))
+        return found
 
     def first_changed(self, changed_months: Mapping[str, datetime], newest_before: Part | None) -> dict[str, int]:
         """Return the months to look at, each with the number of the first part that may have changed.
@@ -160,6 +196,25 @@ class StoredParts:
             look(older, parts_in(self.months.count(older), self.size))
 
 
+@dataclass(slots=True)
+class ChangedItems:
+    """When the items were published that changed since the last publish: by month, and by output and month."""
+
+    months: dict[str, datetime] = field(default_factory=dict)
+    """The published time of the earliest item that changed in a month, wherever it is or was shown."""
+    _moments: dict[tuple[str, str], set[datetime]] = field(default_factory=dict)
+
+    def add(self, slugs: Iterable[str], month: str, published_at: datetime) -> None:
+        """Add an item that these outputs show."""
+        self.months[month] = min(self.months.get(month, published_at), published_at)
+        for slug in slugs:
+            self._moments.setdefault((slug, month), set()).add(published_at)
+
+    def moments(self, slug: str, month: str) -> Collection[datetime]:
+        """Return when the items of an output were published that changed in a month."""
+        return self._moments.get((slug, month), ())
+
+
 class PartWriter(Protocol):
     """Writes the files of a part; see ``PartFiles``."""
 
@@ -182,17 +237,17 @@ class PartFiles:
     write: PartWriter
     remove: Callable[[Part], None]
 
-    def publish(self, changed_months: Mapping[str, datetime] | None) -> None:
-        """Write the parts that changed, or all of them when ``changed_months`` is None.
+    def publish(self, changed: ChangedItems | None) -> None:
+        """Write the parts that changed, or all of them when ``changed`` is None.
 
-        ``changed_months`` maps months to the published time of the earliest item that changed there. When digests are
-        lost, parts are rendered again; their bytes are the same, and no file is written.
+        When digests are lost, parts are rendered again; their bytes are the same, and no file is written.
         """
-        months = self._all_months() if changed_months is None else self._changed_months(changed_months)
+        months = self._all_months() if changed is None else self._changed_months(changed.months)
         wanted: set[Part] = set()
         for month in sorted(months):
-            wanted |= self._publish_month(month, months[month], is_new=changed_months is None)
-        if changed_months is None:
+            moments = None if changed is None else changed.moments(self.parts.months.slug, month)
+            wanted |= self._publish_month(month, months[month], moments)
+        if changed is None:
             for part in sorted(set(self._present()) - wanted):
                 self.remove(part)
 
@@ -203,20 +258,30 @@ class PartFiles:
         for month in self._known_months():
             self.writer.write_note(self.output, self._note(month), None)
 
-    def _publish_month(self, month: str, first: int, *, is_new: bool) -> set[Part]:
-        """Write what changed from part ``first`` of a month on; return the parts that it has."""
+    def _publish_month(self, month: str, first: int, moments: Collection[datetime] | None) -> set[Part]:
+        """Write what changed from part ``first`` of a month on; return the parts that it has.
+
+        ``moments`` are when items were published that changed, None when all parts are written.
+        """
         parts, known = self.parts, self._digests(month)
         written = parts.written(month)
         digests = {part: known[part] for part in written[: first - 1] if part in known}
         if len(written) >= first:
-            versions = parts.versions(month, first)
+            touched = set() if moments is None else parts.holding(month, moments)
+            places = dict(zip(written, parts.places(month), strict=True))
             for part in written[first - 1 :]:
-                own = versions_of_part(part, versions, first, parts.size)
-                digest = _digest(own, parts.older(part), parts.newer(part))
-                is_same = known.get(part) == digest
-                is_current = is_same and not is_new
-                is_good = is_current or self.write(part, [version.id for version in own], is_same=is_same)
-                digests[part] = digest if is_good else ""
+                noted, _, place = known.get(part, "").partition(" ")
+                if moments is not None and noted and place == places[part] and part.number not in touched:
+                    digests[part] = known[part]
+            looked = [part for part in written[first - 1 :] if part not in digests]
+            for part, own in parts.versions(looked).items():
+                digest, noted = (
+                    _digest(own, parts.older(part), parts.newer(part)),
+                    known.get(part, "").partition(" ")[0],
+                )
+                is_current = noted == digest and moments is not None
+                is_good = is_current or self.write(part, [version.id for version in own], is_same=noted == digest)
+                digests[part] = f"{digest} {places[part]}" if is_good else ""
         for part in sorted(known.keys() - digests.keys()):
             self.remove(part)
         if digests != known:
@@ -259,9 +324,15 @@ class PartFiles:
 
 
 def _digest(own: Sequence[ItemVersion], older: Part | None, newer: Part | None) -> str:
-    items = [[version.id, version.change_number] for version in own]
-    text = json.dumps([items, older and older.name, newer and newer.name])
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return _digest_of([[[version.id, version.change_number] for version in own], _name(older), _name(newer)])
+
+
+def _digest_of(facts: Sequence[object]) -> str:
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+
+
+def _name(part: Part | None) -> str | None:
+    return part.name if part else None
 
 
 def part_of(name: str) -> Part | None:

@@ -17,6 +17,7 @@ from feedhub.model.settings import Settings
 from feedhub.model.source import Health, SourceState
 from feedhub.pipeline.outputs import OutputFiles, PublishContext
 from feedhub.pipeline.pages import SitePages, is_ours
+from feedhub.pipeline.parts import ChangedItems
 from feedhub.pipeline.writing import PAGES, ReportingWriter
 from feedhub.ports.publishing import FeedRenderer, OutputWriter, PageRenderer
 from feedhub.ports.store import Store
@@ -95,18 +96,18 @@ def _published(
     renewal = _renewal(context, writer, everything=everything, is_first=manifest is None)
     choices = chosen_outputs(present, due=due, named=slugs, renewal=renewal)
     wanted = [choice.slug for choice in choices if choice.is_published]
-    changed_months = run.publish_items(-1 if renewal else published)
+    changed_items = run.publish_items(-1 if renewal else published)
     changed, shown = {}, None
     for slug in wanted:
         output = run.output(slug)
-        changed[slug] = output.publish(changed_months)
+        changed[slug] = output.publish(changed_items)
         shown = output.shown if slug == ALL else shown
     if wanted or departed:
         good = {slug: at for slug, at in changed.items() if slug not in writer.failed}
         run.publish_index({**listed.changed, **good}, shown)
     if run.pages is not None:
         run.pages.publish_sources(health, states)
-    run.publish_leaving_archives(is_renewed=changed_months is None and not slugs)
+    run.publish_leaving_archives(is_renewed=changed_items is None and not slugs)
     # Only after the manifest has stopped naming them: who reads the manifest never meets a missing file.
     run.publish_removals(departed, now, anew=renewal is not None or bool(run.removed_items))
     if run.pages is not None:
@@ -194,25 +195,24 @@ class _Run:
     pages: SitePages | None
     removed_items: list[str] = field(default_factory=list)
 
-    def publish_items(self, since: int) -> dict[str, datetime] | None:
+    def publish_items(self, since: int) -> ChangedItems | None:
         """Write the pages of the items that changed after a change number, of all for a negative one.
 
-        Return the months in which they were published, each with the published time of its earliest item; these months
-        are where archives may have changed. None says that all archives are to be looked at.
+        Return when they were published, which is where archives may have changed. None says that all archives are to be
+        looked at.
         """
         if self.pages is None and since < 0:
             return None
         zone = ZoneInfo(self.settings.site.timezone)
-        months: dict[str, datetime] = {}
+        changed = ChangedItems()
         for page in self.store.page_items(since):
             published_at = page.item.published_at
-            month = month_of(published_at, zone)
-            months[month] = min(months.get(month, published_at), published_at)
+            changed.add((ALL, *page.slugs), month_of(published_at, zone), published_at)
             if page.removed:
                 self.removed_items.append(page.item.id)
             if self.pages is not None:
                 self.pages.publish_item(page)
-        return None if since < 0 else months
+        return None if since < 0 else changed
 
     def output(self, slug: str) -> OutputFiles:
         """Return what writes and removes the files of an output."""

@@ -118,9 +118,20 @@ class OutputStore(Protocol):
         ...
 
     def item_versions(
-        self, slug: str, since: datetime, until: datetime, limit: int | None = None
+        self, slug: str, since: datetime, until: datetime, limit: int | None = None, skip: int = 0
     ) -> tuple[ItemVersion, ...]:
-        """Return the newest ``limit`` items published from ``since`` to before ``until``, ordered as ``newest``."""
+        """Return the newest ``limit`` items published from ``since`` to before ``until``, ordered as ``newest``.
+
+        The newest ``skip`` ones of these are left out.
+        """
+        ...
+
+    def part_starts(self, slug: str, since: datetime, until: datetime, size: int) -> tuple[int, ...]:
+        """Return a number of every ``size``-th item published in a time, counted from the oldest, which is the first.
+
+        The number of an item stays the same: where the starts of two parts in succession do, no item came or went
+        between them, unless others of them changed.
+        """
         ...
 
     def count_between(self, slug: str, since: datetime, until: datetime) -> int:

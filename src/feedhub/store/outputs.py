@@ -276,31 +276,51 @@ _LAST_NEW = select(
 class _OutputStatements:
     """The statements over the items of ``all`` or of a category.
 
-    ``shown`` selects all that an output shows, in its order; ``narrow`` the items alone.
+    ``shown`` selects all that an output shows, in its order; ``narrow`` the items alone, whose order from the oldest on
+    is ``oldest_first``.
     """
 
-    def __init__(self, published: ColumnElement[datetime], shown: Select[Any], narrow: Select[Any]) -> None:
+    def __init__(
+        self,
+        published: ColumnElement[datetime],
+        shown: Select[Any],
+        narrow: Select[Any],
+        oldest_first: Sequence[ColumnElement[Any]],
+    ) -> None:
         between = (published >= _SINCE, published < _UNTIL)
         marked = shown.with_only_columns(items.c.id, items.c.published_at, sightings.c.touched)
         self.newest = PreparedStatement(shown.limit(bindparam("most")))
         changes = shown.with_only_columns(sightings.c.updated_at).limit(bindparam("most")).subquery()
         self.changed_at = PreparedStatement(select(func.max(changes.c.updated_at, type_=_AT_TYPE)))
-        self.versions = PreparedStatement(marked.where(*between).limit(bindparam("most")))
+        self.versions = PreparedStatement(marked.where(*between).limit(bindparam("most")).offset(bindparam("skip")))
         # The index alone is read for these two.
         self.count = PreparedStatement(narrow.with_only_columns(func.count()).where(*between))
         self.before = PreparedStatement(
             narrow.with_only_columns(published).where(published < _UNTIL).order_by(published.desc()).limit(1)
         )
+        places = func.row_number().over(order_by=oldest_first) - 1
+        placed = narrow.add_columns(places.label("place")).where(*between).subquery()
+        pk, place = placed.c
+        self.starts = PreparedStatement(select(pk).where(place % bindparam("size") == 0).order_by(place))
         self.by_id = PreparedStatement(shown.where(items.c.id.in_(bindparam("ids", expanding=True))))
 
 
 _OF_ALL = _OutputStatements(
-    items.c.published_at, _SHOWN_IN_ALL, select(items.c.pk).where(items.c.shown_by.is_not(None))
+    items.c.published_at,
+    _SHOWN_IN_ALL,
+    select(items.c.pk).where(items.c.shown_by.is_not(None)),
+    (items.c.published_at, items.c.first_seen_at, items.c.position.desc(), items.c.pk.desc()),
 )
 _OF_CATEGORY = _OutputStatements(
     memberships.c.published_at,
     _SHOWN_IN,
     select(memberships.c.item_pk).where(memberships.c.slug == bindparam("slug")),
+    (
+        memberships.c.published_at,
+        memberships.c.first_seen_at,
+        memberships.c.position.desc(),
+        memberships.c.item_pk.desc(),
+    ),
 )
 
 
@@ -389,11 +409,17 @@ class SqlOutputs(Database):
             yield from found
 
     def item_versions(
-        self, slug: str, since: datetime, until: datetime, limit: int | None = None
+        self, slug: str, since: datetime, until: datetime, limit: int | None = None, skip: int = 0
     ) -> tuple[ItemVersion, ...]:
         most = _NO_LIMIT if limit is None else limit
-        rows = self._query(_of(slug).versions, {"slug": slug, "since": since, "until": until, "most": most})
+        given = {"slug": slug, "since": since, "until": until, "most": most, "skip": skip}
+        rows = self._query(_of(slug).versions, given)
         return tuple(ItemVersion(id=row.id, published_at=row.published_at, change_number=row.touched) for row in rows)
+
+    def part_starts(self, slug: str, since: datetime, until: datetime, size: int) -> tuple[int, ...]:
+        return tuple(
+            self._query(_of(slug).starts, {"slug": slug, "since": since, "until": until, "size": size}).scalars()
+        )
 
     def count_between(self, slug: str, since: datetime, until: datetime) -> int:
         return int(self._query(_of(slug).count, {"slug": slug, "since": since, "until": until}).scalar())

@@ -59,9 +59,9 @@ class StoredMonths:
         """Return items of a month, newest first, without the newest ``skip`` ones."""
         return self.store.item_versions(self.slug, *month_bounds(month, self._zone), limit=limit, skip=skip)
 
-    def starts(self, month: str, size: int) -> tuple[int, ...]:
-        """Return with which item each part of a month begins; see ``OutputStore.part_starts``."""
-        return self.store.part_starts(self.slug, *month_bounds(month, self._zone), size)
+    def starts(self, month: str, limit: int, size: int) -> tuple[int, ...]:
+        """Return with which item each of the newest parts of a month begins; see ``OutputStore.part_starts``."""
+        return self.store.part_starts(self.slug, *month_bounds(month, self._zone), limit, size)
 
 
 class StoredParts:
@@ -143,17 +143,17 @@ class StoredParts:
         begin, end = (first.number - 1) * self.size, min(last * self.size, count)
         return self.months.versions(first.month, count - end, end - begin)
 
-    def places(self, month: str) -> list[str]:
-        """Return of each part of a month a digest of its beginning and end, and of the parts to which it links.
+    def places(self, month: str, first: int) -> dict[Part, str]:
+        """Return of each part of a month from one on a digest of its begin and end, and of the parts to which it links.
 
         Where that is the same, no item came or went but those that changed.
         """
-        starts = (*map(str, self.months.starts(month, self.size)), f"{self.months.count(month)} in all")
-        parts = self.written(month)
-        return [
-            _digest_of([starts[part.number - 1 : part.number + 1], _name(self.older(part)), _name(self.newer(part))])
-            for part in parts
-        ]
+        count, older = self.months.count(month), (first - 1) * self.size
+        starts = (*map(str, self.months.starts(month, count - older, self.size)), f"{count} in all")
+        return {
+            part: _digest_of([starts[place : place + 2], _name(self.older(part)), _name(self.newer(part))])
+            for place, part in enumerate(self.written(month)[first - 1 :])
+        }
 
     def holding(self, month: str, moments: Iterable[datetime]) -> set[int]:
         """Return the numbers of the parts of a month in which something was published at one of some instants."""
@@ -268,7 +268,7 @@ class PartFiles:
         digests = {part: known[part] for part in written[: first - 1] if part in known}
         if len(written) >= first:
             touched = set() if moments is None else parts.holding(month, moments)
-            places = dict(zip(written, parts.places(month), strict=True))
+            places = parts.places(month, first)
             for part in written[first - 1 :]:
                 noted, _, place = known.get(part, "").partition(" ")
                 if moments is not None and noted and place == places[part] and part.number not in touched:

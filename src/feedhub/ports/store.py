@@ -126,8 +126,8 @@ class OutputStore(Protocol):
         """
         ...
 
-    def part_starts(self, slug: str, since: datetime, until: datetime, size: int) -> tuple[int, ...]:
-        """Return a number of every ``size``-th item published in a time, counted from the oldest, which is the first.
+    def part_starts(self, slug: str, since: datetime, until: datetime, limit: int, size: int) -> tuple[int, ...]:
+        """Return a number of every ``size``-th of the newest ``limit`` items published in a time, the oldest first.
 
         The number of an item stays the same: where the starts of two parts in succession do, no item came or went
         between them, unless others of them changed.

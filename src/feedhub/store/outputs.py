@@ -276,8 +276,7 @@ _LAST_NEW = select(
 class _OutputStatements:
     """The statements over the items of ``all`` or of a category.
 
-    ``shown`` selects all that an output shows, in its order; ``narrow`` the items alone, whose order from the oldest on
-    is ``oldest_first``.
+    ``shown`` selects all that an output shows, in its order; ``narrow`` the items alone, which ``place`` orders.
     """
 
     def __init__(
@@ -285,9 +284,11 @@ class _OutputStatements:
         published: ColumnElement[datetime],
         shown: Select[Any],
         narrow: Select[Any],
-        oldest_first: Sequence[ColumnElement[Any]],
+        *place: ColumnElement[Any],
     ) -> None:
         between = (published >= _SINCE, published < _UNTIL)
+        at, seen, position = place
+        newest_first = (at.desc(), seen.desc(), position)
         marked = shown.with_only_columns(items.c.id, items.c.published_at, sightings.c.touched)
         self.newest = PreparedStatement(shown.limit(bindparam("most")))
         changes = shown.with_only_columns(sightings.c.updated_at).limit(bindparam("most")).subquery()
@@ -298,10 +299,19 @@ class _OutputStatements:
         self.before = PreparedStatement(
             narrow.with_only_columns(published).where(published < _UNTIL).order_by(published.desc()).limit(1)
         )
-        places = func.row_number().over(order_by=oldest_first) - 1
-        placed = narrow.add_columns(places.label("place")).where(*between).subquery()
-        pk, place = placed.c
-        self.starts = PreparedStatement(select(pk).where(place % bindparam("size") == 0).order_by(place))
+        # Of a large month the newest items alone are numbered: what is older keeps its places.
+        newest = (
+            narrow.add_columns(*place)
+            .where(*between)
+            .order_by(*newest_first)
+            .limit(bindparam("most"))
+            .subquery("newest")
+        )
+        pk, at, seen, position = newest.c
+        oldest_first = (at, seen, position.desc(), pk.desc())
+        numbered = select(pk, (func.row_number().over(order_by=oldest_first) - 1).label("number")).subquery("numbered")
+        starts = select(numbered.c[0]).where(numbered.c.number % bindparam("size") == 0)
+        self.starts = PreparedStatement(starts.order_by(numbered.c.number))
         self.by_id = PreparedStatement(shown.where(items.c.id.in_(bindparam("ids", expanding=True))))
 
 
@@ -309,18 +319,17 @@ _OF_ALL = _OutputStatements(
     items.c.published_at,
     _SHOWN_IN_ALL,
     select(items.c.pk).where(items.c.shown_by.is_not(None)),
-    (items.c.published_at, items.c.first_seen_at, items.c.position.desc(), items.c.pk.desc()),
+    items.c.published_at,
+    items.c.first_seen_at,
+    items.c.position,
 )
 _OF_CATEGORY = _OutputStatements(
     memberships.c.published_at,
     _SHOWN_IN,
     select(memberships.c.item_pk).where(memberships.c.slug == bindparam("slug")),
-    (
-        memberships.c.published_at,
-        memberships.c.first_seen_at,
-        memberships.c.position.desc(),
-        memberships.c.item_pk.desc(),
-    ),
+    memberships.c.published_at,
+    memberships.c.first_seen_at,
+    memberships.c.position,
 )
 
 
@@ -416,10 +425,9 @@ class SqlOutputs(Database):
         rows = self._query(_of(slug).versions, given)
         return tuple(ItemVersion(id=row.id, published_at=row.published_at, change_number=row.touched) for row in rows)
 
-    def part_starts(self, slug: str, since: datetime, until: datetime, size: int) -> tuple[int, ...]:
-        return tuple(
-            self._query(_of(slug).starts, {"slug": slug, "since": since, "until": until, "size": size}).scalars()
-        )
+    def part_starts(self, slug: str, since: datetime, until: datetime, limit: int, size: int) -> tuple[int, ...]:
+        given = {"slug": slug, "since": since, "until": until, "most": limit, "size": size}
+        return tuple(self._query(_of(slug).starts, given).scalars())
 
     def count_between(self, slug: str, since: datetime, until: datetime) -> int:
         return int(self._query(_of(slug).count, {"slug": slug, "since": since, "until": until}).scalar())

@@ -10,6 +10,7 @@ from feedhub.model.output import CategorySummary, ListedOutputs, OutputFile, Par
 from feedhub.publish.addresses import feed_path, feed_url, page_url
 from feedhub.publish.entry import safe_line
 from feedhub.publish.formats import FORMAT_NAME, FORMATS
+from feedhub.publish.json_feed import json_text
 from feedhub.rules.categorize import MAX_SLUG_LENGTH, RESERVED_SLUGS
 from feedhub.rules.select import ALL
 
@@ -75,8 +76,7 @@ def manifest(
             for category in sorted(categories, key=lambda category: category.slug)
         ],
     }
-    text = json.dumps(document, ensure_ascii=False, indent=2)
-    return OutputFile(path=MANIFEST_PATH, body=f"{text}\n".encode())
+    return OutputFile(path=MANIFEST_PATH, body=f"{json_text(document)}\n".encode())
 
 
 def read_manifest(body: bytes) -> ListedOutputs:

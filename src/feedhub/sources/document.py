@@ -164,10 +164,11 @@ def parsable_xml(text: str) -> str:
     A document type could declare entities. Lines keep their numbers.
     """
     text = text.lstrip()
-    if _HIGH_HALF.search(text):
-        text = _PAIR_OF_REFERENCES.sub(_joined, text)
-    if "&#" in text:
-        text = _FORBIDDEN_REFERENCE.sub("", text)
+    if "&" in text:
+        if _HIGH_HALF.search(text):
+            text = _PAIR_OF_REFERENCES.sub(_joined, text)
+        if "&#" in text:
+            text = _FORBIDDEN_REFERENCE.sub("", text)
     start = _after_prologue(text)
     doctype = _DOCTYPE.match(text, start)
     head, rest = text[:start], text[doctype.end() if doctype else start :]

@@ -47,7 +47,7 @@ def _written_out(match: re.Match[str]) -> str:
 
 def with_sections_ended(text: str) -> str:
     """Return ``text`` in which CDATA sections that nothing ends before the next one end with their element."""
-    if (begun := text.count(_SECTION)) == 0 or begun == text.count("]]>"):
+    if "[" not in text or (begun := text.count(_SECTION)) == 0 or begun == text.count("]]>"):
         return text
     first, *sections = text.split(_SECTION)
     pieces = [first]

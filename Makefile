@@ -62,15 +62,16 @@ nightly:
 
 # Documents made to be slow, at full size, and what else takes long because of its size.
 costly: install
-	$(PYTEST) -m nightly --timeout 300 --ignore tests/e2e/test_captured_feeds.py --ignore tests/fuzz
+	$(PYTEST) -m nightly --timeout 300 --ignore tests/e2e/test_captured_feeds.py \
+		--ignore tests/e2e/test_saved_configurations.py --ignore tests/fuzz
 
 # All captured feeds, and twenty kills.
 captured: install
 	$(PYTEST) -m nightly --timeout 900 tests/e2e/test_captured_feeds.py
 
-# Twenty thousand broken configurations.
+# Twenty thousand broken configurations, and hundreds saved under a daemon whose polls may not be late.
 configurations: install
-	$(BIN)/pytest -q -s -m nightly tests/fuzz/test_fuzz_configurations.py
+	$(BIN)/pytest -q -s -m nightly tests/fuzz/test_fuzz_configurations.py tests/e2e/test_saved_configurations.py
 
 # Twenty times as many examples of every property, and of every reader of hostile input.
 properties: install

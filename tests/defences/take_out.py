@@ -769,6 +769,13 @@ DEFENCES = (
         "tests/e2e/test_saved_configurations.py",
     ),
     _d(
+        "configuration: a fault restarts nothing",
+        "web/app.py",
+        "reasons += polling_complaints(self._hub())",
+        "reasons += [*polling_complaints(self._hub()), *self._warnings()]",
+        "tests/web/test_pages.py",
+    ),
+    _d(
         "configuration: secrets in what is told",
         "runtime/status.py",
         'problem.message.partition(", found ")[0]',

@@ -4,18 +4,26 @@ import json
 import os
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
-from itertools import pairwise
+from dataclasses import replace
+from itertools import count, islice, pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from feedhub.model.settings import Settings
+from feedhub.model.source import DedupeSettings, Source
+from feedhub.runtime.config_loader import Unusable, load_or_say_why
+from fuzz.configurations import NAMED, configurations, furnish
 from support.blocking import blocking_mount
 from support.daemons import RunningDaemon, running, until, write_config
-from support.responders import static
-from support.server import LoopbackServer, serve, unused_port
+from support.responders import FEED, static
+from support.server import LoopbackServer, Responder, serve, unused_port
 from support.site import SiteFolder
+from support.soak import resident
 
 
 @pytest.fixture
@@ -28,9 +36,9 @@ def _source(server: LoopbackServer) -> str:
     return f"name: a, url: '{server.url('/a')}', category: news"
 
 
-def _goes_on(server: LoopbackServer) -> None:
-    asked = len(server.requests("/a"))
-    until(lambda: len(server.requests("/a")) >= asked + 2)
+def _goes_on(server: LoopbackServer, path: str = "/a") -> None:
+    asked = len(server.requests(path))
+    until(lambda: len(server.requests(path)) >= asked + 2)
 
 
 FAULTS = {
@@ -171,6 +179,121 @@ def test_a_source_whose_file_blocks_holds_up_neither_other_polls_nor_the_end(
         began = time.monotonic()
         assert daemon.stop() == 0
         assert time.monotonic() - began < 10
+
+
+FEEDS = 8
+SAVED = 300
+MOST_GROWTH = 1.1
+LATEST = 5.0
+WORKING = {
+    "site": {"title": "Test site", "url": "https://news.example.org"},
+    "output": {"entries": 20, "pages": False, "jekyll": {"dir": "_posts"}},
+    "poll": {
+        "every": "1s",
+        "min": "1s",
+        "timeout": "10s",
+        "allow_private": ["127.0.0.1"],
+        "per_host": {"gap": "0s", "concurrent": 8},
+    },
+    "categories": {"news": {"title": "News"}, "tech": {"title": "Tech"}},
+    "identity": {"infoCode": {"from": ["id", "link"], "pattern": r"(\d{18})"}},
+    "rules": [
+        {"name": "chips", "when": {"any": [{"title": "chip"}, {"tags": ["semi"]}]}, "then": {"category": ["tech"]}},
+        {"name": "lost", "when": {"title": "advertising"}, "then": {"drop": True}},
+    ],
+}
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(3_000)
+def test_hundreds_of_them_delay_no_poll_and_leave_no_memory_behind(tmp_path: Path) -> None:
+    paths = [f"/{number}" for number in range(FEEDS)]
+    config, memory, outcomes = tmp_path / "feedhub.yaml", list[tuple[float, float]](), Counter[str]()
+    furnish(tmp_path)
+    with serve({**dict.fromkeys(paths, static()), paths[0]: _edited_each_time()}) as server:
+        sources = [{"name": path[1:], "url": server.url(path), "category": "news"} for path in paths]
+        good: dict[str, Any] = {**WORKING, "sources": sources}
+        config.write_text(yaml.safe_dump(good), "utf-8")
+        with running(config) as daemon:
+            until(lambda: all(server.requests(path) for path in paths))
+            daemon.patience = 90  # longer than loading may take, of which it would tell
+            for name, content, outcome in islice(_to_save(good, tmp_path / "trial"), SAVED):
+                config.write_bytes(content)
+                if isinstance(outcome, Unusable):
+                    daemon.heard("the configuration is not valid, the old one stays", problems=outcome.count)
+                    outcomes["faulty"] += 1
+                else:
+                    outcomes[daemon.heard("reloaded", "the configuration is not valid")["event"]] += 1
+                assert daemon.process.poll() is None, name
+                if outcomes.total() in (50, SAVED):
+                    time.sleep(3.0)  # Whatever was begun ends.
+                    memory.append(_megabytes(daemon))
+            config.write_text(yaml.safe_dump(good), "utf-8")
+            daemon.heard("reloaded", "the configuration can be used again")
+            for path in paths:
+                _goes_on(server, path)
+            assert daemon.stop() == 0
+        gaps = {path: max(after.at - before.at for before, after in pairwise(server.requests(path))) for path in paths}
+    print(
+        f"{dict(outcomes)}; longest between two polls {max(gaps.values()):.1f} s; MB after the 50th and last: {memory}"
+    )
+    assert max(gaps.values()) < 1 + LATEST, gaps
+    early, late = memory
+    assert all(after < MOST_GROWTH * before for before, after in zip(early, late, strict=True)), memory
+
+
+def _edited_each_time() -> Responder:
+    """A feed whose one item is edited again and again, so that something is stored and published all the time."""
+    numbers = count()
+    return lambda wire: static(FEED.replace(b"One", b"One %d" % (next(numbers) % 50)))(wire)
+
+
+def _megabytes(daemon: RunningDaemon) -> tuple[float, float]:
+    """What the daemon holds in memory: its main process, and all of them."""
+    pages = int(Path(f"/proc/{daemon.pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGESIZE") / 1e6, resident(daemon.pid)
+
+
+def _to_save(good: dict[str, Any], trial: Path) -> Iterator[tuple[str, bytes, Settings | Unusable]]:
+    """Yield configurations that are faulty or poll the same feeds, and nothing on the net; and what loading each gives.
+
+    What means the same as the one in use is left out, since nothing tells that it was loaded; and so are many of the
+    faulty, which are more by far.
+    """
+    furnish(trial)
+    first = used = _loaded(trial, yaml.safe_dump(good).encode())
+    assert isinstance(first, Settings)
+    faulty_before = 0
+    for name, content in configurations([good], seed=18):
+        outcome = _loaded(trial, content)
+        if isinstance(outcome, Unusable):
+            faulty_before += 1
+            if name not in NAMED and faulty_before > 2:
+                continue
+        elif outcome == used or not _polls_the_same(outcome, first):
+            continue
+        else:
+            used, faulty_before = outcome, 0
+        yield name, content, outcome
+
+
+def _loaded(folder: Path, content: bytes) -> Settings | Unusable:
+    (folder / "feedhub.yaml").write_bytes(content)
+    return load_or_say_why("feedhub.yaml", (), os.environ, str(folder))
+
+
+def _polls_the_same(one: Settings, other: Settings) -> bool:
+    """Whether both poll the same feeds, when and how they are polled, and nothing else but files."""
+    polled = {source.name: source for source in one.sources if not source.url.startswith("file:")}
+    return (
+        polled.keys() == {source.name for source in other.sources}
+        and all(_polling(polled[source.name]) == _polling(source) for source in other.sources)
+        and (one.poll, one.output.dir, one.output.hub) == (other.poll, other.output.dir, other.output.hub)
+    )
+
+
+def _polling(source: Source) -> Source:
+    return replace(source, categories=(), title="", place="", settings_digest="", dedupe=DedupeSettings(), identity=())
 
 
 def _loads(daemon: RunningDaemon) -> bool:

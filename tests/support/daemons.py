@@ -38,7 +38,10 @@ class RunningDaemon:
 
     process: "subprocess.Popen[bytes]"
     log: Path
+    patience: float = PATIENCE
     _seen: int = field(default=0)
+    _read: int = field(default=0)
+    _events: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def pid(self) -> int:
@@ -51,24 +54,29 @@ class RunningDaemon:
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.lines]
+        with self.log.open("rb") as log:
+            log.seek(self._read)
+            whole = log.read().rpartition(b"\n")[0]
+        self._read += len(whole) + bool(whole)
+        self._events += map(json.loads, whole.splitlines())
+        return self._events
 
-    def heard(self, event: str, **facts: object) -> dict[str, Any]:
-        """Wait for an event that was not waited for before, and return it. ``event`` is how it begins."""
+    def heard(self, *events: str, **facts: object) -> dict[str, Any]:
+        """Wait for an event that was not waited for before, and return it. It begins as one of ``events`` does."""
 
         def found() -> dict[str, Any] | None:
             for number, one in enumerate(self.events[self._seen :], start=self._seen + 1):
-                if str(one["event"]).startswith(event) and all(one.get(key) == facts[key] for key in facts):
+                if str(one["event"]).startswith(events) and all(one.get(key) == facts[key] for key in facts):
                     self._seen = number
                     return one
             if self.process.poll() is not None:
-                raise AssertionError(f"ended with {self.process.returncode}; no {event!r} in {self.lines}")
+                raise AssertionError(f"ended with {self.process.returncode}; no {events!r} in {self.lines[-40:]}")
             return None
 
         try:
-            return until(found)  # type: ignore[return-value]
+            return until(found, patience=self.patience)  # type: ignore[return-value]
         except AssertionError as error:
-            raise AssertionError(f"{error}: no {event!r} {facts} in {self.lines}") from None
+            raise AssertionError(f"{error}: no {events!r} {facts} in {self.lines[-40:]}") from None
 
     def tell(self, number: int) -> None:
         """Send a signal."""

@@ -247,17 +247,14 @@ def _settled(
     categories, of_sources, of_rules = _categories(files)
     problems += of_rules
     if problems or config is None:
-        problems += of_sources.values()
+        problems += (problem for refused in of_sources.values() for problem in refused.values())
         return None
     parts = []
     secrets = hidden_values({}, (), [config.store])
     for each, section in zip(loaded, checked, strict=True):
         if section is not None:
-            unusable = {
-                index: without_values(problem, known)
-                for (shown, index), problem in of_sources.items()
-                if shown == each.file.path
-            }
+            refused = of_sources.get(each.file.path, {})
+            unusable = {index: without_values(problem, known) for index, problem in refused.items()}
             parts.append(Checked(file=each.file, section=section, unusable=unusable))
             secrets |= hidden_values(each.taken, section.sources, ())
             secrets |= address_secrets(each.taken, section.sources)
@@ -269,8 +266,8 @@ def _settled(
     return replace(settings, warnings=tuple(_in_order(warnings, files)))
 
 
-def _categories(files: Sequence[ConfigFile]) -> tuple[CategoryTable, dict[tuple[str, int], Problem], list[Problem]]:
-    """Return the categories, the first problem of each source (by file and index), and those of rules."""
+def _categories(files: Sequence[ConfigFile]) -> tuple[CategoryTable, dict[str, dict[int, Problem]], list[Problem]]:
+    """Return the categories, the first problem of each source (by file, then by index), and those of rules."""
     declared: dict[str, str] = {}
     for file in files:
         entries = file.value.get("categories")
@@ -279,7 +276,7 @@ def _categories(files: Sequence[ConfigFile]) -> tuple[CategoryTable, dict[tuple[
             declared.setdefault(slug, title.strip() if isinstance(title, str) else slug)
     mentioned = mentions(files)
     table = category_table(declared, [mention.name for mention in mentioned])
-    of_sources: dict[tuple[str, int], Problem] = {}
+    of_sources: dict[str, dict[int, Problem]] = {}
     of_rules: list[Problem] = []
     for mention in mentioned:
         reason = table.refused.get(mention.name)
@@ -289,7 +286,7 @@ def _categories(files: Sequence[ConfigFile]) -> tuple[CategoryTable, dict[tuple[
         problem = mention.file.problem(mention.path, f"{found} cannot name a category: it {reason}")
         index = mention.path[1]
         if mention.is_of_source and isinstance(index, int):
-            of_sources.setdefault((mention.file.path, index), problem)
+            of_sources.setdefault(mention.file.path, {}).setdefault(index, problem)
         else:
             of_rules.append(problem)
     return table, of_sources, of_rules

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from feedhub.errors import DamagedStoreError, FullStoreError, StoreError
 from feedhub.model.report import Outcome, PollReport, PublishReport
 from feedhub.model.settings import ConfigFault, Settings
-from feedhub.runtime.config_loader import BackgroundLoad, ConfigWatch, Loaded, Unusable, unusable
+from feedhub.runtime.config_loader import BackgroundLoad, ConfigWatch, Loaded, Unusable, give_back_memory, unusable
 from feedhub.runtime.hub import Hub
 from feedhub.runtime.poller import DuePoller, FinishedFetch, PollsUnderWay
 from feedhub.runtime.publisher import PublishTimer
@@ -344,6 +344,7 @@ class Daemon:
         else:
             self._tell_mended()
             self._watch.follow(outcome.files, outcome.folders, since=loaded.began)
+        give_back_memory()
         # Also after a fault, because the sender of a signal waits for this.
         self._notifier.ready()
 

@@ -5,7 +5,7 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from itertools import combinations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from feedhub.model.item import ParsedItem
@@ -145,7 +145,15 @@ def test_any_order_of_the_records_of_a_document_gives_the_same_items_and_ids(fir
     assert ids(one, "a", then) == ids(other, "a", random.sample(then, len(then)))
 
 
+FILE = "https://a.example/1.mp3"
+OTHER_FILE = "https://a.example/2.mp3"
+
+
 @given(DOCUMENT, WELL_NAMED)
+@example(
+    [record("Two", guid="0", published=day(1), enclosure=FILE)],
+    [record("Two", guid="0", link="https://a.example/", published=day(2), enclosure=OTHER_FILE)],
+)
 def test_a_document_that_is_given_again_is_made_of_the_same_items(first, then) -> None:  # type: ignore[no-untyped-def]
     library = Library()
     library.poll("a", *first)

@@ -176,17 +176,17 @@ class _Matching:
             self._shared.add([self.items[record] for record in group])
         self._has_paths = self._shared.has_paths()
         matches = [
-            (match.strength, match.target.id, number, match)
+            (match.strength, not self._is_unchanged(match), match.target.id, number, match)
             for number, group in enumerate(groups)
             for record in group
             for target in self._targets(self.items[record])
             if (match := self._weighed(record, target))
         ]
-        matches.sort(key=lambda found: found[:3])
+        matches.sort(key=lambda found: found[:4])
         settled: dict[int, _Match] = {}
         values: dict[str, dict[str, set[str]]] = {}
         firsts: dict[str, int] = {}
-        for strength, item, number, match in matches:
+        for strength, _, item, number, match in matches:
             if number in settled:
                 if settled[number].target.id != item and strength <= Strength.ADDRESS_AND_WORDS:
                     self._note_conflict(match, settled[number])
@@ -198,6 +198,11 @@ class _Matching:
             elif self._may_share(match, firsts[item]) and values_agree(own, values[item]):
                 settled[number], values[item] = match, joined_values(own, values[item])
         return settled
+
+    def _is_unchanged(self, match: _Match) -> bool:
+        """Tell whether a record says what is stored of the item. Of two equal reasons that one is to be believed."""
+        before = match.target.sighting
+        return before is not None and before.says_the_same(self.items[match.record].said)
 
     def _may_share(self, match: _Match, first: int) -> bool:
         """Tell whether a record may be an item that another record of the document is already.
@@ -294,8 +299,6 @@ class _Matching:
     def _leads_to(self, key: IdentityKey, target: KnownItem) -> bool:
         found = self.known.items.get(key.text)
         return found is not None and found.id == target.id
-
-    # --- what to store ---
 
     def _matched(self, speaker: int, match: _Match, *, is_repeat: bool) -> Decision:
         keyed, target = self.items[speaker], match.target

@@ -211,7 +211,7 @@ def test_many_writers_of_one_name_never_fail_nor_leave_anything(out: Path) -> No
 
     def publish(number: int) -> None:
         try:
-            for turn in range(100):
+            for turn in range(10):
                 FolderWriter(out).write(file("a.atom", b"%d %d" % (number, turn)))
         except Exception as error:  # noqa: BLE001 - told to the test
             failures.append(error)

@@ -59,7 +59,10 @@ def test_no_fault_ends_it_or_holds_it_up(tmp_path: Path, server: LoopbackServer)
     os.mkfifo(tmp_path / "pipe")
     with running(config) as daemon:
         for text, told in FAULTS.values():
-            config.write_text(f"site: {{title: T, url: https://news.example.org}}\n{text}\n", "utf-8")
+            # In one step: a file that is half written is a fault, too.
+            fresh = tmp_path / "fresh"
+            fresh.write_text(f"site: {{title: T, url: https://news.example.org}}\n{text}\n", "utf-8")
+            fresh.replace(config)
             daemon.heard("the configuration is not valid, the old one stays")
             assert told in daemon.heard(str(config))["event"]
             _goes_on(server)

@@ -107,6 +107,7 @@ def test_a_full_disk_under_the_store_costs_nothing_but_time(
             ballast = fill(tmp_path / "var")
             told = daemon.heard("the store cannot be used")
             assert "no room on the disk" in told["reason"]
+            time.sleep(2)  # a publish that was under way ends
             good = SiteFolder(tmp_path).files()
             by_hand = SiteFolder(tmp_path).run("poll", "a", program=IMPATIENT)
             assert by_hand.code == 3, by_hand

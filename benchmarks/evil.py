@@ -22,7 +22,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -31,6 +31,7 @@ from feedhub.model.report import PollReport
 from feedhub.runtime.hub import Hub
 from feedhub.runtime.plugins import load_settings
 from feeds import serving
+from processes import family, megabytes_of
 
 _SAMPLE_EVERY = 0.05
 _IN_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
@@ -147,7 +148,7 @@ def _memory_watched() -> Iterator[list[float]]:
 
     def watch() -> None:
         while not is_over.wait(_SAMPLE_EVERY):
-            samples.append(sum(_proportional_size(pid) for pid in _family(os.getpid())) / 1024)
+            samples.append(megabytes_of(family(os.getpid())))
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
@@ -156,22 +157,6 @@ def _memory_watched() -> Iterator[list[float]]:
     finally:
         is_over.set()
         thread.join()
-
-
-def _family(pid: int) -> Iterator[int]:
-    yield pid
-    with suppress(OSError):
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            for child in (task / "children").read_text().split():
-                yield from _family(int(child))
-
-
-def _proportional_size(pid: int) -> int:
-    with suppress(OSError):
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1])
-    return 0
 
 
 if __name__ == "__main__":

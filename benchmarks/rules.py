@@ -20,11 +20,13 @@ import time
 import uuid
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+from processes import cpu_seconds_of, family, megabytes_of
 
 LIVE = 10
 EVERY = 2.0
@@ -234,37 +236,13 @@ def measured(arguments: list[str]) -> tuple[float, float, float, str]:
         reader.start()
         while process.poll() is None:
             pids = list(family(process.pid))
-            peak = max(peak, sum(map(proportional_size, pids)) / 1024)
+            peak = max(peak, megabytes_of(pids))
             spent.update((pid, max(spent.get(pid, 0.0), cpu_seconds_of(pid))) for pid in pids)
             time.sleep(0.1)
         seconds = time.monotonic() - began
         reader.join()
     assert process.returncode == 0
     return seconds, sum(spent.values()), peak, parts[0]
-
-
-def cpu_seconds_of(pid: int) -> float:
-    """Return what one process has used so far; 0 for one that has ended."""
-    with suppress(OSError, IndexError):
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    return 0.0
-
-
-def family(pid: int) -> Iterator[int]:
-    yield pid
-    with suppress(OSError):
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            for child in (task / "children").read_text().split():
-                yield from family(int(child))
-
-
-def proportional_size(pid: int) -> int:
-    with suppress(OSError):
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1])
-    return 0
 
 
 if __name__ == "__main__":

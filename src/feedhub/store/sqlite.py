@@ -446,7 +446,7 @@ _SIXTH: Migration = (
 )
 
 # The index of the search keeps no copy of the texts: it is made anew afterwards, some items in a transaction. What
-# outputs hold is counted once for each document. What was read of a record is known by the digest of the record.
+# outputs hold is counted once for each document.
 _SEVENTH: Migration = (
     "DROP TABLE item_search",
     "CREATE VIRTUAL TABLE item_search USING fts5(title, body, content='', tokenize='unicode61')",
@@ -454,7 +454,6 @@ _SEVENTH: Migration = (
         f"DROP TRIGGER {name}"
         for name in ("categories_in", "memberships_in", "memberships_out", "items_in", "items_out", "items_moved")
     ),
-    "ALTER TABLE sightings ADD COLUMN record_digest INTEGER",
 )
 
 MIGRATIONS: tuple[Migration, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH, _SEVENTH)

@@ -134,7 +134,6 @@ sightings = Table(
     Column("effect", Text),  # what the rules change in the wording, as JSON; NULL: nothing
     Column("dropped_by", Text),  # the rule; NULL: none
     Column("received", Integer, nullable=False, server_default="0"),  # model/item.py: Received
-    Column("record_digest", Integer),  # of the record that this was read in; NULL: it is to be read again
 )
 Index("sightings_touched", sightings.c.touched)
 Index("sightings_url_key", sightings.c.url_key)

@@ -69,9 +69,9 @@ costly: install
 captured: install
 	$(PYTEST) -m nightly --timeout 900 tests/e2e/test_captured_feeds.py
 
-# Twenty thousand broken configurations, and hundreds saved under a daemon whose polls may not be late.
+# Five thousand broken configurations, others every day, and hundreds saved under a daemon whose polls may not be late.
 configurations: install
-	$(BIN)/pytest -q -s -m nightly tests/fuzz/test_fuzz_configurations.py tests/e2e/test_saved_configurations.py
+	FEEDHUB_FUZZ_SEED=$${FEEDHUB_FUZZ_SEED-$$(date -u +%Y%m%d)} $(BIN)/pytest -q -s -m nightly tests/fuzz/test_fuzz_configurations.py tests/e2e/test_saved_configurations.py
 
 # Twenty times as many examples of every property, and of every reader of hostile input.
 properties: install
@@ -87,7 +87,7 @@ coverage: install
 defences: install
 	$(BIN)/python tests/defences/take_out.py
 
-# The readers under hostile input, for FEEDHUB_FUZZ_SECONDS (600).
+# The readers under hostile input, for FEEDHUB_FUZZ_SECONDS (300).
 fuzz: install
 	PYTHONPATH=tests $(BIN)/python -m fuzz.long_run
 

@@ -1,6 +1,6 @@
 """The long form of the fuzzing: every harness in turn until the time is up (``make fuzz``).
 
-``FEEDHUB_FUZZ_SECONDS`` is the time in all, 600 by default. Prints the number of inputs, and every input that raised
+``FEEDHUB_FUZZ_SECONDS`` is the time in all, 300 by default. Prints the number of inputs, and every input that raised
 or took too long; exits 1 if there are any. Such an input becomes a data file or a test, with the fix.
 """
 
@@ -68,7 +68,7 @@ def _batch(harness: Harness, meter: _Meter, number: int) -> Callable[[], None]:
 
 def main() -> int:
     """Run until the time is up."""
-    total = float(os.environ.get("FEEDHUB_FUZZ_SECONDS", "600"))
+    total = float(os.environ.get("FEEDHUB_FUZZ_SECONDS", "300"))
     first = int(os.environ.get("FEEDHUB_FUZZ_SEED", str(time.time_ns())))
     shares = sum(harness.share for harness in HARNESSES)
     meters = []

@@ -20,7 +20,7 @@ ENVIRONMENT = {"HOME": "/root", "TOKEN": "t0k3n-t0k3n"}
     "number",
     [
         pytest.param(150, id="some"),
-        pytest.param(20_000, marks=[pytest.mark.nightly, pytest.mark.timeout(3_600)], id="twenty thousand"),
+        pytest.param(5_000, marks=[pytest.mark.nightly, pytest.mark.timeout(3_600)], id="five thousand"),
     ],
 )
 def test_loading_any_configuration_ends_soon_in_settings_or_problems(tmp_path: Path, number: int) -> None:

@@ -661,7 +661,7 @@ DEFENCES = (
         "rules/categorize.py",
         "        self._numbers[slug] = number\n",
         "",
-        "tests/config/test_opml_import.py",
+        "tests/rules/test_categorize_slugs.py",
     ),
     _d(
         "8 lists of subscriptions: folders",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, permutations
 
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -145,6 +145,12 @@ def test_any_order_of_the_records_of_a_document_gives_the_same_items_and_ids(fir
     assert ids(one, "a", then) == ids(other, "a", random.sample(then, len(then)))
 
 
+def test_a_page_and_places_on_it_with_the_same_words_are_the_same_items_in_any_order() -> None:
+    records = [record("One", link=f"https://a.example/1{fragment}", text="y") for fragment in ("", "#x", "#y")]
+    for few in (records[:2], records):
+        assert len({tuple(sorted(ids(Library(), "a", order).items())) for order in permutations(few)}) == 1
+
+
 FILE = "https://a.example/1.mp3"
 OTHER_FILE = "https://a.example/2.mp3"
 
@@ -153,6 +159,10 @@ OTHER_FILE = "https://a.example/2.mp3"
 @example(
     [record("Two", guid="0", published=day(1), enclosure=FILE)],
     [record("Two", guid="0", link="https://a.example/", published=day(2), enclosure=OTHER_FILE)],
+)
+@example(
+    [record("One", guid="b", text=""), record("Two", guid="c", text="x", enclosure=FILE)],
+    [record("One", guid="0", link="https://a.example/2", text=""), record("Two", guid="a", text="x", enclosure=FILE)],
 )
 def test_a_document_that_is_given_again_is_made_of_the_same_items(first, then) -> None:  # type: ignore[no-untyped-def]
     library = Library()

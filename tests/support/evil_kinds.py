@@ -19,7 +19,7 @@ def dies(document: Document, source: Source) -> ParsedFeed:
 
 
 def devours(document: Document, source: Source) -> ParsedFeed:
-    return ParsedFeed(title=str(len(bytearray(8 << 30))), items=())
+    return ParsedFeed(title=str(len(bytearray(3 << 30))), items=())
 
 
 def breaks(document: Document, source: Source) -> ParsedFeed:

@@ -79,6 +79,7 @@ def judge(
         known=known,
         items=items,
         habits=habits,
+        changing=changing,
         now=now,
         within=source.dedupe.same_title or 0.0,
     )
@@ -124,6 +125,7 @@ class _Matching:
     known: KnownKeys
     items: Sequence[KeyedItem]
     habits: Habits
+    changing: frozenset[str]
     now: datetime
     within: float
     notes: list[LedgerNote] = field(default_factory=list)
@@ -304,9 +306,8 @@ class _Matching:
         keyed, target = self.items[speaker], match.target
         verdict = Verdict.REPEAT if is_repeat else _verdict(keyed, target)
         if verdict is Verdict.DUPLICATE:
-            self._note(
-                keyed, "duplicate", f"the same item as one of {target.owner}, by {match.reason}", target, match.key
-            )
+            reason = f"the same item as one of {target.owner}, by {match.reason}"
+            self._note(keyed, "duplicate", reason, target, match.key)
         elif verdict is Verdict.REMOVED:
             self._note(keyed, "removed", "taken out earlier, not presented again", target, match.key)
         elif verdict is Verdict.REPEAT:
@@ -413,12 +414,9 @@ class _Matching:
         return key.text in self.known.items or key.text in self._claimed
 
     def _gained(self, keyed: KeyedItem, item: str, *, is_stored: bool) -> tuple[IdentityKey, ...]:
-        """Return the keys that an item gets by a record; what nobody has yet, and no random guid of a known item."""
-        keys = [
-            key
-            for key in keyed.keys
-            if not (key.strength is KeyStrength.GUID and "guid" in self.habits.changing and not is_stored)
-        ]
+        """Return the keys that an item gets by a record, what nobody has yet; no guid where they change at each poll."""
+        is_random = "guid" in self.changing & self.habits.changing and not is_stored
+        keys = [key for key in keyed.keys if not (is_random and key.strength is KeyStrength.GUID)]
         if is_stored and not any(key.strength is KeyStrength.URL for key in keyed.keys):
             keys += keyed.leads
         gained = [key for key in keys if not self._is_taken(key)]

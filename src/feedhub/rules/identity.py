@@ -279,8 +279,10 @@ def _same_records(items: Sequence[KeyedItem], key: IdentityKey) -> dict[int, int
     names = [_name_beside(one, key, is_list=len(counted) > _MOST_REVISIONS) for one in items]
     lists = _lists(items, names)
     is_spread = max(len(counted), len({_place(one) for one in items})) > _MOST_REVISIONS
-    # The newest first, those without date last, so that the order of the document decides nothing.
-    for number in sorted(range(len(items)), key=lambda number: str(moment(items[number].evidence) or ""), reverse=True):
+    # The newest first, those without date last, and those without name after the others of their date, so that the
+    # order of the document decides nothing.
+    by_name = sorted(range(len(items)), key=lambda number: (names[number] is None, names[number] or ""))
+    for number in sorted(by_name, key=lambda number: str(moment(items[number].evidence) or ""), reverse=True):
         one, name, date = items[number], names[number], moment(items[number].evidence)
         # Records of other addresses are no copies of each other if there are many, or no date says that they are.
         place = (_place(one), name if is_spread else "") if is_spread or date is None else ()

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Column, Integer, MetaData, Table, Text, bindparam, create_engine, insert, select, text, update
+from sqlalchemy import Column, Integer, MetaData, Table, Text, bindparam, insert, make_url, select, text, update
 
 from feedhub.store.database import Connection, PreparedStatement
-from feedhub.store.sqlite import ErrorGuard
+from feedhub.store.sqlite import SqliteBackend
 from feedhub.store.tables import Instant
 
 NOON = datetime(2026, 11, 20, 12, 0, 0, 1, tzinfo=UTC)
@@ -34,11 +34,13 @@ NOTHING = PreparedStatement(text("UPDATE things SET name = name"))
 
 @pytest.fixture
 def connection(tmp_path: Path) -> Iterator[Connection]:
-    engine = create_engine(f"sqlite:///{tmp_path}/it.db")
-    with engine.connect() as plain:
+    backend = SqliteBackend(make_url(f"sqlite:///{tmp_path}/it.db"), 1.0)
+    with backend.engine.begin() as plain:
         things.create(plain)
-        yield Connection(plain, ErrorGuard("it.db"))
-    engine.dispose()
+    with backend.engine.connect() as plain:
+        plain.begin()
+        yield Connection(plain, backend)
+    backend.engine.dispose()
 
 
 def test_rows_have_names_and_values_in_the_types_of_their_columns(connection: Connection) -> None:

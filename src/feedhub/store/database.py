@@ -10,11 +10,14 @@ from collections import namedtuple
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from itertools import islice
+from pathlib import Path
+from types import TracebackType
 from typing import Any, Final, TypeVar
 
 import sqlalchemy
 from sqlalchemy import Delete, Engine, Executable, Insert, Select, TextClause, Update, inspect, text
 from sqlalchemy.engine.interfaces import Dialect
+from sqlalchemy.exc import DBAPIError
 
 from feedhub.errors import StoreError
 from feedhub.store.tables import AnyRow
@@ -81,9 +84,10 @@ class Rows(list[Any]):
 class Connection:
     """A connection inside a transaction; ``plain`` is that of SQLAlchemy. Its errors are StoreErrors."""
 
-    def __init__(self, plain: sqlalchemy.Connection, guard: Guard) -> None:
+    def __init__(self, plain: sqlalchemy.Connection, backend: "Backend") -> None:
         self.plain: Final = plain
-        self._guard: Final = guard
+        self.backend: Final = backend
+        self._guard: Final = backend.guard
         self._dialect: Final = plain.dialect
         self._driver: Final[Any] = plain.connection.driver_connection
 
@@ -105,7 +109,8 @@ class Connection:
             compiled = statement.compiled(self._dialect, ())
             return compiled.rows(self._driver.execute(compiled.sql({}), compiled.values({})))
         compiled = statement.compiled(self._dialect, tuple(parameters[0]))
-        self._driver.executemany(compiled.sql(parameters[0]), [compiled.values(row) for row in parameters])
+        rows = [compiled.values(row) for row in parameters]
+        self._driver.cursor().executemany(compiled.sql(parameters[0]), rows)
         return Rows()
 
 
@@ -114,13 +119,15 @@ class _Compiled:
 
     def __init__(self, statement: _Statement, names: tuple[str, ...], dialect: Dialect) -> None:
         columns = names if isinstance(statement, Insert | Update) and names else None
-        compiled = statement.compile(dialect=dialect, column_keys=columns)
+        # For many rows: a single one would give back its number, which nobody reads.
+        compiled = statement.compile(dialect=dialect, column_keys=columns, for_executemany=True)
         self._sql = str(compiled)
         binds = [compiled.binds[name] for name in compiled.positiontup or ()]
         self._parameters = [
             (bind.key, bind.effective_value, bind.type.dialect_impl(dialect).bind_processor(dialect)) for bind in binds
         ]
         self._lists = tuple(bind.key for bind in binds if bind.expanding)
+        self._place = "?" if dialect.paramstyle == "qmark" else "%s"
         self._row: Any = None
         self._converts: list[tuple[int, _Convert]] = []
         if isinstance(statement, Select):
@@ -133,7 +140,7 @@ class _Compiled:
         """Return the SQL, with as many places as the given lists need."""
         sql = self._sql
         for name in self._lists:
-            sql = sql.replace(f"(__[POSTCOMPILE_{name}])", f"({', '.join('?' * _size(len(given[name])))})")
+            sql = sql.replace(f"(__[POSTCOMPILE_{name}])", f"({', '.join([self._place] * _size(len(given[name])))})")
         return sql
 
     def values(self, given: Mapping[str, Any]) -> list[Any]:
@@ -174,6 +181,101 @@ def _size(count: int) -> int:
     return next((size for size in _SIZES if size >= count), count)
 
 
+class ErrorGuard(ABC):
+    """Turns database errors (and those of kinds ``also``) inside its block into a StoreError in plain words."""
+
+    kinds: tuple[type[Exception], ...]
+    """What the database raises."""
+
+    def __init__(self, place: str, *also: type[Exception]) -> None:
+        self.place: Final = place
+        self._kinds: Final = (*self.kinds, *also)
+
+    @abstractmethod
+    def told(self, cause: BaseException) -> StoreError:
+        """Return what the user is told of an error."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, self._kinds):
+            cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+            raise self.told(cause) from error
+
+
+class Backend(ABC):
+    """One kind of database: all in which it differs from the others.
+
+    ``place`` names the database in messages, without a password. Transactions of an engine with the option ``write``
+    are one at a time, over all processes.
+    """
+
+    def __init__(self, engine: Engine, guard: Guard, place: str) -> None:
+        self.engine: Final = engine
+        self.guard: Final = guard
+        self.place: Final = place
+
+    @abstractmethod
+    def guard_for(self, place: str) -> Guard:
+        """Return a guard that names another place, and turns errors of the operating system, too."""
+
+    @abstractmethod
+    def make(self, *, may_make: bool) -> None:
+        """Make the database where it is missing, without tables.
+
+        Raises:
+            NoStoreError: there is none, and none may be made.
+        """
+
+    @abstractmethod
+    def migrate(self, connection: sqlalchemy.Connection) -> bool:
+        """Take the next step to the present schema inside the caller's transaction; False when there is none."""
+
+    @abstractmethod
+    def check(self) -> None:
+        """Have the database check itself.
+
+        Raises:
+            DamagedStoreError: it finds something; says what comes first.
+        """
+
+    @abstractmethod
+    def tidy_up(self) -> None:
+        """Refresh what the planner knows of the tables, and give back room."""
+
+    @abstractmethod
+    def copy(self, path: Path) -> None:
+        """Copy the whole database as of now into a new file, while others go on writing."""
+
+    @abstractmethod
+    def task_lock(self, task: str, wait: float) -> AbstractContextManager[None]:
+        """Return a block that holds the only right to do ``task`` on this store; a killed process gives it back."""
+
+    @abstractmethod
+    def index_texts(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Put ``pk``, ``title``, ``body`` rows of search terms into the full text, which has nothing of these items."""
+
+    @abstractmethod
+    def unindex_texts(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Take such rows out of the full text, with just the terms that were put in."""
+
+    @abstractmethod
+    def empty_index(self, connection: Connection) -> None:
+        """Take everything out of the full text."""
+
+    @abstractmethod
+    def matching(
+        self, connection: Connection, terms: Sequence[str], limit: int, *, last: bool = False, in_title: bool = False
+    ) -> list[int]:
+        """Return item numbers that hold all ``terms`` (see ``query_terms``), best first. Nothing for no term.
+
+        With ``last``, those stored last come first. ``in_title``: titles alone are searched.
+        """
+
+
 class Reader(ABC):
     """What can read the database: the store, in a transaction for each question, and an open transaction."""
 
@@ -189,21 +291,22 @@ class Reader(ABC):
 class Database(Reader):
     """The engine of a store, and its one writer. Each topic of the store adds its methods to this class."""
 
-    def __init__(self, engine: Engine, guard: Guard, place: str, busy_timeout: float) -> None:
-        self._engine = engine
-        self._writer_engine = engine.execution_options(write=True)
-        self._guard = guard
-        self._place = place
+    def __init__(self, backend: Backend, busy_timeout: float) -> None:
+        self._backend = backend
+        self._engine = backend.engine
+        self._writer_engine = backend.engine.execution_options(write=True)
+        self._guard = backend.guard
+        self._place = backend.place
         self._busy_timeout = busy_timeout
         # Threads of one process wait here, in turn, and not in SQLite's retry loop, which may starve one of them.
         self._one_writer = threading.Lock()
 
-    def migrate(self, migrations: Sequence[Migration]) -> None:
+    def migrate(self) -> None:
         """Apply what is missing, each migration in a transaction of its own."""
         is_behind = True
         while is_behind:
             with self._write() as connection:
-                is_behind = apply_next(connection.plain, self._place, migrations)
+                is_behind = self._backend.migrate(connection.plain)
 
     @contextmanager
     def _exclusive_writer(self) -> Iterator[None]:
@@ -217,12 +320,12 @@ class Database(Reader):
     @contextmanager
     def _write(self) -> Iterator[Connection]:
         with self._exclusive_writer(), self._guard, self._writer_engine.begin() as connection:
-            yield Connection(connection, self._guard)
+            yield Connection(connection, self._backend)
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:
         with self._guard, self._engine.begin() as connection:
-            yield Connection(connection, self._guard)
+            yield Connection(connection, self._backend)
 
     def _select_in_parts(self, wanted: Select[int]) -> Iterator[list[int]]:
         """Yield what ``wanted`` selects in parts, each for a transaction of its own: polls wait for one part only."""
@@ -267,7 +370,7 @@ class OpenTransaction(Reader):
 
 _RECORDS = "CREATE TABLE schema_migrations (version INTEGER NOT NULL, applied_at TEXT NOT NULL, PRIMARY KEY (version))"
 # By the clock of the database: a note for people, nothing is decided by it.
-_RECORD = text("INSERT INTO schema_migrations (version, applied_at) VALUES (:version, CURRENT_TIMESTAMP)")
+_RECORD = text("INSERT INTO schema_migrations (version, applied_at) VALUES (:version, CAST(CURRENT_TIMESTAMP AS TEXT))")
 
 
 def apply_next(connection: sqlalchemy.Connection, place: str, migrations: Sequence[Migration]) -> bool:
@@ -276,7 +379,7 @@ def apply_next(connection: sqlalchemy.Connection, place: str, migrations: Sequen
     Raises:
         StoreError: the schema is newer than this feedhub, or not feedhub's.
     """
-    version = _schema_version(connection, place)
+    version = schema_version(connection, place)
     if version > len(migrations):
         known = len(migrations)
         raise StoreError(f"store {place} has schema {version}, this feedhub knows up to {known}: use a newer feedhub")
@@ -286,11 +389,16 @@ def apply_next(connection: sqlalchemy.Connection, place: str, migrations: Sequen
         connection.exec_driver_sql(_RECORDS)
     for statement in migrations[version]:
         connection.exec_driver_sql(statement)
-    connection.execute(_RECORD, {"version": version + 1})
+    record_version(connection, version + 1)
     return True
 
 
-def _schema_version(connection: sqlalchemy.Connection, place: str) -> int:
+def record_version(connection: sqlalchemy.Connection, version: int) -> None:
+    """Note which schema the database has now."""
+    connection.execute(_RECORD, {"version": version})
+
+
+def schema_version(connection: sqlalchemy.Connection, place: str) -> int:
     """Return the number of the newest migration that was applied; 0 for an empty database.
 
     Raises:

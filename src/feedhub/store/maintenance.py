@@ -19,7 +19,6 @@ from feedhub.store.ledger import write_notes
 from feedhub.store.memberships import settle_memberships, settle_shown
 from feedhub.store.outputs import bump, count_items, touch
 from feedhub.store.search import reindexed
-from feedhub.store.sqlite import ErrorGuard, check_for_damage, copy_database, tidy_up
 from feedhub.store.tables import (
     NO_WORDING,
     AnyRow,
@@ -131,11 +130,11 @@ class SqlMaintenance(Database):
 
     def maintain(self) -> None:
         with self._exclusive_writer(), self._guard:
-            tidy_up(self._engine)
+            self._backend.tidy_up()
 
     def verify(self) -> None:
         with self._guard:
-            check_for_damage(self._engine, self._place)
+            self._backend.check()
 
     def backup(self, path: str) -> None:
         target = Path(path)
@@ -143,9 +142,9 @@ class SqlMaintenance(Database):
             raise StoreError(f"backup {path} is there already")
         unfinished = target.with_name(target.name + ".part")
         try:
-            with ErrorGuard(path, OSError):
+            with self._backend.guard_for(path):
                 unfinished.unlink(missing_ok=True)
-                copy_database(self._engine, unfinished)
+                self._backend.copy(unfinished)
                 unfinished.rename(target)
         finally:
             unfinished.unlink(missing_ok=True)
@@ -187,7 +186,6 @@ def _over_the_limit(slug: str, keep: int) -> Select[int]:
         .order_by(
             memberships.c.published_at.desc(), memberships.c.first_seen_at.desc(), memberships.c.position, items.c.id
         )
-        .limit(-1)
         .offset(keep)
         .subquery()
     )
@@ -201,7 +199,6 @@ def _dropped_over_the_limit(keep: int) -> Select[int]:
         select(items.c.pk)
         .where(items.c.shown_by.is_(None), items.c.removed_at.is_(None), items.c.hidden_at.is_(None))
         .order_by(items.c.published_at.desc(), items.c.first_seen_at.desc(), items.c.position, items.c.id)
-        .limit(-1)
         .offset(keep)
         .subquery()
     )

@@ -17,7 +17,6 @@ from feedhub.rules.text import query_terms, query_words, searched_text, text_dig
 from feedhub.store.database import Connection, Database, PreparedStatement, chunks
 from feedhub.store.ledger import ledger_entry, title_holds
 from feedhub.store.outputs import shown_items
-from feedhub.store.sqlite import matching
 from feedhub.store.tables import (
     AnyRow,
     categories,
@@ -95,7 +94,7 @@ class SqlQueries(Database):
         terms = query_terms(query)
         hits: dict[int, SearchHit] = {}
         with self._read() as connection:
-            best = matching(connection, terms, limit)
+            best = connection.backend.matching(connection, terms, limit)
             for part in chunks(best):
                 for row in connection.execute(_HITS, {"pks": part}):
                     item = decode_item(row.wording, row.effect)
@@ -112,11 +111,13 @@ class SqlQueries(Database):
 
     def search_items(self, query: str, limit: int) -> tuple[StoredItem, ...]:
         with self._read() as connection:
-            return shown_items(connection, matching(connection, query_terms(query), limit, last=True))
+            return shown_items(
+                connection, connection.backend.matching(connection, query_terms(query), limit, last=True)
+            )
 
     def count_matches(self, query: str, most: int) -> int:
         with self._read() as connection:
-            return len(matching(connection, query_terms(query), most, last=True))
+            return len(connection.backend.matching(connection, query_terms(query), most, last=True))
 
     def explain(self, refs: Sequence[str]) -> tuple[Explanation, ...]:
         refs = tuple(dict.fromkeys(refs))
@@ -134,7 +135,7 @@ class SqlQueries(Database):
 
     def explain_titles(self, words: str, limit: int) -> tuple[Explanation, ...]:
         with self._read() as connection:
-            pks = matching(connection, query_terms(words), limit, last=True, in_title=True)
+            pks = connection.backend.matching(connection, query_terms(words), limit, last=True, in_title=True)
             names = connection.execute(select(items.c.id).where(items.c.pk.in_(pks))).scalars()
             told = _entries_titled(connection, query_words(words), limit)
         names += [name for entry in told if (name := _name_of(entry))]

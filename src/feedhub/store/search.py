@@ -15,7 +15,6 @@ from feedhub.model.item import Terms
 from feedhub.rules.text import TERMS_VERSION, item_terms
 from feedhub.store.database import Connection, Database, PreparedStatement, chunks
 from feedhub.store.outputs import put_value
-from feedhub.store.sqlite import empty_index, index_texts, unindex_texts
 from feedhub.store.tables import decode_item, items, meta, sightings
 
 _PKS: Final[BindParameter[Any]] = bindparam("pks", expanding=True)
@@ -42,13 +41,13 @@ def reindexed(connection: Connection, pks: Collection[int]) -> Iterator[None]:
     yield
     after = _terms_shown(connection, known)
     changed = [pk for pk in known if before.get(pk) != after.get(pk)]
-    unindex_texts(connection, _rows(before, changed))
-    index_texts(connection, _rows(after, changed))
+    connection.backend.unindex_texts(connection, _rows(before, changed))
+    connection.backend.index_texts(connection, _rows(after, changed))
 
 
 def index_new(connection: Connection, terms: dict[int, Terms]) -> None:
     """Put items that were stored just now into the index."""
-    index_texts(connection, _rows(terms, _indexed(connection, terms.keys())))
+    connection.backend.index_texts(connection, _rows(terms, _indexed(connection, terms.keys())))
 
 
 class SqlSearch(Database):
@@ -62,7 +61,7 @@ class SqlSearch(Database):
             if last is None:
                 return False
             pks = connection.execute(_NEXT, {"after": last, "most": most}).scalars()
-            index_texts(connection, _rows(_terms_shown(connection, pks), pks))
+            connection.backend.index_texts(connection, _rows(_terms_shown(connection, pks), pks))
             if len(pks) < most:
                 connection.execute(delete(meta).where(meta.c.key == _LAST))
                 return False
@@ -75,7 +74,7 @@ class SqlSearch(Database):
         if self._query(_VALUE, {"wanted": _VERSION}).scalar() == version:
             return
         with self._write() as connection:
-            empty_index(connection)
+            connection.backend.empty_index(connection)
             if connection.execute(_NEXT, {"after": _BEFORE_THE_FIRST, "most": 1}):
                 put_value(connection, _LAST, _BEFORE_THE_FIRST)
             put_value(connection, _VERSION, version)

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from feedhub.errors import NoStoreError, StoreError
+from feedhub.errors import StoreError
 from feedhub.store.categories import SqlCategories
+from feedhub.store.database import Backend
 from feedhub.store.ingest import SqlItemTransaction
 from feedhub.store.keys import SqlItems
 from feedhub.store.ledger import SqlLedger
@@ -18,7 +18,7 @@ from feedhub.store.queries import SqlQueries
 from feedhub.store.refiling import SqlRefiling, SqlRefilingTransaction, SqlSightedItems
 from feedhub.store.search import SqlSearch
 from feedhub.store.source_states import SqlSources
-from feedhub.store.sqlite import MIGRATIONS, DatabaseFile, ErrorGuard, make_file, open_engine, task_lock
+from feedhub.store.sqlite import SqliteBackend
 
 BUSY_TIMEOUT = 10.0
 
@@ -47,7 +47,7 @@ class SqlStore(
             yield SqlTransaction(connection)
 
     def task_lock(self, task: str, *, wait: float) -> AbstractContextManager[None]:
-        return task_lock(self._place, task, wait)
+        return self._backend.task_lock(task, wait)
 
 
 def open_store(url: str, *, busy_timeout: float = BUSY_TIMEOUT, may_make: bool = True) -> SqlStore:
@@ -63,24 +63,23 @@ def open_store(url: str, *, busy_timeout: float = BUSY_TIMEOUT, may_make: bool =
         address = make_url(url)
     except ArgumentError as exc:
         raise StoreError("store address cannot be read: write sqlite:///PATH") from exc
-    place = address.database
-    if address.get_backend_name() == "postgresql":
-        raise StoreError("PostgreSQL is not supported yet: write sqlite:///PATH")
-    if address.drivername not in {"sqlite", "sqlite+pysqlite"} or not place or ":memory:" in place:
-        raise StoreError(f"store {address.render_as_string()} is of an unknown kind: write sqlite:///PATH")
-    file = DatabaseFile(place)
-    place = file.place
-    engine = open_engine(address, busy_timeout, file)
-    store = SqlStore(engine, ErrorGuard(place), place, busy_timeout)
+    backend = _backend(address, busy_timeout)
+    store = SqlStore(backend, busy_timeout)
     try:
-        with ErrorGuard(place, OSError):
-            if not may_make and not Path(place).exists():
-                raise NoStoreError(f"no store yet at {place}: `feedhub poll` and `feedhub run` make it")
-            make_file(engine, place)
-            file.opened()
-        store.migrate(MIGRATIONS)
+        with backend.guard_for(backend.place):
+            backend.make(may_make=may_make)
+        store.migrate()
         store.empty_foreign_index()
     except StoreError:
         store.close()
         raise
     return store
+
+
+def _backend(address: URL, busy_timeout: float) -> Backend:
+    if address.get_backend_name() == "postgresql":
+        raise StoreError("PostgreSQL is not supported yet: write sqlite:///PATH")
+    place = address.database
+    if address.drivername not in {"sqlite", "sqlite+pysqlite"} or not place or ":memory:" in place:
+        raise StoreError(f"store {address.render_as_string()} is of an unknown kind: write sqlite:///PATH")
+    return SqliteBackend(address, busy_timeout)

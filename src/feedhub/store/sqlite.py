@@ -4,19 +4,19 @@ import json
 import os
 import socket
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
+from typing import Any
 
-from sqlalchemy import URL, Engine, create_engine, event, text
+from sqlalchemy import URL, create_engine, event, text
 from sqlalchemy import Connection as PlainConnection
 from sqlalchemy.dialects.sqlite import insert as insert_
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
-from feedhub.errors import DamagedStoreError, FullStoreError, ReplacedStoreError, StoreError
-from feedhub.store.database import Connection, Migration, PreparedStatement
+from feedhub.errors import DamagedStoreError, FullStoreError, NoStoreError, ReplacedStoreError, StoreError
+from feedhub.store.database import Backend, Connection, ErrorGuard, Migration, PreparedStatement, apply_next
 
 # PostgreSQL's insert of the same shape has the same ON CONFLICT methods.
 insert = insert_
@@ -79,18 +79,6 @@ def _file_id(path: str) -> _FileId | None:
     return status.st_dev, status.st_ino
 
 
-def open_engine(url: URL, busy_timeout: float, file: DatabaseFile) -> Engine:
-    """Return an engine on ``file``, which ``url`` names; a statement waits ``busy_timeout`` seconds for a lock."""
-    url = url.set(database=file.place)
-    engine = create_engine(url, connect_args={"timeout": busy_timeout}, pool_size=4, max_overflow=64)
-    event.listen(engine, "connect", _prepare)
-    event.listen(engine, "begin", _begin)
-    # To connect would make a file anew that was removed; "checkout" comes before every transaction.
-    for name in ("do_connect", "checkout", "commit"):
-        event.listen(engine, name, lambda *_: file.check())
-    return engine
-
-
 def _prepare(connection: sqlite3.Connection, _record: object) -> None:
     # The driver must not begin transactions by itself; _begin does.
     connection.isolation_level = None
@@ -104,27 +92,6 @@ def _begin(connection: PlainConnection) -> None:
     # A deferred transaction that reads first and writes later fails when another writer came between.
     write = connection.get_execution_options().get("write", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
-
-
-@contextmanager
-def _driver_of(engine: Engine) -> Iterator[sqlite3.Connection]:
-    """Lend a connection of the driver, outside of any transaction."""
-    raw = engine.raw_connection()
-    try:
-        driver = raw.driver_connection
-        assert isinstance(driver, sqlite3.Connection)  # noqa: S101 - tells the type checker
-        yield driver
-    finally:
-        raw.close()
-
-
-def make_file(engine: Engine, place: str) -> None:
-    """Make the file where it is missing, with its folder, and let readers read while one writes."""
-    Path(place).parent.mkdir(parents=True, exist_ok=True)
-    with _driver_of(engine) as driver:
-        # Both are kept in the file. A wording of 2 KB fills half of a page of the usual 4 KB, and two do not fit in.
-        driver.execute("PRAGMA page_size = 8192")
-        driver.execute("PRAGMA journal_mode = WAL")
 
 
 _DAMAGED = "is damaged; put a backup in its place, or delete it and poll everything again (ids stay the same)"
@@ -145,27 +112,18 @@ _LEAST_ROOM = 65_536
 _SIGNS_OF_DAMAGE = ("is not a database", "malformed", "no such table")
 
 
-class ErrorGuard:
-    """Turns database errors (and those of kinds ``also``) inside its block into a StoreError in plain words."""
+class SqliteErrors(ErrorGuard):
+    """Tells what SQLite raises."""
 
-    def __init__(self, place: str, *also: type[Exception]) -> None:
-        self._place = place
-        self._kinds = (SQLAlchemyError, sqlite3.Error, *also)
+    kinds = (SQLAlchemyError, sqlite3.Error)
 
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if isinstance(error, self._kinds):
-            cause = error.orig if isinstance(error, DBAPIError) else error
-            message = str(cause)
-            if _is_full(message, self._place):
-                raise FullStoreError(f"store {self._place} {_NO_ROOM} ({message})") from error
-            words = next((words for sign, words in _WORDS if sign in message), "cannot be used")
-            kind = DamagedStoreError if any(sign in message for sign in _SIGNS_OF_DAMAGE) else StoreError
-            raise kind(f"store {self._place} {words} ({message})") from error
+    def told(self, cause: BaseException) -> StoreError:
+        message = str(cause)
+        if _is_full(message, self.place):
+            return FullStoreError(f"store {self.place} {_NO_ROOM} ({message})")
+        words = next((words for sign, words in _WORDS if sign in message), "cannot be used")
+        kind = DamagedStoreError if any(sign in message for sign in _SIGNS_OF_DAMAGE) else StoreError
+        return kind(f"store {self.place} {words} ({message})")
 
 
 def _is_full(message: str, place: str) -> bool:
@@ -177,65 +135,6 @@ def _is_full(message: str, place: str) -> bool:
         room = os.statvfs(Path(place).parent)
         return room.f_bavail * room.f_frsize < _LEAST_ROOM
     return False
-
-
-def check_for_damage(engine: Engine, place: str) -> None:
-    """Run SQLite's own check of all pages and indexes.
-
-    Raises:
-        DamagedStoreError: it finds something; says what comes first.
-    """
-    with _driver_of(engine) as driver:
-        found = str(driver.execute("PRAGMA integrity_check(1)").fetchall()[0][0])
-    if found != "ok":
-        raise DamagedStoreError(f"store {place} {_DAMAGED} ({found})")
-
-
-def tidy_up(engine: Engine) -> None:
-    """Refresh what the planner knows of the tables, and shorten the write-ahead log that grew meanwhile."""
-    with _driver_of(engine) as driver:
-        driver.execute("PRAGMA optimize")
-        driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-
-
-def copy_database(engine: Engine, path: Path) -> None:
-    """Copy the whole database as of now into a new file ``path``, while others go on writing."""
-    with _driver_of(engine) as driver:
-        target = sqlite3.connect(path)
-        try:
-            driver.backup(target)
-            # The copy is one file, without a -wal next to it.
-            target.execute("PRAGMA journal_mode = DELETE")
-        finally:
-            target.close()
-
-
-@contextmanager
-def task_lock(place: str, task: str, wait: float) -> Iterator[None]:
-    """Hold the only right to do ``task`` on the store at ``place`` for the block.
-
-    It is a lock of the operating system on a file beside the database, so a process that is killed gives it back. A
-    second file names the process that holds it, because a locked file cannot be read everywhere.
-    """
-    from filelock import FileLock, Timeout  # imports asyncio too
-
-    lock = FileLock(f"{place}.{task}.lock", timeout=wait, thread_local=False)
-    holder = Path(f"{place}.{task}.json")
-    try:
-        lock.acquire()
-        holder.write_text(json.dumps(_this_process()), "utf-8")
-    except Timeout as exc:
-        raise StoreError(f"store {place} is in use: {_holder_in_words(holder, task)}") from exc
-    except OSError as exc:
-        lock.release()
-        kind = FullStoreError if _is_full(str(exc), place) else StoreError
-        raise kind(f"store {place} cannot be locked: {(exc.strerror or str(exc)).lower()}") from exc
-    try:
-        yield
-    finally:
-        with suppress(OSError):
-            holder.unlink(missing_ok=True)
-        lock.release()
 
 
 def _this_process() -> dict[str, object]:
@@ -264,40 +163,121 @@ _MATCH = text(
 _MATCH_LAST = text("SELECT rowid FROM item_search WHERE item_search MATCH :query ORDER BY rowid DESC LIMIT :limit")
 
 
-def index_texts(connection: Connection, rows: list[dict[str, object]]) -> None:
-    """Put ``pk``, ``title``, ``body`` rows of search terms into the index, which has nothing of these items."""
-    if rows:
-        connection.execute(_INDEX, rows)
-
-
-def unindex_texts(connection: Connection, rows: list[dict[str, object]]) -> None:
-    """Take such rows out of the index, with just the terms that were put in."""
-    if rows:
-        connection.execute(_UNINDEX, rows)
-
-
-def empty_index(connection: Connection) -> None:
-    """Take everything out of the index."""
-    connection.execute(_EMPTY_INDEX)
-
-
-def matching(
-    connection: Connection, terms: list[str], limit: int, *, last: bool = False, in_title: bool = False
-) -> list[int]:
-    """Return item numbers that hold all ``terms`` (see ``query_terms``), best first. Nothing for no term.
-
-    With ``last``, those stored last come first: no more is read than ``limit`` asks for. ``in_title``: titles alone
-    are searched.
-    """
-    if not terms:
-        return []
-    query = " AND ".join(("title : " if in_title else "") + _quoted(term) for term in terms)
-    wanted = _MATCH_LAST if last else _MATCH
-    return connection.execute(wanted, {"query": query, "limit": limit}).scalars()
-
-
 def _quoted(term: str) -> str:
     return f'"{term[:-1]}"*' if term.endswith("*") else f'"{term}"'
+
+
+class SqliteBackend(Backend):
+    """A database in a file of this machine."""
+
+    def __init__(self, address: URL, busy_timeout: float) -> None:
+        self._file = file = DatabaseFile(address.database or "")
+        address = address.set(database=file.place)
+        engine = create_engine(address, connect_args={"timeout": busy_timeout}, pool_size=4, max_overflow=64)
+        event.listen(engine, "connect", _prepare)
+        event.listen(engine, "begin", _begin)
+        # To connect would make a file anew that was removed; "checkout" comes before every transaction.
+        for name in ("do_connect", "checkout", "commit"):
+            event.listen(engine, name, lambda *_: file.check())
+        super().__init__(engine, SqliteErrors(file.place), file.place)
+
+    @contextmanager
+    def _driver(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection of the driver, outside of any transaction."""
+        raw = self.engine.raw_connection()
+        try:
+            driver = raw.driver_connection
+            assert isinstance(driver, sqlite3.Connection)  # noqa: S101 - tells the type checker
+            yield driver
+        finally:
+            raw.close()
+
+    def guard_for(self, place: str) -> SqliteErrors:
+        return SqliteErrors(place, OSError)
+
+    def make(self, *, may_make: bool) -> None:
+        """Make the file with its folder, and let readers read while one writes."""
+        if not may_make and not Path(self.place).exists():
+            raise NoStoreError(f"no store yet at {self.place}: `feedhub poll` and `feedhub run` make it")
+        Path(self.place).parent.mkdir(parents=True, exist_ok=True)
+        with self._driver() as driver:
+            # Both are kept in the file. A wording of 2 KB fills half of a page of the usual 4 KB; two do not fit in.
+            driver.execute("PRAGMA page_size = 8192")
+            driver.execute("PRAGMA journal_mode = WAL")
+        self._file.opened()
+
+    def migrate(self, connection: PlainConnection) -> bool:
+        return apply_next(connection, self.place, MIGRATIONS)
+
+    def check(self) -> None:
+        """Run SQLite's own check of all pages and indexes."""
+        with self._driver() as driver:
+            found = str(driver.execute("PRAGMA integrity_check(1)").fetchall()[0][0])
+        if found != "ok":
+            raise DamagedStoreError(f"store {self.place} {_DAMAGED} ({found})")
+
+    def tidy_up(self) -> None:
+        """Refresh what the planner knows of the tables, and shorten the write-ahead log that grew meanwhile."""
+        with self._driver() as driver:
+            driver.execute("PRAGMA optimize")
+            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def copy(self, path: Path) -> None:
+        with self._driver() as driver:
+            target = sqlite3.connect(path)
+            try:
+                driver.backup(target)
+                # The copy is one file, without a -wal next to it.
+                target.execute("PRAGMA journal_mode = DELETE")
+            finally:
+                target.close()
+
+    @contextmanager
+    def task_lock(self, task: str, wait: float) -> Iterator[None]:
+        """Lock a file beside the database, which is the operating system's to give back.
+
+        A second file names the process that holds the lock, because a locked file cannot be read everywhere.
+        """
+        from filelock import FileLock, Timeout  # imports asyncio too
+
+        lock = FileLock(f"{self.place}.{task}.lock", timeout=wait, thread_local=False)
+        holder = Path(f"{self.place}.{task}.json")
+        try:
+            lock.acquire()
+            holder.write_text(json.dumps(_this_process()), "utf-8")
+        except Timeout as exc:
+            raise StoreError(f"store {self.place} is in use: {_holder_in_words(holder, task)}") from exc
+        except OSError as exc:
+            lock.release()
+            kind = FullStoreError if _is_full(str(exc), self.place) else StoreError
+            raise kind(f"store {self.place} cannot be locked: {(exc.strerror or str(exc)).lower()}") from exc
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                holder.unlink(missing_ok=True)
+            lock.release()
+
+    def index_texts(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        if rows:
+            connection.execute(_INDEX, rows)
+
+    def unindex_texts(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        if rows:
+            connection.execute(_UNINDEX, rows)
+
+    def empty_index(self, connection: Connection) -> None:
+        connection.execute(_EMPTY_INDEX)
+
+    def matching(
+        self, connection: Connection, terms: Sequence[str], limit: int, *, last: bool = False, in_title: bool = False
+    ) -> list[int]:
+        """With ``last``, no more is read than ``limit`` asks for."""
+        if not terms:
+            return []
+        query = " AND ".join(("title : " if in_title else "") + _quoted(term) for term in terms)
+        wanted = _MATCH_LAST if last else _MATCH
+        return connection.execute(wanted, {"query": query, "limit": limit}).scalars()
 
 
 # Migrations are numbered and append only: what is written here has run on somebody's store and is never edited again.

@@ -90,12 +90,12 @@ def test_every_migration_is_recorded_once(tmp_path: Path) -> None:
 def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
     open_store(f"sqlite:///{tmp_path}/feedhub.db").close()
     connection = sqlite3.connect(tmp_path / "feedhub.db")
-    connection.execute("INSERT INTO schema_migrations VALUES (8, 'tomorrow')")
+    newer = len(MIGRATIONS) + 1
+    connection.execute("INSERT INTO schema_migrations VALUES (?, 'tomorrow')", (newer,))
     connection.commit()
     connection.close()
-    with pytest.raises(
-        StoreError, match=rf"feedhub\.db has schema 8, this feedhub knows up to {len(MIGRATIONS)}: use a newer feedhub"
-    ):
+    told = rf"feedhub\.db has schema {newer}, this feedhub knows up to {len(MIGRATIONS)}: use a newer feedhub"
+    with pytest.raises(StoreError, match=told):
         open_store(f"sqlite:///{tmp_path}/feedhub.db")
 
 
@@ -226,6 +226,27 @@ def test_a_command_makes_the_index_of_an_older_store(tmp_path: Path, command: tu
     check_derived_data(tmp_path / "store.db")
 
 
+def test_records_of_a_store_that_knew_none_are_known_once_they_were_read(tmp_path: Path) -> None:
+    """``schema_7.db.gz`` was written by the version before, from the feeds of schema 6 and with ``RULES``."""
+    here = Path(__file__).parent
+    (tmp_path / "store.db").write_bytes(gzip.decompress((here / "schema_7.db.gz").read_bytes()))
+    for name in ("paper", "wire"):
+        (tmp_path / f"{name}.xml").write_bytes((here / f"schema_6_{name}.xml").read_bytes())
+    (tmp_path / "feedhub.yaml").write_text(TWO_SOURCES + RULES, "utf-8")
+    ids = item_ids(tmp_path)
+    assert published(tmp_path) == ["Chips at length Fabs edited", "Rates fall 银行降息", "Ferry reopens"]
+    assert record_digests(tmp_path) == [None] * 6
+    paper = (tmp_path / "paper.xml").read_text("utf-8")
+    for text, changed in ((paper, 0), (paper.replace("Oysters", "Mussels"), 1), (paper, 1)):
+        (tmp_path / "paper.xml").write_text(text, "utf-8")
+        for source in json.loads(feedhub(tmp_path, "poll", "--all", "--json"))["sources"]:
+            assert (source["new"], source["changed"]) == (0, changed if source["name"] == "paper" else 0)
+        assert None not in record_digests(tmp_path)
+    assert published(tmp_path) == ["Chips at length Fabs edited", "Rates fall 银行降息", "Ferry reopens"]
+    assert item_ids(tmp_path) == ids
+    check_derived_data(tmp_path / "store.db")
+
+
 CONFIG = """site: {title: Old, url: "https://site.example"}
 store: sqlite:///store.db
 output: {dir: output}
@@ -273,6 +294,14 @@ def item_of(folder: Path, title: str) -> str:
     found = connection.execute(wanted, (title,)).fetchone()
     connection.close()
     return str(found[0])
+
+
+def record_digests(folder: Path) -> list[int | None]:
+    """Return by what each record is known."""
+    connection = sqlite3.connect(folder / "store.db")
+    found = [digest for (digest,) in connection.execute("SELECT record_digest FROM sightings ORDER BY item_pk")]
+    connection.close()
+    return found
 
 
 def item_ids(folder: Path) -> list[str]:

@@ -46,8 +46,8 @@ from feedhub.fetch.watchdog import Exchange, Watchdog
 from feedhub.model.document import Document, NotModified, Request, Validators
 from feedhub.model.source import PollSettings
 from feedhub.ports.world import Fetcher
-from feedhub.rules.challenges import is_challenge
 from feedhub.rules.pacing import group_key, host_name, host_pace, most_concurrent
+from feedhub.rules.requests import is_challenge
 
 _ACCEPT = (
     "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml;q=0.9, "

@@ -91,6 +91,14 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OfferedRecord:
+    """What stands for a record that is as before: what the source ``said`` in it, and its ``link`` as it came."""
+
+    said: Sighting
+    link: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeyedItem:
     """A parsed item with the keys that identify it, strongest first, and what is remembered of it once it is stored.
 
@@ -239,7 +247,7 @@ class Ingest:
     """One record that is ready to be stored: decided, cleaned and filed. ``item`` None leaves the stored item as it is.
 
     ``item`` is what was ``received``, before any rule. ``terms`` are the search terms of what is shown, if they are
-    known already.
+    known already. ``record_digest`` is that of a record that follows from what is stored of it, None for others.
     """
 
     decision: Decision
@@ -248,6 +256,7 @@ class Ingest:
     terms: Terms | None = None
     filing: Filing | None = None
     published_at: datetime | None = None
+    record_digest: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

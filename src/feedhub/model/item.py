@@ -101,7 +101,8 @@ class ParsedFeed:
     ``reading`` is a digest of all that was read and is used (build dates and counters are not): two documents with one
     reading say the same. When it equals the document's ``known_reading``, the items are left out; it is None for kinds
     without such a digest. ``cleaned`` holds, by position, items that were cleaned where they were read: those that the
-    source had not given before. Others are cleaned when they are stored.
+    source had not given before. Others are cleaned when they are stored. ``is_apart``: each record was read by itself,
+    from bytes in UTF-8 as they came.
     """
 
     title: str
@@ -114,6 +115,7 @@ class ParsedFeed:
     cursor: str | None = None
     reading: str | None = None
     cleaned: "Mapping[int, CleanedItem]" = field(default_factory=dict)
+    is_apart: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

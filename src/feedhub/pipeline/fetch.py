@@ -11,7 +11,7 @@ from typing import Final
 
 from feedhub.errors import ParseError, PollError, UnreachableError
 from feedhub.model.document import Document, NotModified, Request, Validators
-from feedhub.model.identity import IdentityKey, KnownKeys, Verdict
+from feedhub.model.identity import IdentityKey, KnownKeys, OfferedRecord, Verdict
 from feedhub.model.item import Detail, ItemDates, ParsedFeed, ParsedItem, Received
 from feedhub.model.source import DetailMap, Rule, Source, SourceState
 from feedhub.pipeline.filing import dates_of
@@ -20,6 +20,7 @@ from feedhub.rules.categorize import file_item, link_rules, with_link_put_right
 from feedhub.rules.dedupe import judge
 from feedhub.rules.identity import KeyedDocument, keyed_document, lookup_keys
 from feedhub.rules.pacing import host_name
+from feedhub.rules.pruning import CutDocument, as_offered, cut_document, follows_from_store, may_prune
 from feedhub.rules.requests import detail_request, first_request, next_request, redirected_request
 from feedhub.rules.text import without_build_dates
 
@@ -39,8 +40,8 @@ def unsigned(request: Request, source: Source) -> Request:
 class FetchContext:
     """What fetching and reading a source needs.
 
-    ``known`` and ``offered_texts`` read the store: which keys it knows, and the text digests of the items that a source
-    offers already, which are not cleaned again.
+    ``known``, ``offered_texts`` and ``offered_records`` read the store: which keys it knows; the text digests of the
+    items that a source offers already, which are not cleaned again; the records of which that are not read again.
     """
 
     fetcher: Fetcher
@@ -51,6 +52,7 @@ class FetchContext:
     site_url: str
     sign: Sign = unsigned
     offered_texts: Callable[[str], frozenset[str]] = lambda _: frozenset()
+    offered_records: Callable[[str], Mapping[int, OfferedRecord]] = lambda _: {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +80,9 @@ class Fetched:
     ``requested_url`` is the address that the request went to, "" when there was none. ``feed`` and ``keyed``, its
     records with their keys and with what their second requests gave, are None when there was nothing new to read.
     ``held_until`` says that no request was made because the host asked to be left alone until then.
+
+    ``digests`` are those of records that may be known by them from now on, by position; ``pruned`` are the positions of
+    those that are known by them already, and have no texts here. ``whole`` then reads the document with all of them.
     """
 
     source: Source
@@ -89,6 +94,9 @@ class Fetched:
     error: PollError | None = None
     held_until: datetime | None = None
     seconds: float = 0.0
+    digests: Mapping[int, int] = field(default_factory=dict)
+    pruned: frozenset[int] = frozenset()
+    whole: "Callable[[], Fetched] | None" = None
 
 
 def fetch_source(source: Source, state: SourceState, *, context: FetchContext, now: datetime) -> Fetched:
@@ -101,20 +109,115 @@ def fetch_source(source: Source, state: SourceState, *, context: FetchContext, n
     requested = request.url
     answer: Document | NotModified | None = None
     try:
-        answer = _with_digest_of_content(context.fetcher.fetch(context.sign(request, source)), source)
-        if isinstance(answer, NotModified) or (current and answer.digest == state.body_digest):
+        answer = context.fetcher.fetch(context.sign(request, source))
+        if isinstance(answer, NotModified):
+            return Fetched(source=source, requested_url=requested, answer=answer)
+        cut = None
+        if source.kind == "feed" and source.pages is None:  # the first page does not tell whether others have changed
+            cut = cut_document(answer, source)
+            answer = replace(answer, digest=cut.digest if cut else _digest_of_content(answer))
+        if current and answer.digest == state.body_digest:
             return Fetched(source=source, requested_url=requested, answer=answer)
         known = (state.reading_digest if current and source.pages is None else None) or ""
-        document = replace(answer, known_reading=known, known_texts=context.offered_texts(source.name))
-        feed = context.parser.parse(document, source)
-        if known and feed.reading == known:
-            return Fetched(source=source, requested_url=requested, answer=answer)
-        feed = with_links_put_right(_with_further_pages(feed, answer, source, context, now), source, context.rules)
-        details = fetch_details(source, source.detail, feed, context, now) if source.detail else NO_DETAILS
-        keyed = keyed_document([_with_detail(item, details) for item in feed.items], source)
-        return Fetched(source=source, requested_url=requested, answer=answer, feed=feed, keyed=keyed, details=details)
+        may_cut = may_prune(source, has_link_rules=bool(link_rules(context.rules)))
+        return _Reading(
+            source=source,
+            context=context,
+            now=now,
+            requested_url=requested,
+            answer=answer,
+            known=known,
+            cut=cut if may_cut else None,
+        ).fetched()
     except PollError as error:
         return Fetched(source=source, requested_url=requested, answer=answer, error=error)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    """One document while it is read. ``known`` is the reading of the source's last one, "" for one not to compare."""
+
+    source: Source
+    context: FetchContext
+    now: datetime
+    requested_url: str
+    answer: Document
+    known: str
+    cut: CutDocument | None
+
+    def fetched(self) -> Fetched:
+        """Read the document without the records that the source said before, as far as that is the same."""
+        cut = self.cut
+        offered = self.context.offered_records(self.source.name) if cut else {}
+        same = [number for number, digest in enumerate(cut.digests) if digest in offered] if cut else []
+        return (self._pruned(cut, offered, same) if cut and same else None) or self._whole()
+
+    def _whole(self) -> Fetched:
+        source, context, answer, cut = self.source, self.context, self.answer, self.cut
+        document = replace(answer, known_reading=self.known, known_texts=context.offered_texts(source.name))
+        feed = context.parser.parse(document, source)
+        if self.known and feed.reading == self.known:
+            return Fetched(source=source, requested_url=self.requested_url, answer=answer)
+        is_cut = cut is not None and _is_read_apart(feed, len(cut.records))
+        feed = with_links_put_right(_with_further_pages(feed, answer, source, context, self.now), source, context.rules)
+        details = fetch_details(source, source.detail, feed, context, self.now) if source.detail else NO_DETAILS
+        keyed = keyed_document([_with_detail(item, details) for item in feed.items], source)
+        return Fetched(
+            source=source,
+            requested_url=self.requested_url,
+            answer=answer,
+            feed=feed,
+            keyed=keyed,
+            details=details,
+            digests=_rememberable(keyed, dict(enumerate(cut.digests))) if cut and is_cut else {},
+        )
+
+    def _pruned(self, cut: CutDocument, offered: Mapping[int, OfferedRecord], same: Sequence[int]) -> Fetched | None:
+        """Read what is new of the document; None where it is not certain that each record is read by itself."""
+        rest = [number for number in range(len(cut.records)) if number not in set(same)]
+        known_texts = self.context.offered_texts(self.source.name) if rest else frozenset[str]()
+        document = replace(self.answer, body=cut.with_records(rest), known_texts=known_texts)
+        try:
+            feed = self.context.parser.parse(document, self.source)
+        except ParseError:
+            return None
+        if not _is_read_apart(feed, len(rest)):
+            return None
+        said = {number: offered[cut.digests[number]].said for number in same}
+        items = [replace(item, position=rest[item.position]) for item in feed.items]
+        items += [as_offered(offered[cut.digests[number]], number) for number in same]
+        items.sort(key=lambda item: item.position)
+        feed = replace(
+            feed,
+            items=tuple(items),
+            rejected=tuple(replace(one, position=rest[one.position]) for one in feed.rejected),
+            cleaned={rest[position]: item for position, item in feed.cleaned.items()},
+            reading=None,
+        )
+        keyed = keyed_document(items, self.source, said)
+        return Fetched(
+            source=self.source,
+            requested_url=self.requested_url,
+            answer=self.answer,
+            feed=feed,
+            keyed=keyed,
+            digests=_rememberable(keyed, {number: cut.digests[number] for number in rest}),
+            pruned=frozenset(same),
+            whole=self._whole,
+        )
+
+
+def _is_read_apart(feed: ParsedFeed, count: int) -> bool:
+    return feed.is_apart and not feed.notes and len(feed.items) + len(feed.rejected) == count
+
+
+def _rememberable(keyed: KeyedDocument, digests: Mapping[int, int]) -> dict[int, int]:
+    """Return the digests of the records that follow from what will be stored of them."""
+    return {
+        one.item.position: digests[one.item.position]
+        for one in keyed.items
+        if one.item.position in digests and follows_from_store(one)
+    }
 
 
 def with_links_put_right(feed: ParsedFeed, source: Source, rules: Sequence[Rule]) -> ParsedFeed:
@@ -130,15 +233,10 @@ def _is_current(source: Source, state: SourceState) -> bool:
     return state.settings_digest == source.settings_digest and state.configured_url == source.url
 
 
-def _with_digest_of_content(answer: Document | NotModified, source: Source) -> Document | NotModified:
-    """Return an answer with the digest of what is used of it, as far as that can be told without reading it.
-
-    The first page does not tell whether further pages have changed.
-    """
-    if isinstance(answer, NotModified) or source.kind != "feed" or source.pages is not None:
-        return answer
+def _digest_of_content(answer: Document) -> str:
+    """Return the digest of what is used of a document, as far as that can be told without reading it."""
     used = without_build_dates(answer.body)
-    return answer if used is answer.body else replace(answer, digest=hashlib.sha256(used).hexdigest())
+    return answer.digest if used is answer.body else hashlib.sha256(used).hexdigest()
 
 
 def _with_further_pages(

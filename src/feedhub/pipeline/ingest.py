@@ -152,6 +152,12 @@ def _planned(
         return None
     known = transaction.known_keys(source.name, lookup_keys(keyed.items))
     judgement = judge(keyed, known, source=source, site_url=context.settings.site.url, now=now, changing=changing)
+    by_id = {one.id: one for one in known.items.values()}
+    if fetched.whole and any(_needs_texts(one, fetched, by_id) for one in judgement.decisions):
+        whole = fetched.whole()
+        if whole.error:
+            raise whole.error
+        return _planned(transaction, whole, context, changing, now)
     planner = _Planner(
         fetched=fetched,
         feed=feed,
@@ -159,7 +165,7 @@ def _planned(
         now=now,
         transaction=transaction,
         filer=ItemFiler(transaction, source, context.settings.rules, context.cleaner, now),
-        known={one.id: one for one in known.items.values()},
+        known=by_id,
     )
     ingests = [planner.ingest(decision) for decision in judgement.decisions]
     dropped = [ingest for ingest in ingests if ingest.filing and ingest.filing.dropped_by]
@@ -188,6 +194,14 @@ def _planned(
     )
 
 
+def _needs_texts(decision: Decision, fetched: Fetched, known: Mapping[str, KnownItem]) -> bool:
+    """Tell whether a record that was not read is something else than what its source said before."""
+    if decision.keyed.item.position not in fetched.pruned:
+        return False
+    item = known.get(decision.item_id)
+    return decision.verdict in _REWRITTEN or (item is not None and item.received is not Received.WHOLE)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Planner:
     """Plans the records of one document. ``known`` are the items that its keys lead to, by id.
@@ -212,10 +226,11 @@ class _Planner:
         known = self.known.get(decision.item_id)
         received = known.received if known else Received.WHOLE
         decision = self._reconsidered(decision, received)
+        digest = self._record_digest(decision, known)
         if received is Received.LISTED and parsed.position in self.fetched.details.waiting:
             self.unread[decision.item_id] = self.fetched.details.waiting[parsed.position]
         if decision.verdict not in _REWRITTEN:
-            return Ingest(decision=decision)
+            return Ingest(decision=decision, record_digest=digest)
         early = self.feed.cleaned.get(parsed.position)
         item = early.item if early else self._cleaned(decision, received)
         received = self._kept(decision, received)
@@ -231,7 +246,18 @@ class _Planner:
             terms=early.terms if early and filing.shown is None else None,
             filing=filing,
             published_at=settled_published(parsed.published_at, self.now),
+            record_digest=digest,
         )
+
+    def _record_digest(self, decision: Decision, known: KnownItem | None) -> int | None:
+        """Return by what the record is known from now on; None where something else than it says is stored of it."""
+        digest = self.fetched.digests.get(decision.keyed.item.position)
+        if digest is None or decision.verdict in _REWRITTEN or decision.has_new_evidence:
+            return digest
+        before = known.sighting if known and decision.verdict is Verdict.SEEN else None
+        said = decision.keyed.said
+        is_stored = before and before.says_the_same(said) and before.extras_digest == said.extras_digest
+        return digest if is_stored else None
 
     def warnings(self) -> tuple[str, ...]:
         """Return what to say of items that wait and of categories that were not begun."""

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
-from feedhub.model.identity import Filing, IdentityKey, IngestPlan, KnownKeys
+from feedhub.model.identity import Filing, IdentityKey, IngestPlan, KnownKeys, OfferedRecord
 from feedhub.model.item import Item, ItemDates, Received, StoredItem
 from feedhub.model.output import Category, CategorySummary, EndedPost, ItemVersion, PageItem, RemovedCategory
 from feedhub.model.report import (
@@ -257,6 +257,10 @@ class PollStore(Protocol):
 
     def offered_texts(self, source: str) -> frozenset[str]:
         """Return the text digests of the items that the source offers as far as is known; no scan of the store."""
+        ...
+
+    def offered_records(self, source: str) -> Mapping[int, OfferedRecord]:
+        """Return by digest the records that the source offers, as far as they need not be read to be recognised."""
         ...
 
     def states(self) -> tuple[SourceState, ...]:

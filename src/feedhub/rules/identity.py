@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from math import inf
+from types import MappingProxyType
 from typing import Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -35,9 +36,14 @@ class KeyedDocument:
     warnings: tuple[str, ...] = ()
 
 
-def keyed_document(items: Sequence[ParsedItem], source: Source) -> KeyedDocument:
-    """Give every record its keys, leaving out those that several different records of the document share."""
-    keyed = [_keyed(item, source) for item in items]
+def keyed_document(
+    items: Sequence[ParsedItem], source: Source, said: Mapping[int, Sighting] = MappingProxyType({})
+) -> KeyedDocument:
+    """Give every record its keys, leaving out those that several different records of the document share.
+
+    Of some, by position, it is known what they say: they are given without their texts.
+    """
+    keyed = [_keyed(item, source, said.get(item.position)) for item in items]
     distrusted = _indiscriminate(keyed)
     words = Counter(one.item.text_digest for one in keyed)
     if not distrusted and len(words) == len(keyed):
@@ -128,7 +134,7 @@ def key_text(name: str, value: str) -> str:
     return f"{name}:{value}"
 
 
-def _keyed(item: ParsedItem, source: Source) -> KeyedItem:
+def _keyed(item: ParsedItem, source: Source, said: Sighting | None = None) -> KeyedItem:
     keys = [key for pattern in source.identity if (key := _named_key(item, pattern))]
     ignored = source.dedupe.ignore_parameters
     urls = [canonical_url(link, ignored) for link in (item.link, item.received_link) if link]
@@ -137,7 +143,7 @@ def _keyed(item: ParsedItem, source: Source) -> KeyedItem:
     guid = guid_of(item)
     if guid:
         keys.append(IdentityKey(KeyStrength.GUID, f"guid:{source.name}:{guid}"))
-    evidence = evidence_of(item)
+    evidence = (said and said.evidence) or evidence_of(item)
     words = _words(item, source.name)
     fallbacks: tuple[IdentityKey, ...] = (words,) if words else ()
     if not (words and guid and addresses):
@@ -147,7 +153,8 @@ def _keyed(item: ParsedItem, source: Source) -> KeyedItem:
     return KeyedItem(
         item=item,
         keys=tuple(keys) or fallbacks[:1],
-        said=Sighting(
+        said=said
+        or Sighting(
             guid=guid,
             url_key=addresses[0].text if addresses else None,
             title=item.title,

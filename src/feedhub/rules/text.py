@@ -373,10 +373,10 @@ def _pairs(run: str) -> str:
     return " ".join(map(add, run, run[1:]))
 
 
-_BUILD_DATE: Final = lazy_pattern(rb"<(lastBuildDate|pubDate|updated|dc:date)>([^<>&]{1,64})</\1>")
+BUILD_DATE: Final = lazy_pattern(rb"<(lastBuildDate|pubDate|updated|dc:date)>([^<>&]{1,64})</\1>")
 _FIRST_RECORD: Final = lazy_pattern(rb"<(?:item|entry)\b")
 _LONGEST_HEAD: Final = 65_536
-_MOST_DATES: Final = 4
+MOST_BUILD_DATES: Final = 4
 
 
 def without_build_dates(body: bytes) -> bytes:
@@ -390,15 +390,15 @@ def without_build_dates(body: bytes) -> bytes:
         return body
     pieces: list[bytes] = []
     at = 0
-    for found in _BUILD_DATE.finditer(body, 0, first.start()):
-        if len(pieces) == _MOST_DATES or _is_character_data(body, found.start()):
+    for found in BUILD_DATE.finditer(body, 0, first.start()):
+        if len(pieces) == MOST_BUILD_DATES or is_character_data(body, found.start()):
             break
         pieces.append(body[at : found.start(2)])
         at = found.end(2)
     return b"".join((*pieces, body[at:])) if pieces else body
 
 
-def _is_character_data(body: bytes, place: int) -> bool:
+def is_character_data(body: bytes, place: int) -> bool:
     """Tell whether a place lies in a comment or a CDATA section, where no tags are (XML 1.0 §2.5, §2.7)."""
     return any(
         body.rfind(opening, 0, place) > body.rfind(closing, 0, place)

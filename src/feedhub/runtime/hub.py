@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 from feedhub.errors import NoStoreError, UsageError
-from feedhub.model.identity import IdentityKey, KnownKeys
+from feedhub.model.identity import IdentityKey, KnownKeys, OfferedRecord
 from feedhub.model.report import (
     Explanation,
     HubStatus,
@@ -450,6 +450,7 @@ class Hub:
             cleaner=self._cleaner,
             known=self._known_keys,
             offered_texts=self._offered_texts,
+            offered_records=self._offered_records,
             rules=self.settings.rules,
             site_url=self.settings.site.url,
             sign=Signers(self.settings.sources).sign,
@@ -462,6 +463,9 @@ class Hub:
 
     def _offered_texts(self, source: str) -> frozenset[str]:
         return self.store.offered_texts(source)
+
+    def _offered_records(self, source: str) -> Mapping[int, OfferedRecord]:
+        return self.store.offered_records(source)
 
     @cached_property
     def ingester(self) -> "Ingester":

@@ -31,6 +31,7 @@ from feedhub.store.tables import (
     NO_WORDING,
     AnyRow,
     decode_item,
+    decode_link,
     distrusted_keys,
     encode_effect,
     encode_evidence,
@@ -103,7 +104,7 @@ _OFFERED = PreparedStatement(
 _THIS_SIGHTING = (sightings.c.item_pk == bindparam("pk"), sightings.c.source_id == bindparam("source"))
 _NEW_VALUES: dict[str, BindParameter[Any]] = {
     name: bindparam(f"new_{name}")
-    for name in ("guid", "url_key", "title", "text_digest", "extras_digest", "evidence", "left_at")
+    for name in ("guid", "url_key", "title", "text_digest", "extras_digest", "evidence", "left_at", "record_digest")
 }
 _NEW_ITEM = PreparedStatement(items.insert())
 _NEW_SIGHTING = PreparedStatement(insert(sightings).on_conflict_do_nothing())
@@ -115,6 +116,12 @@ _UPDATE_REFRESHED = PreparedStatement(update(sightings).where(*_THIS_SIGHTING).v
 _UPDATE_CHANGED = PreparedStatement(
     update(sightings).where(*_THIS_SIGHTING).values(**_NEW_VALUES, **_NEW_WORDING, updated_at=bindparam("changed_at"))
 )
+_WORDINGS = PreparedStatement(
+    select(sightings.c.item_pk, sightings.c.wording).where(
+        sightings.c.source_id == bindparam("source"), sightings.c.item_pk.in_(bindparam("pks", expanding=True))
+    )
+)
+_KNOW_RECORD = PreparedStatement(update(sightings).where(*_THIS_SIGHTING).values(record_digest=bindparam("digest")))
 _SET_LEFT_AT = PreparedStatement(update(sightings).where(*_THIS_SIGHTING).values(left_at=bindparam("since")))
 
 
@@ -162,6 +169,7 @@ class _Ingestion:
             self._insert_sightings([*new, *duplicates, *removed])
             self._update_sightings([*edited, *known])
             moved = settle_shown(self.connection, unsettled)
+        self._know_records()
         self._write_keys(new)
         self._mark_offered(complete=complete)
         worded = [*new, *reworded_here]
@@ -295,6 +303,22 @@ class _Ingestion:
             if of_statement:
                 self.connection.execute(statement, of_statement)
 
+    def _know_records(self) -> None:
+        """Remember by what records are known of which nothing is written but that."""
+        as_before = {
+            self._pk(ingest): ingest
+            for ingest in self.plan.ingests
+            if ingest.item is None and ingest.record_digest is not None
+        }
+        rows: list[dict[str, object]] = [
+            {"pk": row.item_pk, "source": self.source_id, "digest": as_before[row.item_pk].record_digest}
+            for part in chunks(as_before)
+            for row in self.connection.execute(_WORDINGS, {"source": self.source_id, "pks": part})
+            if decode_link(row.wording) == as_before[row.item_pk].decision.keyed.item.link
+        ]
+        if rows:
+            self.connection.execute(_KNOW_RECORD, rows)
+
     def _write_keys(self, new: list[Ingest]) -> None:
         gained: list[dict[str, object]] = []
         moved: list[dict[str, object]] = []
@@ -380,13 +404,14 @@ def _ids_to_look_up(plan: IngestPlan) -> set[str]:
     """Return the items whose rows are needed: none for a document that says nothing new."""
     return {
         decision.item_id
-        for decision in (ingest.decision for ingest in plan.ingests)
+        for ingest, decision in ((ingest, ingest.decision) for ingest in plan.ingests)
         if decision.verdict in _REWRITTEN
         or decision.verdict is Verdict.NEW
         or decision.gained
         or decision.moved
         or decision.reoffered
         or decision.has_new_evidence
+        or ingest.record_digest is not None
     }
 
 
@@ -400,7 +425,7 @@ def _wording_values(ingest: Ingest) -> dict[str, object]:
     }
 
 
-def _sighting_values(ingest: Ingest) -> dict[str, str | None]:
+def _sighting_values(ingest: Ingest) -> dict[str, object]:
     now = ingest.decision.keyed.said
     return {
         "guid": now.guid,
@@ -409,4 +434,5 @@ def _sighting_values(ingest: Ingest) -> dict[str, str | None]:
         "text_digest": ingest.decision.text_digest,
         "extras_digest": ingest.decision.extras_digest,
         "evidence": encode_evidence(ingest.decision.keyed.evidence),
+        "record_digest": None if ingest.item is None else ingest.record_digest,
     }

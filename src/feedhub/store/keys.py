@@ -5,12 +5,13 @@ from collections.abc import Collection, Sequence
 
 from sqlalchemy import bindparam, select
 
-from feedhub.model.identity import IdentityKey, KeyStrength, KnownItem, KnownKeys
+from feedhub.model.identity import IdentityKey, KeyStrength, KnownItem, KnownKeys, OfferedRecord
 from feedhub.model.item import Received
 from feedhub.store.database import Connection, Database, PreparedStatement, chunks
 from feedhub.store.source_states import SourceReader
 from feedhub.store.tables import (
     AnyRow,
+    decode_link,
     decode_sighting,
     distrusted_keys,
     identity_keys,
@@ -58,6 +59,26 @@ _OFFERED_TEXTS = PreparedStatement(
     select(sightings.c.text_digest)
     .join(sources, sources.c.id == sightings.c.source_id)
     .where(sources.c.name == bindparam("source"), sightings.c.left_at.is_(None))
+)
+_OFFERED_RECORDS = PreparedStatement(
+    select(
+        sightings.c.record_digest,
+        sightings.c.guid,
+        sightings.c.url_key,
+        sightings.c.title,
+        sightings.c.text_digest,
+        sightings.c.extras_digest,
+        sightings.c.evidence,
+        sightings.c.left_at,
+        sightings.c.wording,
+    )
+    .join(sources, sources.c.id == sightings.c.source_id)
+    .where(
+        sources.c.name == bindparam("source"),
+        sightings.c.left_at.is_(None),
+        sightings.c.record_digest.is_not(None),
+        sightings.c.received == Received.WHOLE.value,
+    )
 )
 _NAMED = PreparedStatement(
     select(identity_keys.c.item_pk, identity_keys.c.text).where(
@@ -120,3 +141,9 @@ class SqlItems(KeyReader, Database):
 
     def offered_texts(self, source: str) -> frozenset[str]:
         return frozenset(self._query(_OFFERED_TEXTS, {"source": source}).scalars())
+
+    def offered_records(self, source: str) -> dict[int, OfferedRecord]:
+        return {
+            row.record_digest: OfferedRecord(said=decode_sighting(row), link=decode_link(row.wording) or "")
+            for row in self._query(_OFFERED_RECORDS, {"source": source})
+        }

@@ -247,7 +247,7 @@ def remove_items(connection: Connection, pks: list[int], now: datetime) -> None:
         connection.execute(
             update(sightings)
             .where(sightings.c.item_pk.in_(pks))
-            .values(wording=encode_item(NO_WORDING), effect=None, dropped_by=None, left_at=left)
+            .values(wording=encode_item(NO_WORDING), effect=None, dropped_by=None, left_at=left, record_digest=None)
         )
         connection.execute(update(items).where(items.c.pk.in_(pks)).values(removed_at=now, shown_by=None))
 
@@ -295,6 +295,7 @@ def _forget_sightings(connection: Connection, source: int, pks: list[int], now: 
                 dropped_by=None,
                 received=Received.FORGOTTEN.value,
                 left_at=left,
+                record_digest=None,
             )
         )
         connection.execute(delete(filings).where(filings.c.source_id == source, filings.c.item_pk.in_(pks)))

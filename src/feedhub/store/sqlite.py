@@ -436,4 +436,7 @@ _SEVENTH: Migration = (
     ),
 )
 
-MIGRATIONS: tuple[Migration, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH, _SEVENTH)
+# What was read of a record is known by the digest of the record.
+_EIGHTH: Migration = ("ALTER TABLE sightings ADD COLUMN record_digest INTEGER",)
+
+MIGRATIONS: tuple[Migration, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH, _SEVENTH, _EIGHTH)

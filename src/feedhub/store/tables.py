@@ -134,6 +134,7 @@ sightings = Table(
     Column("effect", Text),  # what the rules change in the wording, as JSON; NULL: nothing
     Column("dropped_by", Text),  # the rule; NULL: none
     Column("received", Integer, nullable=False, server_default="0"),  # model/item.py: Received
+    Column("record_digest", Integer),  # of the record that this was read in; NULL: it is to be read again
 )
 Index("sightings_touched", sightings.c.touched)
 Index("sightings_url_key", sightings.c.url_key)
@@ -322,6 +323,12 @@ def decode_item(text: str, effect: str | None = None) -> Item:
         published_at=datetime.fromisoformat(data["published_at"]) if "published_at" in data else None,
         enclosures=tuple(Enclosure(**_known(enclosure, _ENCLOSURE)) for enclosure in data.get("enclosures", ())),
     )
+
+
+def decode_link(text: str) -> str | None:
+    """Return the link in the wording that ``encode_item`` wrote."""
+    link: str | None = json.loads(text).get("link")
+    return link
 
 
 def encode_evidence(evidence: Evidence) -> str:

@@ -14,8 +14,8 @@ from feedhub.errors import ParseError
 from feedhub.model.document import Document
 from feedhub.model.item import Enclosure, Markup, ParsedFeed, ParsedItem, Person
 from feedhub.model.source import Source
-from feedhub.rules.challenges import is_challenge
 from feedhub.rules.dates import is_believable, is_exact, parse_date
+from feedhub.rules.requests import is_challenge
 from feedhub.rules.text import label_text, plain, visible_text, with_words_shown
 from feedhub.sources import records
 from feedhub.sources.document import Shape, document_text, from_feed_on, root_name, shape_of
@@ -361,7 +361,8 @@ def read_feed(document: Document, source: Source) -> ParsedFeed:
         # A document with notes about its charset is always read, so that its status keeps saying them.
         known = "" if decoded.notes else document.known_reading
         feed = read_web_feed(text, document.url, source, document.fetched_at, known=known)
-    return replace(feed, notes=(*decoded.notes, *feed.notes))
+    is_as_it_came = feed.is_apart and document.body.strip() == text.rstrip().encode("utf-8", "replace")
+    return replace(feed, notes=(*decoded.notes, *feed.notes), is_apart=is_as_it_came)
 
 
 def _page_instead(text: str, url: str) -> ParseError:
@@ -380,13 +381,13 @@ def read_web_feed(text: str, url: str, source: Source, now: datetime | None = No
     Raises:
         ParseError: it is no feed, nothing of it can be read, or none of its records can be used.
     """
-    text = with_sections_ended(text)
+    tidy = with_sections_ended(text)
     # Addresses stay relative while the document is read, unless `xml:base` says to what: an entry's link comes first.
-    document = read_plain(text, "") or read_dialect(text, "", url)
-    reading = reading_of(document, url)
-    if reading == known:
+    document = (plain := read_plain(tidy, "")) or read_dialect(tidy, "", url)
+    if (reading := reading_of(document, url)) == known:
         return ParsedFeed(title="", items=(), reading=reading)
-    return replace(feed_of(document, text, url, source, now), reading=reading)
+    feed = feed_of(document, tidy, url, source, now)
+    return replace(feed, reading=reading, is_apart=bool(plain) and tidy is text)
 
 
 def feed_of(document: RawFeed, text: str, url: str, source: Source, now: datetime | None = None) -> ParsedFeed:

@@ -20,9 +20,9 @@ from feedhub.errors import ParseError
 from feedhub.model.document import Document
 from feedhub.model.item import Detail, Markup
 from feedhub.model.source import DetailMap, RecordMap, Source
-from feedhub.rules.challenges import is_challenge
 from feedhub.rules.json_paths import compile_path, in_words
 from feedhub.rules.mapping import is_present, text_of
+from feedhub.rules.requests import is_challenge
 from feedhub.rules.text import clean_text, plain, visible_text
 from feedhub.sources.mapped.html_page import (
     CHALLENGE,

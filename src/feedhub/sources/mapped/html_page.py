@@ -17,8 +17,8 @@ from feedhub.model.document import Document
 from feedhub.model.item import LEFT_OUT_BY_WHERE, ParsedFeed, ParsedItem, Rejected
 from feedhub.model.report import FieldTrace, RecordTrace
 from feedhub.model.source import FieldMap, RecordMap, Source
-from feedhub.rules.challenges import is_challenge, is_surely_challenge
 from feedhub.rules.mapping import LIST_FIELDS, shown
+from feedhub.rules.requests import is_challenge, is_surely_challenge
 from feedhub.rules.selectors import (
     condition_selector,
     element_selector,

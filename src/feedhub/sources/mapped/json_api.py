@@ -16,9 +16,9 @@ from feedhub.model.document import Document
 from feedhub.model.item import LEFT_OUT_BY_WHERE, ParsedFeed, ParsedItem, Rejected
 from feedhub.model.report import FieldTrace, RecordTrace
 from feedhub.model.source import RecordMap, Source
-from feedhub.rules.challenges import is_challenge
 from feedhub.rules.json_paths import compile_path, in_words, is_true
 from feedhub.rules.mapping import is_present, text_of
+from feedhub.rules.requests import is_challenge
 from feedhub.rules.text import plain
 from feedhub.sources import records
 from feedhub.sources.document import document_text, json_in

@@ -2,7 +2,7 @@
 
 import pytest
 
-from feedhub.rules.challenges import is_challenge, is_surely_challenge
+from feedhub.rules.requests import is_challenge, is_surely_challenge
 
 LONG = "<p>" + "news " * 1000
 

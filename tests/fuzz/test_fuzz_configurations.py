@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+import yaml
 
 from feedhub.model.settings import Settings
 from feedhub.runtime.config_loader import Unusable, load_or_say_why
@@ -42,6 +43,37 @@ def test_loading_any_configuration_ends_soon_in_settings_or_problems(tmp_path: P
         usable += isinstance(outcome, Settings)
     print(f"{number} configurations, {usable} of them usable; the slowest took {slowest[0]:.2f} s: {slowest[1]}")
     assert 0 < usable < number
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(30, id="some"),
+        pytest.param(3_000, marks=[pytest.mark.nightly, pytest.mark.timeout(3_600)], id="three thousand"),
+    ],
+)
+def test_what_is_kept_of_any_configuration_is_what_loading_gives(tmp_path: Path, number: int) -> None:
+    furnish(tmp_path)
+    (tmp_path / "deep" / "again").unlink()  # with it, no whole configuration that looks there can be used
+    (tmp_path / "var").mkdir()
+    kept = tmp_path / "var" / "feedhub.db.settings.json"
+    times = usable = 0
+    unbroken = dict.fromkeys(yaml.safe_dump(whole).encode() for whole in wholes())
+    broken = islice(configurations(wholes(), SEED + 1), number)
+    for name, content in (*(("whole", each) for each in unbroken), *broken):
+        (tmp_path / "feedhub.yaml").write_bytes(content)
+        kept.unlink(missing_ok=True)
+        outcome, _, _ = loaded(tmp_path)
+        usable += isinstance(outcome, Settings)
+        if kept.exists():
+            times += 1
+            assert ENVIRONMENT["TOKEN"].encode() not in kept.read_bytes(), name
+            before = kept.stat().st_ino
+            assert loaded(tmp_path)[0] == outcome, name
+            assert kept.stat().st_ino == before, name
+            assert isinstance(outcome, Settings), name
+    print(f"of {number + len(unbroken)} configurations, {usable} of them usable, {times} were kept")
+    assert times > usable * 0.8
 
 
 def loaded(folder: Path) -> tuple[Settings | Unusable, float, float]:

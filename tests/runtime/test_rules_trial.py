@@ -6,7 +6,7 @@ from pathlib import Path
 from feedhub.model.source import Condition, Rule
 from feedhub.runtime.hub import Hub
 from feedhub.runtime.plugins import load_settings
-from feedhub.runtime.rules_trial import try_rules
+from feedhub.runtime.refiling import try_rules
 from support.cli_runs import rss, write_project
 
 SOURCES = "  - {name: paper, url: in/paper.xml, category: news}\n  - {name: gone, url: in/gone.xml, category: news}\n"

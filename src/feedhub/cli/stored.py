@@ -245,7 +245,7 @@ def try_rules(
     itself, so try them in a file of their own, or with --set.
     """
     from feedhub.cli.views import print_trial, trial_json
-    from feedhub.runtime.rules_trial import try_rules as tried
+    from feedhub.runtime.refiling import try_rules as tried
 
     age = _age(since)
     with session.hub(rules_file=file) as hub:

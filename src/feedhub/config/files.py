@@ -4,12 +4,10 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path as FilePath
 from typing import Final
 
-from feedhub.config.forms import absolute
-from feedhub.config.reading import LimitedReader, is_pattern, reason_of
+from feedhub.config.reading import LimitedReader, absolute, is_pattern, reason_of, shown_path
 from feedhub.config.schema import JekyllSection
 from feedhub.config.section import OVERRIDES, ConfigFile, key_text
 from feedhub.config.yaml_tree import Path, Quoted, Value, read_tree
@@ -234,25 +232,7 @@ def _problem(key: str, message: str) -> Problem:
     return Problem(file=OVERRIDES, line=0, column=0, key=key, message=message)
 
 
-DEFAULT_CONFIG: Final = "config/feedhub.yaml"
 _DEEPEST_INCLUDE: Final = 20
-
-
-def find_config(path: str | None, environ: Mapping[str, str], cwd: str) -> str:
-    """Return the absolute path of the configuration: ``path``, else ``$FEEDHUB_CONFIG``, else the default."""
-    return os.path.normpath(FilePath(cwd, path or environ.get("FEEDHUB_CONFIG") or DEFAULT_CONFIG))
-
-
-def root_of(config_path: str) -> str:
-    """Return the folder that relative paths are relative to: the file's, or its parent when that is ``config``."""
-    folder = FilePath(config_path).parent
-    return str(folder.parent if folder.name == "config" else folder)
-
-
-def shown_path(path: str, cwd: str) -> str:
-    """Return how a file is called in messages: relative to ``cwd`` where it is below it."""
-    inside = os.path.relpath(path, cwd)
-    return path if inside.startswith("..") else inside
 
 
 def read_files(
@@ -397,9 +377,8 @@ def read_posts(
     return posts, problems
 
 
-_TEMPLATE_ENDINGS: Final = frozenset({".html", ".css", ".svg"})
+_TEMPLATE_ENDINGS: Final = (".html", ".css", ".svg")
 _MOST_TEMPLATES: Final = 100
-_MOST_NAMES: Final = 10_000
 
 Templates = tuple[tuple[str, str], ...]
 
@@ -417,7 +396,7 @@ def read_theme(
         return (), []
     place, inside = ("output", "templates"), absolute(folder, root)
     try:
-        names = sorted(each.name for each in islice(FilePath(inside).iterdir(), _MOST_NAMES) if _is_template(each))
+        names = reader.names(inside, _TEMPLATE_ENDINGS)
     except (OSError, ValueError) as error:
         return (), [file.problem(place, f"cannot be read: {reason_of(error)}")]
     if len(names) > _MOST_TEMPLATES:
@@ -430,7 +409,3 @@ def read_theme(
         except (OSError, ValueError) as error:
             problems.append(file.problem(place, f"{name} cannot be read: {reason_of(error)}"))
     return tuple(found.items()), problems
-
-
-def _is_template(path: FilePath) -> bool:
-    return path.suffix in _TEMPLATE_ENDINGS and not path.name.startswith(".")

@@ -4,7 +4,6 @@ import base64
 import codecs
 import ipaddress
 import math
-import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
 
+from feedhub.config.reading import SQLITE, absolute
 from feedhub.rules.categorize import MAX_SLUG_LENGTH, RESERVED_SLUGS
 from feedhub.rules.mapping import check_template
 from feedhub.rules.pacing import parse_cron
@@ -334,7 +334,6 @@ _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 _BARE_HOST: Final = re.compile(r"(?:www\.|[a-z0-9-]+(?:\.[a-z0-9-]+)+(?::\d+)?/)", re.IGNORECASE)
 _BLANK: Final = re.compile(r"\s")
 _WEB: Final = frozenset({"http", "https"})
-_SQLITE: Final = "sqlite:///"
 _STORE_PARAMETERS: Final = re.compile(r"timeout=[0-9]{1,4}(?:\.[0-9]{1,3})?")
 
 
@@ -376,14 +375,8 @@ def url_secrets(text: str) -> tuple[str, ...]:
 
 def store_url(text: str, root: str) -> str:
     """Return a store URL that was accepted by ``StoreUrl`` with an absolute path."""
-    path, mark, parameters = text.removeprefix(_SQLITE).partition("?")
-    return f"{_SQLITE}{absolute(path, root)}{mark}{parameters}"
-
-
-def absolute(path: str, root: str) -> str:
-    """Return ``path`` absolute and tidy; a relative one is relative to ``root``."""
-    inside_home = path.startswith("~/")
-    return os.path.normpath(Path(root, Path(path).expanduser() if inside_home else path))
+    path, mark, parameters = text.removeprefix(SQLITE).partition("?")
+    return f"{SQLITE}{absolute(path, root)}{mark}{parameters}"
 
 
 def _scheme(text: str) -> str:
@@ -446,8 +439,8 @@ def _template(text: str) -> str:
 
 
 def _store(text: str) -> str:
-    path, mark, parameters = text.removeprefix(_SQLITE).partition("?")
-    if not text.startswith(_SQLITE) or not path:
+    path, mark, parameters = text.removeprefix(SQLITE).partition("?")
+    if not text.startswith(SQLITE) or not path:
         raise ValueError("expected sqlite:///PATH, relative, or sqlite:////PATH, absolute")
     # Others, such as mode=memory, make another kind of store of it, or no store at all.
     if mark and not _STORE_PARAMETERS.fullmatch(parameters):

@@ -12,16 +12,13 @@ from feedhub.config.categories import CategoryTable, category_table, mentions
 from feedhub.config.files import (
     apply_overrides,
     expand,
-    find_config,
     parse_overrides,
     read_files,
     read_posts,
     read_theme,
-    root_of,
-    shown_path,
 )
 from feedhub.config.forms import source_address, url_secrets
-from feedhub.config.reading import LimitedReader
+from feedhub.config.reading import LimitedReader, find_config, root_of, shown_path
 from feedhub.config.schema import Config, IncludedConfig, sections_for
 from feedhub.config.schema_sources import SourceSection, usable_kinds
 from feedhub.config.section import OVERRIDES, ConfigFile, check_section, key_text
@@ -124,18 +121,19 @@ def load(
     rules_file: str | None = None,
     kinds: Callable[[frozenset[str]], KindTable],
     formats: Callable[[frozenset[str]], FormatTable],
+    reader: LimitedReader | None = None,
 ) -> Settings:
     """Return what the configuration says; ``path`` as in ``-c``, ``overrides`` as in ``--set``.
 
     ``cwd`` is the folder that ``path`` is relative to; None means the current one. The rules of ``rules_file`` stand
     in for those of the configuration. ``kinds`` gives the kinds of sources that there are, for the names that sources
-    say, and ``formats`` those of outputs likewise.
+    say, and ``formats`` those of outputs likewise. ``reader`` reads the files; it is new.
 
     Raises:
         ConfigError: with every problem of every file.
     """
     here = cwd or str(FilePath.cwd())
-    main, reader = find_config(path, environ, here), LimitedReader()
+    main, reader = find_config(path, environ, here), reader or LimitedReader()
     cause: Exception | None = None
     outcome: Settings | Sequence[Problem]
     try:

@@ -1,21 +1,56 @@
 """Reading what a configuration names: regular files only, and limits for their number, their size and how far to look.
 
+What was read is noted as facts, so that later it can be told whether a reader would find the same again.
+
 A pattern such as ``/proc/self/**/*.yaml`` has no end, a pipe never gives one, and ``/dev/zero`` gives too much. Whoever
 saves a configuration must not be able to stop the daemon that reads it.
 """
 
+import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Final
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
 
+DEFAULT_CONFIG: Final = "config/feedhub.yaml"
+SQLITE: Final = "sqlite:///"
+DEFAULT_STORE: Final = f"{SQLITE}var/feedhub.db"
 _WILD: Final = frozenset("*?[")
 _LONGEST_PATTERN: Final = 1_000
 MOST_FILES: Final = 10_000
 MOST_BYTES: Final = 20_000_000
 MOST_LOOKED_AT: Final = 50_000
+_MOST_NAMES: Final = 10_000
+
+Facts = dict[str, list[Any]]
+"""What a reader found, as JSON can write it."""
+
+
+def find_config(path: str | None, environ: Mapping[str, str], cwd: str) -> str:
+    """Return the absolute path of the configuration: ``path``, else ``$FEEDHUB_CONFIG``, else the default."""
+    return os.path.normpath(Path(cwd, path or environ.get("FEEDHUB_CONFIG") or DEFAULT_CONFIG))
+
+
+def root_of(config_path: str) -> str:
+    """Return the folder that relative paths are relative to: the file's, or its parent when that is ``config``."""
+    folder = Path(config_path).parent
+    return str(folder.parent if folder.name == "config" else folder)
+
+
+def absolute(path: str, root: str) -> str:
+    """Return ``path`` absolute and tidy; a relative one is relative to ``root``."""
+    inside_home = path.startswith("~/")
+    return os.path.normpath(Path(root, Path(path).expanduser() if inside_home else path))
+
+
+def shown_path(path: str, cwd: str) -> str:
+    """Return how a file is called in messages: relative to ``cwd`` where it is below it."""
+    inside = os.path.relpath(path, cwd)
+    return path if inside.startswith("..") else inside
 
 
 def is_pattern(text: str) -> bool:
@@ -32,15 +67,38 @@ def reason_of(error: OSError | ValueError) -> str:
 class LimitedReader:
     """Reads the files of one configuration; what is left of its limits is shared by all of them.
 
-    ``tried`` are the files that were to be read, ``folders`` those that were looked through for files: whoever waits
-    for a change has to watch them.
+    ``tried`` are the files that were to be read, with the digests of those that were, ``folders`` those that were
+    looked through for files: whoever waits for a change has to watch them.
     """
 
     files: int = MOST_FILES
     bytes: int = MOST_BYTES
     looks: int = MOST_LOOKED_AT
-    tried: dict[str, None] = field(default_factory=dict)
+    tried: dict[str, str] = field(default_factory=dict)
     folders: set[str] = field(default_factory=set)
+    _matched: dict[tuple[str, str], list[str]] = field(default_factory=dict, init=False)
+    _named: dict[tuple[str, tuple[str, ...]], list[str]] = field(default_factory=dict, init=False)
+
+    @property
+    def facts(self) -> Facts:
+        """What was found: files by their real paths and digests, what patterns stood for, and names in folders."""
+        return {
+            "files": [[path, os.path.realpath(path), digest] for path, digest in self.tried.items()],
+            "folders": sorted(self.folders),
+            "patterns": [
+                [*key, [[path, os.path.realpath(path)] for path in found]] for key, found in self._matched.items()
+            ],
+            "names": [[folder, list(endings), found] for (folder, endings), found in self._named.items()],
+        }
+
+    def read_again(self, facts: Facts) -> None:
+        """Read what another reader read that found these facts; raises as reading does."""
+        for path, _, digest in facts["files"]:
+            self.text(path) if digest else self.require(path)
+        for folder, pattern, _ in facts["patterns"]:
+            self.matches(folder, pattern)
+        for folder, endings, _ in facts["names"]:
+            self.names(folder, tuple(endings))
 
     def text(self, path: str, *, most: int = MOST_BYTES) -> str:
         """Return the text of a file of at most ``most`` bytes.
@@ -49,7 +107,7 @@ class LimitedReader:
             OSError: it cannot be read.
             ValueError: says why it is not read.
         """
-        self.tried[path] = None
+        self.tried[path] = ""
         if not self.files:
             raise ValueError(f"it is one file too many: more than {MOST_FILES:,} are not read")
         self.files -= 1
@@ -59,6 +117,7 @@ class LimitedReader:
         if len(raw) > self.bytes:
             raise ValueError(f"with it, the files are larger than {MOST_BYTES / 10**6:g} MB")
         self.bytes -= len(raw)
+        self.tried[path] = hashlib.sha256(raw).hexdigest()
         try:
             return raw.decode("utf-8-sig")
         except UnicodeDecodeError as error:
@@ -67,8 +126,19 @@ class LimitedReader:
 
     def require(self, path: str) -> None:
         """Accept a regular file; raises as ``text`` does."""
-        self.tried[path] = None
+        self.tried.setdefault(path, "")
         _require_file(os.stat(path))  # noqa: PTH116
+
+    def names(self, folder: str, endings: tuple[str, ...]) -> list[str]:
+        """Return the names in a folder that end so and do not begin with a dot, sorted.
+
+        Raises:
+            OSError, ValueError: it cannot be read.
+        """
+        found = (each.name for each in islice(Path(folder).iterdir(), _MOST_NAMES))
+        names = sorted(name for name in found if name.endswith(endings) and not name.startswith("."))
+        self._named[folder, endings] = names
+        return names
 
     def matches(self, folder: str, pattern: str) -> list[str]:
         """Return the files that a pattern stands for, relative to ``folder``, sorted, each once.
@@ -81,6 +151,10 @@ class LimitedReader:
         """
         if len(pattern) > _LONGEST_PATTERN:
             raise ValueError(f"it is longer than {_LONGEST_PATTERN:,} characters")
+        self._matched[folder, pattern] = found = self._matching(folder, pattern)
+        return found
+
+    def _matching(self, folder: str, pattern: str) -> list[str]:
         steps = [step for step in pattern.split("/") if step not in ("", ".")]
         fixed = next(number for number, step in enumerate(steps) if is_pattern(step))
         start = os.path.join("/" if pattern.startswith("/") else folder, *steps[:fixed])  # noqa: PTH118

@@ -26,6 +26,7 @@ from feedhub.config.forms import (
     Timezone,
     WebUrl,
 )
+from feedhub.config.reading import DEFAULT_STORE
 from feedhub.config.schema_mapping import InnerFolder, PostName, Whole
 from feedhub.config.schema_rules import RuleSection
 from feedhub.config.schema_sources import DedupeSection, Identities, SourceSection, source_section
@@ -252,7 +253,7 @@ class Config(IncludedConfig):
     """Configuration of feedhub."""
 
     site: SiteSection = Field(description="The public face of the outputs.")
-    store: StoreUrl = Field(default="sqlite:///var/feedhub.db", description="Where items are kept.")
+    store: StoreUrl = Field(default=DEFAULT_STORE, description="Where items are kept.")
     output: OutputSection = Field(default=OutputSection(), description="What is written, and where.")
     poll: PollSection = Field(
         default=PollSection(), description="How sources are polled, unless a source says otherwise."

@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 
 from feedhub.config.categories import CategoryTable
 from feedhub.config.files import template_path, theme_paths
-from feedhub.config.forms import absolute, source_address, store_url
+from feedhub.config.forms import source_address, store_url
+from feedhub.config.reading import absolute
 from feedhub.config.schema import (
     CategorySection,
     Config,

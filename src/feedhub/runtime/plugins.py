@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, TypeVar, cast
 
+from feedhub.config.kept import kept_or_loaded
+from feedhub.config.reading import LimitedReader
 from feedhub.errors import ParseError, PollError
 from feedhub.model.document import Request
 from feedhub.model.kind import KindTable, SourceKind
@@ -113,12 +115,31 @@ def load_settings(
 ) -> Settings:
     """Return what the configuration says, with the kinds and formats that are installed; see ``config/load.py``.
 
+    It is kept and not read anew (``config/kept.py``), unless plugins have a say: what they say may change unnoticed.
+
     Raises:
         ConfigError: with every problem of every file.
     """
-    from feedhub.config.load import load
+    of_plugins: list[KindTable | FormatTable] = []
 
-    return load(path, overrides, environ, cwd, rules_file=rules_file, kinds=source_kinds, formats=output_formats)
+    def kinds(named: frozenset[str]) -> KindTable:
+        table = source_kinds(named)
+        of_plugins.extend([] if table is KINDS else [table])
+        return table
+
+    def formats(named: frozenset[str]) -> FormatTable:
+        table = output_formats(named)
+        of_plugins.extend([] if table is FORMATS else [table])
+        return table
+
+    def loaded(main: str | None, environ: Mapping[str, str], reader: LimitedReader) -> Settings:
+        from feedhub.config.load import load
+
+        return load(main, overrides, environ, cwd, rules_file=rules_file, kinds=kinds, formats=formats, reader=reader)
+
+    if rules_file is not None:
+        return loaded(path, environ, LimitedReader())
+    return kept_or_loaded(path, overrides, environ, cwd, load=loaded, may_keep=lambda: not of_plugins)
 
 
 @lru_cache(maxsize=64)

@@ -14,7 +14,7 @@ from feedhub.model.item import Enclosure, Item, ItemDates, Person, Received
 from feedhub.model.output import Category
 from feedhub.model.source import CategoryMap, Health, Source, SourceState
 from feedhub.ports.store import Store
-from feedhub.store.tables import EPOCH
+from feedhub.store.status import EPOCH
 from support.builders import (
     DAY,
     HOUR,

@@ -45,8 +45,8 @@ from feedhub.publish.addresses import (
     public,
 )
 from feedhub.publish.entry import EntryCache, entries_of, host_of, safe_line, safe_url
-from feedhub.publish.for_machines import article_data, initials, robots, sitemap
 from feedhub.publish.formats import ATOM_FORMAT
+from feedhub.publish.index import article_data, initials, robots, sitemap
 from feedhub.publish.page_entries import (
     NO_MARKS,
     Card,

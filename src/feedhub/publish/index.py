@@ -1,14 +1,22 @@
-"""The two lists of all outputs: ``feedhub.json``, the manifest, and ``feeds.opml`` (SPEC §6)."""
+"""What a site says to programs: lists of all outputs, a sitemap, robots.txt, structured data of articles, its icon.
+
+The lists are ``feedhub.json``, the manifest, and ``feeds.opml`` (SPEC §6).
+"""
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from html import escape
 from typing import Final
+from urllib.parse import urlsplit
+
+from markupsafe import Markup
 
 from feedhub.model.output import CategorySummary, ListedOutputs, OutputFile, Part, Site
-from feedhub.publish.addresses import feed_path, feed_url, page_url
-from feedhub.publish.entry import safe_line
+from feedhub.ports.publishing import OWN_MARK
+from feedhub.publish.addresses import SEARCH_PAGE, SITEMAP_PATH, feed_path, feed_url, page_url, public
+from feedhub.publish.entry import Entry, language_tag, safe_line
 from feedhub.publish.formats import FORMAT_NAME, FORMATS
 from feedhub.publish.json_feed import json_text
 from feedhub.rules.categorize import MAX_SLUG_LENGTH, RESERVED_SLUGS
@@ -18,6 +26,9 @@ OPML_PATH: Final = "feeds.opml"
 MANIFEST_PATH: Final = "feedhub.json"
 _BUILT_IN: Final = tuple(one.name for one in FORMATS.formats)
 _SLUG: Final = re.compile(rf"[a-z0-9][a-z0-9_-]{{0,{MAX_SLUG_LENGTH}}}")
+_LONGEST_HEADLINE: Final = 110
+_ESCAPED: Final = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
+_ARTICLES: Final = frozenset({"a", "an", "the", "der", "die", "das", "le", "la", "les", "el", "los", "las"})
 
 
 def feeds_opml(
@@ -146,3 +157,70 @@ class FeedIndex:
     def paths(self, slug: str, part: Part | None = None, *, earlier: Sequence[str] = ()) -> tuple[str, ...]:
         """Return the paths of the feeds of ``slug`` in every format that is published now or may have been."""
         return tuple(feed_path(slug, kind, part) for kind in dict.fromkeys((*_BUILT_IN, *self._formats, *earlier)))
+
+
+def article_data(entry: Entry, title: str, page: str, picture: str | None, site: Site) -> Markup:
+    """Return what an item is as JSON-LD (schema.org), for a data block of its page.
+
+    The article is its publisher's; our page only shows it.
+    """
+    source = entry.source
+    data = {
+        "@context": "https://schema.org",
+        "@type": "NewsArticle",
+        "headline": title[:_LONGEST_HEADLINE],
+        "url": entry.link or page,
+        "mainEntityOfPage": page,
+        "datePublished": entry.published_at.isoformat(),
+        "dateModified": entry.updated_at.isoformat(),
+        "inLanguage": entry.language or language_tag(site.language),
+        "image": picture,
+        "author": [{"@type": "Person", "name": person.name} for person in entry.authors] or None,
+        "publisher": {"@type": "Organization", "name": source.title or source.name, "url": source.link},
+    }
+    text = json.dumps(_without_none(data), ensure_ascii=False, separators=(",", ":"))
+    # No text of a publisher ends the block: JSON reads these escapes as the characters.
+    return Markup(text.translate(_ESCAPED))  # noqa: S704
+
+
+def _without_none(data: Mapping[str, object]) -> dict[str, object]:
+    return {
+        name: _without_none(value) if isinstance(value, dict) else value
+        for name, value in data.items()
+        if value is not None
+    }
+
+
+def sitemap(site: Site, pages: Iterable[tuple[str, datetime | None]]) -> bytes:
+    """Return the sitemap (sitemaps.org) of pages, each its path and when it last changed, where that is known."""
+    lines = [
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        f"<!-- {OWN_MARK} -->",
+        '<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">',
+    ]
+    for path, at in pages:
+        changed = f"<lastmod>{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}Z</lastmod>" if at else ""
+        lines.append(f"<url><loc>{escape(public(site, path))}</loc>{changed}</url>")
+    return "\n".join((*lines, "</urlset>", "")).encode()
+
+
+def robots(site: Site) -> bytes:
+    """Return ``robots.txt``: everything may be read but what is made on request; where the sitemap is."""
+    path = urlsplit(site.url).path.rstrip("/")
+    lines = (
+        f"# {OWN_MARK}",
+        "User-agent: *",
+        *(f"Disallow: {path}/{name}" for name in (SEARCH_PAGE, "status")),
+        "",
+        f"Sitemap: {public(site, SITEMAP_PATH)}",
+        "",
+    )
+    return "\n".join(lines).encode()
+
+
+def initials(title: str) -> str:
+    """Return one or two letters that stand for a site: ``HR`` for The Harbour Reader, the first sign of 金融消息."""
+    words = [word for word in safe_line(title).split() if word[0].isalnum()]
+    telling = [word for word in words if word.lower() not in _ARTICLES] or words
+    first = "".join(word[0].upper()[0] for word in telling[:2])
+    return first if first.isascii() else first[:1]

@@ -414,7 +414,7 @@ class _Matching:
         return key.text in self.known.items or key.text in self._claimed
 
     def _gained(self, keyed: KeyedItem, item: str, *, is_stored: bool) -> tuple[IdentityKey, ...]:
-        """Return the keys that an item gets by a record, what nobody has yet; no guid where they change at each poll."""
+        """Return the keys that an item gets by a record, what nobody has yet; no guid where they change each poll."""
         is_random = "guid" in self.changing & self.habits.changing and not is_stored
         keys = [key for key in keyed.keys if not (is_random and key.strength is KeyStrength.GUID)]
         if is_stored and not any(key.strength is KeyStrength.URL for key in keyed.keys):

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
@@ -21,9 +21,8 @@ from feedhub.model.report import (
 )
 from feedhub.model.settings import Settings
 from feedhub.model.source import PlannedPoll, Source, SourceState
-from feedhub.rules.health import source_status
 from feedhub.rules.pacing import first_poll_at, host_key, is_due, replanned_at, usual_interval
-from feedhub.store.sql import open_store
+from feedhub.store.status import answer_of_sqlite
 
 if TYPE_CHECKING:
     from feedhub.fetch.fetcher import SchemeFetcher, SharedParts
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # What fetches, reads, decides and renders is imported when it is needed: `status` needs none of it.
-_RATE_DAYS: Final = 14
 _SHARED: Final = ("store", "parser", "templates")
 
 
@@ -129,6 +127,8 @@ class Hub:
             NoStoreError: there is none, and this hub makes none.
             StoreError: it cannot be used.
         """
+        from feedhub.store.sql import open_store
+
         return open_store(self.settings.store, busy_timeout=self.waits.writer, may_make=self._makes_store)
 
     @cached_property
@@ -246,24 +246,15 @@ class Hub:
 
     def status(self) -> HubStatus:
         """Describe every source and category, also where there is no store yet; start no poll."""
-        now = self.now()
+        from feedhub.runtime.status import status_of
+
+        found = None
+        if "store" not in self.__dict__:
+            found = answer_of_sqlite(self.settings.store, lambda reader: status_of(reader, self.settings, self.now()))
         try:
-            store = self.store
+            return found or status_of(self.store, self.settings, self.now())
         except NoStoreError as error:
-            sources = tuple(source_status(source, None, None, now) for source in self.settings.sources)
-            return HubStatus(sources=sources, categories=(), no_store=str(error))
-        states = {state.name: state for state in store.states()}
-        counts = store.source_counts(now - timedelta(days=_RATE_DAYS))
-        sources = tuple(
-            source_status(source, states.get(source.name), counts.get(source.name), now)
-            for source in self.settings.sources
-        )
-        entries = {one.slug: one.entries for one in self.settings.categories}
-        categories = (
-            replace(one, changed_at=store.changed_at(one.slug, entries.get(one.slug) or self.settings.output.entries))
-            for one in store.categories()
-        )
-        return HubStatus(sources=sources, categories=tuple(categories))
+            return status_of(None, self.settings, self.now(), no_store=str(error))
 
     def states(self) -> tuple[SourceState, ...]:
         """Return what is remembered of sources; nothing where there is no store yet."""

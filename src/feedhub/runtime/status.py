@@ -2,14 +2,48 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
-from typing import Final
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
 
 from feedhub.errors import NoStoreError, StoreError
 from feedhub.model.report import HubStatus, SourceStatus
-from feedhub.model.settings import ConfigFault, Problem
-from feedhub.rules.health import complaints, duration_text
-from feedhub.runtime.hub import Hub
+from feedhub.model.settings import ConfigFault, Problem, Settings
+from feedhub.rules.health import complaints, duration_text, source_status
+
+if TYPE_CHECKING:
+    from feedhub.ports.store import Store
+    from feedhub.runtime.hub import Hub
+    from feedhub.store.status import StatusReader
+
+_RATE_DAYS: Final = 14
+
+
+def status_of(
+    store: "Store | StatusReader | None", settings: Settings, now: datetime, *, no_store: str = ""
+) -> HubStatus:
+    """Describe every source and category; ``no_store`` says why there is no store yet.
+
+    Raises:
+        StoreError: it cannot be used.
+    """
+    states = {} if store is None else {state.name: state for state in store.states()}
+    counts = {} if store is None else store.source_counts(now - timedelta(days=_RATE_DAYS))
+    entries = {one.slug: one.entries or settings.output.entries for one in settings.categories}
+    categories = (
+        ()
+        if store is None
+        else (
+            replace(one, changed_at=store.changed_at(one.slug, entries.get(one.slug, settings.output.entries)))
+            for one in store.categories()
+        )
+    )
+    return HubStatus(
+        sources=tuple(
+            source_status(source, states.get(source.name), counts.get(source.name), now) for source in settings.sources
+        ),
+        categories=tuple(categories),
+        no_store=no_store,
+    )
 
 
 def status_json(status: HubStatus) -> dict[str, object]:
@@ -71,12 +105,12 @@ DAYS: Final = 30
 """Days of the series that ``/status`` draws."""
 
 
-def daily_series(hub: Hub) -> Mapping[str, tuple[int, ...]]:
+def daily_series(hub: "Hub") -> Mapping[str, tuple[int, ...]]:
     """Return for each source how many new items it had in each of the last ``DAYS`` times 24 hours, oldest first."""
     return hub.store.new_items_per_day(hub.now() - timedelta(days=DAYS), DAYS)
 
 
-def polling_complaints(hub: Hub) -> tuple[str, ...]:
+def polling_complaints(hub: "Hub") -> tuple[str, ...]:
     """Return what is wrong with polling as a whole.
 
     Raises:
@@ -90,7 +124,7 @@ def polling_complaints(hub: Hub) -> tuple[str, ...]:
 _STUCK: Final = timedelta(minutes=15)
 
 
-def daemon_fault(hub: Hub) -> str | None:
+def daemon_fault(hub: "Hub") -> str | None:
     """Return what is wrong with the daemon of this configuration, or None when one runs and polls what is due.
 
     Raises:

@@ -23,7 +23,8 @@ from feedhub.store.outputs import (
 )
 from feedhub.store.source_states import SqlSourceTransaction
 from feedhub.store.sqlite import insert
-from feedhub.store.tables import EPOCH, categories, filings, memberships, meta, removed_categories
+from feedhub.store.status import EPOCH
+from feedhub.store.tables import categories, filings, memberships, meta, removed_categories
 
 _INSTANT = categories.c.added_at.type
 _OUTPUT_DIGEST: Final = "output_digest"

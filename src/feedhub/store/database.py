@@ -164,7 +164,7 @@ class _Compiled:
     def rows(self, cursor: Any) -> Rows:
         """Return what the cursor gives."""
         if self._row is None:
-            return Rows()
+            return Rows(cursor if cursor.description else ())
         make, converts = self._row._make, self._converts
         if not converts:
             return Rows(map(make, cursor))

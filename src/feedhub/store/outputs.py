@@ -8,12 +8,12 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Select, bindparam, exists, func, select, update
 
 from feedhub.model.item import StoredItem
-from feedhub.model.output import CategorySummary, EndedPost, ItemVersion, OtherSource, PageItem
+from feedhub.model.output import EndedPost, ItemVersion, OtherSource, PageItem
 from feedhub.rules.select import ALL
 from feedhub.store.database import Connection, Database, PreparedStatement, chunks
 from feedhub.store.sqlite import insert
+from feedhub.store.status import EPOCH
 from feedhub.store.tables import (
-    EPOCH,
     NO_WORDING,
     AnyRow,
     categories,
@@ -228,11 +228,6 @@ def _stored_items(connection: Connection, rows: Sequence[AnyRow]) -> tuple[Store
     )
 
 
-_SUMMARIES = PreparedStatement(
-    select(categories.c.slug, categories.c.title, categories.c["items"], categories.c.version)
-    .where(categories.c.slug != ALL)
-    .order_by(categories.c.position)
-)
 _ITEMS_OF = PreparedStatement(select(categories.c["items"]).where(categories.c.slug == bindparam("slug")))
 _ADDED_AT = PreparedStatement(select(categories.c.added_at).where(categories.c.slug == bindparam("slug")))
 _DUE = (
@@ -291,8 +286,6 @@ class _OutputStatements:
         newest_first = (at.desc(), seen.desc(), position)
         marked = shown.with_only_columns(items.c.id, items.c.published_at, sightings.c.touched)
         self.newest = PreparedStatement(shown.limit(bindparam("most")))
-        changes = shown.with_only_columns(sightings.c.updated_at).limit(bindparam("most")).subquery()
-        self.changed_at = PreparedStatement(select(func.max(changes.c.updated_at, type_=_AT_TYPE)))
         self.versions = PreparedStatement(marked.where(*between).limit(bindparam("most")).offset(bindparam("skip")))
         # The index alone is read for these two.
         self.count = PreparedStatement(narrow.with_only_columns(func.count()).where(*between))
@@ -359,18 +352,8 @@ class SqlOutputs(Database):
             found = iter(_stored_items(connection, [row for some in rows.values() for row in some]))
         return {slug: tuple(next(found) for _ in some) for slug, some in rows.items()}
 
-    def categories(self) -> tuple[CategorySummary, ...]:
-        return tuple(
-            CategorySummary(slug=row.slug, title=row.title, items=row.items, version=row.version)
-            for row in self._query(_SUMMARIES)
-        )
-
     def item_count(self) -> int:
         return int(self._query(_ITEMS_OF, {"slug": ALL}).scalar() or 0)
-
-    def changed_at(self, slug: str, entries: int) -> datetime | None:
-        found: datetime | None = self._query(_of(slug).changed_at, {"slug": slug, "most": entries}).scalar()
-        return found
 
     def added_at(self, slug: str) -> datetime:
         found: datetime | None = self._query(_ADDED_AT, {"slug": slug}).scalar()

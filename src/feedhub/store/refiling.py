@@ -20,8 +20,8 @@ from feedhub.store.memberships import FiledItem, file_items, outputs_showing, se
 from feedhub.store.outputs import bump, touch
 from feedhub.store.search import reindexed
 from feedhub.store.sqlite import insert
+from feedhub.store.status import EPOCH
 from feedhub.store.tables import (
-    EPOCH,
     AnyRow,
     categories,
     decode_configuration,

@@ -6,19 +6,16 @@ from typing import Final
 
 from sqlalchemy import BigInteger, bindparam, delete, func, select, type_coerce, update
 
-from feedhub.model.report import HealthEvent, SourceCounts
+from feedhub.model.report import HealthEvent
 from feedhub.model.source import PlannedPoll, SourceState
 from feedhub.rules.select import ALL
 from feedhub.store.database import Connection, Database, OpenTransaction, PreparedStatement, Reader, chunks
 from feedhub.store.outputs import bump
 from feedhub.store.sqlite import insert
+from feedhub.store.status import EPOCH, decode_state, encode_state
 from feedhub.store.tables import (
-    EPOCH,
     AnyRow,
-    decode_state,
-    encode_state,
     health_events,
-    items,
     memberships,
     sightings,
     sources,
@@ -63,7 +60,6 @@ _NEXT = PreparedStatement(
     .order_by(sources.c.next_poll_at)
     .limit(1)
 )
-_STATES = PreparedStatement(select(sources).where(sources.c.state.is_not(None)).order_by(sources.c.name))
 _BY_NAME = PreparedStatement(select(sources).where(sources.c.name == bindparam("wanted")))
 _ID = PreparedStatement(select(sources.c.id).where(sources.c.name == bindparam("wanted")))
 _SAVE = PreparedStatement(update(sources).where(sources.c.id == bindparam("number")))
@@ -80,9 +76,6 @@ _NEWEST_EVENT = select(func.max(health_events.c.id))
 
 class SqlSources(Database):
     """What the store answers about its sources outside of a transaction; the ports say what each method promises."""
-
-    def states(self) -> tuple[SourceState, ...]:
-        return tuple(_state_of(row) for row in self._query(_STATES))
 
     def plan_polls(self, plan: Sequence[PlannedPoll]) -> None:
         rows = [{"name": one.name, "host": one.host, "scheduled": 1, "next_poll_at": one.at} for one in plan]
@@ -102,20 +95,6 @@ class SqlSources(Database):
     def next_due_at(self) -> datetime | None:
         found: datetime | None = self._query(_NEXT).scalar()
         return found
-
-    def source_counts(self, since: datetime) -> dict[str, SourceCounts]:
-        recent = func.sum((sightings.c.first_seen_at >= since).cast(sightings.c.item_pk.type))
-        counted = (
-            select(sources.c.name, sources.c.last_poll_at, func.count().label("items"), recent.label("recent"))
-            .select_from(sightings.join(sources).join(items, items.c.pk == sightings.c.item_pk))
-            .where(items.c.shown_by.is_not(None))
-            .group_by(sources.c.id)
-            .order_by(sources.c.name)
-        )
-        return {
-            row.name: SourceCounts(items=row.items, items_per_day=row.recent / _days_between(since, row.last_poll_at))
-            for row in self._query(counted)
-        }
 
     def new_items_per_day(self, since: datetime, days: int) -> dict[str, tuple[int, ...]]:
         begins = (since - EPOCH) // _MICROSECOND
@@ -224,9 +203,7 @@ def source_id(connection: Connection, name: str) -> int:
 
 
 def _state_of(row: AnyRow) -> SourceState:
-    """Return the state in a row of the table; that of a source which was only planned has nothing but its time."""
-    if row.state is None:
-        return SourceState(name=row.name, next_poll_at=row.next_poll_at)
+    """Return the state in a row of the table."""
     return decode_state(
         row.state,
         name=row.name,
@@ -237,8 +214,3 @@ def _state_of(row: AnyRow) -> SourceState:
         last_success_at=row.last_success_at,
         next_poll_at=row.next_poll_at,
     )
-
-
-def _days_between(since: datetime, last_poll_at: datetime | None) -> float:
-    """Return the days a rate is taken over: up to the last poll, never less than one."""
-    return 1.0 if last_poll_at is None else max(1.0, (last_poll_at - since) / _DAY)

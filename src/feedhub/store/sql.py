@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL, make_url, text
 from sqlalchemy.exc import ArgumentError
 
 from feedhub.errors import StoreError
 from feedhub.store.categories import SqlCategories
-from feedhub.store.database import Backend
+from feedhub.store.database import Backend, PreparedStatement, Rows
 from feedhub.store.ingest import SqlItemTransaction
 from feedhub.store.keys import SqlItems
 from feedhub.store.ledger import SqlLedger
@@ -19,6 +20,7 @@ from feedhub.store.refiling import SqlRefiling, SqlRefilingTransaction, SqlSight
 from feedhub.store.search import SqlSearch
 from feedhub.store.source_states import SqlSources
 from feedhub.store.sqlite import SqliteBackend
+from feedhub.store.status import StatusReader
 
 BUSY_TIMEOUT = 10.0
 
@@ -38,8 +40,12 @@ class SqlStore(
     SqlSightedItems,
     SqlSearch,
     SqlMaintenance,
+    StatusReader,
 ):
     """See ``feedhub.ports.store.Store``."""
+
+    def _rows(self, sql: str, **values: object) -> Rows:
+        return self._query(_prepared(sql), values)
 
     @contextmanager
     def transaction(self) -> Iterator[SqlTransaction]:
@@ -48,6 +54,11 @@ class SqlStore(
 
     def task_lock(self, task: str, *, wait: float) -> AbstractContextManager[None]:
         return self._backend.task_lock(task, wait)
+
+
+@cache
+def _prepared(sql: str) -> PreparedStatement:
+    return PreparedStatement(text(sql))
 
 
 def open_store(url: str, *, busy_timeout: float = BUSY_TIMEOUT, may_make: bool = True) -> SqlStore:

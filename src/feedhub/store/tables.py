@@ -11,19 +11,16 @@ older feedhub can read what a newer one of the same schema wrote.
 import hashlib
 import json
 from dataclasses import asdict, fields
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, Column, Dialect, ForeignKey, Index, Integer, MetaData, Row, Table, Text
 from sqlalchemy.types import TypeDecorator
 
-from feedhub.model.document import Validators
 from feedhub.model.identity import Evidence, Sighting
 from feedhub.model.item import Enclosure, Item, Person
-from feedhub.model.source import CategoryMap, Health, Source, SourceState
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+from feedhub.model.source import CategoryMap, Source
+from feedhub.store.status import dump, instant, known, microseconds, present
 
 AnyRow = Row[*tuple[Any, ...]]
 
@@ -36,11 +33,11 @@ class Instant(TypeDecorator[datetime]):
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
         """Refuse naive datetimes (TypeError), keep the rest exactly."""
-        return None if value is None else (value - EPOCH) // _MICROSECOND
+        return None if value is None else microseconds(value)
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
         """Give back what was bound."""
-        return None if value is None else EPOCH + timedelta(microseconds=value)
+        return instant(value)
 
 
 metadata = MetaData()
@@ -265,14 +262,6 @@ _ENCLOSURE = tuple(field.name for field in fields(Enclosure))
 _PLAIN = tuple(
     field.name for field in fields(Item) if field.name not in {"authors", "tags", "enclosures", "published_at"}
 )
-_STATE_IN_COLUMNS = {"name", "title", "link", "configured_url", "last_poll_at", "last_success_at", "next_poll_at"}
-_STATE = tuple(
-    field.name
-    for field in fields(SourceState)
-    if field.name not in _STATE_IN_COLUMNS and not field.name.endswith("_at")
-    if field.name not in {"validators", "warnings", "failing_since", "reported_health", "changing"}
-)
-_STATE_INSTANTS = ("first_success_at", "last_new_at", "failing_since")
 
 
 def stored_key(text: str) -> str:
@@ -285,7 +274,7 @@ def stored_key(text: str) -> str:
 
 def encode_item(item: Item) -> str:
     """Return the wording of ``item`` as JSON."""
-    return _dump(_item_data(item))
+    return dump(_item_data(item))
 
 
 def encode_effect(item: Item, shown: Item | None) -> str | None:
@@ -293,21 +282,19 @@ def encode_effect(item: Item, shown: Item | None) -> str | None:
     if shown is None:
         return None
     before, after = _item_data(item), _item_data(shown)
-    return _dump(
-        {name: after.get(name) for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
-    )
+    return dump({name: after.get(name) for name in before.keys() | after.keys() if before.get(name) != after.get(name)})
 
 
 def _item_data(item: Item) -> dict[str, Any]:
-    data: dict[str, Any] = _present(item, _PLAIN)
+    data: dict[str, Any] = present(item, _PLAIN)
     if item.authors:
-        data["authors"] = [_present(author, _PERSON) for author in item.authors]
+        data["authors"] = [present(author, _PERSON) for author in item.authors]
     if item.tags:
         data["tags"] = item.tags
     if item.published_at:
         data["published_at"] = item.published_at.isoformat()
     if item.enclosures:
-        data["enclosures"] = [_present(enclosure, _ENCLOSURE) for enclosure in item.enclosures]
+        data["enclosures"] = [present(enclosure, _ENCLOSURE) for enclosure in item.enclosures]
     return data
 
 
@@ -317,11 +304,11 @@ def decode_item(text: str, effect: str | None = None) -> Item:
     if effect is not None:
         data = {name: value for name, value in {**data, **json.loads(effect)}.items() if value is not None}
     return Item(
-        **_known(data, _PLAIN),
-        authors=tuple(Person(**_known(author, _PERSON)) for author in data.get("authors", ())),
+        **known(data, _PLAIN),
+        authors=tuple(Person(**known(author, _PERSON)) for author in data.get("authors", ())),
         tags=tuple(data.get("tags", ())),
         published_at=datetime.fromisoformat(data["published_at"]) if "published_at" in data else None,
-        enclosures=tuple(Enclosure(**_known(enclosure, _ENCLOSURE)) for enclosure in data.get("enclosures", ())),
+        enclosures=tuple(Enclosure(**known(enclosure, _ENCLOSURE)) for enclosure in data.get("enclosures", ())),
     )
 
 
@@ -360,38 +347,12 @@ def decode_sighting(row: AnyRow) -> Sighting:
     )
 
 
-def encode_state(state: SourceState) -> str:
-    """Return what of ``state`` has no column of its own, as JSON."""
-    data: dict[str, Any] = _present(state, _STATE)
-    data |= {name: at.isoformat() for name in _STATE_INSTANTS if (at := getattr(state, name))}
-    data["validators"] = _present(state.validators, ("etag", "last_modified"))
-    data["warnings"] = state.warnings
-    data["told"] = state.reported_health.value
-    if state.changing:
-        data["changing"] = sorted(state.changing)
-    return _dump(data)
-
-
-def decode_state(text: str, **columns: Any) -> SourceState:
-    """Return the state that ``encode_state`` wrote, completed by its columns."""
-    data: dict[str, Any] = json.loads(text)
-    return SourceState(
-        **_known(data, _STATE),
-        **_instants(data),
-        **columns,
-        validators=Validators(**_known(data.get("validators", {}), ("etag", "last_modified"))),
-        warnings=tuple(data.get("warnings", ())),
-        reported_health=next((health for health in Health if health.value == data.get("told")), Health.OK),
-        changing=frozenset(data.get("changing", ())),
-    )
-
-
 def encode_configuration(source: Source) -> str:
     """Return what filing asks of the configuration of a source, as JSON."""
     data: dict[str, Any] = {"categories": source.categories, "content": source.content}
     if source.category_map is not None:
         data["category_map"] = asdict(source.category_map)
-    return _dump(data)
+    return dump(data)
 
 
 def decode_configuration(name: str, text: str) -> Source:
@@ -409,20 +370,4 @@ def decode_configuration(name: str, text: str) -> Source:
 
 def fact_digest(*parts: str | None) -> str:
     """Return one digest for one fact, so that a repeated fact is written once."""
-    return hashlib.sha256(_dump(parts).encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _present(value: object, names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: found for name in names if (found := getattr(value, name)) is not None}
-
-
-def _instants(data: dict[str, Any]) -> dict[str, Any]:
-    return {name: datetime.fromisoformat(data[name]) for name in _STATE_INSTANTS if name in data}
-
-
-def _known(data: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: data[name] for name in names if name in data}
-
-
-def _dump(data: object) -> str:
-    return json.dumps(data, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(dump(parts).encode("utf-8", "surrogatepass")).hexdigest()

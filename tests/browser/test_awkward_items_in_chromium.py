@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
+from lxml import html
 
 from support.browser import Shown, Window, shown
 from support.site import SiteFolder
@@ -26,21 +28,21 @@ def published(folder: Path, *, language: str) -> Path:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
+def site(tmp_path_factory: pytest.TempPathFactory, chromium: Any) -> Iterator[Shown]:
     """An English and a Hebrew site, in the folders ``en`` and ``he``."""
     folder = tmp_path_factory.mktemp("sites")
     (folder / "site").mkdir()
     for language in ("en", "he"):
         published(folder / language, language=language).rename(folder / "site" / language)
-    with shown(folder / "site") as site:
+    with shown(folder / "site", chromium) as site:
         yield site
 
 
 def item(window: Window, title: str, language: str = "en") -> Any:
-    """Open the page of an item by its title, from the page of its category."""
-    page = window.show(f"{language}/category/news.html")
-    page.get_by_role("link", name=title).first.click()
-    return page
+    """Open the page of an item by its title, to which the page of its category leads."""
+    category = f"{language}/category/news.html"
+    links = html.fromstring(window.page.request.get(f"{window.root}/{category}").text())
+    return window.show(urljoin(category, links.xpath("//h3/a[contains(., $title)]/@href", title=title)[0]))
 
 
 def becomes_true(element: Any, condition: str) -> bool:

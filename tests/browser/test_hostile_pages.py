@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -46,7 +47,7 @@ def without_ours(tag: str, attributes: dict[str, str]) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
+def site(tmp_path_factory: pytest.TempPathFactory, chromium: Any) -> Iterator[Shown]:
     folder = tmp_path_factory.mktemp("hostile")
     items = [
         {"id": str(at), "url": f"https://e.example/{at}", "title": markup, "content_html": f"<p>x{markup}</p>"}
@@ -57,7 +58,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
         source = f"  - {{name: hostile, url: '{server.url('/feed')}', category: News}}\n"
         done = run("poll", "-c", write_project(folder, source, "output: {entries: 2000}"))
     assert done.code == 0, done
-    with shown(folder / "output") as site:
+    with shown(folder / "output", chromium) as site:
         yield site
 
 

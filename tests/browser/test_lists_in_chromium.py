@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from support.site import SiteFolder
 pytestmark = pytest.mark.browser
 
 
-def test_a_visitor_gets_to_older_pages_and_back(tmp_path: Path) -> None:
+def test_a_visitor_gets_to_older_pages_and_back(tmp_path: Path, chromium: Any) -> None:
     begin = datetime(2026, 8, 1, tzinfo=UTC)
     items = [
         {"id": str(n), "url": f"https://x.example/{n}", "title": f"Item {n}", "date_published": at.isoformat()}
@@ -24,7 +25,7 @@ def test_a_visitor_gets_to_older_pages_and_back(tmp_path: Path) -> None:
     folder = SiteFolder(tmp_path)
     folder.write([f"{{name: long, url: {tmp_path}/long.json}}"])
     assert folder.run("poll", "--all").code == 0
-    with shown(folder.output) as site, site.window() as window:
+    with shown(folder.output, chromium) as site, site.window() as window:
         page = window.show("index.html")
         page.get_by_role("navigation").get_by_role("link", name="Everything").click()
         assert page.locator("h1").inner_text() == "Everything"

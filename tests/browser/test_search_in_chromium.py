@@ -1,10 +1,11 @@
 """A reader of a served site finds an item by clicking, in real Chromium, and the pages that are made when asked for."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from support.browser import Shown, looking_at
+from support.browser import Shown
 from support.cli_runs import rss
 from support.web import served
 
@@ -19,14 +20,13 @@ ASKED = ("index.html", "category/caijing.html", "404.html", "search", "search?q=
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
+def site(tmp_path_factory: pytest.TempPathFactory, chromium: Any) -> Iterator[Shown]:
     folder = tmp_path_factory.mktemp("served")
     (folder / "in.xml").write_bytes(rss(*ITEMS, title="财经报"))
     sources = "[{name: paper, url: in.xml, category: 财经}]"
     with served(folder, sources=sources, more="web: {enabled: true}\n", site=", language: zh-CN") as running:
         running.hub.poll(everything=True)
-        with looking_at(f"http://127.0.0.1:{running.port}", running.output) as shown:
-            yield shown
+        yield Shown(f"http://127.0.0.1:{running.port}", running.output, chromium)
 
 
 def test_a_reader_types_a_word_on_the_front_page_and_clicks_to_the_item(site: Shown) -> None:

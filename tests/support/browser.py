@@ -125,17 +125,14 @@ class Shown:
 
 
 @contextmanager
-def shown(folder: Path) -> Iterator[Shown]:
+def shown(folder: Path, browser: Any) -> Iterator[Shown]:
     """Serve a folder as any web server does, and look at it in Chromium."""
-    with (
-        listening(partial(Folder, directory=str(folder))) as port,
-        looking_at(f"http://127.0.0.1:{port}", folder) as site,
-    ):
-        yield site
+    with listening(partial(Folder, directory=str(folder))) as port:
+        yield Shown(f"http://127.0.0.1:{port}", folder, browser)
 
 
 @contextmanager
-def looking_at(root: str, folder: Path) -> Iterator[Shown]:
+def started_chromium() -> Iterator[Any]:
     """Start Chromium, for which every other host but that of one publisher does not exist."""
     if not CHROMIUM.exists():
         if os.environ.get("CI"):
@@ -147,5 +144,5 @@ def looking_at(root: str, folder: Path) -> Iterator[Shown]:
         with api.sync_playwright() as playwright:
             arguments = [*_ARGUMENTS, f"--host-resolver-rules={hosts}"]
             browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=arguments)
-            yield Shown(root, folder, browser)
+            yield browser
             browser.close()

@@ -23,8 +23,9 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(BIN)/python -m compileall -q src/feedhub
 	@touch $@
 
-# Once for all workers of pytest, each of which would compile every test by itself.
+# Once for all workers of pytest, each of which would compile every test by itself, and for all commands that they run.
 compiled-tests: $(VENV)/.compiled-tests
+	@$(BIN)/python -m compileall -q src/feedhub
 
 $(VENV)/.compiled-tests: $(VENV)/.installed $(wildcard tests/*.py tests/*/*.py)
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -q --collect-only >/dev/null || true

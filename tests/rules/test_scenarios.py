@@ -28,10 +28,11 @@ from feedhub.rules.text import text_digest, visible_text
 from support.library import Library
 
 FOLDER = Path(__file__).parent / "scenarios"
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 SCENARIOS = [
     pytest.param(scenario if isinstance(scenario, dict) else {"polls": scenario}, id=f"{file.stem}: {name}")
     for file in sorted(FOLDER.glob("*.yaml"))
-    for name, scenario in yaml.safe_load(file.read_text("utf-8")).items()
+    for name, scenario in yaml.load(file.read_text("utf-8"), Loader=LOADER).items()
 ]
 FIELDS = {"title", "link", "received", "guid", "at", "about", "text", "file", "type", "picture", "image"}
 EXPECTED = {"verdicts", "any_order", "ids", "items", "notes", "warning"}

@@ -57,6 +57,7 @@ LIBRARIES = {
     "re2": {"rules"},
     "requests": {"fetch"},
     "rich": {"cli"},
+    "psycopg": {"store"},
     "sqlalchemy": {"store"},
     "starlette": {"web"},
     "structlog": {"runtime"},

@@ -106,7 +106,14 @@ def test_sizes_are_shown_as_they_are_written(text: str) -> None:
             "poll: {allow_private: ['[zz::1]:80']}", "poll.allow_private[0]: expected a host", id="private v6"
         ),
         pytest.param("store: sqlite://", "store: expected sqlite:///PATH", id="no store path"),
-        pytest.param("store: postgresql+psycopg://u:p@h/d", "store: expected sqlite:///PATH", id="other store"),
+        pytest.param("store: mysql://u:p@h/d", "store: expected sqlite:///PATH", id="other store"),
+        pytest.param("store: postgresql://u:p@h/d", "store: expected sqlite:///PATH", id="store of another driver"),
+        pytest.param("store: postgresql+psycopg://u:p@h", "store: expected postgresql+psycopg://", id="no database"),
+        pytest.param("store: postgresql+psycopg://u:p#@h/d", "store: expected postgresql+psycopg://", id="password"),
+        pytest.param("store: postgresql+psycopg://u@h:x/d", "store: expected postgresql+psycopg://", id="store port"),
+        pytest.param(
+            "store: postgresql+psycopg://h/d?password=p", "store: must not have other parameters", id="hidden nowhere"
+        ),
         pytest.param("store: 'sqlite:///:memory:'", "store: must be a file", id="store in memory"),
         pytest.param(
             "identity: {url: {from: id, pattern: x}}", "identity.url: is the name of a built-in key", id="built-in key"

@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, Text, bindparam, insert, make_url, select, text, update
 
-from feedhub.store.database import Connection, PreparedStatement
+from feedhub.store.database import Backend, Connection, PreparedStatement
+from feedhub.store.postgresql import PostgresBackend
 from feedhub.store.sqlite import SqliteBackend
 from feedhub.store.tables import Instant
+from support.postgres import address_of, new_database
 
 NOON = datetime(2026, 11, 20, 12, 0, 0, 1, tzinfo=UTC)
 things = Table(
@@ -32,15 +35,27 @@ AT = PreparedStatement(select(things.c.at).where(things.c.at.in_(bindparam("ats"
 NOTHING = PreparedStatement(text("UPDATE things SET name = name"))
 
 
-@pytest.fixture
-def connection(tmp_path: Path) -> Iterator[Connection]:
-    backend = SqliteBackend(make_url(f"sqlite:///{tmp_path}/it.db"), 1.0)
-    with backend.engine.begin() as plain:
+@cache
+def database() -> str:
+    return new_database("statements")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def connection(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Connection]:
+    backend: Backend
+    if request.param == "sqlite":
+        backend = SqliteBackend(make_url(f"sqlite:///{tmp_path}/it.db"), 1.0)
+    else:
+        backend = PostgresBackend(make_url(address_of(database())), 1.0)
+    engine = backend.engine.execution_options(write=True)
+    with engine.begin() as plain:
         things.create(plain)
-    with backend.engine.connect() as plain:
+    with engine.connect() as plain:
         plain.begin()
         yield Connection(plain, backend)
-    backend.engine.dispose()
+    with engine.begin() as plain:
+        things.drop(plain)
+    engine.dispose()
 
 
 def test_rows_have_names_and_values_in_the_types_of_their_columns(connection: Connection) -> None:

@@ -268,7 +268,7 @@ def test_a_read_only_file_is_a_store_error(store: SqlStore, path: Path) -> None:
 @pytest.mark.parametrize(
     ("address", "words"),
     [
-        ("postgresql+psycopg://u:secret@db/feedhub", "PostgreSQL is not supported yet"),
+        ("postgresql://u:secret@db/feedhub", r"postgresql://u:\*\*\*@db/feedhub cannot be read: write postgresql\+psy"),
         ("mysql://u:secret@db/feedhub", r"mysql://u:\*\*\*@db/feedhub is of an unknown kind"),
         ("sqlite://", "unknown kind"),
         ("sqlite:///:memory:", "unknown kind"),

@@ -6,10 +6,10 @@ from pathlib import Path
 from feedhub.rules.text import item_terms
 from feedhub.store.tables import decode_item
 
-_COUNTED = """SELECT slug, CASE slug
+COUNTED = """SELECT slug, CASE slug
     WHEN 'all' THEN (SELECT count(*) FROM items WHERE shown_by IS NOT NULL)
     ELSE (SELECT count(*) FROM memberships WHERE memberships.slug = categories.slug) END FROM categories"""
-_SHOWN = """SELECT items.pk, wording, effect FROM items
+SHOWN = """SELECT items.pk, wording, effect FROM items
     JOIN sightings ON sightings.item_pk = items.pk AND sightings.source_id = items.shown_by"""
 _INDEXED = "SELECT doc, col, offset, term FROM terms ORDER BY doc, col, offset"
 
@@ -22,10 +22,10 @@ def check_derived_data(path: Path) -> None:
     if path.exists():
         connection = sqlite3.connect(path)
         kept = dict(connection.execute("SELECT slug, items FROM categories"))
-        counted = dict(connection.execute(_COUNTED))
+        counted = dict(connection.execute(COUNTED))
         last = connection.execute("SELECT value FROM meta WHERE key = 'search_indexed_to'").fetchone()
         indexed = _terms_in(connection, "main.item_search")
-        shown = [row for row in connection.execute(_SHOWN) if last is None or row[0] <= int(last[0])]
+        shown = [row for row in connection.execute(SHOWN) if last is None or row[0] <= int(last[0])]
         connection.close()
         assert kept == counted
         assert indexed == _terms_of(shown)

@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from feedhub.ports.store import Store
 from feedhub.store.sql import open_store
 from support.derived_data import check_derived_data
+from support.postgres import postgresql_store
 
 RAM_DISK = "/dev/shm" if Path("/dev/shm").is_dir() else None
 """Where temporary files do not wait for a disk; None for the usual place."""
@@ -26,5 +27,8 @@ def sqlite_store() -> Iterator[Store]:
         check_derived_data(path)
 
 
-STORES: dict[str, Callable[[], AbstractContextManager[Store]]] = {"sqlite": sqlite_store}
+STORES: dict[str, Callable[[], AbstractContextManager[Store]]] = {
+    "sqlite": sqlite_store,
+    "postgresql": postgresql_store,
+}
 """Every implementation of the port, by the name that its tests carry."""

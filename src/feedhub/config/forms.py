@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Final
-from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
@@ -334,6 +334,11 @@ _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 _BARE_HOST: Final = re.compile(r"(?:www\.|[a-z0-9-]+(?:\.[a-z0-9-]+)+(?::\d+)?/)", re.IGNORECASE)
 _BLANK: Final = re.compile(r"\s")
 _WEB: Final = frozenset({"http", "https"})
+_POSTGRES: Final = "postgresql+psycopg://"
+_POSTGRES_PARAMETERS: Final = frozenset(
+    {"application_name", "connect_timeout", "host", "options", "port", "service", "target_session_attrs"}
+    | {f"ssl{name}" for name in ("cert", "crl", "key", "mode", "rootcert")}
+)
 _STORE_PARAMETERS: Final = re.compile(r"timeout=[0-9]{1,4}(?:\.[0-9]{1,3})?")
 
 
@@ -374,7 +379,9 @@ def url_secrets(text: str) -> tuple[str, ...]:
 
 
 def store_url(text: str, root: str) -> str:
-    """Return a store URL that was accepted by ``StoreUrl`` with an absolute path."""
+    """Return a store URL that was accepted by ``StoreUrl``; the path of a file is made absolute."""
+    if text.startswith(_POSTGRES):
+        return text
     path, mark, parameters = text.removeprefix(SQLITE).partition("?")
     return f"{SQLITE}{absolute(path, root)}{mark}{parameters}"
 
@@ -439,9 +446,13 @@ def _template(text: str) -> str:
 
 
 def _store(text: str) -> str:
+    if text.startswith(_POSTGRES):
+        return _database(text)
     path, mark, parameters = text.removeprefix(SQLITE).partition("?")
     if not text.startswith(SQLITE) or not path:
-        raise ValueError("expected sqlite:///PATH, relative, or sqlite:////PATH, absolute")
+        raise ValueError(
+            f"expected sqlite:///PATH, relative, sqlite:////PATH, absolute, or {_POSTGRES}USER@HOST/DATABASE"
+        )
     # Others, such as mode=memory, make another kind of store of it, or no store at all.
     if mark and not _STORE_PARAMETERS.fullmatch(parameters):
         raise ValueError("must not have other parameters than timeout=SECONDS")
@@ -450,8 +461,25 @@ def _store(text: str) -> str:
     return text
 
 
+def _database(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        is_whole = len(parts.path) > 1 and not parts.fragment and parts.port != 0
+    except ValueError:
+        is_whole = False
+    if not is_whole or _BLANK.search(text):
+        raise ValueError(
+            f"expected {_POSTGRES}USER:PASSWORD@HOST/DATABASE, signs like @ / # in a password as %40 %2F %23"
+        )
+    # Of others a password might be one, which would be hidden nowhere.
+    for name, _ in parse_qsl(parts.query, keep_blank_values=True):
+        if name not in _POSTGRES_PARAMETERS:
+            raise ValueError(f"must not have other parameters than {', '.join(sorted(_POSTGRES_PARAMETERS))}")
+    return text
+
+
 SourceUrl = Annotated[Line, AfterValidator(_source_url), Form("address or path")]
 SiteUrl = Annotated[Line, AfterValidator(_site_url), Form("http(s) address")]
 WebUrl = Annotated[Line, AfterValidator(_web), Form("http(s) address")]
 UrlTemplate = Annotated[Line, AfterValidator(_template), Form("template of an http(s) address")]
-StoreUrl = Annotated[Line, AfterValidator(_store), Form("`sqlite:///PATH`")]
+StoreUrl = Annotated[Line, AfterValidator(_store), Form("`sqlite:///PATH` or `postgresql+psycopg://USER@HOST/NAME`")]

@@ -24,7 +24,7 @@ from feedhub.store.keys import KeyReader
 from feedhub.store.ledger import write_notes
 from feedhub.store.memberships import FiledItem, file_items, outputs_showing, settle_shown
 from feedhub.store.outputs import bump, count_items, next_change, touch
-from feedhub.store.search import index_new, reindexed
+from feedhub.store.queries import index_new, reindexed
 from feedhub.store.source_states import SqlSourceTransaction
 from feedhub.store.sqlite import insert
 from feedhub.store.tables import (

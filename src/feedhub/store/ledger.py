@@ -146,4 +146,4 @@ def ledger_entry(row: AnyRow) -> LedgerEntry:
 def title_holds(title: ColumnElement[str], word: str) -> ColumnElement[bool]:
     """Ask for a word in a title; databases know the case of ASCII letters only."""
     forms = dict.fromkeys((word, word.upper(), word.capitalize()))
-    return or_(*(title.ilike(f"%{form}%") for form in forms))
+    return or_(*(title.icontains(form, autoescape=True) for form in forms))

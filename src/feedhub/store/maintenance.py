@@ -18,7 +18,7 @@ from feedhub.store.database import Connection, Database, PreparedStatement, chun
 from feedhub.store.ledger import write_notes
 from feedhub.store.memberships import settle_memberships, settle_shown
 from feedhub.store.outputs import bump, count_items, touch
-from feedhub.store.search import reindexed
+from feedhub.store.queries import reindexed
 from feedhub.store.tables import (
     NO_WORDING,
     AnyRow,

@@ -18,7 +18,7 @@ from feedhub.store.database import Connection, Database, PreparedStatement
 from feedhub.store.ledger import write_notes
 from feedhub.store.memberships import FiledItem, file_items, outputs_showing, settle_shown
 from feedhub.store.outputs import bump, touch
-from feedhub.store.search import reindexed
+from feedhub.store.queries import reindexed
 from feedhub.store.sqlite import insert
 from feedhub.store.status import EPOCH
 from feedhub.store.tables import (

@@ -104,7 +104,7 @@ class SqlSources(Database):
             select(sources.c.name, day, func.count().label("items"))
             .select_from(sources.join(sightings, sightings.c.source_id == sources.c.id))
             .where(sightings.c.first_seen_at >= since, sightings.c.first_seen_at < since + days * _DAY)
-            .group_by(sources.c.name, day)
+            .group_by(sources.c.name, "day")
         )
         numbers: dict[str, list[int]] = {}
         for row in self._query(counted):

@@ -15,9 +15,8 @@ from feedhub.store.keys import SqlItems
 from feedhub.store.ledger import SqlLedger
 from feedhub.store.maintenance import SqlMaintenance
 from feedhub.store.outputs import SqlOutputs
-from feedhub.store.queries import SqlQueries
+from feedhub.store.queries import SqlQueries, SqlSearch
 from feedhub.store.refiling import SqlRefiling, SqlRefilingTransaction, SqlSightedItems
-from feedhub.store.search import SqlSearch
 from feedhub.store.source_states import SqlSources
 from feedhub.store.sqlite import SqliteBackend
 from feedhub.store.status import StatusReader
@@ -89,8 +88,18 @@ def open_store(url: str, *, busy_timeout: float = BUSY_TIMEOUT, may_make: bool =
 
 def _backend(address: URL, busy_timeout: float) -> Backend:
     if address.get_backend_name() == "postgresql":
-        raise StoreError("PostgreSQL is not supported yet: write sqlite:///PATH")
+        return _postgresql(address, busy_timeout)
     place = address.database
     if address.drivername not in {"sqlite", "sqlite+pysqlite"} or not place or ":memory:" in place:
         raise StoreError(f"store {address.render_as_string()} is of an unknown kind: write sqlite:///PATH")
     return SqliteBackend(address, busy_timeout)
+
+
+def _postgresql(address: URL, busy_timeout: float) -> Backend:
+    if address.drivername != "postgresql+psycopg" or not address.database:
+        raise StoreError(f"store {address.render_as_string()} cannot be read: write postgresql+psycopg://HOST/DATABASE")
+    try:
+        from feedhub.store.postgresql import PostgresBackend  # psycopg is an extra
+    except ImportError as exc:
+        raise StoreError(f"store {address.render_as_string()} needs feedhub's extra `postgres` (psycopg)") from exc
+    return PostgresBackend(address, busy_timeout)

@@ -1,7 +1,7 @@
 """The tables as they are now, and how values become columns: instants, wordings and states, keys.
 
-Migrations make the tables; a test holds the two together. A conditional index names SQLite's condition only: another
-dialect's would be imported with every command.
+Migrations make the tables of SQLite, and a test holds the two together; those of PostgreSQL are made of these. A
+conditional index names SQLite's condition only: another dialect's would be imported with every command.
 
 Instants are whole microseconds since 1970 UTC: exact, ordered, and the same in every database. Wordings and states are
 compact JSON with sorted keys that holds only what differs from the defaults. Unknown members are ignored, so that an

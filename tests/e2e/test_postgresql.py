@@ -1,0 +1,114 @@
+"""The commands on a store of PostgreSQL; captured feeds give the same files as from one of SQLite."""
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+
+import pytest
+
+from feedhub.model.document import Document, NotModified, Request
+from feedhub.ports.world import Fetcher
+from feedhub.runtime.hub import Hub
+from feedhub.runtime.plugins import load_settings
+from support.cli_runs import rss, run, write_project
+from support.postgres import address_of, new_database
+from support.site import needs_shared_feeds, shared_feeds
+
+START = datetime(2026, 11, 1, 8, tzinfo=UTC)
+
+
+def test_every_command_works_and_none_shows_the_password(tmp_path: Path) -> None:
+    (tmp_path / "wire.xml").write_bytes(rss(("央行宣布降准", "https://a.example/1"), ("Chips", "https://a.example/2")))
+    store = address_of(new_database("commands"), "pa%40ss-word")
+    config = write_project(tmp_path, "  - {name: wire, url: wire.xml, category: news}\n", f"store: {store}\n")
+    backup = tmp_path / "monday.dump"
+    expected = {
+        ("check",): "",
+        ("status",): "no store yet at postgresql",
+        ("poll", "--all", "-v"): "wire",
+        ("search", "降准"): "央行宣布降准",
+        ("explain", "https://a.example/2"): "Chips",
+        ("log",): "",
+        ("publish",): "",
+        ("prune",): "",
+        ("backup", str(backup)): str(backup),
+        ("status", "--json"): "postgresql+psycopg://***@/",
+        ("health",): "",
+    }
+    texts = {}
+    for command, words in expected.items():
+        ran = run(*command, "-c", config)
+        texts[command] = ran.out + ran.err
+        assert words in texts[command], command
+    assert [command for command, text in texts.items() if "ss-word" in text] == []
+    assert backup.read_bytes().startswith(b"PGDMP")
+    assert (tmp_path / "output" / "feeds" / "news.atom").exists() or list(tmp_path.rglob("news.atom"))
+    lost = run("poll", "--all", "-c", config, "--set", "store=postgresql+psycopg://u:pa%40ss-word@/d?host=/nowhere")
+    assert (lost.code, "cannot be reached" in lost.err, "ss-word" in lost.err) == (3, True, False)
+
+
+class Rounds:
+    """A fetcher of captured feeds: new, not modified, with a word changed everywhere, and as at first."""
+
+    def __init__(self) -> None:
+        files = shared_feeds()
+        self.bodies = {f"https://feeds.example/{file.parent.name}/{file.name}": file.read_bytes() for file in files}
+        self.number = 0
+
+    def fetch(self, request: Request) -> Document | NotModified:
+        if self.number == 1:
+            return NotModified(url=request.url)
+        body = self.bodies[request.url]
+        if self.number == 2:
+            body = body.replace(b" the ", b" that ").replace("的".encode(), "之".encode())
+        return Document(url=request.url, body=body, digest=hashlib.sha256(body).hexdigest(), fetched_at=self.now())
+
+    def now(self) -> datetime:
+        return START + timedelta(hours=self.number)
+
+    def close(self) -> None:
+        pass
+
+
+class RoundsHub(Hub):
+    rounds: Rounds
+
+    @cached_property
+    def fetcher(self) -> Fetcher:
+        return self.rounds
+
+
+def published(folder: Path, store: str) -> list[dict[str, bytes]]:
+    """Return all output files after each round."""
+    folder.mkdir()
+    sources = "".join(
+        f"  - {{name: '{file.parent.name}-{file.name}', url: 'https://feeds.example/{file.parent.name}/{file.name}', "
+        f"category: [{file.parent.name}, everything]}}\n"
+        for file in shared_feeds()
+    )
+    (folder / "feedhub.yaml").write_text(
+        f"site: {{title: Both, url: https://news.example.org}}\nstore: {store}\nsources:\n{sources}", "utf-8"
+    )
+    rounds, trees = Rounds(), []
+    for rounds.number in range(4):
+        hub = RoundsHub(load_settings(str(folder / "feedhub.yaml")), now=rounds.now)
+        hub.rounds = rounds
+        with hub:
+            hub.poll(everything=True)
+        output = folder / "output"
+        files = (path for path in output.rglob("*") if path.is_file())
+        trees.append({path.relative_to(output).as_posix(): path.read_bytes() for path in files})
+    return trees
+
+
+@pytest.mark.nightly
+@needs_shared_feeds
+def test_captured_feeds_give_the_same_files_from_either_database(tmp_path: Path) -> None:
+    first = published(tmp_path / "sqlite", "sqlite:///store.db")
+    other = published(tmp_path / "postgresql", address_of(new_database("outputs")))
+    assert [len(tree) for tree in other] == [len(tree) for tree in first]
+    for number, (tree, same) in enumerate(zip(first, other, strict=True)):
+        assert [name for name in tree if tree[name] != same.get(name)] == [], f"round {number}"
+    assert len(first[0]) > 600
+    assert first[0] != first[2]

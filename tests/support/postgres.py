@@ -1,0 +1,172 @@
+"""A PostgreSQL server for all workers of one run of the tests, in a temporary folder and without a port."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+import psycopg
+import pytest
+from filelock import FileLock
+
+from feedhub.rules.text import item_terms
+from feedhub.store.postgresql import tables, text_vector
+from feedhub.store.sql import SqlStore, open_store
+from feedhub.store.tables import decode_item
+from support.derived_data import COUNTED, SHOWN
+
+_FOLDER = Path("/dev/shm" if Path("/dev/shm").is_dir() else tempfile.gettempdir())
+_USER = "feedhub"
+# What a power cut would take is of no interest here, and a statistics worker would only disturb.
+_SETTINGS = (
+    "listen_addresses=",
+    "fsync=off",
+    "synchronous_commit=off",
+    "full_page_writes=off",
+    "dynamic_shared_memory_type=mmap",
+    "wal_level=minimal",
+    "max_wal_senders=0",
+    "autovacuum=off",
+    "checkpoint_timeout=1h",
+    "shared_buffers=32MB",
+    "max_connections=200",
+)
+# Ends with the last process that holds the pipe open, however that ends.
+_END = 'cat "$1/alive"; rm "$1/alive"; "$2/pg_ctl" -D "$1/data" -m immediate stop; rm -rf "$1" "$1.lock"'
+
+
+def programs() -> Path | None:
+    """Return the folder of the newest server that is installed here; Debian keeps it out of PATH."""
+    found = [*sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name))]
+    if named := shutil.which("initdb"):
+        found.append(Path(named).parent)
+    return next((path for path in reversed(found) if (path / "initdb").exists()), None)
+
+
+def why_not() -> str:
+    """Return why there can be no server here; empty if there can."""
+    if programs() is None:
+        return "PostgreSQL is not installed: no initdb in PATH or under /usr/lib/postgresql"
+    if os.geteuid() == 0 and not any(user.pw_name == "postgres" for user in pwd.getpwall()):
+        return "initdb refuses root, and there is no user postgres"
+    return ""
+
+
+@cache
+def server() -> str:
+    """Return the folder of the server's socket; the first worker that asks starts it."""
+    if reason := why_not():
+        pytest.skip(reason)
+    folder = _FOLDER / f"feedhub-postgres-{os.environ.get('PYTEST_XDIST_TESTRUNUID', os.getpid())}"
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            _start(folder, programs())
+        # Held as long as this process lives.
+        _held.append(os.open(folder / "alive", os.O_WRONLY))
+    return str(folder)
+
+
+_held: list[object] = []
+
+
+def _start(folder: Path, binaries: Path | None) -> None:
+    assert binaries
+    folder.mkdir()
+    os.mkfifo(folder / "alive")
+    user = []
+    if os.geteuid() == 0:
+        user = ["runuser", "-u", "postgres", "--"]
+        shutil.chown(folder, "postgres")
+    data = ("-D", str(folder / "data"))
+    options = " ".join(f"-c {setting}" for setting in (*_SETTINGS, f"unix_socket_directories={folder}"))
+    for command in (
+        ("initdb", *data, "-U", _USER, "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C"),
+        ("pg_ctl", *data, "-w", "-s", "-l", str(folder / "log"), "-o", options, "start"),
+    ):
+        done = subprocess.run(
+            [*user, str(binaries / command[0]), *command[1:]],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            cwd="/",
+        )
+        assert done.returncode == 0, done.stderr.decode()
+    ending = [*user, "sh", "-c", _END, "sh", str(folder), str(binaries)]
+    quiet = subprocess.DEVNULL
+    _held.append(subprocess.Popen(ending, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True, cwd="/"))
+
+
+def address_of(database: str, password: str = "") -> str:
+    """Return the address of a store in a database of the server."""
+    user = f"{_USER}:{password}" if password else _USER
+    return f"postgresql+psycopg://{user}@/{database}?host={server()}"
+
+
+def connected(database: str) -> "psycopg.Connection[tuple[object, ...]]":
+    """Return a connection beside the store, without transactions."""
+    return psycopg.connect(host=server(), user=_USER, dbname=database, autocommit=True)
+
+
+def new_database(name: str) -> str:
+    """Make an empty database whose order of texts is that of people, as most have it; return its name."""
+    name = f"{name}_{os.getpid()}"
+    with connected("postgres") as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'")
+    return name
+
+
+@cache
+def _shared_database() -> str:
+    return new_database("contracts")
+
+
+@contextmanager
+def postgresql_store() -> Iterator[SqlStore]:
+    """An empty store; at the end its counts of items and its full text must be right."""
+    with emptied(_shared_database()):
+        store = open_store(address_of(_shared_database()))
+        try:
+            yield store
+        finally:
+            store.close()
+
+
+@contextmanager
+def emptied(database: str) -> Iterator[None]:
+    """Check the store in a database after the block, and empty it for the next: faster than a new database."""
+    yield
+    with connected(database) as connection:
+        try:
+            check_derived_data(connection)
+        finally:
+            _empty(connection)
+
+
+def _empty(connection: "psycopg.Connection[tuple[object, ...]]") -> None:
+    """Leave what a new store has; emptied tables are faster made than new ones."""
+    names = [table.name for table in reversed(tables().sorted_tables)]
+    names = [name for name in names if name not in {"schema_migrations", "meta", "categories"}]
+    connection.execute(
+        "".join(f"DELETE FROM {name};" for name in (*names, "item_search"))
+        + "DELETE FROM meta WHERE key <> 'search_terms'; DELETE FROM categories WHERE slug <> 'all';"
+        "UPDATE categories SET version = 1, published_version = 0, added_at = 0, items = 0"
+    )
+
+
+def check_derived_data(connection: "psycopg.Connection[tuple[object, ...]]") -> None:
+    """See ``support.derived_data``."""
+    kept = dict(connection.execute("SELECT slug, items FROM categories").fetchall())
+    assert kept == dict(connection.execute(COUNTED).fetchall())
+    last = connection.execute("SELECT value FROM meta WHERE key = 'search_indexed_to'").fetchone()
+    shown = [row for row in connection.execute(SHOWN).fetchall() if last is None or row[0] <= int(last[0])]
+    indexed = connection.execute("SELECT pk, terms::text FROM item_search ORDER BY pk").fetchall()
+    vectors = [(pk, text_vector(*item_terms(decode_item(*wording)))) for pk, *wording in sorted(shown)]
+    made = connection.execute(
+        "SELECT pk, terms::tsvector::text FROM unnest(%s::bigint[], %s::text[]) AS made (pk, terms)",
+        [[pk for pk, _ in vectors], [vector for _, vector in vectors]],
+    )
+    assert indexed == made.fetchall()

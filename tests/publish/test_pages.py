@@ -27,6 +27,7 @@ from feedhub.model.output import (
 from feedhub.model.source import Health
 from feedhub.publish.addresses import SitePaths
 from feedhub.publish.html_site import PAGE_POLICY, HtmlSite
+from feedhub.publish.templating import built_in_templates
 from support.output_views import NOON, SITE, rich_view, stored, view
 
 OUTPUT = OutputSettings(dir="/nowhere")
@@ -61,9 +62,9 @@ def front_view(items: tuple[StoredItem, ...], site: Site) -> FrontView:
     return FrontView(latest=latest, categories=(CategoryView(summary=summary, items=items),), months=())
 
 
-def every_page(items: tuple[StoredItem, ...], site: Site = SITE) -> dict[str, str]:
+def every_page(items: tuple[StoredItem, ...], site: Site = SITE, **output: object) -> dict[str, str]:
     """Return a page of every kind that shows these items."""
-    made = site_of(site)
+    made = site_of(site, **output)
     shown = view(*items, site=site)
     line = SourceLine(
         name="wire",
@@ -81,15 +82,11 @@ def every_page(items: tuple[StoredItem, ...], site: Site = SITE) -> dict[str, st
         made.subscribe([CategorySummary(slug="tech", title=EVIL, items=len(items))]),
         *(file for file in made.fixed() if file.path.endswith(".html")),
     ]
-    pages = {file.path: file.body.decode() for file in files}
-    return (
-        pages
-        | {"index.html": front_page(*items, site=site)}
-        | {
-            SitePaths(site).item(item): item_page(item, site=site, slugs=("tech",) * len(item.categories))
-            for item in items
-        }
-    )
+    files.append(made.front(front_view(items, site)))
+    for item in items:
+        page = PageItem(item=item, slugs=("tech",) * len(item.categories))
+        files.append(made.item(ItemView(view=replace(shown, items=(item,)), page=page)))
+    return {file.path: file.body.decode() for file in files}
 
 
 EVERYTHING = every_page(rich_view().items)
@@ -117,6 +114,29 @@ NASTY = every_page(
 
 
 PLACES = ("index.html", "category/all.html", "category/tech.html", "categories.html", "sources.html")
+
+
+def test_a_page_that_is_filled_in_is_the_one_that_its_template_gives() -> None:
+    item = rich_view().items[0]
+    media = Item(
+        title="Another text",
+        link="https://www.youtube.com/watch?v=abcdefghijk",
+        content="<p>Of the same shape &amp; <b>other</b> words</p>",
+        enclosures=(
+            Enclosure(url="https://x.example/a.mp3", media_type="audio/mpeg", title=EVIL, duration=61),
+            Enclosure(url="https://x.example/b.mp4", media_type="video/mp4"),
+            Enclosure(url="https://x.example/c.pdf"),
+        ),
+    )
+    others = tuple(
+        stored(number, replace(media, title=f"{EVIL} {number}", language=language))
+        for number, language in enumerate(("en", "ar", None, "en", "ar"), 50)
+    )
+    items = (*rich_view().items, *others, replace(item, id="urn:uuid:" + "f" * 32))
+    # Whoever has a template of their own, gets each page from the template itself.
+    own = (("icon.svg", built_in_templates()["icon.svg"]),)
+    for site in (SITE, replace(ENGLISH, title=EVIL, author=EVIL, description=EVIL)):
+        assert every_page(items, site) == every_page(items, site, templates=own)
 
 
 @pytest.mark.parametrize("path", EVERYTHING)

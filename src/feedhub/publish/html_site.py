@@ -61,15 +61,15 @@ from feedhub.publish.page_entries import (
     shown_title,
     source_name,
 )
-from feedhub.publish.page_frame import PageFrame, PageHead, readers_of
+from feedhub.publish.page_frame import ROOT, PageFrame, PageHead, readers_of
 from feedhub.publish.page_texts import PageTexts
-from feedhub.publish.templating import MARK, MakeTemplates, PageTemplates
+from feedhub.publish.templating import MakeTemplates, PageTemplates
 from feedhub.rules.select import ALL, HEALTH_SLUG
 
 _CARD: Final = "card"
 _DATED_CARD: Final = "card with date"
 _LINE: Final = "line"
-_FRAMED: Final = frozenset({"item.html", "category.html", "index.html"})
+_MANY: Final = frozenset({"item.html", "category.html"})
 _DESIGN: Final = 3
 """Raised when code alone changes what pages show: then all of them are made anew, as for another template."""
 
@@ -347,11 +347,11 @@ class HtmlSite:
         return self._frame.templates.texts["feed.css"].replace("{about}", self._words.texts["about_feed"])
 
     def _page(self, template: str, path: str, head: PageHead, values: Mapping[str, object]) -> OutputFile:
-        if template in _FRAMED:
+        if template in _MANY:
             return OutputFile(path=path, body=self._frame.fill(template, head, values))
         kept = self._singles.get(path)
         if kept is None or kept[:2] != (head, values):
-            kept = self._singles[path] = head, values, self._frame.render(template, head, values)
+            kept = self._singles[path] = head, values, self._frame.fill(template, head, values)
         return OutputFile(path=path, body=kept[2])
 
     def _days(self, view: OutputView, root: str) -> list[CardsOfDay]:
@@ -371,14 +371,12 @@ class HtmlSite:
         """Return the items of a view as our macros render them, once; None where the owner has templates."""
         if not self._frame.templates.is_ours or not view.items:
             return None
-        macros = self._frame.macros(MARK)
+        macro, *options = ("line",) if kind.startswith(_LINE) else ("card", kind == _DATED_CARD)
 
         def draw(stored: StoredItem) -> bytes:
-            card = card_of(stored, view, self._words, self._zone)
-            text = macros["line"](card) if kind.startswith(_LINE) else macros["card"](card, kind == _DATED_CARD)
-            return str(text).encode("utf-8", "replace")
+            return self._frame.draw(macro, card_of(stored, view, self._words, self._zone), *options)
 
-        html = b"\n".join(self._cache.made(view, kind, draw)).decode().replace(MARK, root)
+        html = b"\n".join(self._cache.made(view, kind, draw)).decode().replace(ROOT, root)
         return Markup(html)  # noqa: S704 - the macros escape
 
     def _archive(self, slug: str, parts: Sequence[Part]) -> list[dict[str, str]]:

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import date, tzinfo
+from enum import StrEnum
 from html import unescape
 from typing import Final
 from urllib.parse import urlsplit
@@ -205,11 +206,18 @@ _FILM_HOSTS: Final = frozenset(
 )
 
 
+class PlayerKind(StrEnum):
+    """With what a file is played. Templates compare it, so that it is no text."""
+
+    AUDIO = "audio"
+    VIDEO = "video"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Player:
-    """A file that the page plays; ``kind`` is ``audio`` or ``video``. ``length`` is how long it lasts."""
+    """A file that the page plays. ``length`` is how long it lasts."""
 
-    kind: str
+    kind: PlayerKind
     url: str
     media_type: str | None
     title: str
@@ -237,7 +245,7 @@ def media_of(entry: Entry) -> Media:
     films = _YOUTUBE.match(entry.link or "")
     picture = entry.image or (f"https://i.ytimg.com/vi/{films[1]}/hqdefault.jpg" if films else None)
     kinds = {file.url: _kind(file) for file in entry.enclosures if file.url not in shown}
-    first_film = next((url for url, kind in kinds.items() if kind == "video"), None)
+    first_film = next((url for url, kind in kinds.items() if kind is PlayerKind.VIDEO), None)
     players = tuple(
         Player(
             kind=kind,
@@ -265,15 +273,15 @@ def file_name(file: Enclosure) -> str:
     return file.title or urlsplit(file.url).path.rpartition("/")[2] or file.url
 
 
-def _kind(file: Enclosure) -> str | None:
+def _kind(file: Enclosure) -> PlayerKind | None:
     """Return with what a file is played, by its type, else by its ending; None for what is not played."""
     kind = (file.media_type or "").partition("/")[0]
-    if kind in {"audio", "video"}:
-        return kind
+    if kind in set(PlayerKind):
+        return PlayerKind(kind)
     if file.media_type not in {None, "application/octet-stream"}:
         return None
     ending = urlsplit(file.url).path.rpartition(".")[2].lower()
-    return "audio" if ending in _SOUND_FILES else "video" if ending in _FILM_FILES else None
+    return PlayerKind.AUDIO if ending in _SOUND_FILES else PlayerKind.VIDEO if ending in _FILM_FILES else None
 
 
 def _length(seconds: int | None) -> str:

@@ -1,13 +1,14 @@
 """What all pages of a site share, published ones and those that are made on request: templates, words, feeds."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, is_dataclass, replace
+from functools import cached_property, lru_cache
+from itertools import count
 from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import quote
 
-from markupsafe import escape
+from markupsafe import Markup, escape
 
 from feedhub.model.output import PAGE_POLICY, Category, OutputFormat, OutputSettings, Site
 from feedhub.publish.addresses import (
@@ -26,12 +27,15 @@ from feedhub.publish.entry import language_tag, safe_line
 from feedhub.publish.formats import FORMATS
 from feedhub.publish.index import OPML_PATH
 from feedhub.publish.page_texts import PageTexts
-from feedhub.publish.templating import MARK, MakeTemplates, PageTemplates
+from feedhub.publish.templating import MakeTemplates, PageTemplates
 from feedhub.rules.language import direction_of_language
 from feedhub.rules.select import ALL
 
 _MOST_PLACES: Final = 8
-_MOST_FRAMES: Final = 256
+ROOT: Final = "\0"
+"""Stands in what is kept for the way from a page to the root of the site. No text of a page holds it."""
+_TEXT: Final = "\1"
+_MOST_PIECES: Final = 200_000
 _NO_TEMPLATES: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -119,8 +123,8 @@ class PageFrame:
         self._site = site
         self._title = safe_line(site.title)
         self._links: dict[tuple[str, str], tuple[FeedLink, ...]] = {}
-        self._macros: dict[str, Mapping[str, Callable[..., str]]] = {}
-        self._frames: dict[tuple[object, ...], list[str]] = {}
+        self._shapes: dict[Hashable, list[str | int]] = {}
+        self._pieces = 0
         self.places = _places(words, categories)
         self._shared = {
             "site": _site_values(site),
@@ -146,44 +150,56 @@ class PageFrame:
         return self.templates.render(template, self._values(head, values))
 
     def fill(self, template: str, head: PageHead, values: Mapping[str, object]) -> bytes:
-        """Return the same page; what it shares with others of its kind is rendered once for all of them.
+        """Return the same page; pages that differ in nothing but their texts are rendered once for all of them.
 
-        Only where all templates are ours: those of the owner may be divided otherwise.
+        Only where all templates are ours: those of the owner may do more with a text than show it.
 
         Raises:
             PublishError: the template fails on these values.
         """
         if not self.templates.is_ours:
             return self.render(template, head, values)
-        facts = {"title": head.title, "description": head.description, "canonical": head.canonical, "image": head.image}
-        texts = {name: str(escape(text)) for name, text in facts.items() if text}
-        given = {**self._values(head, values), **self.macros(head.root)}
-        texts["head"], texts["content"] = self.templates.blocks(template, given)
-        key = (template, head.root, head.kind, head.feeds, head.slug, head.place, head.title == self._title, *texts)
-        pieces = self._frames.get(key)
-        if pieces is None:
-            if len(self._frames) >= _MOST_FRAMES:
-                self._frames.clear()
-            pieces = self._frames[key] = self._pieces(template, head, facts)
-        filled = [texts[piece] if number % 2 else piece for number, piece in enumerate(pieces)]
-        return "".join(filled).encode("utf-8", "replace")
+        is_titled = head.title == self._title
+        facts = {
+            "title": None if is_titled else head.title,
+            "description": head.description,
+            "canonical": head.canonical,
+            "image": head.image,
+        }
+        key = template, head.root, head.kind, head.feeds, head.slug, head.place, is_titled
 
-    def _pieces(self, template: str, head: PageHead, facts: Mapping[str, str | None]) -> list[str]:
-        """Return a page in pieces: what is fixed, and in turn the names of what is to be filled in."""
-        marked: dict[str, Any] = {name: f"{MARK}{name}{MARK}" for name, text in facts.items() if text}
-        if head.title == self._title:
-            marked.pop("title", None)
-        return self.templates.frame(template, self._values(replace(head, **marked), {})).split(MARK)
+        def render(marked: Mapping[str, Any]) -> str:
+            shown = {name: text for name, text in marked["page"].items() if text is not None}
+            return self.render(template, replace(head, **shown), marked["values"]).decode()
+
+        return self._filled(key, {"page": facts, "values": values}, render)
+
+    def draw(self, macro: str, value: object, *options: bool) -> bytes:
+        """Return what one of our macros makes of a value, with ``ROOT`` for the way to the root of the site."""
+        made = self._macros[macro]
+        return self._filled((macro, *options), value, lambda marked: str(made(marked, *options)))
+
+    def _filled(self, key: Hashable, value: object, render: Callable[[Any], str]) -> bytes:
+        """Return what ``render`` makes of a value, by filling its texts into what it made of another of that shape."""
+        texts: list[str] = []
+        shape = key, _shape_of(value, texts)
+        pieces = self._shapes.get(shape)
+        if pieces is None:
+            made = render(_marked(value, count())).split(_TEXT)
+            pieces = [int(piece) if number % 2 else piece for number, piece in enumerate(made)]
+            self._pieces += len(pieces)
+            if self._pieces > _MOST_PIECES:
+                self._shapes, self._pieces = {}, len(pieces)
+            self._shapes[shape] = pieces
+        filled = [texts[piece] if isinstance(piece, int) else piece for piece in pieces]
+        return "".join(filled).encode("utf-8", "replace")
 
     def _values(self, head: PageHead, values: Mapping[str, object]) -> dict[str, object]:
         return {**self._shared, "page": head, "root": head.root, **values}
 
-    def macros(self, root: str) -> Mapping[str, Callable[..., str]]:
-        """Return our macros as pages with this way to the root of the site use them."""
-        found = self._macros.get(root)
-        if found is None:
-            found = self._macros[root] = self.templates.macros("macros.html", {**self._shared, "root": root})
-        return found
+    @cached_property
+    def _macros(self) -> Mapping[str, Callable[..., str]]:
+        return self.templates.macros("macros.html", {**self._shared, "root": ROOT})
 
     def feeds(self, slug: str, name: str) -> tuple[FeedLink, ...]:
         """Return the feeds of an output."""
@@ -201,6 +217,42 @@ class PageFrame:
             url=feed_url(self._site, slug, of.name),
             media_type=of.media_type,
         )
+
+
+_SHARED: Final = frozenset({FeedLink, Place, Reader})
+"""What is the same in many pages belongs to their shape."""
+
+
+def _shape_of(value: Any, texts: list[str]) -> Hashable:
+    """Return all of a value but its texts, which are added to ``texts``, escaped; where one is empty it is told."""
+    kind = type(value)
+    if kind is str or kind is Markup:
+        if not value:
+            return ""
+        texts.append(escape(value))
+        return _TEXT
+    if kind is tuple or kind is list:
+        return tuple([_shape_of(each, texts) for each in value])
+    if kind is dict:
+        return tuple([(name, _shape_of(each, texts)) for name, each in value.items()])
+    if is_dataclass(kind) and kind not in _SHARED:
+        return kind, *[_shape_of(getattr(value, name), texts) for name in kind.__dataclass_fields__]
+    shape: Hashable = value
+    return shape
+
+
+def _marked(value: Any, number: Iterator[int]) -> Any:
+    """Return a value with numbers in the places of the texts that ``_shape_of`` adds, in that order."""
+    kind = type(value)
+    if kind is str or kind is Markup:
+        return f"{_TEXT}{next(number)}{_TEXT}" if value else value
+    if kind is tuple or kind is list:
+        return kind(_marked(each, number) for each in value)
+    if kind is dict:
+        return {name: _marked(each, number) for name, each in value.items()}
+    if is_dataclass(kind) and kind not in _SHARED:
+        return replace(value, **{name: _marked(getattr(value, name), number) for name in kind.__dataclass_fields__})
+    return value
 
 
 def _places(words: PageTexts, categories: Sequence[Category]) -> tuple[Place, ...]:

@@ -4,15 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache, cached_property
 from importlib.resources import files
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from feedhub.errors import PublishError
 
 if TYPE_CHECKING:
-    from jinja2 import BaseLoader, Environment, Template
+    from jinja2 import BaseLoader, Environment
     from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-T = TypeVar("T")
 
 # Jinja2 is imported when the first page is rendered: mostly no poll brings anything new.
 
@@ -80,11 +78,6 @@ def templates_in(package: str) -> dict[str, str]:
     }
 
 
-MARK: Final = "\0"
-"""What no text of a page holds, so that it shows where texts are to be filled in."""
-_BLOCKS: Final = ("head", "content")
-
-
 class PageTemplates:
     """The templates of one site. One of its owner's may extend ours: ``{% extends "feedhub/base.html" %}``.
 
@@ -103,9 +96,7 @@ class PageTemplates:
         from jinja2 import ChoiceLoader, DictLoader, PrefixLoader
 
         if self.is_ours:
-            marked = "".join(f"{{% block {one} %}}{MARK}{one}{MARK}{{% endblock %}}" for one in _BLOCKS)
-            frames = {f"{name}{MARK}": f'{{% extends "{name}" %}}{marked}' for name in self._ours}
-            return _trusted({**self._ours, **frames})
+            return _trusted(self._ours)
         ours = PrefixLoader({"feedhub": DictLoader(self._ours)})
         loader = ChoiceLoader([DictLoader(dict(self.texts)), ours])
         return sandbox(loader, keep_trailing_newline=True)
@@ -116,35 +107,19 @@ class PageTemplates:
         Raises:
             PublishError: with the name and the line, when a template cannot be used, or fails on these values.
         """
-        return self._page(name, lambda template: template.render(values)).encode("utf-8", "replace")
+        from jinja2 import TemplateSyntaxError
 
-    def frame(self, name: str, values: Mapping[str, object]) -> str:
-        """Return a page with ``MARK`` and the name of each of its blocks ``head`` and ``content`` in their places."""
-        return self._page(f"{name}{MARK}", lambda template: template.render(values))
-
-    def blocks(self, name: str, values: Mapping[str, object]) -> list[str]:
-        """Return the blocks ``head`` and ``content`` of a page. Macros that it imports are among its ``values``."""
-
-        def parts(template: "Template") -> list[str]:
-            context = template.new_context(dict(values))
-            return ["".join(template.blocks[one](context)) if one in template.blocks else "" for one in _BLOCKS]
-
-        return self._page(name, parts)
+        try:
+            return self._environment.get_template(name).render(values).encode("utf-8", "replace")
+        except TemplateSyntaxError as exc:
+            raise PublishError(f"template {exc.name} line {exc.lineno}: {exc.message}") from exc
+        except Exception as exc:  # a template can raise whatever Python can
+            raise PublishError(f"template {name}{line_of(exc)}: {str(exc) or type(exc).__name__}") from exc
 
     def macros(self, name: str, values: Mapping[str, object]) -> dict[str, Callable[..., str]]:
         """Return the macros of a template, by name."""
         module = self._environment.get_template(name).make_module(dict(values))
         return {name: getattr(module, name) for name in vars(module) if not name.startswith("_")}
-
-    def _page(self, name: str, render: "Callable[[Template], T]") -> T:
-        from jinja2 import TemplateSyntaxError
-
-        try:
-            return render(self._environment.get_template(name))
-        except TemplateSyntaxError as exc:
-            raise PublishError(f"template {exc.name} line {exc.lineno}: {exc.message}") from exc
-        except Exception as exc:  # a template can raise whatever Python can
-            raise PublishError(f"template {name}{line_of(exc)}: {str(exc) or type(exc).__name__}") from exc
 
 
 MakeTemplates = Callable[[Sequence[tuple[str, str]], Mapping[str, str]], PageTemplates]

@@ -35,8 +35,8 @@ def read_case(name: str, given: dict[str, Any]) -> dict[str, Any]:
         limit=given.get("limit"),
     )
     try:
-        # The digest of the reading says nothing that the rest does not.
-        return feed_as_plain(replace(read_document(document, source), reading=""))
+        # How it was read says nothing that the rest does not.
+        return feed_as_plain(replace(read_document(document, source), reading="", is_apart=False))
     except ParseError as exc:
         return {"error": str(exc), "offers": list(exc.offers)}
 

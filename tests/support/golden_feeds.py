@@ -40,8 +40,8 @@ def digests_of(path: Path) -> dict[str, Any]:
     source = Source(name="golden", url=url)
     document = Document(url=url, body=path.read_bytes(), digest="", fetched_at=_FETCHED_AT)
     try:
-        # The digest of the reading says nothing that the items do not.
-        feed = replace(read_document(document, source), reading="")
+        # How it was read says nothing that the items do not.
+        feed = replace(read_document(document, source), reading="", is_apart=False)
     except ParseError as error:
         return {"error": _digest(str(error), error.offers)}
     cleaner = HtmlCleaner()

@@ -32,7 +32,7 @@ def store(path: Path) -> Iterator[SqlStore]:
 def all_answers(reader: StatusReader) -> list[object]:
     counts = sorted(reader.source_counts(NOW - 14 * DAY).items())
     changes = [reader.changed_at(slug, entries) for slug in ("all", "tech", "cn", "none") for entries in (1, 100)]
-    return [reader.states(), counts, reader.categories(), changes]
+    return [reader.states(), reader.next_polls(), counts, reader.categories(), changes]
 
 
 def test_the_schema_that_is_asked_for_is_the_newest() -> None:
@@ -46,7 +46,9 @@ def test_the_driver_alone_says_what_the_store_says(store: SqlStore, path: Path) 
         transaction.save_state(
             SourceState(name="one", title="一", last_poll_at=NOW, failures=3, failing_since=NOW, warnings=("w",))
         )
-        transaction.save_state(SourceState(name="two", link="https://x.example/", reported_health=Health.GONE))
+        transaction.save_state(
+            SourceState(name="two", next_poll_at=NOW, link="https://x.example/", reported_health=Health.GONE)
+        )
     said = all_answers(store)
     assert answer_of_sqlite(f"sqlite:///{path.parent}/a b%23c.db?timeout=5", all_answers) == said
     assert [state.failures for state in store.states()] == [3, 0]

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from feedhub.model.report import PruneReport
 from feedhub.model.settings import Settings
-from feedhub.model.source import Source
+from feedhub.model.source import Source, SourceState
 from feedhub.pipeline.filing import ItemFiler
 from feedhub.ports.store import Store
 from feedhub.ports.world import Cleaner
@@ -60,11 +60,15 @@ def prune(store: Store, settings: Settings, now: datetime) -> PruneReport:
     )
 
 
-def retitle(store: Store, sources: Sequence[Source]) -> None:
-    """Let the store say of each source what the configuration calls it; where that says nothing, its own title."""
+def retitle(store: Store, sources: Sequence[Source]) -> dict[str, SourceState]:
+    """Let the store say of each source what the configuration calls it; where that says nothing, its own title.
+
+    Return what is remembered of sources then, by name.
+    """
     configured = {source.name: source for source in sources}
+    states = {state.name: state for state in store.states()}
     renamed = []
-    for state in store.states():
+    for state in states.values():
         source = configured.get(state.name)
         if source is None or state.title == (title := shown_title(source, state)):
             continue
@@ -74,3 +78,4 @@ def retitle(store: Store, sources: Sequence[Source]) -> None:
         with store.transaction() as transaction:
             for state in renamed:
                 transaction.save_state(state)
+    return states | {state.name: state for state in renamed}

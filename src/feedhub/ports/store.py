@@ -267,6 +267,10 @@ class PollStore(Protocol):
         """Return all remembered states, by name. Sources that were never polled are missing."""
         ...
 
+    def next_polls(self) -> Mapping[str, datetime]:
+        """Return when each source that was polled is polled next, by name; one that is not polled again is missing."""
+        ...
+
     def plan_polls(self, plan: Sequence[PlannedPoll]) -> None:
         """Make these the scheduled sources, due at these times; all others are never due."""
         ...

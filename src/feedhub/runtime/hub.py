@@ -190,8 +190,7 @@ class Hub:
         """
         from feedhub.runtime.poller import poll_all
 
-        self.sync()
-        states = {state.name: state for state in self.store.states()}
+        states = self.sync()
         chosen = self._chosen(names, states, everything=everything)
         on_start(len(chosen))
         reports = poll_all(
@@ -359,21 +358,25 @@ class Hub:
             raise UsageError(f'no source "{name}"' + _nearest(name, [source.name for source in self.settings.sources]))
         return found
 
-    def sync(self) -> None:
-        """Bring the store in line with the configuration: categories, and what the rules make of stored items."""
-        self.sync_categories()
+    def sync(self) -> dict[str, SourceState]:
+        """Bring the store in line with the configuration: categories, and what the rules make of stored items.
+
+        Return what is remembered of sources, by name.
+        """
+        states = self.sync_categories()
         for _ in self.refiling():
             pass
+        return states
 
-    def sync_categories(self) -> None:
-        """Bring categories and the titles of sources in line with the configuration."""
+    def sync_categories(self) -> dict[str, SourceState]:
+        """Bring categories and the titles of sources in line with the configuration; return their states by name."""
         from feedhub.pipeline.maintenance import retitle
 
         settings = self.settings
         from_records = any(source.category_map for source in settings.sources)
         now = self.now()
         self.store.sync_categories(settings.categories, settings.output_digest, now, from_records=from_records)
-        retitle(self.store, settings.sources)
+        return retitle(self.store, settings.sources)
 
     def refiling(self) -> Iterator[None]:
         """File stored items by the present rules, let searches find all of them, and yield after each transaction.
@@ -476,11 +479,9 @@ class Hub:
         return HtmlCleaner()
 
     def _next_due_at(self) -> datetime | None:
-        names = {source.name for source in self.settings.sources if not source.paused}
-        return min(
-            (state.next_poll_at for state in self.store.states() if state.name in names and state.next_poll_at),
-            default=None,
-        )
+        times = self.store.next_polls()
+        names = (source.name for source in self.settings.sources if not source.paused)
+        return min((times[name] for name in names if name in times), default=None)
 
 
 def _nearest(name: str, names: Sequence[str]) -> str:

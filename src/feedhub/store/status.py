@@ -32,6 +32,7 @@ _Answer = TypeVar("_Answer")
 
 _STATES: Final = """SELECT name, title, link, url, last_poll_at, last_success_at, next_poll_at, state FROM sources
     WHERE state IS NOT NULL ORDER BY name"""
+_NEXT_POLLS: Final = "SELECT name, next_poll_at FROM sources WHERE state IS NOT NULL AND next_poll_at IS NOT NULL"
 _COUNTS: Final = """SELECT sources.name, sources.last_poll_at, count(*),
         sum(CASE WHEN sightings.first_seen_at >= :since THEN 1 ELSE 0 END)
     FROM sightings JOIN sources ON sources.id = sightings.source_id JOIN items ON items.pk = sightings.item_pk
@@ -69,6 +70,9 @@ class StatusReader(ABC):
             )
             for name, title, link, url, last_poll_at, last_success_at, next_poll_at, state in self._rows(_STATES)
         )
+
+    def next_polls(self) -> dict[str, datetime]:
+        return {name: EPOCH + timedelta(microseconds=at) for name, at in self._rows(_NEXT_POLLS)}
 
     def source_counts(self, since: datetime) -> dict[str, SourceCounts]:
         return {

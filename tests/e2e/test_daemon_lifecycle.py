@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from support.daemons import PATIENCE, running, store_row, until, write_config
+from support.daemons import PATIENCE, RunningDaemon, running, store_row, until, write_config
 from support.responders import FEED, redirect, slow_body, static, status
 from support.server import LoopbackServer, serve
 from support.site import SiteFolder
@@ -54,49 +54,46 @@ def test_it_ends_in_time_while_a_server_drips_and_publishes_what_was_stored(
     assert [item["url"] for item in SiteFolder(tmp_path).feed("news")] == ["http://example.org/1"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
-def test_a_second_signal_ends_it_at_once(tmp_path: Path, server: LoopbackServer, number: int) -> None:
+def test_a_second_signal_ends_it_at_once(tmp_path: Path, server: LoopbackServer) -> None:
     with running(write_config(tmp_path, [_source(server, "drip", "timeout: 60s")])) as daemon:
         until(lambda: server.requests("/drip"))
-        daemon.tell(number)
+        daemon.tell(signal.SIGINT)
         daemon.heard("stopping")
-        began = time.monotonic()
-        daemon.tell(number)
-        assert daemon.ended() == 0
-        assert time.monotonic() - began < 5
+        _ends_at_once(daemon, signal.SIGINT)
 
 
-def test_no_worker_outlives_it(tmp_path: Path, server: LoopbackServer) -> None:
-    with running(write_config(tmp_path, [_source(server, "a"), _source(server, "drip", "timeout: 60s")])) as daemon:
-        daemon.heard("poll", source="a")
-        assert daemon.family()
-        daemon.tell(signal.SIGKILL)
-        daemon.ended()
-        until(lambda: not daemon.family(), what="workers end by themselves")
+def _ends_at_once(daemon: RunningDaemon, number: int) -> None:
+    began = time.monotonic()
+    daemon.tell(number)
+    assert daemon.ended() == 0
+    assert time.monotonic() - began < 5
 
 
 # One daemon per store.
 
 
-@pytest.mark.parametrize("linked", ["file", "folder"])
-def test_a_second_one_that_comes_by_a_link_finds_the_first(tmp_path: Path, server: LoopbackServer, linked: str) -> None:
+def test_a_second_one_that_comes_by_a_link_finds_the_first(tmp_path: Path, server: LoopbackServer) -> None:
     one = write_config(tmp_path / "one", [_source(server, "a", "every: 1h")])
-    other = write_config(tmp_path / "other", [_source(server, "b", "every: 1h")])
+    by_file, by_folder = (
+        write_config(tmp_path / name, [_source(server, "b", "every: 1h")]) for name in ("file", "folder")
+    )
     with running(one) as first:
-        if linked == "folder":
-            (tmp_path / "other" / "var").symlink_to(tmp_path / "one" / "var")
-        else:
-            (tmp_path / "other" / "var").mkdir()
-            _store(tmp_path / "other").symlink_to(_store(tmp_path / "one"))
-        with running(other, is_ready=False) as second:
-            assert second.ended() == 3
-            assert f"process id {first.pid} " in second.events[-1]["event"]
+        (tmp_path / "folder" / "var").symlink_to(tmp_path / "one" / "var")
+        (tmp_path / "file" / "var").mkdir()
+        _store(tmp_path / "file").symlink_to(_store(tmp_path / "one"))
+        for other in (by_file, by_folder):
+            with running(other, is_ready=False) as second:
+                assert second.ended() == 3
+                assert f"process id {first.pid} " in second.events[-1]["event"]
         assert first.stop() == 0
 
 
-def test_a_second_one_names_the_holder_and_a_killed_holder_lets_go(tmp_path: Path, server: LoopbackServer) -> None:
-    config = write_config(tmp_path, [_source(server, "a", "every: 1h")])
+def test_a_second_one_names_the_holder_and_a_killed_holder_lets_go_and_leaves_no_worker(
+    tmp_path: Path, server: LoopbackServer
+) -> None:
+    config = write_config(tmp_path, [_source(server, "a", "every: 1h"), _source(server, "drip", "timeout: 60s")])
     with running(config) as first:
+        first.heard("poll", source="a")
         with running(config, is_ready=False) as second:
             assert second.ended() == 3
             (told,) = second.events
@@ -106,8 +103,10 @@ def test_a_second_one_names_the_holder_and_a_killed_holder_lets_go(tmp_path: Pat
         beside = SiteFolder(tmp_path).run("poll", "a")
         assert (beside.code, beside.err) == (0, "[1/1] a: not modified\n")
         assert SiteFolder(tmp_path).run("health").code == 0
+        assert first.family()
         first.tell(signal.SIGKILL)
         first.ended()
+        until(lambda: not first.family(), what="workers end by themselves")
         ill = SiteFolder(tmp_path).run("health")
         assert (ill.code, ill.err) == (1, "feedhub: no daemon runs on this store\n")
         began = time.monotonic()
@@ -139,24 +138,6 @@ def _save(path: Path, text: str) -> None:
     fresh = path.with_name(path.name + "~")
     fresh.write_text(text, "utf-8")
     fresh.replace(path)
-
-
-def test_a_broken_file_changes_nothing_and_the_log_says_where_it_is_broken(
-    tmp_path: Path, server: LoopbackServer
-) -> None:
-    config = write_config(tmp_path, [_source(server, "b")])
-    good = config.read_text("utf-8")
-    with running(config) as daemon:
-        until(lambda: server.requests("/b"))
-        config.write_text(good + "  - {name: c, url: [}\n", "utf-8")
-        daemon.heard("the configuration is not valid, the old one stays")
-        assert daemon.heard(f"{config}:6:21: not valid YAML")["level"] == "error"
-        config.write_text(good.replace("every: 1s", "every: soon"), "utf-8")
-        daemon.heard("the configuration is not valid, the old one stays")
-        daemon.heard(f"{config}:2:15: poll.every: ")
-        asked = len(server.requests("/b"))
-        until(lambda: len(server.requests("/b")) > asked + 1)
-        assert daemon.stop() == 0
 
 
 def test_a_good_file_takes_effect_without_losing_due_times(tmp_path: Path, server: LoopbackServer) -> None:
@@ -296,8 +277,7 @@ def test_a_slow_end_still_gives_signs_of_life(tmp_path: Path, server: LoopbackSe
         daemon.tell(signal.SIGTERM)
         systemd.hear("STOPPING=1")
         systemd.hear("WATCHDOG=1")
-        daemon.tell(signal.SIGTERM)
-        assert daemon.ended() == 0
+        _ends_at_once(daemon, signal.SIGTERM)
 
 
 NASTY = '\u2028{"event": "forged"}\n{"event": "forged"}\r\x1b[2J\x85'

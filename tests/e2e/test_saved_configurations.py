@@ -42,6 +42,8 @@ def _goes_on(server: LoopbackServer, path: str = "/a") -> None:
 
 
 FAULTS = {
+    "a list without an end": ("sources:\n  - {name: c, url: [}", ":3:21: not valid YAML"),
+    "a value that is none": ("poll: {every: soon}", ":2:15: poll.every: "),
     "a date pattern with one part twice": (
         "sources: [{name: b, url: x, kind: json, fields: {title: t, published: {path: p, format: '%y %y'}}}]",
         "sources[0].fields.published.format: is no date pattern",
@@ -54,7 +56,9 @@ FAULTS = {
 }
 
 
-def test_no_fault_ends_it_or_holds_it_up(tmp_path: Path, server: LoopbackServer) -> None:
+def test_no_fault_changes_anything_or_holds_it_up_and_the_log_says_where_it_is(
+    tmp_path: Path, server: LoopbackServer
+) -> None:
     config = write_config(tmp_path, [_source(server)])
     os.mkfifo(tmp_path / "pipe")
     with running(config) as daemon:
@@ -64,7 +68,8 @@ def test_no_fault_ends_it_or_holds_it_up(tmp_path: Path, server: LoopbackServer)
             fresh.write_text(f"site: {{title: T, url: https://news.example.org}}\n{text}\n", "utf-8")
             fresh.replace(config)
             daemon.heard("the configuration is not valid, the old one stays")
-            assert told in daemon.heard(str(config))["event"]
+            heard = daemon.heard(str(config))
+            assert (told in heard["event"], heard["level"]) == (True, "error"), heard
             _goes_on(server)
         assert daemon.stop() == 0
 

@@ -118,6 +118,8 @@ def fetch_source(source: Source, state: SourceState, *, context: FetchContext, n
             answer = replace(answer, digest=cut.digest if cut else _digest_of_content(answer))
         if current and answer.digest == state.body_digest:
             return Fetched(source=source, requested_url=requested, answer=answer)
+        if state.last_success_at is None:  # it has offered nothing yet
+            context = replace(context, offered_texts=lambda _: frozenset(), offered_records=lambda _: {})
         known = (state.reading_digest if current and source.pages is None else None) or ""
         may_cut = may_prune(source, has_link_rules=bool(link_rules(context.rules)))
         return _Reading(

@@ -98,7 +98,7 @@ def judge(
 
 
 def _nameless(decisions: Sequence[Decision]) -> tuple[str, ...]:
-    count = sum(decision.verdict is Verdict.UNIDENTIFIED for decision in decisions)
+    count = sum(one.verdict is Verdict.UNIDENTIFIED for one in decisions)
     return (f"{count} records have nothing to recognise them by and were left out",) if count else ()
 
 
@@ -137,7 +137,8 @@ class _Matching:
     def decisions(self) -> tuple[Decision, ...]:
         """Decide about every record, in the order of the records."""
         decided: dict[int, Decision] = {}
-        groups = [sorted(group, key=self._turn) for group in groups_of(self.items, self.now, self.within)]
+        found = groups_of(self.items, self.now, self.within)
+        groups = [sorted(group, key=self._turn) if len(group) > 1 else group for group in found]
         settled = self._settled(groups)
         met: set[str] = set()
         for number, group in sorted(enumerate(groups), key=lambda pair: (pair[0] not in settled, pair[0])):
@@ -174,6 +175,8 @@ class _Matching:
 
     def _settled(self, groups: Sequence[Sequence[int]]) -> dict[int, _Match]:
         """Settle which group is which known item, from the strongest reason to the weakest."""
+        if not self.known.items:
+            return {}
         for group in groups:
             self._shared.add([self.items[record] for record in group])
         self._has_paths = self._shared.has_paths()
@@ -329,16 +332,12 @@ class _Matching:
 
     def _tells_more(self, keyed: KeyedItem, target: KnownItem) -> bool:
         """Tell whether the evidence of a record is to be remembered although nothing else changed."""
-        before = target.sighting.evidence if target.sighting else None
-        if before is None:
+        sighting = target.sighting
+        if sighting is None or sighting.evidence is None:
             return True
-        now = keyed.evidence
+        now, before = keyed.evidence, sighting.evidence
         is_dated_anew = "date" not in self.habits.changing and now.published_at != before.published_at
-        is_named_anew = (
-            "guid" not in self.habits.changing
-            and target.sighting is not None
-            and (target.sighting.guid not in (None, keyed.said.guid))
-        )
+        is_named_anew = "guid" not in self.habits.changing and sighting.guid not in (None, keyed.said.guid)
         return is_dated_anew or is_named_anew or now.pictures != before.pictures
 
     def _repeat(self, keyed: KeyedItem, first: Decision, match: _Match | None) -> Decision:

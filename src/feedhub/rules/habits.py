@@ -47,6 +47,8 @@ class _Counts:
 
 def habits_of(items: Sequence[KeyedItem], known: Mapping[str, KnownItem], changing: frozenset[str]) -> Habits:
     """Look at a whole document for what its source changes wholesale, and for what it keeps."""
+    if not known:
+        return Habits(changing=changing)
     counts = {part: _Counts() for part in ("guid", "address", "date", "file")}
     counted = Counter(key for keyed in items for key in keyed.leads)
     for keyed in items:

@@ -6,7 +6,7 @@ alone are remembered, by a digest of their bytes and of all that stands around t
 """
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -56,16 +56,18 @@ def cut_document(document: Document, source: Source) -> CutDocument | None:
     pieces = body.split(closing) if closing else []
     if not 1 < len(pieces) <= min(source.limit or _MOST, _MOST) + 1 or opening in pieces[-1]:
         return None
+    sections = [pair for pair in _SECTIONS if pair[0] in body or pair[1] in body]
     around: list[bytes] = []
     records: list[bytes] = []
     for piece in pieces[:-1]:
         before, _, record = piece.partition(opening)
-        if opening in record or not (_is_balanced(before) and _is_balanced(record)) or len(before) == len(piece):
+        is_whole = _is_balanced(record, sections) and (not before or _is_balanced(before, sections))
+        if opening in record or not is_whole or len(before) == len(piece):
             return None
         around.append(before)
         records.append(b"".join((opening, record, closing)))
     around.append(pieces[-1])
-    if not _is_balanced(pieces[-1]):
+    if not _is_balanced(pieces[-1], sections):
         return None
     facts = (READING_VERSION, document.url, document.charset, source.settings_digest, source.name)
     context = hashlib.blake2b(repr(facts).encode("utf-8", "surrogatepass"))
@@ -88,10 +90,10 @@ def _without_build_dates(piece: bytes) -> bytes:
     ).strip()
 
 
-def _is_balanced(piece: bytes) -> bool:
+def _is_balanced(piece: bytes, sections: Sequence[tuple[bytes, bytes]]) -> bool:
     """Tell whether no CDATA section or comment begins or ends in another piece of the document."""
     return all(
-        piece.count(begin) == piece.count(end) and piece.rfind(begin) <= piece.rfind(end) for begin, end in _SECTIONS
+        piece.count(begin) == piece.count(end) and piece.rfind(begin) <= piece.rfind(end) for begin, end in sections
     )
 
 

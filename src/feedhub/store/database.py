@@ -10,6 +10,7 @@ from collections import namedtuple
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, TypeVar
@@ -127,6 +128,9 @@ class _Compiled:
             (bind.key, bind.effective_value, bind.type.dialect_impl(dialect).bind_processor(dialect)) for bind in binds
         ]
         self._lists = tuple(bind.key for bind in binds if bind.expanding)
+        # Of most statements every value is given, and few are of a type that wants another form.
+        self._pick = _all_of(*(bind.key for bind in binds)) if {bind.key for bind in binds} <= {*names} else None
+        self._forms = [(number, form) for number, (_, _, form) in enumerate(self._parameters) if form]
         self._place = "?" if dialect.paramstyle == "qmark" else "%s"
         self._row: Any = None
         self._converts: list[tuple[int, _Convert]] = []
@@ -145,11 +149,11 @@ class _Compiled:
 
     def values(self, given: Mapping[str, Any]) -> list[Any]:
         """Return the values of one run in the order of the statement."""
-        if not self._lists:
-            return [
-                convert(given.get(name, default)) if convert else given.get(name, default)
-                for name, default, convert in self._parameters
-            ]
+        if self._pick and not self._lists:
+            picked = list(self._pick(given))
+            for number, form in self._forms:
+                picked[number] = form(picked[number])
+            return picked
         values: list[Any] = []
         for name, default, convert in self._parameters:
             value = given.get(name, default)
@@ -175,6 +179,13 @@ class _Compiled:
                 values[number] = convert(values[number])
             rows.append(make(values))
         return rows
+
+
+def _all_of(*names: str) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    """Return what gives the values of these names, in their order."""
+    if len(names) < 2:
+        return lambda given: tuple(given[name] for name in names)
+    return itemgetter(*names)
 
 
 def _size(count: int) -> int:

@@ -22,7 +22,7 @@ from feedhub.rules.text import item_terms
 from feedhub.store.database import Connection, PreparedStatement, chunks
 from feedhub.store.keys import KeyReader
 from feedhub.store.ledger import write_notes
-from feedhub.store.memberships import FiledItem, file_items, outputs_showing, settle_shown
+from feedhub.store.memberships import FiledItem, file_items, file_new, outputs_showing, settle_shown
 from feedhub.store.outputs import bump, count_items, next_change, touch
 from feedhub.store.queries import index_new, reindexed
 from feedhub.store.source_states import SqlSourceTransaction
@@ -88,7 +88,13 @@ _MARK_SECTION = PreparedStatement(
 _REWRITTEN = {Verdict.CHANGED, Verdict.REFRESHED, Verdict.DUPLICATE}
 _STORED = PreparedStatement(
     select(
-        items.c.id, items.c.pk, items.c.shown_by, items.c.published_at, items.c.removed_at.is_not(None).label("removed")
+        items.c.id,
+        items.c.pk,
+        items.c.shown_by,
+        items.c.published_at,
+        items.c.first_seen_at,
+        items.c.position,
+        items.c.removed_at.is_not(None).label("removed"),
     ).where(items.c.id.in_(bindparam("ids", expanding=True)))
 )
 _OWN_SIGHTINGS = PreparedStatement(
@@ -383,13 +389,18 @@ class _Ingestion:
         index_new(self.connection, terms)
 
     def _file(self, worded: list[Ingest]) -> tuple[set[str], set[int]]:
-        filed: list[FiledItem] = []
+        known: list[FiledItem] = []
+        new: list[FiledItem] = []
         for ingest in worded:
             if ingest.filing is not None:
                 own = self.own.get(self._pk(ingest))
                 since = self.now if own is None else own.first_seen_at
-                filed.append(FiledItem(pk=self._pk(ingest), pairs=ingest.filing.categories, since=since))
-        return file_items(self.connection, self.source_id, filed)
+                filed = FiledItem(pk=self._pk(ingest), pairs=ingest.filing.categories, since=since)
+                (new if _is(ingest, Verdict.NEW) else known).append(filed)
+        rows = {row.pk: row for row in self.stored.values()}
+        of_new = file_new(self.connection, self.source_id, new, rows)
+        of_known = file_items(self.connection, self.source_id, known)
+        return of_new[0] | of_known[0], of_new[1] | of_known[1]
 
 
 def _is_dropped(ingest: Ingest) -> bool:

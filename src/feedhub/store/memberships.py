@@ -90,6 +90,22 @@ def file_items(connection: Connection, source_id: int, filed: Iterable[FiledItem
     return (slugs | {ALL} if touched else slugs), touched
 
 
+def file_new(
+    connection: Connection, source_id: int, filed: Iterable[FiledItem], rows: Mapping[int, AnyRow]
+) -> tuple[set[str], set[int]]:
+    """File items that were stored just now, of which ``rows`` are by number; return the same as ``file_items``."""
+    before: Mapping[int, Any] = defaultdict(dict)
+    filings_after = {entry.pk: _filings_after({}, source_id, entry) for entry in filed}
+    _write_filings(connection, before, filings_after)
+    after = {
+        pk: {slug: (source, rule) for (source, slug), (rule, _) in of_item.items()}
+        for pk, of_item in filings_after.items()
+    }
+    _write_memberships(connection, before, after, rows)
+    slugs, touched = set[str]().union(*after.values()), {pk for pk, of_item in after.items() if of_item}
+    return (slugs | {ALL} if touched else slugs), touched
+
+
 def _file_some(connection: Connection, source_id: int, filed: Mapping[int, FiledItem]) -> dict[int, set[str]]:
     filings_before: dict[int, _Filings] = defaultdict(dict)
     for row in connection.execute(_FILINGS, {"pks": list(filed)}):

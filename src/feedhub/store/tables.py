@@ -10,6 +10,7 @@ older feedhub can read what a newer one of the same schema wrote.
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any, Final
@@ -31,13 +32,19 @@ class Instant(TypeDecorator[datetime]):
     impl = BigInteger
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
-        """Refuse naive datetimes (TypeError), keep the rest exactly."""
-        return None if value is None else microseconds(value)
+    # SQLAlchemy would call two more functions around each of these, for each value.
 
-    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
-        """Give back what was bound."""
-        return instant(value)
+    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], int | None]:
+        """Return what refuses naive datetimes (TypeError), and keeps the rest exactly."""
+        return _microseconds
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[int | None], datetime | None]:
+        """Return what gives back what was bound."""
+        return instant
+
+
+def _microseconds(value: datetime | None) -> int | None:
+    return None if value is None else microseconds(value)
 
 
 metadata = MetaData()

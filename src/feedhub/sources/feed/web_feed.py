@@ -3,11 +3,11 @@
 import hashlib
 import html
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from feedhub.errors import ParseError
@@ -79,9 +79,8 @@ _BY_ENDING = {
 }
 
 
-def raw(entry: Entry, key: str) -> Any:
-    """Return what was written under ``key``, without feedparser's mapping of one key to another."""
-    return dict.get(entry, key) if isinstance(entry, dict) else None
+raw = cast(Callable[[Entry, str], Any], dict.get)
+"""Returns what was written under a key, without feedparser's mapping of one key to another."""
 
 
 def title_text(entry: Entry, *, is_atom: bool) -> str:

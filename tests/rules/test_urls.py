@@ -1,7 +1,7 @@
 """Canonical URLs: which addresses are one, and which are not."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from feedhub.rules.urls import canonical_url, comparable_url, is_web_url, public_url, without_feed_scheme, without_query
@@ -138,3 +138,18 @@ def test_addresses_of_front_pages_are_compared_as_they_are_written() -> None:
     assert comparable_url("https://A.example/rss?utm_source=x") == comparable_url("http://a.example/rss")
     assert comparable_url("http://A.example/") == comparable_url("http://a.example")
     assert comparable_url("http://a.example/") != comparable_url("https://a.example/")
+
+
+@given(
+    st.sampled_from(["http://", "https://", "HTTPS://", "ftp://"]),
+    st.text("aZ0-.:@[", max_size=8),
+    st.text("/aZ0._~;,%?&=#中 ", max_size=12),
+    st.sampled_from(["", "?b=2&a=1", "?utm_source=x", "?UTM_x=1&id=7", "?", "?a=/x?y", "#part", "?a=%7e"]),
+)
+@example("https://", "a.example", "/", "")
+@example("https://", "a.example", "/", "?utm_source=x")
+@example("https://", "a-b.example", "/x;y", "?b=2&a=1")
+def test_the_short_way_of_usual_addresses_gives_the_same(scheme: str, host: str, path: str, query: str) -> None:
+    url = f"{scheme}{host}{path}{query}"
+    assert canonical_url(url) == canonical_url(f" {url}")  # with a blank it is taken apart
+    assert canonical_url(url, ("id",)) == canonical_url(f" {url}", ("id",))

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,22 @@ def pool() -> Iterator[ParsePool]:
 
 def test_a_feed_crosses_processes_as_it_is_read(pool: ParsePool) -> None:
     assert pool.parse(DOCUMENT, source()) == read_and_clean(DOCUMENT, source())
+
+
+def test_every_field_of_a_record_crosses_processes(pool: ParsePool) -> None:
+    entry = (
+        "<item><title>One</title><link>https://f.example/1</link><guid>g</guid><author>A</author><category>c</category>"
+        "<pubDate>Mon, 02 Nov 2026 08:00:00 GMT</pubDate><comments>https://f.example/1/c</comments>"
+        "<description>&lt;b&gt;Bold&lt;/b&gt; 银行</description>"
+        "<enclosure url='https://f.example/a.mp3' length='7'/></item>"
+    )
+    body = FEED.replace(b"<item><title>One</title></item>", f"{entry}<item/>".encode())
+    crossed = pool.parse(replace(DOCUMENT, body=body), source())
+    assert crossed == read_and_clean(replace(DOCUMENT, body=body), source())
+    assert hash(crossed.items[0]) == hash(replace(crossed.items[0]))
+    assert (len(crossed.items), len(crossed.rejected), len(crossed.cleaned)) == (1, 1, 1)
+    with pytest.raises(AttributeError):
+        crossed.title = "another"  # type: ignore[misc]
 
 
 def test_documents_are_read_in_another_process(pool: ParsePool) -> None:

@@ -1,14 +1,43 @@
 """Articles, from the record a source gave to the normalised item in the store."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
-from typing import Final, Literal
+from operator import attrgetter
+from typing import Any, ClassVar, Final, Literal
+
+
+class Sent:
+    """A frozen dataclass with slots that workers hand over in numbers. Such ones pickle themselves in twice the time.
+
+    It has two fields or more, and none that it inherits.
+    """
+
+    __slots__ = ()
+    _values: ClassVar[Callable[[Any], tuple[Any, ...]]]
+    _puts: ClassVar[tuple[Callable[[Any, Any], None], ...]]
+
+    def __init_subclass__(cls) -> None:
+        """Find the fields of a class, which has them once it has slots."""
+        if names := cls.__dict__.get("__slots__"):
+            cls._values = attrgetter(*names)
+            cls._puts = tuple(getattr(cls, name).__set__ for name in names)
+
+    def __reduce__(self) -> tuple[Callable[..., "Sent"], tuple[Any, ...]]:
+        """Return what makes it again."""
+        return _received, (type(self), *type(self)._values(self))
+
+
+def _received(kind: type[Sent], *values: object) -> Sent:
+    made = object.__new__(kind)
+    for put, value in zip(kind._puts, values, strict=True):
+        put(made, value)
+    return made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Person:
+class Person(Sent):
     """An author as the publisher names them; every field is plain text."""
 
     name: str
@@ -17,7 +46,7 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Enclosure:
+class Enclosure(Sent):
     """An attached file. ``length`` in bytes, ``duration`` in seconds."""
 
     url: str
@@ -28,7 +57,7 @@ class Enclosure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Markup:
+class Markup(Sent):
     """Text as it came, not yet cleaned. Relative addresses in it are relative to ``base``."""
 
     value: str
@@ -37,7 +66,7 @@ class Markup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ParsedItem:
+class ParsedItem(Sent):
     """One record of a document: control characters are gone, dates are read, markup is as its publisher wrote it.
 
     ``position`` counts from 0 in document order. ``text_digest`` is that of title and visible text without white
@@ -77,7 +106,7 @@ LEFT_OUT_BY_WHERE: Final = "left out by where"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rejected:
+class Rejected(Sent):
     """A record that could not become an item, and why; kept in the ledger."""
 
     position: int
@@ -92,7 +121,7 @@ Terms = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ParsedFeed:
+class ParsedFeed(Sent):
     """What one document says: its own title and link, its items in document order, how often it wants to be polled.
 
     ``ttl`` is the interval the feed asks for (``ttl``, ``sy:updatePeriod``), in seconds. ``cursor`` is what the request
@@ -119,7 +148,7 @@ class ParsedFeed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
+class Item(Sent):
     """One normalised article in the wording of one source: markup clean, addresses absolute.
 
     ``summary`` and ``content`` are sanitised HTML fragments; everything else is plain text. ``published_at`` is the
@@ -163,7 +192,7 @@ class ItemDates:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CleanedItem:
+class CleanedItem(Sent):
     """An item that is ready to be filed, with the search terms that it has if no rule changes it."""
 
     item: Item

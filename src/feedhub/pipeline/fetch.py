@@ -112,10 +112,8 @@ def fetch_source(source: Source, state: SourceState, *, context: FetchContext, n
         answer = context.fetcher.fetch(context.sign(request, source))
         if isinstance(answer, NotModified):
             return Fetched(source=source, requested_url=requested, answer=answer)
-        cut = None
         if source.kind == "feed" and source.pages is None:  # the first page does not tell whether others have changed
-            cut = cut_document(answer, source)
-            answer = replace(answer, digest=cut.digest if cut else _digest_of_content(answer))
+            answer = replace(answer, digest=_digest_of_content(answer))
         if current and answer.digest == state.body_digest:
             return Fetched(source=source, requested_url=requested, answer=answer)
         if state.last_success_at is None:  # it has offered nothing yet
@@ -129,7 +127,7 @@ def fetch_source(source: Source, state: SourceState, *, context: FetchContext, n
             requested_url=requested,
             answer=answer,
             known=known,
-            cut=cut if may_cut else None,
+            cut=cut_document(answer, source) if may_cut else None,
         ).fetched()
     except PollError as error:
         return Fetched(source=source, requested_url=requested, answer=answer, error=error)

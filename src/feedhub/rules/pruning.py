@@ -28,14 +28,12 @@ _MOST: Final = 1_000
 class CutDocument:
     """A feed cut into records, and what stands before, between and behind them.
 
-    ``digests`` are those of the records, signed numbers of 64 bits; ``digest``, in hex, is that of all of the document
-    but for build dates around the records.
+    ``digests`` are those of the records, signed numbers of 64 bits.
     """
 
     around: tuple[bytes, ...]
     records: tuple[bytes, ...]
     digests: tuple[int, ...]
-    digest: str
 
     def with_records(self, numbers: Collection[int]) -> bytes:
         """Return the document with some of its records alone."""
@@ -80,7 +78,6 @@ def cut_document(document: Document, source: Source) -> CutDocument | None:
         around=tuple(around),
         records=tuple(records),
         digests=tuple(int.from_bytes(digest, "big", signed=True) for digest in digests),
-        digest=hashlib.sha256(b"".join((key, *digests))).hexdigest(),
     )
 
 

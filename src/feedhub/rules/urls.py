@@ -33,6 +33,10 @@ _PERCENT: Final = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _WRITTEN_OUT: Final = re.compile(r"[A-Za-z0-9_.~!$&'()*+,;=:@/?\[\]-]*")
 _SAFE: Final = "!$&'()*+,;=:@/?%[]"
+# What most addresses are: nothing of them is written otherwise in another one of the same page, but for the query.
+_USUAL: Final = re.compile(
+    r"https?://((?:[a-z0-9-]+\.)+[a-z0-9-]+)(/[A-Za-z0-9_.~!$&'()*+,;=:@/-]*)(?:\?([A-Za-z0-9_.~!$&'()*+,;=:@/?-]*))?"
+)
 
 
 @lru_cache(maxsize=1024)  # the keys of a record are asked for again when it is compared
@@ -44,6 +48,10 @@ def canonical_url(url: str, ignored: tuple[str, ...] = ()) -> str | None:
     None for anything but http(s), for addresses that cannot be read, and for a front page (neither path nor
     query), which identifies a site and not an item. Percent-encoding is normalised as in RFC 3986 §6.2.2.
     """
+    if usual := _USUAL.fullmatch(url):
+        host, path, written = usual.groups()
+        query = "&".join(sorted(_kept_parameters(written, ignored))) if written else ""
+        return f"{host}{path}?{query}" if query else None if path == "/" else f"{host}{path}"
     try:
         parts = urlsplit(url.strip())
         port = parts.port

@@ -149,7 +149,7 @@ def test_only_what_is_new_is_read_and_the_rest_counts_as_offered() -> None:
     report = polled.poll(PAPER, feed(record(9), record(0, text=77), *first[1:4], tail="<pubDate>now</pubDate>"))
     assert (polled.reader.records, report.seen, report.outcome) == (2, 5, Outcome.STORED)
     report = polled.poll(PAPER, feed(*first[1:4], record(9)))
-    assert (polled.reader.records, report.seen, report.outcome) == (2, 5, Outcome.STORED)
+    assert (polled.reader.records, report.seen, report.outcome) == (2, 4, Outcome.STORED)
     report = polled.poll(PAPER, feed(*first[1:4], record(9), record(0, text=77)))  # it comes back, and is read
     assert (polled.reader.records, report.seen, report.new) == (3, 5, 0)
     polled.close()

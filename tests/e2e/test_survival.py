@@ -414,12 +414,13 @@ def test_what_a_sleep_missed_is_made_up_once(tmp_path: Path, server: LoopbackSer
     server.routes["/h"] = static()
     config = write_config(tmp_path, [_source(server, "hourly", "every: 1h").replace("/a", "/h")])
     with running(config, environment=clock.environment) as daemon:
-        daemon.heard("poll", source="hourly")
+        daemon.heard("poll", source="hourly", outcome="stored")
+        before = len(server.requests("/h"))  # a busy machine may let the first poll fail, which is then repeated
         clock.set_by(8 * 3_600)
         daemon.heard("the clock was set")
-        until(lambda: len(server.requests("/h")) == 2)
+        until(lambda: len(server.requests("/h")) > before)
         time.sleep(1.2)
-        assert len(server.requests("/h")) == 2
+        assert len(server.requests("/h")) == before + 1, daemon.lines
         assert daemon.stop() == 0
 
 

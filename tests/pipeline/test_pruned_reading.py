@@ -18,7 +18,6 @@ from feedhub.model.item import ParsedFeed
 from feedhub.model.report import Outcome, PollReport
 from feedhub.model.source import Source
 from feedhub.pipeline.fetch import fetch_source
-from feedhub.rules.pruning import cut_document
 from feedhub.sources.kinds import FEED
 from feedhub.sources.markup import HtmlCleaner
 from feedhub.sources.read import read_and_clean
@@ -186,52 +185,6 @@ def test_all_is_read_after_all_where_a_record_turns_out_to_be_no_known_item() ->
     assert pruned.stored() == whole.stored()
     for each in (pruned, whole):
         each.close()
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        "<rss><channel><item><title><![CDATA[</item><item>]]></title></item></channel></rss>",
-        "<rss><channel><!-- <item></item> --><item></item></channel></rss>",
-        "<rss><channel><item a='b'><title/></item></channel></rss>",
-        "<rss><channel><item><item></item></item></channel></rss>",
-        "<rss><channel></channel></rss>",
-        "<rss><channel><item></item><item></channel></rss>",
-        "<rss><channel><description>]]> <![CDATA[</description><item></item></channel></rss>",
-        '{"items": []}',
-        "",
-    ],
-)
-def test_what_cannot_be_cut_for_sure_is_not_cut(body: str) -> None:
-    assert cut_document(Document(url="https://x.example/", body=body.encode(), digest=""), PAPER) is None
-
-
-@pytest.mark.parametrize(
-    ("said", "is_same"),
-    [
-        ("<pubDate>now</pubDate>", True),
-        ("<![CDATA[ <pubDate>now</pubDate> ]]>", False),
-        ("<!-- <pubDate>now</pubDate> -->", False),
-        ("<ttl>1</ttl>", False),
-    ],
-)
-def test_a_date_around_the_records_is_no_difference_but_a_text_is(said: str, is_same: bool) -> None:
-    cut, other = (
-        cut_document(Document(url="https://x.example/", body=feed(record(1), tail=text).encode(), digest=""), PAPER)
-        for text in (said, said.replace("now", "then").replace("1", "2"))
-    )
-    assert cut is not None
-    assert other is not None
-    assert (cut.digests == other.digests) == is_same
-
-
-def test_the_records_that_are_left_stand_in_all_that_was_around_them() -> None:
-    body = feed(record(1), "\n  ", record(2), record(3), tail="<ttl>5</ttl>").encode()
-    cut = cut_document(Document(url="https://x.example/", body=body, digest=""), PAPER)
-    assert cut is not None
-    assert cut.with_records({0, 1, 2}) == body
-    assert cut.with_records({1}) == feed("\n  ", record(2), tail="<ttl>5</ttl>").encode()
-    assert len(set(cut.digests)) == 3
 
 
 NUMBERS = st.one_of(st.none(), st.integers(1, 4))

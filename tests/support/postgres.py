@@ -22,6 +22,7 @@ from support.derived_data import COUNTED, SHOWN
 
 _FOLDER = Path("/dev/shm" if Path("/dev/shm").is_dir() else tempfile.gettempdir())
 _USER = "feedhub"
+_SYSTEM_USER = "postgres"
 # What a power cut would take is of no interest here, and a statistics worker would only disturb.
 _SETTINGS = (
     "listen_addresses=",
@@ -37,14 +38,14 @@ _SETTINGS = (
     "max_connections=200",
 )
 # Ends with the last process that holds the pipe open, however that ends.
-_END = 'cat "$1/alive"; rm "$1/alive"; "$2/pg_ctl" -D "$1/data" -m immediate stop; rm -rf "$1" "$1.lock"'
+_END = 'cat "$1/alive"; rm "$1/alive"; "$2/pg_ctl" -D "$1/data" -m immediate stop; rm -rf "$1"'
 
 
 def programs() -> Path | None:
     """Return the folder of the newest server that is installed here; Debian keeps it out of PATH."""
     found = [*sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name))]
     if named := shutil.which("initdb"):
-        found.append(Path(named).parent)
+        found.append(Path(named).resolve().parent)
     return next((path for path in reversed(found) if (path / "initdb").exists()), None)
 
 
@@ -52,7 +53,7 @@ def why_not() -> str:
     """Return why there can be no server here; empty if there can."""
     if programs() is None:
         return "PostgreSQL is not installed: no initdb in PATH or under /usr/lib/postgresql"
-    if os.geteuid() == 0 and not any(user.pw_name == "postgres" for user in pwd.getpwall()):
+    if os.geteuid() == 0 and not any(user.pw_name == _SYSTEM_USER for user in pwd.getpwall()):
         return "initdb refuses root, and there is no user postgres"
     return ""
 
@@ -63,8 +64,11 @@ def server() -> str:
     if reason := why_not():
         pytest.skip(reason)
     folder = _FOLDER / f"feedhub-postgres-{os.environ.get('PYTEST_XDIST_TESTRUNUID', os.getpid())}"
-    with FileLock(f"{folder}.lock"):
-        if not folder.exists():
+    folder.mkdir(exist_ok=True)
+    if os.geteuid() == 0:
+        shutil.chown(folder, _SYSTEM_USER)
+    with FileLock(folder / "lock"):
+        if not (folder / "alive").exists():
             _start(folder, programs())
         # Held as long as this process lives.
         _held.append(os.open(folder / "alive", os.O_WRONLY))
@@ -76,12 +80,8 @@ _held: list[object] = []
 
 def _start(folder: Path, binaries: Path | None) -> None:
     assert binaries
-    folder.mkdir()
     os.mkfifo(folder / "alive")
-    user = []
-    if os.geteuid() == 0:
-        user = ["runuser", "-u", "postgres", "--"]
-        shutil.chown(folder, "postgres")
+    user = ["runuser", "-u", _SYSTEM_USER, "--"] if os.geteuid() == 0 else []
     data = ("-D", str(folder / "data"))
     options = " ".join(f"-c {setting}" for setting in (*_SETTINGS, f"unix_socket_directories={folder}"))
     for command in (

@@ -163,14 +163,15 @@ class PostgresBackend(Backend):
             raise NoStoreError(f"no store yet at {self.place}: `feedhub poll` and `feedhub run` make it")
 
     def migrate(self, connection: PlainConnection) -> bool:
-        if schema_version(connection, self.place) == 0:
-            for statement in _FIRST:
-                connection.exec_driver_sql(statement)
-            tables().create_all(connection, checkfirst=False)
-            connection.exec_driver_sql(_ALL)
-            record_version(connection, len(MIGRATIONS))
-            return True
-        return apply_next(connection, self.place, MIGRATIONS)
+        if connection.exec_driver_sql(_IS_MADE).scalar():
+            return apply_next(connection, self.place, MIGRATIONS)
+        schema_version(connection, self.place)  # accepts no database of another program
+        for statement in _FIRST:
+            connection.exec_driver_sql(statement)
+        tables().create_all(connection, checkfirst=False)
+        connection.exec_driver_sql(_ALL)
+        record_version(connection, len(MIGRATIONS))
+        return True
 
     def check(self) -> None:
         """Read every row, and have ``amcheck`` compare the indexes with them, if it is installed and may be used."""

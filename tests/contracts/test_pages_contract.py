@@ -1,6 +1,7 @@
 """What pages and archives ask of every store."""
 
 from datetime import UTC, datetime
+from threading import Thread
 
 from feedhub.model.identity import Verdict
 from feedhub.model.output import OtherSource
@@ -14,6 +15,23 @@ FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 def touched(store: Store, since: int) -> list[str]:
     return [page.item.id for page in store.page_items(since)]
+
+
+def test_in_a_snapshot_all_is_as_of_one_moment(store: Store) -> None:
+    put(store, ingest(1, slugs=("cn",)))
+
+    def known() -> tuple[list[str], int, dict[str, int], int]:
+        return touched(store, -1), store.change_number(), store.due_outputs(), len(store.newest("cn", 9))
+
+    with store.snapshot():
+        before = known()
+        writer = Thread(target=put, args=(store, ingest(2, slugs=("cn", "tech"))))
+        writer.start()
+        writer.join()
+        assert known() == before
+    after = known()
+    assert (after[0], after[3]) == ([item_id(1), item_id(2)], 2)
+    assert set(after[2]) == {"all", "cn", "tech"}
 
 
 def test_a_page_item_has_its_categories_and_who_else_reported_it(store: Store) -> None:

@@ -3,18 +3,20 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from feedhub.errors import HttpStatusError
 from feedhub.model.item import Person
+from feedhub.model.output import OutputFormat, OutputView
 from feedhub.model.report import PublishReport
 from feedhub.model.source import CategoryMap, Source
 from feedhub.pipeline.outputs import PublishContext
 from feedhub.pipeline.publish import publish, publish_health
 from feedhub.publish.addresses import SitePaths
 from feedhub.publish.files import FolderWriter
-from feedhub.publish.formats import renderers
+from feedhub.publish.formats import FormatRenderer, renderers
 from feedhub.publish.index import FeedIndex
 from support.library import record
 from support.power_cut import Disk
@@ -62,6 +64,34 @@ def test_a_second_publish_writes_nothing_and_touches_no_file(world: World, tmp_p
     report = publish(world.store, world.settings, context(world, tmp_path), everything=True, now=world.now)
     assert (report.written, report.unchanged) == ((), len(before))
     assert before == {name: (tmp_path / name).stat().st_mtime_ns for name in files(tmp_path)}
+
+
+def test_what_is_stored_meanwhile_is_left_to_the_next_publish(world: World, tmp_path: Path) -> None:
+    polled: list[str] = []
+
+    def in_another_thread() -> None:
+        world.poll("b")
+        polled.append("b")
+
+    def render(view: OutputView) -> bytes:
+        if not polled:  # between the outputs, of which the first is written
+            world.answer("b", record("More chips", guid="2", link="https://b.example/2"))
+            thread = Thread(target=in_another_thread)
+            thread.start()
+            thread.join()
+        return json.dumps([item.item.title for item in view.items]).encode()
+
+    def shown(slug: str) -> list[str]:
+        return list(json.loads((tmp_path / f"feeds/{slug}.titles").read_text()))
+
+    titles = FormatRenderer(OutputFormat(name="titles", title="Titles", media_type="text/plain", render=render))
+    during = replace(context(world, tmp_path, formats=()), renderers=(titles,))
+    publish(world.store, world.settings, during, now=world.now)
+    assert (polled, shown("all"), shown("tech")) == (["b"], ["Chips", "Rates"], ["Chips"])
+    assert json.loads((tmp_path / "feedhub.json").read_text())["all"]["items"] == 2
+    assert set(world.store.due_outputs()) == {"all", "tech"}
+    publish(world.store, world.settings, during, now=world.now)
+    assert (sorted(shown("all")), sorted(shown("tech"))) == (["Chips", "More chips", "Rates"], ["Chips", "More chips"])
 
 
 def test_only_the_outputs_of_a_poll_are_written_again(world: World, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from feedhub.errors import PublishError
 from feedhub.model.item import StoredItem
-from feedhub.model.output import Category, CategorySummary, ListedOutputs, PublishReason, RemovedCategory
+from feedhub.model.output import Category, CategorySummary, ListedOutputs, OutputChoice, PublishReason, RemovedCategory
 from feedhub.model.report import PublishReport
 from feedhub.model.settings import Settings
 from feedhub.model.source import Health, SourceState
@@ -59,18 +59,44 @@ def publish(
     keeps its last good file and stays due. What is linked to is written before what links to it, and removed after.
     ``health`` and ``states`` are those of each source, by name, for the page of the sources; None are asked for.
     """
+    if any(one.published_at is None for one in store.removed_categories()):
+        store.date_removals(now)
     with context.writer.group() as group:
-        return _published(
-            store,
-            settings,
-            context,
-            ReportingWriter(group),
-            now=now,
-            slugs=slugs,
-            everything=everything,
-            health=health,
-            states=states,
-        )
+        writer = ReportingWriter(group)
+        with store.snapshot():
+            published = _published(
+                store,
+                settings,
+                context,
+                writer,
+                now=now,
+                slugs=slugs,
+                everything=everything,
+                health=health,
+                states=states,
+            )
+        writer.commit()
+        writer.remember_leftovers(published.leftovers)
+        # Only what the disk holds counts as published.
+        store.mark_published({slug: at for slug, at in published.versions.items() if slug not in writer.failed})
+        if published.is_newer and not slugs and not writer.is_incomplete:
+            store.mark_pages_published(published.number)
+        return replace(writer.report(), choices=published.choices)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Published:
+    """What was written as of change ``number``: outputs at their ``versions``.
+
+    ``is_newer`` tells that something changed since the last publish; ``leftovers`` are the paths that an earlier one
+    could not remove.
+    """
+
+    number: int
+    is_newer: bool
+    versions: Mapping[str, int]
+    choices: tuple[OutputChoice, ...]
+    leftovers: Sequence[str]
 
 
 def _published(
@@ -84,9 +110,9 @@ def _published(
     everything: bool,
     health: Mapping[str, Health],
     states: Mapping[str, SourceState] | None,
-) -> PublishReport:
+) -> _Published:
     manifest = writer.writer.read(MANIFEST)
-    number, published = store.change_number(), store.pages_published()
+    number, before = store.change_number(), store.pages_published()
     listed = context.index.listed(manifest) if manifest else ListedOutputs()
     run = _begun(store, settings, context, writer, listed)
     present = run.present
@@ -96,7 +122,7 @@ def _published(
     renewal = _renewal(context, writer, everything=everything, is_first=manifest is None)
     choices = chosen_outputs(present, due=due, named=slugs, renewal=renewal)
     wanted = [choice.slug for choice in choices if choice.is_published]
-    changed_items = run.publish_items(-1 if renewal else published)
+    changed_items = run.publish_items(-1 if renewal else before)
     changed, shown = {}, None
     for slug in wanted:
         output = run.output(slug)
@@ -114,13 +140,13 @@ def _published(
         run.pages.remove_gone_items()
     if not slugs and not writer.is_incomplete:
         run.finish()
-    writer.commit()
-    writer.remember_leftovers(leftovers)
-    # Only what the disk holds counts as published.
-    store.mark_published({slug: due[slug] for slug in wanted if slug in due and slug not in writer.failed})
-    if number != published and not slugs and not writer.is_incomplete:
-        store.mark_pages_published(number)
-    return replace(writer.report(), choices=choices)
+    return _Published(
+        number=number,
+        is_newer=number != before,
+        versions={slug: due[slug] for slug in wanted if slug in due},
+        choices=choices,
+        leftovers=leftovers,
+    )
 
 
 def _renewal(
@@ -244,9 +270,6 @@ class _Run:
         that have ended once more: an item that is taken down leaves them as well.
         """
         removed = self.store.removed_categories()
-        if any(one.published_at is None for one in removed):
-            self.store.date_removals(now)
-            removed = self.store.removed_categories()
         for slug in set(departed).difference(one.slug for one in removed):
             self.output(slug).remove()
         known = read_removals(self.writer.writer.read(REMOVALS_PATH))

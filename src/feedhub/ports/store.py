@@ -27,6 +27,10 @@ class OutputStore(Protocol):
     A change number is given to every change of a wording or a membership; it only grows.
     """
 
+    def snapshot(self) -> AbstractContextManager[None]:
+        """Return a block in which all that this thread asks is told as of one moment; it writes nothing meanwhile."""
+        ...
+
     def due_outputs(self) -> dict[str, int]:
         """Return slug (``all`` included) → version for every output that changed since it was last published."""
         ...

@@ -27,6 +27,7 @@ SEARCH_FEED: Final = "search.atom"
 """Searches are answered by the web server; no file is there."""
 
 _OF_OUTPUT: Final = lazy_pattern(r"(?:feeds/|feeds/archive/|category/)([a-z0-9_-]+)(?:/[^/]+)?\.[a-z0-9]+")
+_PLAIN_PATH: Final = lazy_pattern(r"[A-Za-z0-9_.~/-]*")
 _ITEM_PAGE: Final = lazy_pattern(r"(?:[^?#]*/)?items/[0-9]{4}/[0-9]{2}/([0-9a-f]{8}|[0-9a-f]{32})\.html(?:[?#].*)?")
 
 
@@ -103,7 +104,7 @@ class SitePaths:
 
 def public(site: Site, path: str) -> str:
     """Return the public address of a file in the output folder."""
-    return f"{site.url.rstrip('/')}/{quote(path)}"
+    return f"{site.url.rstrip('/')}/{path if _PLAIN_PATH.fullmatch(path) else quote(path)}"
 
 
 def feed_url(site: Site, slug: str, kind: str, part: Part | None = None) -> str:

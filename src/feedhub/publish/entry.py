@@ -155,6 +155,7 @@ def whole_second(instant: datetime) -> datetime:
     return instant.astimezone(UTC).replace(microsecond=0)
 
 
+@lru_cache(maxsize=256)  # formats, cards and pages ask for that of one text in turn
 def plain_text(markup: str) -> str:
     """Return what a reader sees of an HTML fragment, on one line; its entities may stand for unsafe characters."""
     return safe_line(visible_text(markup))

@@ -7,6 +7,7 @@ import re
 import secrets
 import stat
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,6 @@ _MODE = 0o644
 _REMEMBERED: Final = ".feedhub/"
 _MOST_STAGED: Final = 20_000
 """Files that lie under temporary names at a time: so much more room on the disk may be needed."""
-_LONGEST_WAIT: Final = 60.0
 _PAUSE: Final = 0.005
 _FEW: Final = 4
 _SYNC_THREADS: Final = 8
@@ -63,7 +63,7 @@ class FolderWriter:
         folder: str | os.PathLike[str],
         *,
         sync: Sync | None = None,
-        longest_wait: float = _LONGEST_WAIT,
+        longest_wait: float = 60.0,
     ) -> None:
         """``longest_wait`` is how many seconds other processes may be publishing into the folder."""
         self._folder = Path(folder)
@@ -162,8 +162,8 @@ class FileGroup:
         self._steps: list[_Step] = []
         self._touched: set[Path] = set()
         self._failed: dict[str, str] = {}
-        # Where that lies which will be at a place: under a temporary name, or nowhere.
-        self._staged: dict[Path, Path | None] = {}
+        # Where that lies which will be in a folder under a name: under a temporary name, or nowhere.
+        self._staged: defaultdict[Path, dict[str, Path | None]] = defaultdict(dict)
 
     def __enter__(self) -> "FileGroup":
         return self
@@ -176,7 +176,7 @@ class FileGroup:
         target = self._target(file.path)
         with _os_errors(file.path, "written"):
             self._prepare(target.parent)
-            present = self._staged.get(target, target)
+            present = self._present(target)
             if present is not None and _holds(present, file.body):
                 return False
             temporary = target.with_name(f".{target.name}.{self._token}{len(self._steps):08x}.tmp")
@@ -188,7 +188,7 @@ class FileGroup:
         """See ``FolderWriter.remove``."""
         target = self._target(path)
         with _os_errors(path, "removed"):
-            present = self._staged.get(target, target)
+            present = self._present(target)
             if present is None or _status(present) is None:
                 return False
             self._take_lock()
@@ -199,12 +199,12 @@ class FileGroup:
         """See ``FolderWriter.move``."""
         source, target = self._target(old), self._target(new)
         with _os_errors(old, f"moved to {new}"):
-            present = self._staged.get(source, source)
+            present = self._present(source)
             if present is None or _size(present) is None:
                 return False
             _status(target)
             self._prepare(target.parent)
-        self._staged[source] = None
+        self._staged[source.parent][source.name] = None
         self._touched.add(source.parent)
         self._stage(_Step(old, f"moved to {new}", target, source), present)
         return True
@@ -217,7 +217,7 @@ class FileGroup:
         """
         target = self._target(path)
         with _os_errors(path, "read"):
-            present = self._staged.get(target, target)
+            present = self._present(target)
             return present.read_bytes() if present is not None and _size(present) is not None else None
 
     def names(self, folder: str) -> list[str]:
@@ -234,10 +234,8 @@ class FileGroup:
             os.scandir(place) as entries,
         ):
             found = {one.name for one in entries if one.is_file(follow_symlinks=False)}
-        prefix = f"{place}{os.sep}"
-        for target, present in self._staged.items() if place in self._touched else ():
-            if str(target).startswith(prefix) and target.parent == place:
-                (found.discard if present is None else found.add)(target.name)
+        for name, present in self._staged[place].items():
+            (found.discard if present is None else found.add)(name)
         return sorted(name for name in found if not name.startswith("."))
 
     def commit(self) -> dict[str, str]:
@@ -251,21 +249,25 @@ class FileGroup:
         """Take back what was not committed, and let others write."""
         for step in self._steps:
             step.take_back()
-        self._steps, self._staged = [], {}
+        self._steps, self._staged = [], defaultdict(dict)
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
+    def _present(self, target: Path) -> Path | None:
+        """Return where that lies which will be at a place: there, or elsewhere; None for nothing."""
+        return self._staged[target.parent].get(target.name, target)
+
     def _stage(self, step: _Step, present: Path | None) -> None:
         self._steps.append(step)
-        self._staged[step.target] = present
+        self._staged[step.target.parent][step.target.name] = present
         self._touched.add(step.target.parent)
         if len(self._steps) >= _MOST_STAGED:
             self._place_all()
 
     def _place_all(self) -> None:
         steps, folders = self._steps, self._touched
-        self._steps, self._touched, self._staged = [], set(), {}
+        self._steps, self._touched, self._staged = [], set(), defaultdict(dict)
         try:
             self._sync([step.source for step in steps if step.source is not None and step.is_new])
             for step in steps:

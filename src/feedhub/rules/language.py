@@ -1,6 +1,7 @@
 """In which language and direction a text is, by what is said of it and by its letters."""
 
 import re
+from functools import lru_cache
 from typing import Final, Literal
 
 from feedhub.rules.lazy_patterns import lazy_pattern
@@ -39,6 +40,7 @@ _RIGHT_TO_LEFT_SCRIPTS: Final = frozenset("adlm arab aran hebr mand nkoo rohg sa
 _EAST_ASIAN_LANGUAGES: Final = frozenset("zh yue wuu nan hak ja ko".split())
 
 
+@lru_cache(maxsize=256)
 def direction_of_language(tag: str | None) -> Direction:
     """Return in which direction a language is written, by its script where the tag names one."""
     parts = (tag or "").lower().replace("_", "-").split("-")

@@ -311,6 +311,7 @@ class Database(Reader):
         self._busy_timeout = busy_timeout
         # Threads of one process wait here, in turn, and not in SQLite's retry loop, which may starve one of them.
         self._one_writer = threading.Lock()
+        self._held = threading.local()
 
     def migrate(self) -> None:
         """Apply what is missing, each migration in a transaction of its own."""
@@ -334,7 +335,21 @@ class Database(Reader):
             yield Connection(connection, self._backend)
 
     @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """See ``feedhub.ports.store.OutputStore.snapshot``."""
+        with self._read() as connection:
+            self._held.connection = connection
+            try:
+                yield
+            finally:
+                del self._held.connection
+
+    @contextmanager
     def _read(self) -> Iterator[Connection]:
+        held: Connection | None = getattr(self._held, "connection", None)
+        if held is not None:
+            yield held
+            return
         with self._guard, self._engine.begin() as connection:
             yield Connection(connection, self._backend)
 

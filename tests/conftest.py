@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# By its own 700 new objects Python looks for reference cycles a thousand times while it collects the tests.
+gc.set_threshold(50_000, *gc.get_threshold()[1:])
+
 # Time that passes is no measure on a busy machine; where it matters, tests reckon with CPU time.
 settings.register_profile("push", settings(), deadline=None)
 # ``support.examples`` reckons with the profile's number: tests say how many they want where this is 100.

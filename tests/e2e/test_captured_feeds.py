@@ -21,7 +21,7 @@ pytestmark = needs_shared_feeds
 
 # XML that is no feed, and a web page: these three cannot give anything.
 BROKEN = {"miniflux-iso88591.xml", "miniflux-iso88591_utf8_mismatch.xml", "node-feedparser-notafeed.html"}
-# The small ones of a folder at a push, and two kills; all of them and twenty at night.
+# The small ones of a folder without pages at a push, and two kills; all of them and twenty at night.
 SIZES = [pytest.param(False, id="some"), pytest.param(True, id="all", marks=pytest.mark.nightly)]
 
 
@@ -41,7 +41,8 @@ def make_site(folder: Path, server: LoopbackServer, *, whole: bool) -> SiteFolde
         for path in shared_feeds()
         if whole or (path.parent.name == "node-feedparser" and path.stat().st_size < 5_000)
     ]
-    site.write(sources, private=f"'{server.host}:{server.port}'", more="output: {entries: 1000}\n")
+    more = f"output: {{entries: 1000, pages: {str(whole).lower()}}}\n"
+    site.write(sources, private=f"'{server.host}:{server.port}'", more=more)
     return site
 
 

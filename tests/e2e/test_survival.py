@@ -255,8 +255,7 @@ def _overwrite(path: Path, at: int, length: int) -> None:
         file.write(os.urandom(length))
 
 
-@pytest.mark.parametrize("place", ["header", "middle"])
-def test_a_damaged_store_is_refused_and_the_output_stays(tmp_path: Path, server: LoopbackServer, place: str) -> None:
+def test_a_damaged_store_is_refused_and_the_output_stays(tmp_path: Path, server: LoopbackServer) -> None:
     site = SiteFolder(tmp_path)
     config = write_config(tmp_path, [_source(server)])
     assert site.run("poll").code == 0
@@ -264,16 +263,18 @@ def test_a_damaged_store_is_refused_and_the_output_stays(tmp_path: Path, server:
     store = _store(tmp_path)
     for beside in store.parent.glob("*-wal"):
         beside.unlink()
-    size = store.stat().st_size
-    _overwrite(store, *((0, 100) if place == "header" else (8_192, size - 8_192)))
-    by_hand = site.run("poll", "a")
-    assert by_hand.code == 3, by_hand
-    assert str(store) in by_hand.err
-    assert by_hand.err.count("\n") == 1
-    with running(config, is_ready=False) as daemon:
-        assert daemon.ended() == 3
-        assert str(store) in daemon.events[-1]["event"]
-    assert site.files() == good
+    whole = store.read_bytes()
+    for at, length in ((0, 100), (8_192, len(whole) - 8_192)):
+        store.write_bytes(whole)
+        _overwrite(store, at, length)
+        by_hand = site.run("poll", "a")
+        assert by_hand.code == 3, by_hand
+        assert str(store) in by_hand.err
+        assert by_hand.err.count("\n") == 1
+        with running(config, is_ready=False) as daemon:
+            assert daemon.ended() == 3
+            assert str(store) in daemon.events[-1]["event"]
+        assert site.files() == good
 
 
 def test_a_store_that_is_damaged_meanwhile_ends_the_daemon(tmp_path: Path, server: LoopbackServer) -> None:

@@ -7,7 +7,9 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy.schema import CreateTable
 
@@ -145,7 +147,7 @@ def test_a_cut_connection_loses_what_was_unfinished_and_is_made_anew(store: SqlS
     with pytest.raises(StoreError, match=r"was stopped|cannot be reached"), store.transaction() as transaction:  # noqa: PT012
         transaction.ingest("one", plan(ingest(2)), NOW, complete=False)
         with connected(database) as other:
-            other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'feedhub'")
+            cut(other, "feedhub")
         transaction.save_state(SourceState(name="one"))
     assert [item.id for item in store.newest("all", 5)] == [item_id(1)]
     put(store, ingest(2))
@@ -163,6 +165,15 @@ def test_a_server_that_only_reads_is_said_so(store: SqlStore, database: str) -> 
         finally:
             connection.execute(f"ALTER DATABASE {database} RESET default_transaction_read_only")
             store.close()
+
+
+def cut(connection: "psycopg.Connection[Any]", name: str) -> None:
+    """End the connections to this database that have such a name; other tests have others."""
+    connection.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE application_name LIKE %s AND datname = current_database()",
+        [name],
+    )
 
 
 KILLED = """
@@ -203,9 +214,7 @@ def test_who_holds_a_task_is_named_and_a_cut_connection_gives_it_back(store: Sql
         with pytest.raises(StoreError, match=held), store.task_lock("run", wait=0.05):
             pass
         with connected(database) as connection:
-            connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '%run%'"
-            )
+            cut(connection, "%run%")
         with store.task_lock("run", wait=5):
             pass
     other.close()

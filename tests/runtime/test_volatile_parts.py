@@ -9,7 +9,7 @@ from feedhub.model.report import Outcome, PollReport
 from feedhub.runtime.hub import Hub
 from feedhub.runtime.plugins import load_settings
 from feedhub.sources.feed import web_feed
-from feedhub.sources.feed.web_feed import USED_OF_ENTRIES, USED_OF_FEEDS
+from feedhub.sources.feed.raw_feed import USED_OF_ENTRIES, USED_OF_FEEDS
 
 # The second is left to feedparser.
 FEEDS = {

@@ -1,6 +1,8 @@
 """A feed as its elements say, whichever of the two readers read it; and how much of it they read."""
 
 import calendar
+import hashlib
+import marshal
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -40,6 +42,42 @@ class RawFeed:
     fault: str = ""
     is_repaired: bool = False
     cut_off: bool = False
+
+
+# The fields of feeds and entries that items come from. A change of any other goes unnoticed, so a test compares these
+# lists with what is used.
+USED_OF_FEEDS = (
+    *("title", "title_detail", "itunes_title", "feedburner_origlink", "links", "link", "permalink", "authors"),
+    *("language", "ttl", "sy_updateperiod", "sy_updatefrequency"),
+)
+USED_OF_ENTRIES = (
+    *("title", "title_detail", "itunes_title", "summary_detail", "content", "media_description_detail"),
+    *(
+        "itunes_summary_detail",
+        "feedburner_origlink",
+        "links",
+        "link",
+        "permalink",
+        "id",
+        "authors",
+        "source_authors",
+        "tags",
+    ),
+    *("language", "media_thumbnail", "media_content", "image", "comments", "itunes_duration"),
+    *("published", "created", "updated", "media_player", "base"),
+)
+
+
+def reading_of(document: RawFeed, url: str) -> str:
+    """Return the digest of everything in a document that an item can come from."""
+    feed = [dict.get(document.feed, name) for name in USED_OF_FEEDS]
+    entries = [[dict.get(entry, name) for name in USED_OF_ENTRIES] for entry in document.entries]
+    facts = (url, document.version, document.fault, document.cut_off, feed, entries)
+    try:
+        written = marshal.dumps(facts, 0)  # this version writes what is equal alike, and in a third of the time
+    except ValueError:  # it holds what is feedparser's own
+        written = repr(facts).encode("utf-8", "surrogatepass")
+    return hashlib.sha256(written).hexdigest()
 
 
 def link_relation(written: str | None) -> str:

@@ -1,6 +1,5 @@
 """``kind: feed``: from a document to its items. Fields have the names that feedparser gives them."""
 
-import hashlib
 import html
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,7 +23,7 @@ from feedhub.sources.feed.dialects import read_dialect
 from feedhub.sources.feed.discover import feeds_in_page
 from feedhub.sources.feed.json_feed import read_json_feed
 from feedhub.sources.feed.plain_feed import read_plain
-from feedhub.sources.feed.raw_feed import NOT_READ, RawFeed, date_in_words
+from feedhub.sources.feed.raw_feed import NOT_READ, RawFeed, date_in_words, reading_of
 from feedhub.sources.markup import http_url, text_as_html
 from feedhub.sources.repair import player_of
 
@@ -315,29 +314,6 @@ def _path(content: Entry) -> str:
 _MOST_OFFERS = 5
 _PERIODS = {"hourly": 3_600, "daily": 86_400, "weekly": 604_800, "monthly": 2_592_000, "yearly": 31_536_000}
 
-# The fields of feeds and entries that items come from. A change of any other goes unnoticed, so a test compares this
-# list with what is used above.
-USED_OF_FEEDS = (
-    *("title", "title_detail", "itunes_title", "feedburner_origlink", "links", "link", "permalink", "authors"),
-    *("language", "ttl", "sy_updateperiod", "sy_updatefrequency"),
-)
-USED_OF_ENTRIES = (
-    *("title", "title_detail", "itunes_title", "summary_detail", "content", "media_description_detail"),
-    *(
-        "itunes_summary_detail",
-        "feedburner_origlink",
-        "links",
-        "link",
-        "permalink",
-        "id",
-        "authors",
-        "source_authors",
-        "tags",
-    ),
-    *("language", "media_thumbnail", "media_content", "image", "comments", "itunes_duration"),
-    *("published", "created", "updated", "media_player", "base"),
-)
-
 
 def read_feed(document: Document, source: Source) -> ParsedFeed:
     """Read ``kind: feed``: any dialect of RSS and Atom, or JSON Feed, told apart by content.
@@ -405,14 +381,6 @@ def feed_of(document: RawFeed, text: str, url: str, source: Source, now: datetim
         notes=_notes(document),
     )
     return records.with_records(feed, reading)
-
-
-def reading_of(document: RawFeed, url: str) -> str:
-    """Return the digest of everything in a document that an item can come from."""
-    feed = [dict.get(document.feed, name) for name in USED_OF_FEEDS]
-    entries = [[dict.get(entry, name) for name in USED_OF_ENTRIES] for entry in document.entries]
-    facts = (url, document.version, document.fault, document.cut_off, feed, entries)
-    return hashlib.sha256(repr(facts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class _EntryReader:

@@ -107,14 +107,13 @@ screenshots: install
 bench-serve: install
 	$(BIN)/python benchmarks/serve.py
 
+# The figures that feedhub is held to; with OTHER=/path/to/.venv/bin/python also those of another checkout, in pairs.
 bench: install
+	$(BIN)/python benchmarks/table.py $(OTHER)
 	$(BIN)/python benchmarks/poll.py
-	$(BIN)/python benchmarks/rounds.py
-	$(BIN)/python benchmarks/parts.py
-	$(BIN)/python benchmarks/start.py
-	$(BIN)/python benchmarks/pages.py --first 50 100
-	$(BIN)/python benchmarks/pages.py
 	$(BIN)/python benchmarks/growth.py
+	$(BIN)/python benchmarks/parts.py
+	$(BIN)/python benchmarks/pages.py
 	$(BIN)/python benchmarks/idle.py
 
 # One evil source beside 50 good ones.

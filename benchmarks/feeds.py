@@ -17,9 +17,12 @@ _WORDS = (
 )
 
 
-def feed_bytes(number: int, *, changed: int = 0, built: int = 0) -> bytes:
-    """Return feed ``number``; its first ``changed`` entries have another text. ``built`` is the minute it was made."""
-    entries = "".join(_entry(number, entry, changed=entry < changed) for entry in range(ENTRIES))
+def feed_bytes(number: int, *, changed: int = 0, built: int = 0, new: int = 0) -> bytes:
+    """Return feed ``number`` with ``new`` more entries; its first ``changed`` ones have another text.
+
+    ``built`` is the minute it was made.
+    """
+    entries = "".join(_entry(number, entry, changed=entry < changed) for entry in range(-new, ENTRIES))
     return (
         f'<?xml version="1.0" encoding="utf-8"?>\n<rss version="2.0" '
         f'xmlns:content="http://purl.org/rss/1.0/modules/content/"><channel><title>Feed {number}</title>'
@@ -50,9 +53,9 @@ class Site:
 
     address: str
 
-    def become(self, *, changed: int = 0, every: int = 1, built: int = 0) -> None:
-        """Change ``changed`` entries of one feed in ``every``, and the build date of all."""
-        with urlopen(f"{self.address}/become/{changed}/{every}/{built}") as answer:
+    def become(self, *, changed: int = 0, every: int = 1, built: int = 0, new: int = 0) -> None:
+        """Change ``changed`` entries of one feed in ``every`` and add ``new`` to it; change the build date of all."""
+        with urlopen(f"{self.address}/become/{changed}/{every}/{built}/{new}") as answer:
             answer.read()
 
     def asked(self) -> int:
@@ -79,9 +82,10 @@ def _serve(pipe: Connection, count: int) -> None:
     bodies: dict[int, tuple[bytes, str]] = {}
     asked: list[int] = []
 
-    def become(changed: int, every: int, built: int) -> None:
+    def become(changed: int, every: int, built: int, new: int) -> None:
         for number in range(count):
-            body = feed_bytes(number, changed=changed if number % every == 0 else 0, built=built)
+            is_other = number % every == 0
+            body = feed_bytes(number, changed=changed * is_other, built=built, new=new * is_other)
             bodies[number] = body, f'"{hashlib.md5(body).hexdigest()}"'
 
     class Handler(BaseHTTPRequestHandler):
@@ -91,7 +95,7 @@ def _serve(pipe: Connection, count: int) -> None:
         def do_GET(self) -> None:
             *folder, name = urlsplit(self.path).path.strip("/").split("/")
             if folder[:1] == ["become"]:
-                become(int(folder[1]), int(folder[2]), int(name))
+                become(*map(int, (*folder[1:], name)))
                 self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
                 return
             if name == "asked":
@@ -114,7 +118,7 @@ def _serve(pipe: Connection, count: int) -> None:
         daemon_threads = True
         request_queue_size = 256
 
-    become(0, 1, 0)
+    become(0, 1, 0, 0)
     server = Server(("127.0.0.1", 0), Handler)
     pipe.send(server.server_address[1])
     server.serve_forever()

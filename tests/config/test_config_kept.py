@@ -262,6 +262,15 @@ def test_it_is_kept_beside_a_store_elsewhere(kept: Kept) -> None:
     assert (kept.folder / "other" / "x.db.settings.json").is_file()
 
 
+def test_the_folder_of_a_store_that_is_about_to_be_made_is_made(kept: Kept) -> None:
+    path, other = str(kept.folder / "feedhub.yaml"), kept.folder / "new" / "x.db"
+    kept.overrides = (f"store=sqlite:///{other}",)
+    for makes_folder in (False, True, True):
+        kept_or_loaded(path, kept.overrides, kept.environ, kept.cwd, load=kept.anew, makes_folder=makes_folder)
+        assert other.parent.exists() == makes_folder
+    assert [each.name for each in other.parent.iterdir()] == ["x.db.settings.json"]
+
+
 def test_with_what_is_kept_no_library_of_the_configuration_is_imported(tmp_path: Path) -> None:
     (tmp_path / "var").mkdir()
     (tmp_path / "feedhub.yaml").write_text('site: {title: T, url: "https://example.org"}\nsources: [{name: a, url: b}]')

@@ -157,8 +157,8 @@ DEFENCES = (
     _d(
         "4 the kept configuration is not published",
         "config/kept.py",
-        "return is_there and not Path(self._store).is_relative_to(loaded.output.dir)",
-        "return is_there",
+        "folder.is_dir() and not folder.is_relative_to(loaded.output.dir)",
+        "folder.is_dir()",
         "tests/config/test_config_kept.py",
     ),
     _d(

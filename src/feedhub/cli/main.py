@@ -96,15 +96,18 @@ class Session:
             self._screen = Screen(self.masked)
         return self._screen
 
-    def settings(self, rules_file: str | None = None) -> "Settings":
+    def settings(self, rules_file: str | None = None, *, makes_store: bool = False) -> "Settings":
         """Read the configuration, or with the rules of another file in place of its own; its secrets are masked then.
+
+        ``makes_store``: for a command that makes one where there is none.
 
         Raises:
             ConfigError: it cannot be used.
         """
         from feedhub.runtime.plugins import load_settings
 
-        settings = load_settings(self.options.config, self.options.overrides, rules_file=rules_file)
+        given = self.options
+        settings = load_settings(given.config, given.overrides, rules_file=rules_file, makes_folder=makes_store)
         self.masked.hide(settings.secrets)
         return settings
 
@@ -116,7 +119,7 @@ class Session:
         """
         from feedhub.runtime.hub import Hub
 
-        return Hub(self.settings(rules_file), waits=self.waits, makes_store=makes_store)
+        return Hub(self.settings(rules_file, makes_store=makes_store), waits=self.waits, makes_store=makes_store)
 
 
 CommandFunction = Callable[..., None]

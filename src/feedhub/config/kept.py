@@ -70,10 +70,12 @@ def kept_or_loaded(
     *,
     load: Load,
     may_keep: Callable[[], bool] = lambda: True,
+    makes_folder: bool = False,
 ) -> Settings:
     """Return the settings that are kept, or else those that ``load`` gives, and keep these if they ``may_keep`` then.
 
-    The others say what is loaded, as in ``config/load.py``.
+    ``makes_folder``: the folder of the store is made where it is missing. The others say what is loaded, as in
+    ``config/load.py``.
 
     Raises:
         ConfigError: as ``load`` does.
@@ -83,7 +85,7 @@ def kept_or_loaded(
     kept = _Kept(main=main, overrides=tuple(overrides), cwd=here, environ=environ)
     if (found := kept.read()) is not None:
         return found
-    return kept.loaded(load, may_keep)
+    return kept.loaded(load, may_keep, makes_folder=makes_folder)
 
 
 class _CannotKeepError(Exception):
@@ -172,19 +174,21 @@ class _Kept:
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, _CannotKeepError):
             return None
 
-    def loaded(self, load: Load, may_keep: Callable[[], bool]) -> Settings:
+    def loaded(self, load: Load, may_keep: Callable[[], bool], *, makes_folder: bool) -> Settings:
         """Return what ``load`` gives, and keep it."""
         asked, reader = _Asked(self.environ), LimitedReader()
         loaded = load(self.main, asked, reader)
         with suppress(OSError, ValueError, TypeError, KeyError, RecursionError, ConfigError, _CannotKeepError):
-            if self._has_place(loaded) and may_keep():
+            if self._has_place(loaded, makes_folder=makes_folder) and may_keep():
                 self._keep(loaded, asked.names, reader.facts, load)
         return loaded
 
-    def _has_place(self, loaded: Settings) -> bool:
+    def _has_place(self, loaded: Settings, *, makes_folder: bool) -> bool:
         """Whether the store is where it should be, and what is kept beside it is not published."""
-        is_there = loaded.store.partition("?")[0] == SQLITE + self._store and Path(self._store).parent.is_dir()
-        return is_there and not Path(self._store).is_relative_to(loaded.output.dir)
+        folder, is_there = Path(self._store).parent, loaded.store.partition("?")[0] == SQLITE + self._store
+        if is_there and makes_folder:
+            folder.mkdir(parents=True, exist_ok=True)
+        return is_there and folder.is_dir() and not folder.is_relative_to(loaded.output.dir)
 
     def _keep(self, loaded: Settings, names: set[str], facts: dict[str, list[Any]], load: Load) -> None:
         words, again = _Words(self.environ, names), LimitedReader()

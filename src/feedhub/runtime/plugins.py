@@ -112,10 +112,12 @@ def load_settings(
     cwd: str | None = None,
     *,
     rules_file: str | None = None,
+    makes_folder: bool = False,
 ) -> Settings:
     """Return what the configuration says, with the kinds and formats that are installed; see ``config/load.py``.
 
     It is kept and not read anew (``config/kept.py``), unless plugins have a say: what they say may change unnoticed.
+    ``makes_folder``: for a store that is about to be made.
 
     Raises:
         ConfigError: with every problem of every file.
@@ -139,7 +141,15 @@ def load_settings(
 
     if rules_file is not None:
         return loaded(path, environ, LimitedReader())
-    return kept_or_loaded(path, overrides, environ, cwd, load=loaded, may_keep=lambda: not of_plugins)
+    return kept_or_loaded(
+        path,
+        overrides,
+        environ,
+        cwd,
+        load=loaded,
+        may_keep=lambda: not of_plugins,
+        makes_folder=makes_folder,
+    )
 
 
 @lru_cache(maxsize=64)

@@ -22,7 +22,7 @@ from feedhub.store.sql import SqlStore, open_store
 from feedhub.store.status import SCHEMA
 from feedhub.store.tables import metadata
 from support.builders import NOW, categories, ingest, item_id, plan, put, url
-from support.postgres import address_of, check_derived_data, connected, emptied, new_database
+from support.postgres import address_of, check_derived_data, connected, emptied, new_database, programs
 
 LOCK = "SELECT pg_advisory_lock(1717921124, 0)"
 
@@ -256,6 +256,22 @@ def test_a_backup_can_be_read_into_another_database(store: SqlStore, tmp_path: P
 def test_a_backup_that_cannot_be_written_says_why(store: SqlStore, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"cannot be copied: pg_dump: .*no such folder"):
         store.backup(str(tmp_path / "no such folder" / "copy.dump"))
+
+
+def test_pg_dump_is_not_given_the_password_where_everybody_reads_it(
+    store: SqlStore, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    around = tmp_path / "pg_dump"
+    told = tmp_path / "told"
+    around.write_text(f'#!/bin/sh\necho "$PGPASSWORD" "$@" >{told}\nexec {programs()}/pg_dump "$@"\n')
+    around.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with_password = open_store(address_of(database, "pass-%2Fword"))
+    with_password.backup(str(tmp_path / "copy.dump"))
+    with_password.close()
+    given, *arguments = told.read_text().split()
+    assert given == "pass-/word"
+    assert not any("word" in argument for argument in arguments)
 
 
 def test_the_search_takes_texts_of_any_length_and_marks_above_letters_make_no_difference(store: SqlStore) -> None:

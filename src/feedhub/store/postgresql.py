@@ -193,8 +193,10 @@ class PostgresBackend(Backend):
         if program is None:
             raise StoreError(f"store {self.place} needs pg_dump to be copied: install PostgreSQL's client programs")
         # The password must not stand in the list of processes.
-        address = self._address.set(drivername="postgresql", password=None).render_as_string(hide_password=False)
-        password = {"PGPASSWORD": self._address.password} if self._address.password else {}
+        given = self._address
+        bare = URL.create("postgresql", given.username, None, given.host, given.port, given.database, given.query)
+        address = bare.render_as_string(hide_password=False)
+        password = {"PGPASSWORD": given.password} if given.password else {}
         written = subprocess.run(  # noqa: S603 - no shell, and the address is that of the configuration
             [program, "--format=custom", "--no-owner", "--no-privileges", f"--file={path}", f"--dbname={address}"],
             env={**os.environ, **password},

@@ -12,7 +12,7 @@ from feedhub.model.item import Person
 from feedhub.model.output import OutputFormat, OutputView
 from feedhub.model.report import PublishReport
 from feedhub.model.source import CategoryMap, Source
-from feedhub.pipeline.outputs import PublishContext
+from feedhub.pipeline.outputs import KeptItems, PublishContext
 from feedhub.pipeline.publish import publish, publish_health
 from feedhub.publish.addresses import SitePaths
 from feedhub.publish.files import FolderWriter
@@ -92,6 +92,23 @@ def test_what_is_stored_meanwhile_is_left_to_the_next_publish(world: World, tmp_
     assert set(world.store.due_outputs()) == {"all", "tech"}
     publish(world.store, world.settings, during, now=world.now)
     assert (sorted(shown("all")), sorted(shown("tech"))) == (["Chips", "More chips", "Rates"], ["Chips", "More chips"])
+
+
+@pytest.mark.parametrize(("most", "kept"), [(1_000_000, 2), (1, 1), (0, 0)])
+def test_items_are_read_once_while_there_is_room_for_them(world: World, most: int, kept: int) -> None:
+    world.answer("a", record("Rates", guid="1", link="https://a.example/1", text="<p>Up</p>"))
+    world.answer("b", record("Chips", guid="1", link="https://b.example/1", text="<p>Down</p>"))
+    world.pass_time(hours=1)
+    world.poll("a")
+    world.poll("b")
+    shown = world.store.newest("all", 9)
+    ids = [item.id for item in shown]
+    items = KeptItems(world.store, "all", most)
+    for _ in range(2):
+        assert items.by_id(ids) == list(shown)
+    for one in ids:
+        world.store.hide(one, "gone", world.now)
+    assert items.by_id(ids) == list(shown)[:kept]
 
 
 def test_only_the_outputs_of_a_poll_are_written_again(world: World, tmp_path: Path) -> None:

@@ -64,6 +64,18 @@ def test_unsafe_path_is_refused_and_nothing_is_made(tmp_path: Path, path: str) -
     assert names(tmp_path) == []
 
 
+def test_unsafe_paths_are_refused_beside_good_ones_in_the_same_folder(out: Path) -> None:
+    with FolderWriter(out).group() as group:
+        for path in ("x", "feeds/x", "feeds/y/x"):
+            assert group.write(file(path))
+        for path in UNSAFE_PATHS:
+            for act in (lambda path=path: group.write(file(path)), lambda path=path: group.read(path)):
+                with pytest.raises(PublishError, match="no path of an output file"):
+                    act()
+        assert group.commit() == {}
+    assert names(out) == ["feeds", "feeds/x", "feeds/y", "feeds/y/x", "x"]
+
+
 @pytest.mark.parametrize(
     "path", ["feeds/all.atom", "_posts/2026-11-23-x.md", "console.atom", "feeds/comic.rss", "a b", "科技.html"]
 )

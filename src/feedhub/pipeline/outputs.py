@@ -18,6 +18,7 @@ from feedhub.rules.select import PAGE_SIZE, PART_SIZE, open_in_feed, open_in_lis
 _ARCHIVE_NOTES: Final = ".feedhub/archive"
 _PAGE_NOTES: Final = ".feedhub/pages"
 _ANY_PART: Final = Part(month="0001-01")
+_MOST_KEPT: Final = 8_000_000
 _MOST_READ: Final = 5_000
 """Of an output in which a few sources publish far more than the limit, no more items are looked at."""
 
@@ -52,6 +53,33 @@ class PublishContext:
     version: str = ""
 
 
+class KeptItems:
+    """Items as one output shows them, as long as there are not too many, so that all of its files read each once."""
+
+    def __init__(self, store: Store, slug: str, most: int = _MOST_KEPT) -> None:
+        """``most`` is how many characters of text are kept."""
+        self._store = store
+        self._slug = slug
+        self._most = most
+        self._items: dict[str, StoredItem] = {}
+        self._characters = 0
+
+    def by_id(self, ids: Sequence[str]) -> list[StoredItem]:
+        """Return these items, which are in the order of the output."""
+        missing = [one for one in ids if one not in self._items]
+        read = {item.id: item for item in self._store.items_by_id(self._slug, missing)} if missing else {}
+        found = [item for one in ids if (item := self._items.get(one) or read.get(one))]
+        for item in read.values():
+            self.keep(item)
+        return found
+
+    def keep(self, item: StoredItem) -> None:
+        """Remember an item that was read."""
+        if self._characters < self._most and item.id not in self._items:
+            self._items[item.id] = item
+            self._characters += len(item.item.content or "") + len(item.item.summary or "")
+
+
 class ViewMaker(Protocol):
     """Makes the view of some items, as the feed itself or as one part of its archive between two others."""
 
@@ -82,6 +110,7 @@ class OutputFiles:
         view: ViewMaker,
         context: PublishContext,
         writer: ReportingWriter,
+        kept: KeptItems,
         earlier_formats: Sequence[str] = (),
     ) -> None:
         self._slug = slug = feed.slug
@@ -91,6 +120,7 @@ class OutputFiles:
         self._view = view
         self._context = context
         self._writer = writer
+        self._kept = kept
         self._earlier_formats = earlier_formats
         months = StoredMonths(store, slug, zone)
         self.shown: Sequence[StoredItem] | None = None
@@ -201,8 +231,7 @@ class OutputFiles:
         return bool(self._writer.write(self._slug, partial(pages.list_page, view, ()), part=PAGES))
 
     def _view_of(self, part: Part, ids: Sequence[str], parts: StoredParts) -> OutputView:
-        items = self._store.items_by_id(self._slug, ids)
-        return self._view(items, part=part, older=parts.older(part), newer=parts.newer(part))
+        return self._view(self._kept.by_id(ids), part=part, older=parts.older(part), newer=parts.newer(part))
 
     def _feed_paths(self, part: Part | None = None) -> tuple[str, ...]:
         return self._context.index.paths(self._slug, part, earlier=self._earlier_formats)

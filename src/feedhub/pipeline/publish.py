@@ -15,7 +15,7 @@ from feedhub.model.output import Category, CategorySummary, ListedOutputs, Outpu
 from feedhub.model.report import PublishReport
 from feedhub.model.settings import Settings
 from feedhub.model.source import Health, SourceState
-from feedhub.pipeline.outputs import OutputFiles, PublishContext
+from feedhub.pipeline.outputs import KeptItems, OutputFiles, PublishContext
 from feedhub.pipeline.pages import SitePages, is_ours
 from feedhub.pipeline.parts import ChangedItems
 from feedhub.pipeline.writing import PAGES, ReportingWriter
@@ -174,6 +174,7 @@ def _begun(
         # Categories that only records named are in the store and not in the configuration.
         categories=[*settings.categories, *(Category(slug=one.slug, title=one.title) for one in summaries)],
         pages=SitePages(store, settings, context.pages, context.page_paths, writer) if context.pages else None,
+        kept_of_all=KeptItems(store, ALL),
     )
 
 
@@ -219,6 +220,7 @@ class _Run:
     present: Sequence[str]
     categories: Sequence[Category]
     pages: SitePages | None
+    kept_of_all: KeptItems
     removed_items: list[str] = field(default_factory=list)
 
     def publish_items(self, since: int) -> ChangedItems | None:
@@ -236,6 +238,8 @@ class _Run:
             changed.add((ALL, *page.slugs), month_of(published_at, zone), published_at)
             if page.removed:
                 self.removed_items.append(page.item.id)
+            else:
+                self.kept_of_all.keep(page.item)
             if self.pages is not None:
                 self.pages.publish_item(page)
         return None if since < 0 else changed
@@ -259,6 +263,7 @@ class _Run:
             ),
             context=self.context,
             writer=self.writer,
+            kept=self.kept_of_all if slug == ALL else KeptItems(self.store, slug),
             earlier_formats=self.earlier_formats,
         )
 

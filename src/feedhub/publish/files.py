@@ -30,8 +30,7 @@ _REMEMBERED: Final = ".feedhub/"
 _MOST_STAGED: Final = 20_000
 """Files that lie under temporary names at a time: so much more room on the disk may be needed."""
 _PAUSE: Final = 0.005
-_FEW: Final = 4
-_SYNC_THREADS: Final = 8
+_FEW, _SYNC_THREADS = 4, 8
 _REASONS = {
     errno.ENOSPC: "no room left on the disk",
     errno.EDQUOT: "no room left in the quota",
@@ -45,7 +44,6 @@ _REASONS = {
     errno.ENAMETOOLONG: "the name is too long",
     errno.ELOOP: "a symbolic link leads round in a circle",
 }
-
 
 Sync = Callable[[Collection[Path]], None]
 """Has the disk hold some files, or the names in some folders; raises OSError when it cannot."""
@@ -157,7 +155,7 @@ class FileGroup:
         self._token = secrets.token_hex(4)
         self._lock: int | None = None
         self._refusal: PublishError | None = None
-        self._parents: dict[tuple[str, ...], Path] = {}
+        self._parents: dict[str, Path] = {}
         self._ready: set[Path] = set()
         self._steps: list[_Step] = []
         self._touched: set[Path] = set()
@@ -175,11 +173,12 @@ class FileGroup:
         """See ``FolderWriter.write``; what turns out by ``commit`` only, is told there."""
         target = self._target(file.path)
         with _os_errors(file.path, "written"):
-            self._prepare(target.parent)
+            folder = target.parent
+            self._prepare(folder)
             present = self._present(target)
             if present is not None and _holds(present, file.body):
                 return False
-            temporary = target.with_name(f".{target.name}.{self._token}{len(self._steps):08x}.tmp")
+            temporary = folder / f".{target.name}.{self._token}{len(self._steps):08x}.tmp"
             _write_new(temporary, file.body)
         self._stage(_Step(file.path, "written", target, temporary, is_new=True), temporary)
         return True
@@ -292,15 +291,16 @@ class FileGroup:
 
     def _target(self, path: str) -> Path:
         """Return where ``path`` lies, and refuse what is not below the folder, symbolic links followed."""
-        *folders, name = checked_parts(path)
-        known = self._parents.get(tuple(folders))
-        if known is None:
+        folder, name = path[: path.rfind("/") + 1], path[path.rfind("/") + 1 :]
+        known = self._parents.get(folder)
+        if known is None or _objection(name):
+            folders = checked_parts(path)[:-1]
             # Path.resolve() raises RuntimeError for links that lead round in a circle, before Python 3.13.
             root = Path(os.path.realpath(self._folder))
             known = Path(os.path.realpath(root.joinpath(*folders)))
             if not known.is_relative_to(root):
                 raise PublishError(f"{path}: leaves the output folder through a symbolic link")
-            self._parents[tuple(folders)] = known
+            self._parents[folder] = known
         return known / name
 
     def _prepare(self, folder: Path) -> None:

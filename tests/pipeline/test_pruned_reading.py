@@ -3,9 +3,8 @@
 import shutil
 import sqlite3
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory, mkdtemp
+from tempfile import mkdtemp
 from typing import Any
 
 import pytest
@@ -21,9 +20,8 @@ from feedhub.pipeline.fetch import fetch_source
 from feedhub.sources.kinds import FEED
 from feedhub.sources.markup import HtmlCleaner
 from feedhub.sources.read import read_and_clean
-from feedhub.store.sql import open_store
 from support.examples import examples
-from support.stores import RAM_DISK
+from support.stores import RAM_DISK, store_at
 from support.world import Answer, World
 
 CODE = KeyPattern(name="code", fields=("link", "title"), pattern=r"code=(\d+)")
@@ -49,8 +47,7 @@ class Polled:
 
     def __init__(self, *, is_pruned: bool) -> None:
         self.folder = mkdtemp(prefix="feedhub-", dir=RAM_DISK)
-        Path(f"{self.folder}/feedhub.db").write_bytes(empty_database())
-        self.store = open_store(f"sqlite:///{self.folder}/feedhub.db")
+        self.store = store_at(Path(self.folder) / "feedhub.db")
         self.world = World((PAPER, WIRE), store=self.store)
         self.world.cleaner = HtmlCleaner()  # type: ignore[assignment]
         self.reader = Reader()
@@ -97,16 +94,6 @@ class Polled:
 
 
 _ANSWER = Answer()
-
-
-@cache
-def empty_database() -> bytes:
-    """Return the file of a new store, which takes longer to make than to poll into."""
-    with TemporaryDirectory(dir=RAM_DISK) as folder:
-        store = open_store(f"sqlite:///{folder}/feedhub.db")
-        store.maintain()
-        store.close()
-        return Path(f"{folder}/feedhub.db").read_bytes()
 
 
 def record(number: int, **said: object) -> str:

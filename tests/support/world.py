@@ -19,9 +19,8 @@ from feedhub.pipeline.fetch import FetchContext, Fetched, fetch_source
 from feedhub.pipeline.ingest import IngestContext, store_poll
 from feedhub.pipeline.maintenance import refile
 from feedhub.ports.store import Store
-from feedhub.store.sql import open_store
 from support.derived_data import check_derived_data
-from support.stores import RAM_DISK
+from support.stores import RAM_DISK, store_at
 
 START = datetime(2024, 5, 1, 8, tzinfo=UTC)
 
@@ -142,7 +141,7 @@ class World:
         if self.store is None:
             folder = mkdtemp(prefix="feedhub-", dir=RAM_DISK)
             self.place = Path(folder) / "feedhub.db"
-            self.store = open_store(f"sqlite:///{self.place}")
+            self.store = store_at(self.place)
             weakref.finalize(self, _discard, self.store, folder)
         self.store.sync_categories(self.settings.categories, "digest", self.now)
 

@@ -212,6 +212,14 @@ def test_an_item_shows_its_text_its_source_and_the_way_to_the_original() -> None
     assert "2026年11月23日 12:00" in page.text_content()
 
 
+def test_what_an_item_is_about_is_said_once_for_search_engines_and_previews() -> None:
+    about = "Of ships, shoes and sealing wax."
+    page = item_page(stored(0, Item(title="Said", content=f"<p>{about}</p>")))
+    assert html.fromstring(page).xpath("//meta[@name='description']/@content") == [about]
+    assert html.fromstring(page).xpath("//meta[@property='og:description']/@content") == [about]
+    assert page.partition("</head>")[0].count(about) == 1
+
+
 def test_the_name_of_the_source_is_not_said_again_as_an_author() -> None:
     people = (Person(name="The Wire & Sons"), Person(name="Ann"))
     page = html.fromstring(item_page(stored(0, Item(title="T", authors=people))))

@@ -2,11 +2,13 @@
 
 A store is filled by a poll of the feeds, then one copy of it with 10,000 more items and one with ITEMS (1,000,000), of
 1,000 other sources in the same 50 categories, over ten years: all feeds are full in both. Then the same polls run
-beside both in turn, each on a copy of what was there. Prints the CPU time of all processes, and the ratio.
+beside both in turn, each on a copy of what was there. Prints medians: the CPU seconds of all processes and the peak of
+the largest one, and the ratios of rounds.
 """
 
 import shutil
 import sqlite3
+import statistics
 import sys
 import tempfile
 from collections.abc import Callable
@@ -14,14 +16,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from feeds import serving
-from poll import CATEGORIES, adopt_orphans, run, write_config
+from poll import CATEGORIES, Spent, adopt_orphans, run, write_config
 
 OLD_SOURCES = 1000
 ROUNDS = 5
 FEW = 10_000
 COPIES = """
-INSERT INTO sources (id, name, title, host, scheduled) SELECT 100000 + n, 'old' || n, 'Old ' || n, '', 0 FROM copies
-  WHERE n < :sources;
+INSERT INTO sources (id, name, title, host, scheduled, filed_digest, filed_as)
+  SELECT 100000 + n, 'old' || n, 'Old ' || n, '', 0, one.filed_digest, one.filed_as
+  FROM copies, (SELECT filed_digest, filed_as FROM sources LIMIT 1) AS one WHERE n < :sources;
 INSERT INTO items (pk, id, owner_id, shown_by, published_at, first_seen_at, position)
   SELECT 1000000 + n, printf('urn:uuid:%08x-0000-4000-8000-%012x', n * 2654435761 % 4294967296, n),
          100000 + n % :sources, 100000 + n % :sources, :until - n * :step, :until - n * :step, 0 FROM copies;
@@ -63,6 +66,7 @@ def main() -> None:
         print(f"{feeds} feeds; beside {FEW:,} and beside {items:,} old items ({size:,.0f} MB)", flush=True)
         phases: list[tuple[str, Callable[[], None], str]] = [
             ("304", lambda: None, "feedhub.yaml"),
+            ("one new item", lambda: site.become(new=1, every=2 * feeds), "feedhub.yaml"),
             ("10 % of the feeds changed", lambda: site.become(changed=3, every=10), "feedhub.yaml"),
             (f"{feeds} new feeds", lambda: None, "wide.yaml"),
         ]
@@ -70,21 +74,28 @@ def main() -> None:
             shutil.copy(folder / "wide" / "feedhub.yaml", folder / which / "wide.yaml")
         for title, prepare, config in phases:
             prepare()
-            spent = compare(folder, config)
-            print(f"{title:<28}{spent[0]:>8.2f} s{spent[1]:>8.2f} s{spent[1] / spent[0]:>8.2f}", flush=True)
+            few, many = compare(folder, config)
+            cpu, peak = ([[getattr(one, name) for one in some] for some in (few, many)] for name in ("cpu", "peak"))
+            print(f"{title:<28}{told(cpu, 1, 's')}{told(peak, 1024, 'MB')}", flush=True)
 
 
-def compare(folder: Path, config: str) -> tuple[float, float]:
-    """Return the smallest CPU seconds of some polls beside few and many items, each on a copy of what was there."""
-    best = {"few": 1e9, "many": 1e9}
+def told(spent: list[list[float]], unit: float, name: str) -> str:
+    """Return the medians beside few and many items, and that of the ratios."""
+    few, many = (statistics.median(some) / unit for some in spent)
+    ratio = statistics.median(b / a for a, b in zip(*spent, strict=True))
+    return f"{few:>9.2f} {many:>8.2f} {name}{ratio:>6.2f}"
+
+
+def compare(folder: Path, config: str) -> tuple[list[Spent], list[Spent]]:
+    """Return what some polls cost beside few and many items, in turn, each on a copy of what was there."""
+    spent: dict[str, list[Spent]] = {"few": [], "many": []}
     for _ in range(ROUNDS):
-        for which, least in best.items():
+        for which, costs in spent.items():
             copy = folder / "copy"
             shutil.copytree(folder / which, copy)
-            command = [sys.executable, "-m", "feedhub", "poll", "--all", "-c", str(copy / config)]
-            best[which] = min(least, run(command).cpu)
+            costs.append(run([sys.executable, "-m", "feedhub", "poll", "--all", "-c", str(copy / config)]))
             shutil.rmtree(copy)
-    return best["few"], best["many"]
+    return spent["few"], spent["many"]
 
 
 def fill(path: Path, items: int) -> None:

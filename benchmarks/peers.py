@@ -46,7 +46,7 @@ def _newsboat(folder: Path, site: Site, count: int) -> Peer | None:
     if shutil.which("newsboat") is None:
         return None
     commands = {}
-    for prefix, phases in (("", ("cold", "304", "10 % changed")), ("/plain", ("cold, no validators", "same body"))):
+    for prefix, phases in (("", ("cold", "304", "one new in 10 %")), ("/plain", ("cold, no validators", "same body"))):
         home = folder / f"newsboat{prefix.replace('/', '-')}"
         home.mkdir()
         (home / "urls").write_text("\n".join(_addresses(site, count, prefix)) + "\n")
@@ -63,7 +63,7 @@ def _sfeed(folder: Path, site: Site, count: int) -> Peer | None:
     home.mkdir()
     lines = "\n".join(f'feed "f{number}" "{url}"' for number, url in enumerate(_addresses(site, count)))
     (home / "sfeedrc").write_text(_SFEED.format(folder=home, lines=lines))
-    return "sfeed", {key: ["sfeed_update", str(home / "sfeedrc")] for key in ("cold", "304", "10 % changed")}
+    return "sfeed", {key: ["sfeed_update", str(home / "sfeedrc")] for key in ("cold", "304", "one new in 10 %")}
 
 
 def _of_venv(program: str) -> Path | None:
@@ -77,7 +77,7 @@ def _reader(folder: Path, site: Site, count: int) -> Peer | None:
     if python is None or not list(python.parent.parent.glob("lib/*/site-packages/reader")):
         return None
     commands: dict[str, list[str]] = {}
-    for prefix, phases in (("", ("cold", "304", "10 % changed")), ("/plain", ("cold, no validators", "same body"))):
+    for prefix, phases in (("", ("cold", "304", "one new in 10 %")), ("/plain", ("cold, no validators", "same body"))):
         database = folder / f"reader{prefix.replace('/', '-')}.db"
         run = [str(python), "-c", _READER, str(database), *_addresses(site, count, prefix)]
         commands |= dict.fromkeys(phases, run)
@@ -94,4 +94,4 @@ def _rss2email(folder: Path, site: Site, count: int) -> Peer | None:
     maildir = f"email-protocol = maildir\nmaildir-path = {home}/mail\nmaildir-mailbox = new\n"
     (home / "config").write_text(f"[DEFAULT]\nfrom = a@b.example\nto = a@b.example\n{maildir}{sections}")
     run = [str(program), "-c", str(home / "config"), "-d", str(home / "data.json"), "run"]
-    return "rss2email", dict.fromkeys(("cold", "304", "10 % changed"), run)
+    return "rss2email", dict.fromkeys(("cold", "304", "one new in 10 %"), run)

@@ -1,20 +1,20 @@
 """Cost of a poll, beside other programs on the same feeds: 500 loopback feeds of about 60 KB with 30 entries each.
 
-    python benchmarks/poll.py [--feeds 500] [--no-peers]
+    python benchmarks/poll.py [--feeds 500] [--rounds 5] [--no-peers]
 
-Prints CPU milliseconds per feed (all processes), feeds per second and the peak memory of the largest process. Feeds
-and their archives are published in three formats; web pages are not, since no other program here makes any. Each
-program runs cold and again on what is unchanged, in turn, so that they meet the same minutes.
-Compare ratios within one run; wall time on a shared machine is noisy.
+Prints medians of rounds: CPU milliseconds per feed (all processes), feeds per second, the peak memory of the largest
+process, and the ratio to feedhub. Feeds and their archives are published in three formats; web pages are not, since no
+other program here makes any. Each program runs cold and again on what is unchanged, in turn, so that they meet the
+same minutes. Compare ratios within one run; wall time on a shared machine is noisy.
 """
 
 import argparse
 import ctypes
 import os
+import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -25,34 +25,64 @@ from feeds import ENTRIES, Site, feed_bytes, serving
 CATEGORIES = 50
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """What a command cost with all its processes: CPU and wall seconds, and the peak kilobytes of the largest."""
+
+    cpu: float
+    wall: float
+    peak: int
+    code: int
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     arguments.add_argument("--feeds", type=int, default=500)
+    arguments.add_argument("--rounds", type=int, default=5)
     arguments.add_argument("--no-peers", action="store_true")
     given = arguments.parse_args()
     adopt_orphans()
     count = given.feeds
     print(f"{count} feeds of {len(feed_bytes(0)) / 1000:.0f} KB with {ENTRIES} entries, {CATEGORIES} categories")
     print(f"{'':<38}{'CPU ms/feed':>12}{'feeds/s':>10}{'peak MB':>9}{'to feedhub':>12}", flush=True)
-    ours: dict[str, float] = {}
-    with serving(count) as site, tempfile.TemporaryDirectory() as folder:
-        command = write_config(Path(folder) / "etag", site, "", count)
-        plain = write_config(Path(folder) / "plain", site, "/plain", count)
-        others = [] if given.no_peers else peers.installed(Path(folder), site, count)
-        steps: list[tuple[str, Callable[[], None], list[str]]] = [
-            ("cold", lambda: None, command),
-            ("304", lambda: None, command),
-            ("10 % changed", lambda: site.become(changed=3, every=10), command),
-            ("only a build date changed", lambda: site.become(changed=3, every=10, built=7), command),
-            ("cold, no validators", lambda: None, plain),
-            ("same body", lambda: None, plain),
-        ]
-        for phase, prepare, run in steps:
-            prepare()
-            ours[phase] = measure(f"feedhub, {phase}", run, site, count)
-            for name, commands in others:
-                if phase in commands:
-                    measure(f"{name}, {phase}", commands[phase], site, count, beside=ours[phase])
+    found: dict[str, list[tuple[Spent, float, str]]] = {}
+    with serving(count) as site:
+        for _ in range(given.rounds):
+            site.become()
+            with tempfile.TemporaryDirectory() as folder:
+                a_round(Path(folder), site, count, found, with_peers=not given.no_peers)
+    for title, costs in found.items():
+        cpu, wall, peak = (
+            statistics.median(getattr(one, name) for one, _, _ in costs) for name in ("cpu", "wall", "peak")
+        )
+        ratio = statistics.median(beside for _, beside, _ in costs)
+        failed = "".join(sorted({text for _, _, text in costs}))
+        figures = f"{cpu / count * 1000:>12.2f}{count / wall:>10.0f}{peak / 1024:>9.0f}{ratio:>12.2f}"
+        print(f"{title:<38}{figures}{failed}", flush=True)
+
+
+def a_round(
+    folder: Path, site: Site, count: int, found: dict[str, list[tuple[Spent, float, str]]], *, with_peers: bool
+) -> None:
+    """Let every program run in every phase; add what it cost, the ratio to feedhub, and what went wrong."""
+    command = write_config(folder / "etag", site, "", count)
+    plain = write_config(folder / "plain", site, "/plain", count)
+    others = peers.installed(folder, site, count) if with_peers else []
+    steps: list[tuple[str, dict[str, int], list[str]]] = [
+        ("cold", {}, command),
+        ("304", {}, command),
+        ("one new in 10 %", {"new": 1, "every": 10}, command),
+        ("only a build date changed", {"new": 1, "every": 10, "built": 7}, command),
+        ("cold, no validators", {}, plain),
+        ("same body", {}, plain),
+    ]
+    for phase, changes, ours in steps:
+        if changes:
+            site.become(**changes)
+        programs = [("feedhub", ours), *((name, commands[phase]) for name, commands in others if phase in commands)]
+        costs = [(f"{name}, {phase}", *measured(command, site, count)) for name, command in programs]
+        for title, spent, failed in costs:
+            found.setdefault(title, []).append((spent, spent.cpu / costs[0][1].cpu, failed))
 
 
 def adopt_orphans() -> None:
@@ -76,16 +106,6 @@ def write_config(folder: Path, site: Site, prefix: str, count: int) -> list[str]
     return [sys.executable, "-m", "feedhub", "poll", "--all", "-c", str(path)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spent:
-    """What a command cost with all its processes: CPU and wall seconds, and the peak kilobytes of the largest."""
-
-    cpu: float
-    wall: float
-    peak: int
-    code: int
-
-
 def run(command: list[str]) -> Spent:
     """Run a command in silence to its end."""
     started = time.perf_counter()
@@ -107,18 +127,13 @@ def run(command: list[str]) -> Spent:
     return Spent(cpu=cpu, wall=wall, peak=peak, code=os.waitstatus_to_exitcode(status))
 
 
-def measure(title: str, command: list[str], site: Site, count: int, *, beside: float = 0.0) -> float:
-    """Run a command to its end; print its cost and return its CPU milliseconds per feed."""
+def measured(command: list[str], site: Site, count: int) -> tuple[Spent, str]:
+    """Run a command to its end; return what it cost, and what went wrong."""
     site.asked()
     spent = run(command)
     asked = site.asked()
-    cpu = spent.cpu / count * 1000
-    ratio = f"{cpu / beside:>12.2f}" if beside else ""
     failed = f"  exit {spent.code}" if spent.code else ""
-    if asked != count:
-        failed += f"  asked for {asked} feeds"
-    print(f"{title:<38}{cpu:>12.2f}{count / spent.wall:>10.0f}{spent.peak / 1024:>9.0f}{ratio}{failed}", flush=True)
-    return cpu
+    return spent, failed + (f"  asked for {asked} feeds" if asked != count else "")
 
 
 if __name__ == "__main__":

@@ -416,12 +416,14 @@ def test_what_a_sleep_missed_is_made_up_once(tmp_path: Path, server: LoopbackSer
     config = write_config(tmp_path, [_source(server, "hourly", "every: 1h").replace("/a", "/h")])
     with running(config, environment=clock.environment) as daemon:
         daemon.heard("poll", source="hourly", outcome="stored")
-        before = len(server.requests("/h"))  # a busy machine may let the first poll fail, which is then repeated
+        before = len(server.requests("/h"))
         clock.set_by(8 * 3_600)
         daemon.heard("the clock was set")
         until(lambda: len(server.requests("/h")) > before)
         time.sleep(1.2)
-        assert len(server.requests("/h")) == before + 1, daemon.lines
+        # What a busy store did not take is fetched again, on a busy machine before as after.
+        refused = sum("in use" in line for line in daemon.lines)
+        assert before + 1 <= len(server.requests("/h")) <= before + 1 + refused, daemon.lines
         assert daemon.stop() == 0
 
 

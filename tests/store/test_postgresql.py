@@ -27,7 +27,7 @@ from support.postgres import address_of, check_derived_data, connected, emptied,
 LOCK = "SELECT pg_advisory_lock(1717921124, 0)"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def database() -> str:
     return new_database("own")
 

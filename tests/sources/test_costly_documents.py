@@ -61,7 +61,7 @@ COSTLY: dict[str, Callable[[int], str]] = {
 
 
 # At a push not all of it, but enough that a reader without bounds takes longer than five seconds.
-HALVED = {"attributes", "attributes, broken", "attributes of a title", "attributes, xhtml", "prefixes, xhtml"}
+HALVED = {"labels", "attributes", "attributes, broken", "attributes of a title", "attributes, xhtml", "prefixes, xhtml"}
 PUSH = [pytest.param(text, 2 if name in HALVED else 5, 5.0, id=name) for name, text in COSTLY.items()]
 NIGHTLY = [pytest.param(text, 1, 30.0, id=f"{name}: all", marks=pytest.mark.nightly) for name, text in COSTLY.items()]
 

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import signal
 import sqlite3
 import subprocess
@@ -228,13 +229,14 @@ def most_at_once(entries: list[dict[str, Any]]) -> int:
 
 
 def resident(pid: int) -> float:
-    """Return the megabytes that a process and its descendants hold in memory."""
+    """Return the megabytes that a process and its descendants hold in memory; what they share counts once (proc(5))."""
     total = 0
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             try:
                 if os.getsid(int(folder.name)) == pid:
-                    total += int((folder / "statm").read_text().split()[1])
+                    shares = re.search(r"^Pss: +(\d+) kB", (folder / "smaps_rollup").read_text(), re.MULTILINE)
+                    total += int(shares[1]) if shares else 0
             except (OSError, ProcessLookupError):
                 continue
-    return total * os.sysconf("SC_PAGESIZE") / 1e6
+    return total * 1024 / 1e6

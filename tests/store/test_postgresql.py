@@ -1,7 +1,6 @@
 """What only a store on PostgreSQL promises: the order of ids, one writer, plain words, recovery, copies, its index."""
 
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -23,6 +22,7 @@ from feedhub.store.status import SCHEMA
 from feedhub.store.tables import metadata
 from support.builders import NOW, categories, ingest, item_id, plan, put, url
 from support.postgres import address_of, check_derived_data, connected, emptied, new_database, programs
+from support.stores import reported_before_kill
 
 LOCK = "SELECT pg_advisory_lock(1717921124, 0)"
 
@@ -176,30 +176,8 @@ def cut(connection: "psycopg.Connection[Any]", name: str) -> None:
     )
 
 
-KILLED = """
-import sys
-sys.path.insert(0, {tests!r})
-from support.builders import NOW, ingest, plan, put
-from feedhub.store.sql import open_store
-store = open_store({url!r})
-number = 0
-while True:
-    put(store, ingest(number))
-    print(number, flush=True)
-    number += 1
-"""
-
-
 def test_a_killed_process_loses_nothing_it_had_committed_and_holds_up_nobody(store: SqlStore, database: str) -> None:
-    script = KILLED.format(tests=str(Path(__file__).parents[1]), url=address_of(database))
-    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
-    assert process.stdout
-    committed = [int(process.stdout.readline()) for _ in range(10)]
-    process.send_signal(signal.SIGKILL)
-    rest = process.stdout.read()
-    process.stdout.close()
-    process.wait()
-    reported = len(committed) + rest.count("\n")
+    reported = reported_before_kill(address_of(database))
     put(store, ingest(5000))
     assert store.item_count() - 1 in {reported, reported + 1}
     assert len(store.explain([url(number).text for number in range(reported)])) == reported

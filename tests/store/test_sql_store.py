@@ -1,10 +1,7 @@
 """What only the SQL store promises: durability, plain words for what goes wrong, no table scans."""
 
 import os
-import signal
 import sqlite3
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +17,7 @@ from feedhub.model.source import Source, SourceState
 from feedhub.store.maintenance import remove_from_category, remove_items
 from feedhub.store.sql import SqlStore, open_store
 from support.builders import DAY, HOUR, NOW, categories, guid, ingest, item_id, named, plan, put, url
+from support.stores import reported_before_kill
 
 LATER = NOW + HOUR
 
@@ -169,31 +167,8 @@ def test_two_processes_worth_of_stores_on_one_file_take_turns(path: Path) -> Non
         each.close()
 
 
-KILLED = """
-import sys
-sys.path.insert(0, {tests!r})
-from support.builders import NOW, ingest, plan, put
-from feedhub.store.sql import open_store
-store = open_store({url!r})
-number = 0
-while True:
-    put(store, ingest(number))
-    print(number, flush=True)
-    number += 1
-"""
-
-
 def test_a_killed_process_loses_nothing_it_had_committed(path: Path) -> None:
-    tests = str(Path(__file__).parents[1])
-    script = KILLED.format(tests=tests, url=f"sqlite:///{path}")
-    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
-    assert process.stdout
-    committed = [int(process.stdout.readline()) for _ in range(15)]
-    process.send_signal(signal.SIGKILL)
-    rest = process.stdout.read()
-    process.stdout.close()
-    process.wait()
-    reported = len(committed) + rest.count("\n")
+    reported = reported_before_kill(f"sqlite:///{path}")
     store = open_store(f"sqlite:///{path}")
     assert store.item_count() in {reported, reported + 1}
     assert len(store.explain([url(number).text for number in range(reported)])) == reported

@@ -1,5 +1,8 @@
 """Real stores for tests, on files in memory where the system has a RAM disk."""
 
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
@@ -41,6 +44,33 @@ def sqlite_store() -> Iterator[Store]:
         finally:
             store.close()
         check_derived_data(path)
+
+
+_WRITES_ON = """
+import sys
+sys.path.insert(0, {tests!r})
+from support.builders import ingest, put
+from feedhub.store.sql import open_store
+store = open_store({url!r})
+number = 0
+while True:
+    put(store, ingest(number))
+    print(number, flush=True)
+    number += 1
+"""
+
+
+def reported_before_kill(url: str) -> int:
+    """Store items 0, 1, 2… in a process of its own until it is killed; return how many it told to be committed."""
+    script = _WRITES_ON.format(tests=str(Path(__file__).parents[1]), url=url)
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    reported = len([process.stdout.readline() for _ in range(15)])
+    process.send_signal(signal.SIGKILL)
+    reported += process.stdout.read().count("\n")
+    process.stdout.close()
+    process.wait()
+    return reported
 
 
 STORES: dict[str, Callable[[], AbstractContextManager[Store]]] = {

@@ -229,6 +229,17 @@ class Backend(ABC):
         self.guard: Final = guard
         self.place: Final = place
 
+    @contextmanager
+    def _lent(self, kind: type[_T]) -> Iterator[_T]:
+        """Lend a connection of the driver, which is of this ``kind``, outside of any transaction."""
+        raw = self.engine.raw_connection()
+        try:
+            driver = raw.driver_connection
+            assert isinstance(driver, kind)  # noqa: S101 - tells the type checker
+            yield driver
+        finally:
+            raw.close()
+
     @abstractmethod
     def guard_for(self, place: str) -> Guard:
         """Return a guard that names another place, and turns errors of the operating system, too."""

@@ -139,23 +139,12 @@ class PostgresBackend(Backend):
             f" SET lock_timeout = {max(1, round(self._busy_timeout * 1000))}"
         )
 
-    @contextmanager
-    def _driver(self) -> Iterator["psycopg.Connection[Any]"]:
-        """Lend a connection of the driver, outside of any transaction."""
-        raw = self.engine.raw_connection()
-        try:
-            driver = raw.driver_connection
-            assert isinstance(driver, psycopg.Connection)  # noqa: S101 - tells the type checker
-            yield driver
-        finally:
-            raw.close()
-
     def guard_for(self, place: str) -> PostgresErrors:
         return PostgresErrors(place, OSError)
 
     def make(self, *, may_make: bool) -> None:
         """The server makes no database by itself: only its tables may be missing."""
-        with self._driver() as driver:
+        with self._lent(psycopg.Connection) as driver:
             encoding, is_made = str(_value(driver, "SHOW server_encoding")), _value(driver, _IS_MADE)
         if encoding != "UTF8":
             raise StoreError(f"store {self.place} has the encoding {encoding}: create the database with UTF8")
@@ -175,7 +164,7 @@ class PostgresBackend(Backend):
 
     def check(self) -> None:
         """Read every row, and have ``amcheck`` compare the indexes with them, if it is installed and may be used."""
-        with self._driver() as driver:
+        with self._lent(psycopg.Connection) as driver:
             for table in metadata.tables:
                 driver.execute(f'SELECT sum(length(whole::text)) FROM "{table}" AS whole')  # noqa: S608 - our own
             if _value(driver, _MAY_CHECK):
@@ -183,7 +172,7 @@ class PostgresBackend(Backend):
 
     def tidy_up(self) -> None:
         """Refresh what the planner knows of the tables; the server gives back room by itself."""
-        with self._driver() as driver:
+        with self._lent(psycopg.Connection) as driver:
             for table in (*metadata.tables, "item_search"):
                 driver.execute(f'ANALYZE "{table}"')
 

@@ -159,6 +159,28 @@ def test_everything_is_read_again_once_something_around_the_records_is_different
     polled.close()
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        "<svg xmlns='http://www.w3.org/2000/svg'><a/></svg>",
+        "<dc:title xmlns:dc='http://www.w3.org/2005/Atom'>q</dc:title>",
+        "<image><title>t</title></image>",
+        "<x xml:base='https://other.example/'/>",
+        "<author>\x0b</author>",
+        "<description>a < b</description>",
+    ],
+    ids=["picture", "odd name space", "image", "base", "control character", "broken"],
+)
+def test_all_records_of_a_document_that_is_not_read_one_by_one_are_read_again(more: str) -> None:
+    polled = Polled(is_pruned=True)
+    records = [record(1, more=more), record(2), record(3)]
+    assert polled.poll(PAPER, feed(*records)).new == 3
+    polled.reader.records = 0
+    assert polled.poll(PAPER, feed(record(4), *records)).new == 1
+    assert polled.reader.records == 4
+    polled.close()
+
+
 def test_all_is_read_after_all_where_a_record_turns_out_to_be_no_known_item() -> None:
     pruned, whole = Polled(is_pruned=True), Polled(is_pruned=False)
     for each in (pruned, whole):

@@ -161,8 +161,14 @@ OTHER_FILE = "https://a.example/2.mp3"
     [record("Two", guid="0", link="https://a.example/", published=day(2), enclosure=OTHER_FILE)],
 )
 @example(
-    [record("One", guid="b", text=""), record("Two", guid="c", text="x", enclosure=FILE)],
-    [record("One", guid="0", link="https://a.example/2", text=""), record("Two", guid="a", text="x", enclosure=FILE)],
+    [
+        record("Two", guid="b", link="https://a.example/1"),
+        record("Two", guid="https://a.example/1#0", link="https://a.example/1", text="x", enclosure=f"{FILE}?t=1"),
+    ],
+    [
+        record("Two", guid="0", link="https://a.example/2"),
+        record("Two", guid="a", link="https://a.example/1", text="x", enclosure=FILE),
+    ],
 )
 def test_a_document_that_is_given_again_is_made_of_the_same_items(first, then) -> None:  # type: ignore[no-untyped-def]
     library = Library()

@@ -18,7 +18,7 @@ from feedhub.ports.publishing import OWN_MARK
 from feedhub.publish.addresses import SEARCH_PAGE, SITEMAP_PATH, feed_path, feed_url, page_url, public
 from feedhub.publish.entry import Entry, language_tag, safe_line
 from feedhub.publish.formats import FORMAT_NAME, FORMATS
-from feedhub.publish.json_feed import json_text
+from feedhub.publish.json_feed import json_text, listing
 from feedhub.rules.categorize import MAX_SLUG_LENGTH, RESERVED_SLUGS
 from feedhub.rules.select import ALL
 
@@ -82,12 +82,13 @@ def manifest(
         "title": safe_line(site.title),
         "url": site.url,
         "all": _feed(site, together, formats, has_pages=has_pages),
-        "categories": [
-            {"slug": category.slug, **_feed(site, category, formats, has_pages=has_pages)}
-            for category in sorted(categories, key=lambda category: category.slug)
-        ],
+        "categories": [],
     }
-    return OutputFile(path=MANIFEST_PATH, body=f"{json_text(document)}\n".encode())
+    lines = (
+        json_text({"slug": category.slug, **_feed(site, category, formats, has_pages=has_pages)}).encode()
+        for category in sorted(categories, key=lambda category: category.slug)
+    )
+    return OutputFile(path=MANIFEST_PATH, body=listing(document, lines))
 
 
 def read_manifest(body: bytes) -> ListedOutputs:
@@ -178,7 +179,7 @@ def article_data(entry: Entry, title: str, page: str, picture: str | None, site:
         "author": [{"@type": "Person", "name": person.name} for person in entry.authors] or None,
         "publisher": {"@type": "Organization", "name": source.title or source.name, "url": source.link},
     }
-    text = json.dumps(_without_none(data), ensure_ascii=False, separators=(",", ":"))
+    text = json_text(_without_none(data))
     # No text of a publisher ends the block: JSON reads these escapes as the characters.
     return Markup(text.translate(_ESCAPED))  # noqa: S704
 

@@ -1,8 +1,7 @@
 """JSON Feed 1.1 (https://www.jsonfeed.org/version/1.1/), written by ourselves: feedgen has none."""
 
 import json
-from collections.abc import Mapping
-from json.encoder import encode_basestring
+from collections.abc import Iterable, Mapping
 from typing import Final, TypeAlias
 
 from feedhub.model.item import Enclosure, Person
@@ -11,6 +10,8 @@ from feedhub.publish.addresses import feed_url, home_url
 from feedhub.publish.entry import OCTETS, Entry, EntryCache, language_tag, plain_text, safe_line
 
 VERSION: Final = "https://jsonfeed.org/version/1.1"
+_END: Final = "[]}"
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 JsonObject: TypeAlias = "dict[str, object]"
 
@@ -34,19 +35,23 @@ def render_json_feed(view: OutputView, cache: EntryCache) -> bytes:
             "items": [],
         }
     )
-    return _with_items((json_text(document) + "\n").encode(), cache.written(view, "json", _item_text))
+    return listing(document, cache.written(view, "json", _item_text))
 
 
-def _with_items(document: bytes, items: list[bytes]) -> bytes:
-    """Put items that are written already into a document that ends with an empty list of them."""
-    if not items:
-        return document
-    end = b"]\n}\n"
-    return b"".join((document.removesuffix(end), b"\n    ", b",\n    ".join(items), b"\n  ", end))
+def listing(document: JsonObject, items: Iterable[bytes]) -> bytes:
+    """Return a document of JSON that ends with an empty list, with ``items`` in that, each on a line."""
+    head = json_text(document).removesuffix(_END).encode()
+    lines = b",\n".join(items)
+    return b"".join((head, b"[\n", lines, b"\n]}\n")) if lines else head + b"[]}\n"
+
+
+def json_text(value: object) -> str:
+    """Return JSON without a blank that says nothing."""
+    return _ENCODER.encode(value)
 
 
 def _item_text(entry: Entry) -> bytes:
-    return json_text(_item(entry), depth=2).encode()
+    return json_text(_item(entry)).encode()
 
 
 def _item(entry: Entry) -> JsonObject:
@@ -69,11 +74,15 @@ def _item(entry: Entry) -> JsonObject:
 
 
 def _texts(entry: Entry) -> JsonObject:
-    """Return the two texts. One of the contents is demanded, and many readers show nothing but that."""
-    summary = plain_text(entry.summary) if entry.summary else ""
+    """Return the content, and the summary where it says something else: an item that has but one text gives it once.
+
+    One of the contents is demanded, and many readers show nothing but that.
+    """
     shown = entry.content or entry.summary
     content: JsonObject = {"content_html": entry.directed(shown)} if shown else {"content_text": ""}
-    return {**content, "summary": summary or None}
+    summary = plain_text(entry.summary) if entry.summary and entry.content else ""
+    is_other = summary and entry.content and summary != plain_text(entry.content)
+    return {**content, "summary": summary if is_other else None}
 
 
 def _author(person: Person) -> JsonObject:
@@ -96,27 +105,6 @@ def _ours(entry: Entry) -> JsonObject:
     source = entry.source
     named = _without_none({"name": source.name, "title": source.title, "link": source.link, "url": source.url})
     return _without_none({"source": named, "comments": entry.comments})
-
-
-def json_text(value: object, *, depth: int = 0) -> str:
-    """Return what ``json.dumps(…, ensure_ascii=False, indent=2)`` would; that takes three times as long.
-
-    ``depth`` counts the lists and objects around ``value``.
-    """
-    return _json_text(value, "\n" + "  " * depth)
-
-
-def _json_text(value: object, line: str) -> str:
-    """Return JSON; ``line`` is a line break with the indentation of what is around ``value``."""
-    if isinstance(value, str):
-        return encode_basestring(value)
-    inner = line + "  "
-    if isinstance(value, dict) and value:
-        members = [f"{encode_basestring(name)}: {_json_text(member, inner)}" for name, member in value.items()]
-        return f"{{{inner}{f',{inner}'.join(members)}{line}}}"
-    if isinstance(value, list) and value:
-        return f"[{inner}{f',{inner}'.join([_json_text(member, inner) for member in value])}{line}]"
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _without_none(fields: Mapping[str, object]) -> JsonObject:

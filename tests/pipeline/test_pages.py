@@ -261,8 +261,8 @@ def test_a_new_month_closes_the_one_before(world: World, tmp_path: Path) -> None
     # Three items are no page: the first one goes on with them, and with the last part of May, which is full.
     assert "category/economy/2024-05-4.html" not in files(tmp_path)
     archive = tmp_path / "feeds/archive/economy"
-    assert "2024-06.atom" in (archive / "2024-05-2.atom").read_text()
-    assert not (archive / "2024-07.atom").exists()
+    # What the feed shows whole is not in its archive: 22 items of the last part of May, of June and of July.
+    assert sorted(path.stem for path in archive.iterdir()) == ["2024-03", "2024-04", "2024-04-2", "2024-05"]
     month(world, 7, 40)
     written = published(world, tmp_path).written
     assert [name for name in written if name.startswith("category/economy/")] == [
@@ -271,8 +271,30 @@ def test_a_new_month_closes_the_one_before(world: World, tmp_path: Path) -> None
         "category/economy/2024-06.html",
     ]
     assert "2024-06.html" in (place / "2024-05-4.html").read_text()
+    month(world, 8, 60)
+    written = published(world, tmp_path).written
+    # It shows 60 of August and 40 of the 41 of July.
+    assert [name.removeprefix("feeds/archive/economy/2024-") for name in written if "archive/economy" in name] == [
+        "05.atom",
+        "05-2.atom",
+        "06.atom",
+        "07.atom",
+    ]
+    assert "2024-06.atom" in (archive / "2024-05-2.atom").read_text()
     assert published(world, tmp_path, everything=True).written == ()
     assert broken_links(tmp_path) == []
+
+
+def test_parts_that_the_feed_comes_to_show_whole_leave_its_archive(world: World, tmp_path: Path) -> None:
+    place = tmp_path / "feeds/archive/economy"
+    published(world, tmp_path, entries=5, everything=True)
+    assert {"2024-05.atom", "2024-05-2.atom"} <= {path.name for path in place.iterdir()}
+    world.answer("a", record("late", guid="late", link="https://a.example/late", published=world.now))
+    world.poll("a")
+    published(world, tmp_path, entries=200)
+    assert sorted(path.stem for path in place.iterdir()) == ["2024-03", "2024-04"]
+    assert "next-archive" not in (place / "2024-04.atom").read_text()
+    assert published(world, tmp_path, entries=200, everything=True).written == ()
 
 
 def walk(folder: Path, slug: str, kind: str) -> list[list[str]]:

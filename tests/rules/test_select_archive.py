@@ -60,17 +60,26 @@ def test_the_older_part_is_the_lesser_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "entries", "is_open"),
-    [(1, 100, True), (100, 100, True), (30, 20, False), (20, 20, True)],
+    ("counts", "entries", "open_parts"),
+    [
+        ((), 100, 0),
+        ((1,), 100, 1),
+        ((100,), 100, 1),
+        ((30,), 20, 0),
+        ((20, 100), 20, 1),
+        ((33, 52, 15), 100, 3),
+        ((33, 52, 16), 100, 2),
+        ((33, 68, 2), 100, 1),
+        ((100, 100), 199, 1),
+    ],
 )
-def test_the_part_that_still_grows_is_written_only_when_the_feed_does_not_show_all_of_it(
-    count: int, entries: int, is_open: bool
+def test_parts_that_the_feed_shows_whole_are_not_written(
+    counts: tuple[int, ...], entries: int, open_parts: int
 ) -> None:
-    newest, older = Part(month="2026-11", number=3), Part(month="2026-11", number=2)
+    parts = [Part(month=f"2026-{12 - place:02}") for place in range(len(counts))]
     feed = OutputFeed(slug="all", title="", description="", entries=entries)
-    assert open_in_feed([(newest, count), (older, 100)], feed=feed) == (newest if is_open else None)
-    assert open_in_feed([], feed=feed) is None
-    assert open_in_feed([(newest, count)], feed=replace(feed, per_source=5)) is None
+    assert open_in_feed(zip(parts, counts, strict=True), feed=feed) == (parts[open_parts - 1] if open_parts else None)
+    assert open_in_feed(zip(parts, counts, strict=True), feed=replace(feed, per_source=5)) is None
 
 
 @pytest.mark.parametrize(

@@ -182,13 +182,18 @@ def parts_of(month: str, count: int, size: int) -> tuple[Part, ...]:
 
 
 def open_in_feed(newest_first: Iterable[tuple[Part, int]], *, feed: OutputFeed) -> Part | None:
-    """Return the part that is not written because the feed shows all of it; parts come with their number of items.
+    """Return the oldest part that the feed shows whole, with all newer ones; parts come with their number of items.
 
-    The newest part is still growing. It is written only when it holds more than the entries that the feed itself
-    shows; with fewer, the feed and the other parts show everything. A feed with a limit may leave out any item.
+    What it shows is not written again in its archive: the feed and the other parts together have everything. A feed
+    with a limit may leave out any item.
     """
-    shown = 0 if feed.per_source else feed.entries
-    return next((part if count <= shown else None for part, count in newest_first), None)
+    found, left = None, 0 if feed.per_source else feed.entries
+    for part, count in newest_first:
+        left -= count
+        if left < 0:
+            break
+        found = part
+    return found
 
 
 def open_in_list(newest_first: Iterable[tuple[Part, int]]) -> Part | None:

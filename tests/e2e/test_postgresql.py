@@ -1,6 +1,9 @@
 """The commands on a store of PostgreSQL; captured feeds give the same files as from one of SQLite."""
 
 import hashlib
+import re
+import threading
+import zlib
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +15,10 @@ from feedhub.ports.world import Fetcher
 from feedhub.runtime.hub import Hub
 from feedhub.runtime.plugins import load_settings
 from support.cli_runs import rss, run, write_project
-from support.postgres import address_of, new_database
+from support.daemons import running, until, write_config
+from support.postgres import address_of, connected, new_database, own_server, start, stop
+from support.responders import static
+from support.server import serve
 from support.site import needs_shared_feeds, shared_feeds
 
 START = datetime(2026, 11, 1, 8, tzinfo=UTC)
@@ -46,6 +52,63 @@ def test_every_command_works_and_none_shows_the_password(tmp_path: Path) -> None
     assert (tmp_path / "output" / "feeds" / "news.atom").exists() or list(tmp_path.rglob("news.atom"))
     lost = run("poll", "--all", "-c", config, "--set", "store=postgresql+psycopg://u:pa%40ss-word@/d?host=/nowhere")
     assert (lost.code, "cannot be reached" in lost.err, "ss-word" in lost.err) == (3, True, False)
+
+
+RIGHT = zlib.crc32(b"run") & 0x7FFFFFFF
+CUT = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE application_name LIKE 'feedhub%%' OR application_name LIKE '`feedhub%%'"""
+
+
+class Growing:
+    """A feed with one more item at every request."""
+
+    items: list[tuple[str, str]]
+
+    def __init__(self) -> None:
+        self.items = []
+
+    def __call__(self, wire: object) -> None:
+        number = len(self.items) + 1
+        self.items.append((f"Item {number}", f"https://a.example/{number}"))
+        static(rss(*((name, link) for name, link in self.items[-25:])))(wire)  # type: ignore[arg-type]
+
+
+def test_a_daemon_outlives_its_server_and_is_the_only_one_again(tmp_path: Path) -> None:
+    growing = Growing()
+    with own_server() as folder, serve({"/a": growing}) as web:
+        source = f"name: a, url: '{web.url('/a')}', category: news"
+        config = write_config(tmp_path, [source], more=f"store: {address_of('postgres', at=folder)}\n")
+        with running(config) as daemon:
+            daemon.heard("poll", source="a")
+            stop(folder)
+            lost = daemon.heard("the store cannot be used")
+            assert re.search("was stopped|cannot be reached", lost["reason"])
+            start(folder)
+            daemon.heard("the store can be used again")
+            daemon.heard("poll", source="a")
+            with running(config, is_ready=False) as second:
+                assert second.ended() == 3
+                assert f"process id {daemon.pid} " in second.events[-1]["event"]
+            # Another waits for the right, and has it as soon as the connection is cut.
+            with connected("postgres", at=folder) as other, connected("postgres", at=folder) as third:
+                waiting = threading.Thread(
+                    target=other.execute, args=("SELECT pg_advisory_lock(1717921124, %s)", [RIGHT])
+                )
+                waiting.start()
+                until(lambda: third.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchall())
+                third.execute(CUT)
+                waiting.join()
+                until(lambda: "is in use: " in daemon.heard("the store cannot be used")["reason"])
+                daemon.heard("the store cannot be used")
+                asked = len(growing.items)
+                daemon.heard("the store cannot be used")
+                assert len(growing.items) == asked
+            daemon.heard("the store can be used again")
+            daemon.heard("poll", source="a")
+            assert daemon.stop() == 0
+        with connected("postgres", at=folder) as connection:
+            ((stored,),) = connection.execute("SELECT count(*) FROM items").fetchall()
+        assert stored == len(growing.items)
 
 
 class Rounds:

@@ -21,7 +21,15 @@ from feedhub.store.sql import SqlStore, open_store
 from feedhub.store.status import SCHEMA
 from feedhub.store.tables import metadata
 from support.builders import NOW, categories, ingest, item_id, plan, put, url
-from support.postgres import address_of, check_derived_data, connected, emptied, new_database, programs
+from support.postgres import (
+    address_of,
+    check_derived_data,
+    connected,
+    emptied,
+    new_database,
+    programs,
+    refuse_without,
+)
 from support.stores import reported_before_kill
 
 LOCK = "SELECT pg_advisory_lock(1717921124, 0)"
@@ -270,6 +278,55 @@ def test_a_vector_has_the_places_of_the_terms_and_the_weight_of_the_title() -> N
         "'央行':1A '行':2A 'ab':3A,5 'it':6 's':7 'c':8 'd':9"
     )
     assert query_terms("it's") == ["it", "s"]
+
+
+def test_of_a_word_that_is_everywhere_the_newest_ten_thousand_are_ranked(store: SqlStore, database: str) -> None:
+    fill = "INSERT INTO item_search SELECT pk, CAST(%s AS tsvector) FROM generate_series(%s, %s) AS pk"
+    with connected(database) as connection:
+        try:
+            connection.execute(fill, ["'chips':1A", 100_000, 100_000])
+            connection.execute(fill, ["'chips':9", 100_001, 109_999])
+            assert _ranked(store, "chips")[:2] == [100_000, 109_999], "the word in the title makes it the best"
+            connection.execute(fill, ["'chips':9", 110_000, 110_000])
+            assert _ranked(store, "chips")[:2] == [110_000, 109_999]
+        finally:
+            connection.execute("DELETE FROM item_search WHERE pk >= 100000")
+
+
+def _ranked(store: SqlStore, term: str) -> list[int]:
+    with store._read() as connection:
+        return connection.backend.matching(connection, [term], 3)
+
+
+def test_a_missing_server_is_a_reason_to_skip_and_where_it_is_required_to_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FEEDHUB_TEST_POSTGRESQL", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="no initdb"):
+        refuse_without("no initdb")
+    monkeypatch.setenv("FEEDHUB_TEST_POSTGRESQL", "required")
+    with pytest.raises(pytest.fail.Exception, match="no initdb, and FEEDHUB_TEST_POSTGRESQL requires it"):
+        refuse_without("no initdb")
+    refuse_without("")
+
+
+def test_a_right_that_was_lost_is_taken_again_unless_another_has_it(store: SqlStore, database: str) -> None:
+    other = open_store(address_of(database))
+    with store.task_lock("run", wait=0) as keep:
+        keep()
+        with connected(database) as connection:
+            cut(connection, "%run%")
+        keep()
+        with pytest.raises(StoreError, match="is in use"), other.task_lock("run", wait=0):
+            pass
+        with connected(database) as connection:
+            cut(connection, "%run%")
+        with other.task_lock("run", wait=0):
+            for _ in range(2):
+                with pytest.raises(StoreError, match=rf"in use: `feedhub run` with process id {os.getpid()} "):
+                    keep()
+        keep()
+    with other.task_lock("run", wait=0):
+        pass
+    other.close()
 
 
 def test_nothing_of_postgresql_is_imported_for_a_file(tmp_path: Path) -> None:

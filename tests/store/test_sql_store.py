@@ -9,14 +9,13 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, event, text
-from sqlalchemy.pool import Pool
 
 from feedhub.errors import DamagedStoreError, StoreError
-from feedhub.model.identity import Filing, LedgerNote, Verdict
+from feedhub.model.identity import Filing, Verdict
 from feedhub.model.source import Source, SourceState
 from feedhub.store.maintenance import remove_from_category, remove_items
 from feedhub.store.sql import SqlStore, open_store
-from support.builders import DAY, HOUR, NOW, categories, guid, ingest, item_id, named, plan, put, url
+from support.builders import DAY, HOUR, NOW, categories, ingest, item_id, named, plan, put, url
 from support.stores import reported_before_kill
 
 LATER = NOW + HOUR
@@ -288,111 +287,6 @@ def test_connections_are_opened_as_decided(store: SqlStore) -> None:
             for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
         }
     assert pragmas == {"journal_mode": "wal", "synchronous": 1, "foreign_keys": 1, "busy_timeout": 50}
-
-
-@pytest.fixture
-def statements() -> Iterator[list[str]]:
-    """What SQLite itself was asked, values filled in."""
-    caught: list[str] = []
-
-    def catch(statement: str) -> None:
-        # The full-text index asks its own tables, as comments.
-        if not statement.startswith("--"):
-            caught.append(statement)
-
-    def watch(driver: sqlite3.Connection, *_: object) -> None:
-        driver.set_trace_callback(catch)
-
-    event.listen(Pool, "checkout", watch)
-    yield caught
-    event.remove(Pool, "checkout", watch)
-
-
-def one_poll_of_everything(store: SqlStore) -> None:
-    notes = [LedgerNote(kind="dropped", reason="rule", key="k", title="t", link="l")]
-    for source in ("one", "two"):
-        verdict = Verdict.NEW if source == "one" else Verdict.DUPLICATE
-        ingests = [
-            *(ingest(number, source, verdict, gained=[guid(source, number)]) for number in range(5)),
-            ingest(0, source, Verdict.REPEAT, gained=[named(f"{source} x")]),
-        ]
-        with store.transaction() as transaction:
-            transaction.state(source)
-            transaction.known_keys(source, [key for each in ingests for key in each.decision.keyed.keys])
-            transaction.ingest(source, plan(*ingests, notes=notes, distrusted=[url("d")]), NOW, complete=True)
-            transaction.save_state(SourceState(name=source, title=source))
-            transaction.count_new(source, NOW)
-    put(
-        store,
-        ingest(0, verdict=Verdict.CHANGED, slugs=["cn"], moved=[url("m")]),
-        ingest(1, verdict=Verdict.REFRESHED),
-        ingest(2, verdict=Verdict.SEEN, reoffered=True),
-        complete=True,
-    )
-    with store.transaction() as transaction:
-        transaction.save_state(SourceState(name="one", title="renamed"))
-
-
-def publish_everything(store: SqlStore) -> None:
-    for slug in store.due_outputs():
-        store.newest(slug, 100)
-        store.changed_at(slug, 100)
-        store.part_starts(slug, NOW - 90 * DAY, NOW, 100, 30)
-    number = store.change_number() - 1
-    assert len(list(store.page_items(number))) == 1
-    store.posts(number)
-    store.categories()
-    store.item_count()
-    store.health_events(10)
-
-
-# Categories are few; the newest are taken from the front of an index, and numbered then; a search has its own.
-_BOUNDED = (
-    "SCAN categories",
-    "USING INDEX items_newest",
-    "USING INDEX memberships_newest",
-    "VIRTUAL TABLE INDEX",
-    "SCAN health_events",
-    "SCAN newest",
-    "SCAN numbered",
-    "SCAN (subquery-",
-)
-
-
-@pytest.mark.parametrize("work", [one_poll_of_everything, publish_everything])
-def test_no_statement_of_a_poll_or_a_publish_scans_a_table(
-    store: SqlStore, path: Path, statements: list[str], work: Callable[[SqlStore], None]
-) -> None:
-    put(store, *(ingest(number, "big", keys=[url(number)]) for number in range(1000, 1100)), source="big")
-    put(store, ingest(2000))
-    statements.clear()
-    work(store)
-    connection = sqlite3.connect(path)
-    scans = [
-        (step, statement)
-        for statement in statements
-        if statement.split()[0] in {"SELECT", "UPDATE", "DELETE"}
-        for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {statement}")
-        if "SCAN" in step and not any(bounded in step for bounded in _BOUNDED)
-    ]
-    connection.close()
-    assert scans == []
-    assert len(statements) > 3
-
-
-def test_a_poll_with_nothing_new_asks_little_and_writes_the_state_only(store: SqlStore, statements: list[str]) -> None:
-    put(store, *(ingest(number) for number in range(30)), complete=True)
-    statements.clear()
-    with store.transaction() as transaction:
-        transaction.state("one")
-        transaction.known_keys("one", [url(number) for number in range(30)])
-        transaction.ingest(
-            "one", plan(*(ingest(number, verdict=Verdict.SEEN) for number in range(30))), LATER, complete=True
-        )
-        transaction.save_state(SourceState(name="one"))
-    words = [statement.split()[0] for statement in statements]
-    assert [word for word in words if word not in {"SELECT", "BEGIN", "COMMIT"}] == ["UPDATE"]
-    assert len(words) < 14
 
 
 def test_lists_of_many_terms_and_hits_are_read_in_parts(store: SqlStore) -> None:

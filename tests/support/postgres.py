@@ -58,11 +58,18 @@ def why_not() -> str:
     return ""
 
 
+def refuse_without(reason: str) -> None:
+    """Skip a test for want of a server, if there is a reason; where one is required, as in CI, fail."""
+    if reason:
+        if os.environ.get("FEEDHUB_TEST_POSTGRESQL") == "required":
+            pytest.fail(f"{reason}, and FEEDHUB_TEST_POSTGRESQL requires it")
+        pytest.skip(reason)
+
+
 @cache
 def server() -> str:
     """Return the folder of the server's socket; the first worker that asks starts it."""
-    if reason := why_not():
-        pytest.skip(reason)
+    refuse_without(why_not())
     folder = _FOLDER / f"feedhub-postgres-{os.environ.get('PYTEST_XDIST_TESTRUNUID', os.getpid())}"
     folder.mkdir(exist_ok=True)
     if os.geteuid() == 0:
@@ -81,34 +88,71 @@ _held: list[object] = []
 def _start(folder: Path, binaries: Path | None) -> None:
     assert binaries
     os.mkfifo(folder / "alive")
-    user = ["runuser", "-u", _SYSTEM_USER, "--"] if os.geteuid() == 0 else []
-    data = ("-D", str(folder / "data"))
-    options = " ".join(f"-c {setting}" for setting in (*_SETTINGS, f"unix_socket_directories={folder}"))
-    for command in (
-        ("initdb", *data, "-U", _USER, "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C"),
-        ("pg_ctl", *data, "-w", "-s", "-l", str(folder / "log"), "-o", options, "start"),
-    ):
-        done = subprocess.run(
-            [*user, str(binaries / command[0]), *command[1:]],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            cwd="/",
-        )
-        assert done.returncode == 0, done.stderr.decode()
-    ending = [*user, "sh", "-c", _END, "sh", str(folder), str(binaries)]
+    _run(binaries / "initdb", *_data(folder), "-U", _USER, "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C")
+    start(folder)
+    ending = [*_as_user(), "sh", "-c", _END, "sh", str(folder), str(binaries)]
     quiet = subprocess.DEVNULL
     _held.append(subprocess.Popen(ending, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True, cwd="/"))
 
 
-def address_of(database: str, password: str = "") -> str:
-    """Return the address of a store in a database of the server."""
+def start(folder: Path) -> None:
+    """Start the server again that ``stop`` ended."""
+    binaries = programs()
+    assert binaries
+    options = " ".join(f"-c {setting}" for setting in (*_SETTINGS, f"unix_socket_directories={folder}"))
+    _run(binaries / "pg_ctl", *_data(folder), "-w", "-s", "-l", str(folder / "log"), "-o", options, "start")
+
+
+def stop(folder: Path) -> None:
+    """End a server at once, as a crash does."""
+    binaries = programs()
+    assert binaries
+    _run(binaries / "pg_ctl", *_data(folder), "-w", "-s", "-m", "immediate", "stop")
+
+
+def _data(folder: Path) -> tuple[str, str]:
+    return "-D", str(folder / "data")
+
+
+def _as_user() -> list[str]:
+    return ["runuser", "-u", _SYSTEM_USER, "--"] if os.geteuid() == 0 else []
+
+
+def _run(*command: str | Path) -> None:
+    done = subprocess.run([*_as_user(), *map(str, command)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd="/")
+    assert done.returncode == 0, done.stderr.decode()
+
+
+@contextmanager
+def own_server() -> Iterator[Path]:
+    """A server of one test, which may be stopped and started; the folder of its socket."""
+    refuse_without(why_not())
+    with tempfile.TemporaryDirectory(prefix="feedhub-own-", dir=_FOLDER) as made:
+        folder = Path(made) / "server"
+        folder.mkdir()
+        if os.geteuid() == 0:
+            Path(made).chmod(0o755)
+            shutil.chown(folder, _SYSTEM_USER)
+        _start(folder, programs())
+        alive = os.open(folder / "alive", os.O_WRONLY)
+        try:
+            yield folder
+        finally:
+            os.close(alive)
+            ending = _held.pop()
+            assert isinstance(ending, subprocess.Popen)
+            ending.wait()
+
+
+def address_of(database: str, password: str = "", at: Path | None = None) -> str:
+    """Return the address of a store in a database of the server, or of that with its socket in the folder ``at``."""
     user = f"{_USER}:{password}" if password else _USER
-    return f"postgresql+psycopg://{user}@/{database}?host={server()}"
+    return f"postgresql+psycopg://{user}@/{database}?host={at or server()}"
 
 
-def connected(database: str) -> "psycopg.Connection[tuple[object, ...]]":
+def connected(database: str, at: Path | None = None) -> "psycopg.Connection[tuple[object, ...]]":
     """Return a connection beside the store, without transactions."""
-    return psycopg.connect(host=server(), user=_USER, dbname=database, autocommit=True)
+    return psycopg.connect(host=str(at or server()), user=_USER, dbname=database, autocommit=True)
 
 
 def new_database(name: str) -> str:

@@ -416,10 +416,11 @@ class MaintenanceStore(Protocol):
         """
         ...
 
-    def task_lock(self, task: str, *, wait: float) -> AbstractContextManager[None]:
+    def task_lock(self, task: str, *, wait: float) -> AbstractContextManager[Callable[[], None]]:
         """Hold the only right to do ``task`` on this store, across processes; wait at most ``wait`` seconds for it.
 
-        A process that dies gives the right back.
+        A process that dies gives the right back; one that loses its connection to the database loses it. Who works for
+        long calls what the block gives: it takes a lost right again at once, and raises what the beginning raises.
 
         Raises:
             StoreError: another process holds it; says which.

@@ -182,6 +182,8 @@ class Daemon:
         self._is_more_due = False
         self._next_start = 0.0
         self._store_retry = StoreRetry(self._waits.store_retry)
+        self._keep_right: Callable[[], None] = lambda: None
+        self._right_until = 0.0
         self._refiling = Refiling(self._waits.refiling)
         self._change_due: Loaded | None = None
         self._fault: ConfigFault | None = None
@@ -222,7 +224,7 @@ class Daemon:
         wait = self._waits.store_retry
         while True:
             try:
-                held.enter_context(hub.store.task_lock("run", wait=1.0))
+                self._keep_right = held.enter_context(hub.store.task_lock("run", wait=1.0))
                 self._apply(hub)
             except FullStoreError as error:
                 held.pop_all().close()
@@ -292,10 +294,17 @@ class Daemon:
         if self._change_due:
             self._take_up(self._change_due)
         with self._store_retry.attempt():
+            self._be_the_only_one()
             if self._is_more_due and monotonic() >= self._next_start:
                 self._start_due()
             if self._inbox.empty():
                 self._refile_or_publish()
+
+    def _be_the_only_one(self) -> None:
+        """Make sure of the right to poll on this store, which a lost connection takes away, before it is used."""
+        if monotonic() >= self._right_until:
+            self._keep_right()
+            self._right_until = monotonic() + self._waits.tick
 
     def _refile_or_publish(self) -> None:
         """File some stored items, if other rules were taken up; or else publish what is due."""
@@ -320,6 +329,7 @@ class Daemon:
         # While the store cannot be used, results are dropped: their sources are still due.
         if self._poller.is_current(fetched.source) and not is_too_late and self._store_retry.may_try:
             with self._store_retry.attempt():
+                self._be_the_only_one()
                 report = self._poller.hub.ingester.ingest(fetched)
                 log_poll(report)
                 if report.outcome is not Outcome.SKIPPED:

@@ -273,8 +273,8 @@ class Backend(ABC):
         """Copy the whole database as of now into a new file, while others go on writing."""
 
     @abstractmethod
-    def task_lock(self, task: str, wait: float) -> AbstractContextManager[None]:
-        """Return a block that holds the only right to do ``task`` on this store; a killed process gives it back."""
+    def task_lock(self, task: str, wait: float) -> AbstractContextManager[Callable[[], None]]:
+        """See ``feedhub.ports.store.MaintenanceStore.task_lock``."""
 
     @abstractmethod
     def index_texts(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:

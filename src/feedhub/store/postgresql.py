@@ -9,7 +9,7 @@ import time
 import unicodedata
 import zlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +21,7 @@ from sqlalchemy import Connection as PlainConnection
 from sqlalchemy.dialects.postgresql.psycopg import PGCompiler_psycopg
 from sqlalchemy.engine.interfaces import BindTyping
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import PoolProxiedConnection
 
 from feedhub.errors import DamagedStoreError, FullStoreError, NoStoreError, StoreError
 from feedhub.store.database import (
@@ -96,6 +97,15 @@ _WRITER: Final = 0
 # What others wrote before is seen by each statement, once the lock is held.
 _BEGIN_WRITING: Final = f"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({_LOCKS}, {_WRITER})"
 _BEGIN_READING: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+# Whoever is gone without a word, as a machine without power, is noticed after a minute, by either side.
+_NOTICE_LOSS: Final = {
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+_HAVE_LOSS_NOTICED: Final = """SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10;
+    SET tcp_keepalives_count = 3; SET tcp_user_timeout = 60000"""
 _IS_MADE: Final = "SELECT to_regclass('schema_migrations') IS NOT NULL"
 _HOLDER: Final = """SELECT application_name, state_change FROM pg_locks JOIN pg_stat_activity USING (pid)
     WHERE locktype = 'advisory' AND classid = %s AND objid = %s AND granted
@@ -113,7 +123,7 @@ class PostgresBackend(Backend):
     def __init__(self, address: URL, busy_timeout: float) -> None:
         self._address = address
         self._busy_timeout = busy_timeout
-        usual = {"connect_timeout": 10, "application_name": "feedhub"}
+        usual = {"connect_timeout": 10, "application_name": "feedhub", **_NOTICE_LOSS}
         engine = create_engine(
             address,
             connect_args={"autocommit": True, **{name: at for name, at in usual.items() if name not in address.query}},
@@ -136,7 +146,7 @@ class PostgresBackend(Backend):
         driver.execute(
             # Plans that were made for empty tables would be kept: one such search for keys took 15.6 ms.
             "SET plan_cache_mode = force_custom_plan; SET jit = off;"
-            f" SET lock_timeout = {max(1, round(self._busy_timeout * 1000))}"
+            f" SET lock_timeout = {max(1, round(self._busy_timeout * 1000))}; {_HAVE_LOSS_NOTICED}"
         )
 
     def guard_for(self, place: str) -> PostgresErrors:
@@ -198,33 +208,13 @@ class PostgresBackend(Backend):
             raise StoreError(f"store {self.place} cannot be copied: {' '.join(written.stderr.split())}")
 
     @contextmanager
-    def task_lock(self, task: str, wait: float) -> Iterator[None]:
-        """Hold an advisory lock by a connection of its own, whose name tells others who holds it."""
-        number = zlib.crc32(task.encode()) & 0x7FFFFFFF
-        with self.guard:
-            raw = self.engine.raw_connection()
+    def task_lock(self, task: str, wait: float) -> Iterator[Callable[[], None]]:
+        lock = _TaskLock(self, task)
         try:
-            with self.guard:
-                self._lock(raw.cursor(), task, number, wait)
-            yield
+            lock.take(wait)
+            yield lock.keep
         finally:
-            try:
-                raw.cursor().execute("SELECT pg_advisory_unlock_all(); RESET application_name")
-            except psycopg.Error:
-                raw.invalidate()  # who lost the connection lost the lock with it
-            raw.close()
-
-    def _lock(self, cursor: Any, task: str, number: int, wait: float) -> None:
-        name = f"`feedhub {task}` with process id {os.getpid()} on {socket.gethostname()}"[:63]
-        cursor.execute("SELECT set_config('application_name', %s, false)", [name])
-        until = time.monotonic() + wait
-        while not cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [_LOCKS, number]).fetchone()[0]:
-            if time.monotonic() >= until:
-                holder = cursor.execute(_HOLDER, [_LOCKS, number]).fetchone()
-                who, since = holder or (f"another `feedhub {task}`", None)
-                told = f"{who} holds it" + (f" since {since.isoformat(timespec='seconds')}" if since else "")
-                raise StoreError(f"store {self.place} is in use: {told}")
-            time.sleep(min(0.1, wait))
+            lock.release()
 
     def index_texts(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         if rows:
@@ -247,6 +237,64 @@ class PostgresBackend(Backend):
             return []
         wanted = _MATCH_LAST if last else _MATCH
         return connection.execute(wanted, {"query": query, "limit": limit}).scalars()
+
+
+class _TaskLock:
+    """An advisory lock by a connection of its own, whose name tells others who holds it."""
+
+    def __init__(self, backend: PostgresBackend, task: str) -> None:
+        self._backend: Final = backend
+        self._task: Final = task
+        self._number: Final = zlib.crc32(task.encode()) & 0x7FFFFFFF
+        self._raw: PoolProxiedConnection | None = None
+
+    def take(self, wait: float) -> None:
+        with self._backend.guard:
+            self._raw = self._backend.engine.raw_connection()
+            self._lock(self._raw.cursor(), wait)
+
+    def keep(self) -> None:
+        """Take the lock again, if the connection was lost, and the lock with it."""
+        if self._is_held():
+            return
+        self.release()
+        try:
+            self.take(0.0)
+        except StoreError:
+            self.release()
+            raise
+
+    def _is_held(self) -> bool:
+        if self._raw is None:
+            return False
+        try:
+            self._raw.cursor().execute("SELECT 1")
+        except psycopg.Error:
+            return False
+        return True
+
+    def release(self) -> None:
+        raw, self._raw = self._raw, None
+        if raw is None:
+            return
+        try:
+            raw.cursor().execute("SELECT pg_advisory_unlock_all(); RESET application_name")
+        except psycopg.Error:
+            raw.invalidate()
+        raw.close()
+
+    def _lock(self, cursor: Any, wait: float) -> None:
+        task = f"`feedhub {self._task}`"
+        name = f"{task} with process id {os.getpid()} on {socket.gethostname()}"[:63]
+        cursor.execute("SELECT set_config('application_name', %s, false)", [name])
+        until = time.monotonic() + wait
+        while not cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [_LOCKS, self._number]).fetchone()[0]:
+            if time.monotonic() >= until:
+                holder = cursor.execute(_HOLDER, [_LOCKS, self._number]).fetchone()
+                who, since = holder or (f"another {task}", None)
+                told = f"{who} holds it" + (f" since {since.isoformat(timespec='seconds')}" if since else "")
+                raise StoreError(f"store {self._backend.place} is in use: {told}")
+            time.sleep(min(0.1, wait))
 
 
 def _begin(connection: PlainConnection) -> None:

@@ -1,6 +1,6 @@
 """The store on an SQL database: opening it, and its topics put together."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 
@@ -51,7 +51,7 @@ class SqlStore(
         with self._write() as connection:
             yield SqlTransaction(connection)
 
-    def task_lock(self, task: str, *, wait: float) -> AbstractContextManager[None]:
+    def task_lock(self, task: str, *, wait: float) -> AbstractContextManager[Callable[[], None]]:
         return self._backend.task_lock(task, wait)
 
 

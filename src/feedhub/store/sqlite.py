@@ -4,7 +4,7 @@ import json
 import os
 import socket
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -222,8 +222,8 @@ class SqliteBackend(Backend):
                 target.close()
 
     @contextmanager
-    def task_lock(self, task: str, wait: float) -> Iterator[None]:
-        """Lock a file beside the database, which is the operating system's to give back.
+    def task_lock(self, task: str, wait: float) -> Iterator[Callable[[], None]]:
+        """Lock a file beside the database, which is the operating system's to give back, and nobody's to take away.
 
         A second file names the process that holds the lock, because a locked file cannot be read everywhere.
         """
@@ -241,7 +241,7 @@ class SqliteBackend(Backend):
             kind = FullStoreError if _is_full(str(exc), self.place) else StoreError
             raise kind(f"store {self.place} cannot be locked: {(exc.strerror or str(exc)).lower()}") from exc
         try:
-            yield
+            yield lambda: None
         finally:
             with suppress(OSError):
                 holder.unlink(missing_ok=True)

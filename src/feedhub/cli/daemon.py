@@ -99,9 +99,11 @@ def run(
     from feedhub.runtime.config_loader import ConfigLoader
     from feedhub.runtime.daemon import Daemon, signals_as_events
     from feedhub.runtime.logs import logging_events
+    from feedhub.runtime.memory import keep_heaps_small
     from feedhub.runtime.websub import PingAfterPublish
     from feedhub.web.server import WebObserver
 
+    keep_heaps_small()
     as_json = log is LogForm.JSON
     with (
         logging_events(sys.stderr, masked=session.masked, verbose=session.options.verbose, as_json=as_json),

@@ -1,9 +1,7 @@
 """The configuration under a daemon: noticing that it was saved, and reading it in a process of its own under limits."""
 
-import ctypes
 import logging
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -64,12 +62,6 @@ class ConfigLoader:
         """End what is being loaded."""
         if self._pool is not None:
             self._pool.close()
-
-
-def give_back_memory() -> None:
-    """Give memory that is free back to the system: glibc keeps what many threads had, such as those of every load."""
-    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
-        trim(0)
 
 
 def unusable(file: str, reason: str) -> Unusable:

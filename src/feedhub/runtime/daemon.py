@@ -14,8 +14,9 @@ from typing import Final, Protocol
 from feedhub.errors import DamagedStoreError, FullStoreError, StoreError
 from feedhub.model.report import Outcome, PollReport, PublishReport
 from feedhub.model.settings import ConfigFault, Settings
-from feedhub.runtime.config_loader import BackgroundLoad, ConfigWatch, Loaded, Unusable, give_back_memory, unusable
+from feedhub.runtime.config_loader import BackgroundLoad, ConfigWatch, Loaded, Unusable, unusable
 from feedhub.runtime.hub import Hub
+from feedhub.runtime.memory import give_back_memory
 from feedhub.runtime.poller import DuePoller, FinishedFetch, PollsUnderWay
 from feedhub.runtime.publisher import PublishTimer
 from feedhub.runtime.refiling import Refiling

@@ -331,7 +331,7 @@ def test_output_that_cannot_show_chinese_gets_escapes(tmp_path: Path) -> None:
 
 def test_shells_complete_commands() -> None:
     ran = program(_FEEDHUB_COMPLETE="complete_bash", COMP_WORDS="feedhub p", COMP_CWORD="1")
-    assert ran.stdout.split() == ["poll", "publish", "preview", "prune"]
+    assert ran.stdout.split() == ["poll", "publish", "preview", "pause", "prune"]
 
 
 def test_the_schema_is_json() -> None:

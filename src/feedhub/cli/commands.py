@@ -1,16 +1,14 @@
 """The table of all commands; those that set up, poll, publish and look at sources. Each imports what it needs late."""
 
-import re
 import shlex
 from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import count as counted
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from feedhub.cli import daemon, stored
+from feedhub.cli import daemon, sources, stored
 from feedhub.cli.main import (
     MISUSED,
     ConfigOption,
@@ -20,8 +18,9 @@ from feedhub.cli.main import (
     SetOption,
     VerboseOption,
     command,
+    naming,
 )
-from feedhub.errors import ConfigError, PollError, UsageError
+from feedhub.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
     from feedhub.config.opml import OpmlImport
@@ -268,9 +267,6 @@ def publish(
         raise typer.Exit(1)
 
 
-_USERINFO: Final = re.compile(r"(?<=//)[^/?#]*@")
-
-
 @command()
 def status(session: Session, as_json: JsonOption = False) -> None:
     """Show the health of every source and category; starts no poll."""
@@ -300,7 +296,7 @@ def preview(
     """Show what a source would give; nothing is stored."""
     from feedhub.cli.views import preview_json, print_preview
 
-    with session.hub() as hub, _naming(target):
+    with session.hub() as hub, naming(target):
         found = hub.preview(target, limit)
     if as_json:
         session.screen.json(preview_json(found))
@@ -319,7 +315,7 @@ def discover(
     The lines go under `sources:`. Exit 1 when there is none."""
     from feedhub.cli.views import discovered_json, discovered_yaml
 
-    with session.hub() as hub, _naming(url):
+    with session.hub() as hub, naming(url):
         found = hub.discover(url)
     if as_json:
         session.screen.json(discovered_json(found))
@@ -328,15 +324,6 @@ def discover(
     if not found:
         session.screen.print_err(f"feedhub: {url} offers no feed")
         raise typer.Exit(1)
-
-
-@contextmanager
-def _naming(target: str) -> Iterator[None]:
-    """Put ``target`` before the text of a PollError of the block (SPEC §2: an error names the place)."""
-    try:
-        yield
-    except PollError as error:
-        raise PollError(f"{_USERINFO.sub('', target)}: {error}", status=error.status) from error
 
 
 # Name, function and example, in the order a new user needs them.
@@ -353,6 +340,11 @@ _COMMANDS: Final = (
     ("status", status, "feedhub status --json"),
     ("preview", preview, "feedhub preview https://example.org/feed.xml --limit 3"),
     ("explain", stored.explain, "feedhub explain https://example.org/news/1.html"),
+    ("add", sources.add, "feedhub add example.org --category tech"),
+    ("list", sources.list_sources, "feedhub list --category tech"),
+    ("pause", sources.pause, "feedhub pause wire"),
+    ("resume", sources.resume, "feedhub resume wire"),
+    ("remove", sources.remove, "feedhub remove wire --purge"),
     ("discover", discover, "feedhub discover https://example.org/"),
     ("import", import_opml, "feedhub import subscriptions.opml"),
     ("export", export, "feedhub export -o subscriptions.opml"),

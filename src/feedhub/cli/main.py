@@ -1,9 +1,11 @@
 """One run of a command: the options that all commands share, the settings, and how errors become exit codes."""
 
 import os
+import re
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from inspect import Parameter, Signature, signature
 from io import TextIOWrapper
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from feedhub.errors import ConfigError, FeedhubError, StoreError, UsageError
+from feedhub.errors import ConfigError, FeedhubError, PollError, StoreError, UsageError
 from feedhub.runtime.logs import Masker, logging_to, one_line, printable
 
 if TYPE_CHECKING:
@@ -156,6 +158,18 @@ def command(*, has_config: bool = True, has_log: bool = True) -> Callable[[Comma
         return run
 
     return decorated
+
+
+_USERINFO: Final = re.compile(r"(?<=//)[^/?#]*@")
+
+
+@contextmanager
+def naming(target: str) -> Iterator[None]:
+    """Put ``target`` before the text of a PollError of the block (SPEC §2: an error names the place)."""
+    try:
+        yield
+    except PollError as error:
+        raise PollError(f"{_USERINFO.sub('', target)}: {error}", status=error.status) from error
 
 
 def main(arguments: Sequence[str] | None = None, *, waits: "Waits | None" = None) -> None:

@@ -83,8 +83,13 @@ def _addresses(source: SourceSection) -> tuple[str, ...]:
 def _secret_parameters(url: str) -> Iterator[str]:
     for parameter in url.partition("#")[0].partition("?")[2].split("&"):
         name, _, value = parameter.partition("=")
-        if len(value) >= _SHORTEST_IN_ADDRESS and _SECRET_PARAMETER.fullmatch(name):
+        if len(value) >= _SHORTEST_IN_ADDRESS and is_secret_parameter(name):
             yield from (value, unquote(value))
+
+
+def is_secret_parameter(name: str) -> bool:
+    """Tell whether the value of a parameter of that name is a secret."""
+    return bool(_SECRET_PARAMETER.fullmatch(name))
 
 
 def _is_token_in(path: str, value: str) -> bool:

@@ -68,7 +68,8 @@ class LimitedReader:
     """Reads the files of one configuration; what is left of its limits is shared by all of them.
 
     ``tried`` are the files that were to be read, with the digests of those that were, ``folders`` those that were
-    looked through for files: whoever waits for a change has to watch them.
+    looked through for files: whoever waits for a change has to watch them. ``edited`` are texts that files are about
+    to get, in the place of those that they have.
     """
 
     files: int = MOST_FILES
@@ -76,6 +77,7 @@ class LimitedReader:
     looks: int = MOST_LOOKED_AT
     tried: dict[str, str] = field(default_factory=dict)
     folders: set[str] = field(default_factory=set)
+    edited: dict[str, str] = field(default_factory=dict)
     _matched: dict[tuple[str, str], list[str]] = field(default_factory=dict, init=False)
     _named: dict[tuple[str, tuple[str, ...]], list[str]] = field(default_factory=dict, init=False)
 
@@ -111,7 +113,8 @@ class LimitedReader:
         if not self.files:
             raise ValueError(f"it is one file too many: more than {MOST_FILES:,} are not read")
         self.files -= 1
-        raw = _content(path, min(most, self.bytes) + 1)
+        edited = self.edited.get(path)
+        raw = _content(path, min(most, self.bytes) + 1) if edited is None else edited.encode()
         if len(raw) > most:
             raise ValueError(f"it is larger than {most / 10**6:g} MB")
         if len(raw) > self.bytes:

@@ -73,7 +73,8 @@ class HttpFetcher:
 
     ``now`` returns the current instant in aware UTC. ``ca_bundle`` is a file of certificates to trust instead of
     those that requests brings, ``lookup`` resolves names instead of the operating system. ``throttle`` is taken over
-    from an earlier fetcher. Waiting for the host's slot does not count against a request's time.
+    from an earlier fetcher. Waiting for the host's slot does not count against a request's time. With ``most_requests``
+    it sends so many in all, those for redirects included, and is for one thread.
     """
 
     def __init__(
@@ -84,8 +85,10 @@ class HttpFetcher:
         ca_bundle: str | None = None,
         lookup: Lookup | None = None,
         throttle: Throttle | None = None,
+        most_requests: int | None = None,
     ) -> None:
         self._now = now
+        self._requests_left = most_requests
         self._ca_bundle = ca_bundle or DEFAULT_CA_BUNDLE_PATH
         self._guard = AddressGuard(settings.allow_private)
         self._dialer = Dialer(self._guard, lookup)
@@ -105,6 +108,7 @@ class HttpFetcher:
         while True:
             self._guard.check_url(chain.url)
             _check_body_target(request, chain)
+            self._count_request()
             with self.throttle.slot(host_name(chain.url), _MAX_WAIT_FOR_SLOT, lambda: self._is_closed) as slot:
                 started = time.monotonic()
                 try:
@@ -116,6 +120,13 @@ class HttpFetcher:
             if answer is not None:
                 return answer
             left -= time.monotonic() - started
+
+    def _count_request(self) -> None:
+        if self._requests_left is None:
+            return
+        if not self._requests_left:
+            raise FetchError("no further request is made")
+        self._requests_left -= 1
 
     def close(self) -> None:
         """End fetches under way and close all connections."""
@@ -318,13 +329,17 @@ class SchemeFetcher:
 
 
 def build_fetcher(
-    settings: PollSettings, now: Callable[[], datetime], shared: SharedParts | None = None
+    settings: PollSettings,
+    now: Callable[[], datetime],
+    shared: SharedParts | None = None,
+    *,
+    most_requests: int | None = None,
 ) -> SchemeFetcher:
     """Return the fetcher for a configuration. ``now`` returns the current instant in aware UTC.
 
     ``shared`` are parts of the fetcher before this one. They go on under the new limits, and still count the requests
-    that the other has under way.
+    that the other has under way. ``most_requests``: see ``HttpFetcher``.
     """
-    http = HttpFetcher(settings, now=now, throttle=shared.throttle if shared else None)
+    http = HttpFetcher(settings, now=now, throttle=shared.throttle if shared else None, most_requests=most_requests)
     reads = shared.reads if shared else Reads()
     return SchemeFetcher(local=LocalFetcher(reads), http=http, shared=SharedParts(http.throttle, reads))

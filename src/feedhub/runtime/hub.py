@@ -310,7 +310,7 @@ class Hub:
         count = self.store.forget(source, self.now())
         if count is None:
             names = {*(state.name for state in self.store.states()), *(one.name for one in self.settings.sources)}
-            raise UsageError(f'no source "{source}" is in the store' + _nearest(source, sorted(names)))
+            raise UsageError(f'no source "{source}" is in the store' + nearest(source, sorted(names)))
         return count
 
     def _item(self, ref: str) -> tuple[Explanation, str]:
@@ -355,7 +355,7 @@ class Hub:
         """
         found = next((source for source in self.settings.sources if source.name == name), None)
         if found is None:
-            raise UsageError(f'no source "{name}"' + _nearest(name, [source.name for source in self.settings.sources]))
+            raise UsageError(f'no source "{name}"' + nearest(name, [source.name for source in self.settings.sources]))
         return found
 
     def sync(self) -> dict[str, SourceState]:
@@ -484,7 +484,8 @@ class Hub:
         return min((times[name] for name in names if name in times), default=None)
 
 
-def _nearest(name: str, names: Sequence[str]) -> str:
+def nearest(name: str, names: Sequence[str]) -> str:
+    """Return the question whether another of ``names`` was meant; nothing where none is like it."""
     from difflib import get_close_matches
 
     close = get_close_matches(name, names, n=1)

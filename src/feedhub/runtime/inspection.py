@@ -133,15 +133,15 @@ def discover(
     Raises:
         PollError: the page cannot be fetched or read.
     """
-    document = _fetched_page(url, settings, fetcher, now)
-    feed = _read_as_feed(document, settings, parser)
+    document = fetched_page(url, settings, fetcher, now)
+    feed = read_as_feed(document, settings, parser)
     if feed is not None:
         return (feed,)
     offers = parser.offers(document)
-    return offers or tuple(_well_known_feeds(document.url, settings, fetcher, parser, now))
+    return offers or tuple(well_known_feeds(document.url, settings, fetcher, parser, now))
 
 
-def _fetched_page(url: str, settings: Settings, fetcher: Fetcher, now: datetime) -> Document:
+def fetched_page(url: str, settings: Settings, fetcher: Fetcher, now: datetime) -> Document:
     """Return the page; a host that is written without a scheme is asked with TLS first."""
     address = without_feed_scheme(url)
     if not _BARE_HOST.fullmatch(address):
@@ -156,7 +156,8 @@ def _fetched_page(url: str, settings: Settings, fetcher: Fetcher, now: datetime)
         raise
 
 
-def _read_as_feed(document: Document, settings: Settings, parser: PreviewParser) -> DiscoveredFeed | None:
+def read_as_feed(document: Document, settings: Settings, parser: PreviewParser) -> DiscoveredFeed | None:
+    """Return what a document says of itself if it is a feed; None if it is none."""
     try:
         feed = parser.parse(document, adhoc_source(document.url, settings))
     except ParseError:
@@ -164,7 +165,7 @@ def _read_as_feed(document: Document, settings: Settings, parser: PreviewParser)
     return DiscoveredFeed(url=document.url, title=feed.title, media_type=document.content_type or "")
 
 
-def _well_known_feeds(
+def well_known_feeds(
     url: str, settings: Settings, fetcher: Fetcher, parser: PreviewParser, now: datetime
 ) -> Iterator[DiscoveredFeed]:
     """Yield the feeds at the usual addresses below the folder of a page and of its site, each document once."""
@@ -183,7 +184,7 @@ def _well_known_feeds(
             continue
         is_other = document.digest not in known and document.url not in known
         known |= {document.digest, document.url}
-        if is_other and (feed := _read_as_feed(document, settings, parser)):
+        if is_other and (feed := read_as_feed(document, settings, parser)):
             yield feed
 
 

@@ -113,11 +113,12 @@ def load_settings(
     *,
     rules_file: str | None = None,
     makes_folder: bool = False,
+    reader: LimitedReader | None = None,
 ) -> Settings:
     """Return what the configuration says, with the kinds and formats that are installed; see ``config/load.py``.
 
     It is kept and not read anew (``config/kept.py``), unless plugins have a say: what they say may change unnoticed.
-    ``makes_folder``: for a store that is about to be made.
+    ``makes_folder``: for a store that is about to be made. With a ``reader`` it is read anew, by that one.
 
     Raises:
         ConfigError: with every problem of every file.
@@ -139,8 +140,8 @@ def load_settings(
 
         return load(main, overrides, environ, cwd, rules_file=rules_file, kinds=kinds, formats=formats, reader=reader)
 
-    if rules_file is not None:
-        return loaded(path, environ, LimitedReader())
+    if rules_file is not None or reader is not None:
+        return loaded(path, environ, reader or LimitedReader())
     return kept_or_loaded(
         path,
         overrides,

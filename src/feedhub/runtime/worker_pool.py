@@ -26,6 +26,7 @@ from feedhub.runtime.plugins import source_kind
 
 if TYPE_CHECKING:
     from feedhub.sources.feed.discover import DiscoveredFeed
+    from feedhub.sources.mapped.drafts import Draft
 
 _PRELOADED: Final = ["feedhub.sources.read", "feedhub.sources.feed.web_feed", "feedhub.sources.mapped.full_text"]
 _MOST_WORKERS: Final = 4
@@ -212,6 +213,14 @@ class ParsePool:
         """Return the feeds that a page offers; see ``feedhub.runtime.inspection.PreviewParser``."""
         return self._read(_offers, document)
 
+    def draft(self, document: Document, source: Source) -> "Draft | None":
+        """Return how a document that is no feed might be read: for ``feedhub add``.
+
+        Raises:
+            ParseError: it takes too long or too much memory.
+        """
+        return self._read(_draft, document, source)
+
     def close(self) -> None:
         """Stop the workers at once; documents that are being read fail with ParseError."""
         self._pool.close()
@@ -251,6 +260,12 @@ def _offers(document: Document) -> "tuple[DiscoveredFeed, ...]":
     from feedhub.sources.feed.discover import discover_feeds
 
     return discover_feeds(document)
+
+
+def _draft(document: Document, source: Source) -> "Draft | None":
+    from feedhub.sources.mapped.drafts import draft
+
+    return draft(document, source)
 
 
 def _refusing(read: Callable[..., Answer], *given: object) -> Answer | _Refusal:

@@ -99,24 +99,6 @@ def test_states_are_ordered_by_name_and_leave_out_sources_never_polled(store: St
     assert [state.name for state in store.states()] == ["a", "b"]
 
 
-def test_what_a_failing_part_wrote_is_taken_back_and_the_rest_stays(store: Store) -> None:
-    with store.transaction() as transaction:
-        with transaction.savepoint():
-            transaction.save_state(SourceState(name="one", title="first"))
-        with pytest.raises(ZeroDivisionError), transaction.savepoint():  # noqa: PT012
-            transaction.save_state(SourceState(name="one", title="second"))
-            transaction.ingest("one", plan(ingest(1)), NOW, complete=True)
-            transaction.ingest("two", plan(ingest(2, "two")), NOW, complete=True)
-            assert transaction.state("one").title == "second"
-            raise ZeroDivisionError
-        assert transaction.state("one").title == "first"
-        with transaction.savepoint():
-            transaction.ingest("two", plan(ingest(3, "two")), NOW, complete=True)
-            transaction.save_state(SourceState(name="two", title="its own"))
-    assert [(state.name, state.title) for state in store.states()] == [("one", "first"), ("two", "its own")]
-    assert ids(store, "all") == [3]
-
-
 def test_what_a_failing_block_wrote_is_rolled_back(store: Store) -> None:
     put(store, ingest(1))
     with pytest.raises(ZeroDivisionError), store.transaction() as transaction:  # noqa: PT012

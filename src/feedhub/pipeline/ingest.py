@@ -65,41 +65,40 @@ class StoredPoll:
 def store_poll(
     transaction: Transaction, fetched: Fetched, context: IngestContext, *, now: datetime, is_offline: bool = False
 ) -> StoredPoll:
-    """Decide about what was fetched and store it as a part of a transaction, all or nothing.
+    """Decide about what was fetched and store it as a part of a transaction, which an error must take back.
 
     ``is_offline``: our own network is down, so that a failure counts against no source.
 
     Raises:
-        StoreError: nothing was stored; the same poll can be repeated.
+        StoreError: the same poll can be repeated.
     """
     source = fetched.source
-    with transaction.savepoint():
-        before = transaction.state(source.name)
-        if fetched.held_until:
-            transaction.save_state(replace(before, next_poll_at=fetched.held_until))
-            return StoredPoll(
-                report=_held_report(source, fetched.held_until),
-                next_poll=NextPoll(at=fetched.held_until, reason=PollReason.HOST),
-            )
-        planned = None
-        state = replace(before, last_poll_at=now, pacing=pacing_text(source, context.settings.poll))
-        if fetched.error:
-            state = _unreached_state(state, fetched) if is_offline else _failed_state(state, fetched, now)
-            next_poll = _next_try(state, fetched, context, now, is_offline=is_offline)
-            report = _failure_report(fetched)
-        else:
-            planned = _planned(transaction, fetched, context, state.changing, now)
-            if planned is not None:
-                # An empty document says nothing about what the source still offers (guarantee 39).
-                complete = bool(planned.feed.items)
-                transaction.ingest(source.name, planned.plan, now, complete=complete)
-            report = _success_report(fetched, planned)
-            state = _succeeded_state(state, fetched, planned, report.new, now)
-            next_poll = _next_poll(transaction, state, fetched, context, now)
-        state, events = health_events(before, replace(state, next_poll_at=next_poll.at), source, now)
-        transaction.add_health_events(events)
-        transaction.save_state(state)
-        return StoredPoll(report=report, next_poll=next_poll, ingests=planned.ingests if planned else ())
+    before = transaction.state(source.name)
+    if fetched.held_until:
+        transaction.save_state(replace(before, next_poll_at=fetched.held_until))
+        return StoredPoll(
+            report=_held_report(source, fetched.held_until),
+            next_poll=NextPoll(at=fetched.held_until, reason=PollReason.HOST),
+        )
+    planned = None
+    state = replace(before, last_poll_at=now, pacing=pacing_text(source, context.settings.poll))
+    if fetched.error:
+        state = _unreached_state(state, fetched) if is_offline else _failed_state(state, fetched, now)
+        next_poll = _next_try(state, fetched, context, now, is_offline=is_offline)
+        report = _failure_report(fetched)
+    else:
+        planned = _planned(transaction, fetched, context, state.changing, now)
+        if planned is not None:
+            # An empty document says nothing about what the source still offers (guarantee 39).
+            complete = bool(planned.feed.items)
+            transaction.ingest(source.name, planned.plan, now, complete=complete)
+        report = _success_report(fetched, planned)
+        state = _succeeded_state(state, fetched, planned, report.new, now)
+        next_poll = _next_poll(transaction, state, fetched, context, now)
+    state, events = health_events(before, replace(state, next_poll_at=next_poll.at), source, now)
+    transaction.add_health_events(events)
+    transaction.save_state(state)
+    return StoredPoll(report=report, next_poll=next_poll, ingests=planned.ingests if planned else ())
 
 
 def withdraw_failures(transaction: Transaction, names: tuple[str, ...], now: datetime) -> None:

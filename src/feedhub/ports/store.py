@@ -170,10 +170,6 @@ class OutputStore(Protocol):
 class Transaction(Protocol):
     """Reads and writes inside one write transaction of the store: all of it happens or none."""
 
-    def savepoint(self) -> AbstractContextManager[None]:
-        """Return a block of which all happens or nothing: an error in it takes back the block and leaves the rest."""
-        ...
-
     def state(self, name: str) -> SourceState:
         """Return what is remembered about a source; a fresh state if nothing is."""
         ...

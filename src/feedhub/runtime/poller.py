@@ -261,22 +261,30 @@ class Ingester:
     def ingest_all(self, batch: Sequence[Fetched]) -> list[PollReport]:
         """Store polls in one transaction, each all or nothing, and report how they went.
 
-        Raises:
-            StoreError: the store cannot be used, and nothing was stored; the polls can be repeated.
-        """
-        with self._context.store.transaction() as transaction:
-            return [self._ingest(fetched, transaction) for fetched in batch]
+        Where one breaks, all are taken back, and each is stored by a transaction of its own: what that costs is paid
+        then, and not by a savepoint before each poll, for which the database keeps what every page was like.
 
-    def _ingest(self, fetched: Fetched, transaction: Transaction) -> PollReport:
-        is_offline = self._update_outage(fetched, transaction)
+        Raises:
+            StoreError: the store cannot be used; the polls can be repeated.
+        """
+        held_hosts, outage = dict(self._held_hosts), self.outage
         try:
-            stored = store_poll(transaction, fetched, self._context, now=self._now(), is_offline=is_offline)
+            with self._context.store.transaction() as transaction:
+                return [self._ingest(fetched, transaction) for fetched in batch]
         except StoreError:
             raise
         except Exception as error:  # one source must never cost another its poll
-            log.debug("storing %s failed unexpectedly", fetched.source.name, exc_info=True)
-            failed = replace(fetched, error=_unexpected(error))
-            stored = store_poll(transaction, failed, self._context, now=self._now())
+            self._held_hosts, self.outage = held_hosts, outage
+            if len(batch) > 1:
+                return [report for fetched in batch for report in self.ingest_all([fetched])]
+            log.debug("storing %s failed unexpectedly", batch[0].source.name, exc_info=True)
+            failed = replace(batch[0], error=_unexpected(error))
+        with self._context.store.transaction() as transaction:
+            return [self._ingest(failed, transaction)]
+
+    def _ingest(self, fetched: Fetched, transaction: Transaction) -> PollReport:
+        is_offline = self._update_outage(fetched, transaction)
+        stored = store_poll(transaction, fetched, self._context, now=self._now(), is_offline=is_offline)
         if fetched.error and fetched.error.retry_at and self._context.settings.poll.retry_after == "host":
             self._hold(fetched.source, fetched.error.retry_at, transaction)
         if log.isEnabledFor(logging.DEBUG):

@@ -64,7 +64,7 @@ class PreparedStatement:
 class Rows(list[Any]):
     """What a statement gave: tuples with names, every value in the type of its column.
 
-    ``rowcount`` is the number of rows that a statement run by SQLAlchemy changed.
+    ``rowcount`` is the number of rows that were changed: by a statement run by SQLAlchemy, or for a list.
     """
 
     rowcount: int = 0
@@ -111,8 +111,11 @@ class Connection:
             return compiled.rows(self._driver.execute(compiled.sql({}), compiled.values({})))
         compiled = statement.compiled(self._dialect, tuple(parameters[0]))
         rows = [compiled.values(row) for row in parameters]
-        self._driver.cursor().executemany(compiled.sql(parameters[0]), rows)
-        return Rows()
+        cursor = self._driver.cursor()
+        cursor.executemany(compiled.sql(parameters[0]), rows)
+        done = Rows()
+        done.rowcount = cursor.rowcount
+        return done
 
 
 class _Compiled:
@@ -375,11 +378,6 @@ class Database(Reader):
         self._engine.dispose()
 
 
-_SAVEPOINT = PreparedStatement(text("SAVEPOINT nested"))
-_ROLLBACK = PreparedStatement(text("ROLLBACK TO SAVEPOINT nested"))
-_RELEASE = PreparedStatement(text("RELEASE SAVEPOINT nested"))
-
-
 class OpenTransaction(Reader):
     """One write transaction. Topics of the store add what they read and write inside of it."""
 
@@ -391,18 +389,6 @@ class OpenTransaction(Reader):
     @contextmanager
     def _read(self) -> Iterator[Connection]:
         yield self._connection
-
-    @contextmanager
-    def savepoint(self) -> Iterator[None]:
-        self._connection.execute(_SAVEPOINT)
-        try:
-            yield
-        except BaseException:
-            self._source_rows.clear()
-            self._connection.execute(_ROLLBACK)
-            self._connection.execute(_RELEASE)
-            raise
-        self._connection.execute(_RELEASE)
 
 
 _RECORDS = "CREATE TABLE schema_migrations (version INTEGER NOT NULL, applied_at TEXT NOT NULL, PRIMARY KEY (version))"

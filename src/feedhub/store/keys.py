@@ -49,6 +49,9 @@ _KNOWN_ITEMS = PreparedStatement(
     .outerjoin(sightings, (sightings.c.item_pk == items.c.pk) & (sightings.c.source_id == bindparam("source_id")))
     .where(items.c.pk.in_(bindparam("pks", expanding=True)))
 )
+_DISTRUSTS = PreparedStatement(
+    select(distrusted_keys.c.source_id).where(distrusted_keys.c.source_id == bindparam("source_id")).limit(1)
+)
 _DISTRUSTED = PreparedStatement(
     select(distrusted_keys.c.key).where(
         distrusted_keys.c.source_id == bindparam("source_id"),
@@ -98,9 +101,11 @@ class KeyReader(SourceReader):
         with self._read() as connection:
             row = self._source_row(connection, source)
             source_id = row.id if row is not None else 0
+            distrusts = bool(connection.execute(_DISTRUSTS, {"source_id": source_id}))
             for part in chunks(asked):
                 rows += connection.execute(_KEYS, {"keys": part})
-                distrusted += connection.execute(_DISTRUSTED, {"source_id": source_id, "keys": part}).scalars()
+                if distrusts:
+                    distrusted += connection.execute(_DISTRUSTED, {"source_id": source_id, "keys": part}).scalars()
             pks = {row.item_pk for row in rows}
             named = _named_keys(connection, pks, asked)
             found = {

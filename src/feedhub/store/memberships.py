@@ -39,6 +39,10 @@ _REMOVE_FILING = PreparedStatement(
 _REMOVE_MEMBERSHIP = PreparedStatement(
     delete(memberships).where(memberships.c.slug == bindparam("category"), memberships.c.item_pk == bindparam("pk"))
 )
+# Of what is new none is there yet. Where a statement may have to replace a row, and other tables are looked at for it,
+# SQLite keeps all that it is about to change, for each row: five times what inserting takes.
+_NEW_FILING = PreparedStatement(filings.insert())
+_NEW_MEMBERSHIP = PreparedStatement(memberships.insert())
 _new_filing = insert(filings)
 _PUT_FILING = PreparedStatement(
     _new_filing.on_conflict_do_update(
@@ -96,12 +100,12 @@ def file_new(
     """File items that were stored just now, of which ``rows`` are by number; return the same as ``file_items``."""
     before: Mapping[int, Any] = defaultdict(dict)
     filings_after = {entry.pk: _filings_after({}, source_id, entry) for entry in filed}
-    _write_filings(connection, before, filings_after)
+    _write_filings(connection, before, filings_after, _NEW_FILING)
     after = {
         pk: {slug: (source, rule) for (source, slug), (rule, _) in of_item.items()}
         for pk, of_item in filings_after.items()
     }
-    _write_memberships(connection, before, after, rows)
+    _write_memberships(connection, before, after, rows, _NEW_MEMBERSHIP)
     slugs, touched = set[str]().union(*after.values()), {pk for pk, of_item in after.items() if of_item}
     return (slugs | {ALL} if touched else slugs), touched
 
@@ -156,7 +160,12 @@ def _memberships_of(filings: _Filings) -> _Memberships:
     return {slug: (source, filings[source, slug][0]) for slug, (_, source) in first.items()}
 
 
-def _write_filings(connection: Connection, before: Mapping[int, _Filings], after: Mapping[int, _Filings]) -> None:
+def _write_filings(
+    connection: Connection,
+    before: Mapping[int, _Filings],
+    after: Mapping[int, _Filings],
+    statement: PreparedStatement = _PUT_FILING,
+) -> None:
     removed = [
         {"pk": pk, "source": source, "category": slug}
         for pk in after
@@ -171,7 +180,7 @@ def _write_filings(connection: Connection, before: Mapping[int, _Filings], after
     if removed:
         connection.execute(_REMOVE_FILING, removed)
     if put:
-        connection.execute(_PUT_FILING, put)
+        connection.execute(statement, put)
 
 
 def _write_memberships(
@@ -179,6 +188,7 @@ def _write_memberships(
     before: Mapping[int, _Memberships],
     after: Mapping[int, _Memberships],
     rows: Mapping[int, AnyRow],
+    statement: PreparedStatement = _PUT_MEMBERSHIP,
 ) -> None:
     removed = [(pk, slug) for pk in after for slug in before[pk].keys() - after[pk].keys()]
     if removed:
@@ -200,7 +210,7 @@ def _write_memberships(
         if before[pk].get(slug) != (source, rule)
     ]
     if put:
-        connection.execute(_PUT_MEMBERSHIP, put)
+        connection.execute(statement, put)
     counted = Counter(slug for pk, of_item in after.items() for slug in of_item.keys() - before[pk].keys())
     counted.subtract(slug for _, slug in removed)
     count_items(connection, counted)

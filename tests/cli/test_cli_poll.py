@@ -117,6 +117,14 @@ def test_what_is_not_due_is_left_alone(folder: Path) -> None:
     assert run("poll", "good", "--json", "-c", config).json["sources"][0]["not_modified"] is True
 
 
+def test_a_quiet_poll_prints_only_when_something_went_wrong(folder: Path) -> None:
+    ran = run("poll", "--quiet", "-c", write_project(folder, GOOD))
+    assert (ran.code, ran.out, ran.err) == (0, "", "")
+    ran = run("-q", "poll", "--all", "-c", write_project(folder, GOOD + "  - {name: bad, url: none.xml}\n"))
+    assert ran.code == 1
+    assert [line.split()[0] for line in rows(ran)] == ["good", "bad"]
+
+
 def test_a_name_that_no_source_has_is_misuse(folder: Path) -> None:
     ran = run("poll", "goood", "-c", write_project(folder, GOOD))
     assert (ran.code, ran.out) == (2, "")

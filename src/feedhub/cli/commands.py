@@ -14,6 +14,7 @@ from feedhub.cli.main import (
     ConfigOption,
     JsonOption,
     NoPublishOption,
+    QuietOption,
     Session,
     SetOption,
     VerboseOption,
@@ -355,6 +356,7 @@ _COMMANDS: Final = (
     ("forget", stored.forget, "feedhub forget wire"),
     ("prune", stored.prune, "feedhub prune --set retention.days=30"),
     ("backup", stored.backup, "feedhub backup feedhub-monday.db"),
+    ("restore", stored.restore, "feedhub restore feedhub-monday.db"),
 )
 
 
@@ -371,13 +373,14 @@ def _globals(
     config: ConfigOption = None,
     overrides: SetOption = None,
     verbose: VerboseOption = False,
+    quiet: QuietOption = False,
     version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_version, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Poll many feeds, recognise every item once, and publish clean feeds per category."""
     session: Session = ctx.ensure_object(Session)
-    session.add_options(config, overrides, verbose)
+    session.add_options(config, overrides, verbose, quiet)
     if ctx.invoked_subcommand is None:
         typer.echo(ctx.get_help(), err=True)
         raise typer.Exit(MISUSED)

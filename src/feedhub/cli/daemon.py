@@ -46,7 +46,7 @@ def serve(
         _ = hub.store
         server = WebServer(lambda: hub, web)
         server.start()
-        session.screen.print_err(f"feedhub: serving {hub.settings.output.dir} on {server.address}/ (Ctrl-C ends it)")
+        session.screen.print_err(f"feedhub: serving {hub.settings.output.dir} on {server.words} (Ctrl-C ends it)")
         try:
             while server.is_running and not stopped.wait(1):
                 pass
@@ -116,6 +116,8 @@ def run(
             WebObserver(),
             PingAfterPublish(lambda settings: settings.output.hub, first_wait=hub.waits.hub_retry),
         )
+        if not hub.settings.web.enabled:
+            _log.info("%s", _where_outputs_are(hub.settings))
         if check_store:
             hub.store.verify()
         loader = ConfigLoader(session.options.config, session.options.overrides)
@@ -131,6 +133,12 @@ def run(
         daemon = Daemon(hub, load=load, observers=observers)
         with signals_as_events(daemon.post), closing(loader):
             daemon.run()
+
+
+def _where_outputs_are(settings: "Settings") -> str:
+    output = settings.output
+    first = "index.html" if output.pages else f"feeds/all.{output.formats[0]}"
+    return f"open {output.dir}/{first}; with web: {{enabled: true}} this process serves it"
 
 
 _PLACES: Final = ("store", "output", "output.dir")

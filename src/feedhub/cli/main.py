@@ -54,6 +54,12 @@ SetOption = Annotated[
 VerboseOption = Annotated[
     bool, typer.Option("-v", "--verbose", show_default=False, help="Debug log and tracebacks on stderr.")
 ]
+QuietOption = Annotated[
+    bool,
+    typer.Option(
+        "-q", "--quiet", show_default=False, help="Print nothing when all went well, and all when not: for cron."
+    ),
+]
 JsonOption = Annotated[
     bool, typer.Option("--json", show_default=False, help="Print one JSON document instead of a table.")
 ]
@@ -67,6 +73,7 @@ class Options:
     config: str | None = None
     overrides: tuple[str, ...] = ()
     verbose: bool = False
+    quiet: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -79,7 +86,11 @@ class Session:
     _screen: "Screen | None" = None
 
     def add_options(
-        self, config: ConfigOption = None, overrides: SetOption = None, verbose: VerboseOption = False
+        self,
+        config: ConfigOption = None,
+        overrides: SetOption = None,
+        verbose: VerboseOption = False,
+        quiet: QuietOption = False,
     ) -> None:
         """Add options to those given before; a later ``--config`` wins. Its parameters are those of every command."""
         self.options = replace(
@@ -87,6 +98,7 @@ class Session:
             config=config or self.options.config,
             overrides=(*self.options.overrides, *(overrides or ())),
             verbose=verbose or self.options.verbose,
+            quiet=quiet or self.options.quiet,
         )
 
     @property
@@ -95,7 +107,7 @@ class Session:
         if self._screen is None:
             from feedhub.cli.screen import Screen
 
-            self._screen = Screen(self.masked)
+            self._screen = Screen(self.masked, is_quiet=self.options.quiet)
         return self._screen
 
     def settings(self, rules_file: str | None = None, *, makes_store: bool = False) -> "Settings":
@@ -131,8 +143,8 @@ _SHARED: Final = tuple(signature(Session.add_options).parameters.values())[1:]
 def command(*, has_config: bool = True, has_log: bool = True) -> Callable[[CommandFunction], CommandFunction]:
     """Make a command of a function that takes a ``Session`` first, then options and arguments of its own.
 
-    The command takes the shared options after those; without ``has_config`` only ``--verbose``. It logs to stderr until
-    it ends, unless it does so in a way of its own (``has_log``).
+    The command takes the shared options after those; without ``has_config`` only how much is printed. It logs to
+    stderr until it ends, unless it does so in a way of its own (``has_log``).
     """
 
     def decorated(function: CommandFunction) -> CommandFunction:
@@ -141,16 +153,17 @@ def command(*, has_config: bool = True, has_log: bool = True) -> Callable[[Comma
             config: str | None = None,
             overrides: list[str] | None = None,
             verbose: bool = False,
+            quiet: bool = False,
             **own: Any,
         ) -> None:
             session: Session = ctx.ensure_object(Session)
-            session.add_options(config, overrides, verbose)
+            session.add_options(config, overrides, verbose, quiet)
             if has_log:
                 ctx.with_resource(logging_to(sys.stderr, verbose=session.options.verbose, masked=session.masked))
             function(session, **own)
 
         own = tuple(signature(function).parameters.values())[1:]
-        shared = tuple(option for option in _SHARED if has_config or option.name == "verbose")
+        shared = tuple(option for option in _SHARED if has_config or option.name in ("verbose", "quiet"))
         context = Parameter("ctx", Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
         run.__signature__ = Signature((context, *own, *shared))  # type: ignore[attr-defined]
         run.__annotations__ = {each.name: each.annotation for each in (context, *own, *shared)}
@@ -180,6 +193,8 @@ def main(arguments: Sequence[str] | None = None, *, waits: "Waits | None" = None
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = _run(session, arguments)
+        if code != DONE:
+            session.screen.print_held_back()
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader of our output has ended (`feedhub status | head`). What is still buffered must not fail at exit.

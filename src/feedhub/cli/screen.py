@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from io import StringIO
 from typing import IO, TYPE_CHECKING, Final, TextIO
 from zoneinfo import ZoneInfo
 
@@ -92,15 +93,24 @@ def _place(file: TextIO) -> "Console | Pipe":
 
 
 class Screen:
-    """Where one command prints. On a terminal long notes wrap below their row; in a pipe a row is one line."""
+    """Where one command prints. On a terminal long notes wrap below their row; in a pipe a row is one line.
 
-    def __init__(self, masked: Callable[[str], str]) -> None:
+    ``is_quiet``: what goes to stdout is held back, and no progress is shown.
+    """
+
+    def __init__(self, masked: Callable[[str], str], *, is_quiet: bool = False) -> None:
         self._masked = masked
+        self._held_back = StringIO() if is_quiet else None
 
     @cached_property
     def out(self) -> "Console | Pipe":
         """Standard output."""
-        return _place(sys.stdout)
+        return _place(sys.stdout) if self._held_back is None else Pipe(file=self._held_back)
+
+    def print_held_back(self) -> None:
+        """Print what was held back, for a command that did not end well."""
+        if self._held_back is not None:
+            sys.stdout.write(self._held_back.getvalue())
 
     @cached_property
     def err(self) -> "Console | Pipe":
@@ -158,6 +168,9 @@ class Screen:
     @contextmanager
     def progress(self, what: str) -> Iterator["Progress"]:
         """Show progress on stderr for the block: a bar on a terminal, a line per step elsewhere."""
+        if self._held_back is not None:
+            yield Progress(lambda _: None)
+            return
         if isinstance(self.err, Pipe) or not self.err.is_terminal:
             yield Progress(self.print_err)
             return

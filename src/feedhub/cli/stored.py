@@ -300,3 +300,30 @@ def backup(
     with session.hub() as hub:
         hub.store.backup(str(target))
     session.screen.print(f"wrote {target} ({target.stat().st_size:,} bytes)")
+
+
+@command()
+def restore(
+    session: Session,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A copy that `feedhub backup` wrote.")],
+    no_publish: NoPublishOption = False,
+) -> None:
+    """Put a backup into the place of the store.
+
+    The backup is looked through for damage first; one of an earlier version is brought up to date. The store of before
+    is kept beside it. Then all outputs are made anew. Stop the daemon before: while one runs, nothing is done.
+    """
+    from feedhub.cli.views import print_published
+    from feedhub.store.sql import restore_store
+
+    kept = restore_store(session.settings(makes_store=True).store, Path(file))
+    with session.hub() as hub:
+        session.screen.print(f"restored: {hub.store.item_count()} items are shown, from {file}")
+        if kept is not None:
+            session.screen.print(f"the store of before is {kept}; delete it when all is well")
+        if no_publish:
+            return
+        report = hub.publish()
+    print_published(session.screen, report)
+    if report.failed:
+        raise typer.Exit(1)

@@ -1,13 +1,16 @@
 """The store on an SQL database: opening it, and its topics put together."""
 
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
+from pathlib import Path
 
 from sqlalchemy import URL, make_url, text
 from sqlalchemy.exc import ArgumentError
 
-from feedhub.errors import StoreError
+from feedhub.errors import DamagedStoreError, StoreError, UsageError
 from feedhub.store.categories import SqlCategories
 from feedhub.store.database import Backend, PreparedStatement, Rows
 from feedhub.store.ingest import SqlItemTransaction
@@ -18,7 +21,7 @@ from feedhub.store.outputs import SqlOutputs
 from feedhub.store.queries import SqlQueries, SqlSearch
 from feedhub.store.refiling import SqlRefiling, SqlRefilingTransaction, SqlSightedItems
 from feedhub.store.source_states import SqlSources
-from feedhub.store.sqlite import SqliteBackend
+from feedhub.store.sqlite import SqliteBackend, is_store_file, put_in_place
 from feedhub.store.status import StatusReader
 
 BUSY_TIMEOUT = 10.0
@@ -84,6 +87,48 @@ def open_store(url: str, *, busy_timeout: float = BUSY_TIMEOUT, may_make: bool =
         store.close()
         raise
     return store
+
+
+def restore_store(url: str, backup: Path) -> Path | None:
+    """Put a copy that ``backup`` wrote into the place of the store; return where the store of before lies, if any.
+
+    The copy is looked through and brought to the current schema first.
+
+    Raises:
+        UsageError: it is no such copy, or the store is none in a file.
+        StoreError: the copy is damaged or of a newer version, or something works on the store.
+    """
+    address = make_url(url)
+    if address.get_backend_name() != "sqlite" or not address.database:
+        raise UsageError("only a store in a file is restored so; for PostgreSQL see docs/growing.md")
+    if not is_store_file(backup):
+        raise UsageError(f"{backup} is no copy of a store")
+    place = Path(os.path.realpath(address.database))
+    backend = SqliteBackend(address, BUSY_TIMEOUT)
+    beside = place.with_name(f"{place.name}.restoring")
+    try:
+        with backend.guard_for(str(place)):
+            place.parent.mkdir(parents=True, exist_ok=True)
+        with backend.task_lock("run", 0), backend.task_lock("publish", BUSY_TIMEOUT), backend.guard_for(str(place)):
+            shutil.copyfile(backup, beside)
+            _verified(address.set(database=str(beside)), backup)
+            return put_in_place(beside, place)
+    finally:
+        backend.engine.dispose()
+        for name in (beside, *(Path(f"{beside}{suffix}") for suffix in ("-wal", "-shm"))):
+            name.unlink(missing_ok=True)
+
+
+def _verified(address: URL, backup: Path) -> None:
+    try:
+        store = open_store(address.render_as_string(), may_make=False)
+        try:
+            store.verify()
+            store.maintain()
+        finally:
+            store.close()
+    except DamagedStoreError as exc:
+        raise DamagedStoreError(f"{backup} is damaged, and nothing was restored: {exc}") from exc
 
 
 def _backend(address: URL, busy_timeout: float) -> Backend:

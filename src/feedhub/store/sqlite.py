@@ -167,6 +167,38 @@ def _quoted(term: str) -> str:
     return f'"{term[:-1]}"*' if term.endswith("*") else f'"{term}"'
 
 
+def is_store_file(path: Path) -> bool:
+    """Tell whether a file is a database with tables of a store."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(16)
+        if not head.startswith(b"SQLite format 3"):
+            return False
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        try:
+            names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        finally:
+            connection.close()
+    except (OSError, sqlite3.Error):
+        return False
+    return {"items", "sources", "schema_migrations"} <= names
+
+
+def put_in_place(new: Path, place: Path) -> Path | None:
+    """Put a database into the place of another, whose files are kept beside it; return where, if there was one."""
+    kept = next(
+        name
+        for number in range(1, 10_000)
+        if not (name := place.with_name(f"{place.name}.before-restore{'' if number == 1 else f'-{number}'}")).exists()
+    )
+    is_there = place.exists()
+    for suffix in ("", *_BESIDE):
+        with suppress(FileNotFoundError):
+            Path(f"{place}{suffix}").replace(f"{kept}{suffix}")
+    new.replace(place)
+    return kept if is_there else None
+
+
 class SqliteBackend(Backend):
     """A database in a file of this machine."""
 

@@ -188,6 +188,13 @@ class WebServer:
         """Where the server listens, as ``http://HOST:PORT``."""
         return self._address
 
+    @property
+    def words(self) -> str:
+        """The address to open, and whether other machines reach it, too."""
+        host, _, port = self._address.removeprefix("http://").rpartition(":")
+        is_any = host in ("0.0.0.0", "[::]")  # noqa: S104 - only told of
+        return f"http://localhost:{port}/, and on every address of this machine" if is_any else f"{self._address}/"
+
     def start(self) -> None:
         """Listen, and serve in a thread.
 
@@ -199,7 +206,7 @@ class WebServer:
         self._server = Server(self._config())
         self._thread = threading.Thread(target=self._run, name="web", daemon=True)
         self._thread.start()
-        log.info("serving on %s", self.address)
+        log.info("serving on %s", self.words)
 
     def stop(self, timeout: float = 5.0) -> None:
         """Stop listening, and let answers under way end for at most ``timeout`` seconds. May be called again."""

@@ -21,7 +21,8 @@ from support.cli_runs import rss, run, write_project
 from support.server import Wire, serve, unused_port
 
 COMMANDS = (
-    "init check schema demo poll publish status preview explain discover import export search prune backup".split()
+    "init check schema demo poll publish status preview explain discover import export search prune backup "
+    "migrate-store".split()
 )
 FILE_SOURCE = "  - {name: local, url: in/feed.xml, category: news}\n"
 

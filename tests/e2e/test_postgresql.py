@@ -2,10 +2,12 @@
 
 import hashlib
 import re
+import shutil
 import threading
 import zlib
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from feedhub.model.document import Document, NotModified, Request
 from feedhub.ports.world import Fetcher
 from feedhub.runtime.hub import Hub
 from feedhub.runtime.plugins import load_settings
+from feedhub.store.sql import copy_store
 from support.cli_runs import rss, run, write_project
 from support.daemons import running, until, write_config
 from support.postgres import address_of, connected, new_database, own_server, start, stop
@@ -111,6 +114,43 @@ def test_a_daemon_outlives_its_server_and_is_the_only_one_again(tmp_path: Path) 
         assert stored == len(growing.items)
 
 
+def tree(folder: Path) -> dict[str, bytes]:
+    """Return all files of an output folder."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_store_moves_to_postgresql_and_back_and_its_outputs_stay_byte_for_byte(tmp_path: Path) -> None:
+    (tmp_path / "wire.xml").write_bytes(rss(("央行宣布降准", "https://a.example/1"), ("Chips", "https://a.example/2")))
+    (tmp_path / "two.xml").write_bytes(rss(("Chips", "https://a.example/2"), ("Rates", "https://b.example/3")))
+    sources = "".join(f"  - {{name: {name}, url: {name}.xml, category: [{name}, news]}}\n" for name in ("wire", "two"))
+    config = write_project(tmp_path, sources)
+    output = config.parent.parent / "output"
+    assert run("poll", "--all", "-c", config).code == 0
+    first = tree(output)
+    stores = [
+        f"sqlite:///{tmp_path}/var/feedhub.db",
+        address_of(new_database("moved"), "pa%40ss-word"),
+        f"sqlite:///{tmp_path}/back.db",
+    ]
+    for old, new in pairwise(stores):
+        moved = run("migrate-store", old, new)
+        assert (moved.code, "ss-word" in moved.out + moved.err) == (0, False), moved.err
+        assert "copied and compared: " in moved.out
+        told = run("publish", "-c", config, "--set", f"store={new}", "--json")
+        assert (told.code, tree(output)) == (0, first)
+        shutil.rmtree(output)
+        assert run("publish", "-c", config, "--set", f"store={new}").code == 0
+        assert tree(output) == first
+        again = run("poll", "--all", "-c", config, "--set", f"store={new}")
+        assert again.err.count("not modified") == 2
+    assert first
+    again = run("migrate-store", *stores[:2])
+    assert (again.code, "is no new one" in again.err) == (3, True)
+    for wrong in ("mysql://u:ss-word@h/d", "sqlite:///${NOT_SET}"):
+        refused = run("migrate-store", wrong, stores[2])
+        assert (refused.code, "ss-word" in refused.err, refused.err[:15]) == (2, False, "feedhub: FROM: ")
+
+
 class Rounds:
     """A fetcher of captured feeds: new, not modified, with a word changed everywhere, and as at first."""
 
@@ -159,9 +199,7 @@ def published(folder: Path, store: str) -> list[dict[str, bytes]]:
         hub.rounds = rounds
         with hub:
             hub.poll(everything=True)
-        output = folder / "output"
-        files = (path for path in output.rglob("*") if path.is_file())
-        trees.append({path.relative_to(output).as_posix(): path.read_bytes() for path in files})
+        trees.append(tree(folder / "output"))
     return trees
 
 
@@ -170,8 +208,17 @@ def published(folder: Path, store: str) -> list[dict[str, bytes]]:
 def test_captured_feeds_give_the_same_files_from_either_database(tmp_path: Path) -> None:
     first = published(tmp_path / "sqlite", "sqlite:///store.db")
     other = published(tmp_path / "postgresql", address_of(new_database("outputs")))
-    assert [len(tree) for tree in other] == [len(tree) for tree in first]
-    for number, (tree, same) in enumerate(zip(first, other, strict=True)):
-        assert [name for name in tree if tree[name] != same.get(name)] == [], f"round {number}"
+    assert [len(files) for files in other] == [len(files) for files in first]
+    for number, (files, same) in enumerate(zip(first, other, strict=True)):
+        assert [name for name in files if files[name] != same.get(name)] == [], f"round {number}"
     assert len(first[0]) > 600
     assert first[0] != first[2]
+    stores = [f"sqlite:///{tmp_path}/sqlite/store.db", address_of(new_database("moved")), f"sqlite:///{tmp_path}/2.db"]
+    for number, (old, new) in enumerate(pairwise(stores)):
+        copy_store(old, new, lambda _: None)
+        shutil.rmtree(tmp_path / "sqlite" / "output")
+        override = (f"store={new}",)
+        with RoundsHub(load_settings(str(tmp_path / "sqlite" / "feedhub.yaml"), override), now=Rounds().now) as hub:
+            hub.publish()
+        same = tree(tmp_path / "sqlite" / "output")
+        assert [name for name in first[3] if first[3][name] != same.get(name)] == [], f"move {number}"

@@ -52,9 +52,9 @@ def init(
     session: Session,
     folder: Annotated[str, typer.Argument(metavar="DIR", show_default=False, help="Where; default: here.")] = ".",
 ) -> None:
-    """Write a commented configuration to start from; never overwrites.
+    """Write a commented configuration to start from.
 
-    Also writes its JSON Schema and the output folder."""
+    Never overwrites. Also writes its JSON Schema and the output folder."""
     from feedhub.cli.screen import own_command
     from feedhub.config.reference import starter_files
     from feedhub.config.schema_sources import usable_kinds
@@ -75,9 +75,9 @@ def check(
     strict: Annotated[bool, typer.Option("--strict", help="Exit 2 also when there are only warnings.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Validate the configuration; print every problem with its place.
+    """Validate the configuration.
 
-    Exit 2 if there is any. Warnings tell what is probably not meant."""
+    Prints every problem with its place. Exit 2 if there is any. Warnings tell what is probably not meant."""
     from dataclasses import asdict
 
     from feedhub.cli.screen import count
@@ -270,7 +270,9 @@ def publish(
 
 @command()
 def status(session: Session, as_json: JsonOption = False) -> None:
-    """Show the health of every source and category; starts no poll."""
+    """Show the health of every source and category.
+
+    Starts no poll."""
     from feedhub.cli.views import print_status
     from feedhub.runtime.status import status_json
 
@@ -357,6 +359,7 @@ _COMMANDS: Final = (
     ("prune", stored.prune, "feedhub prune --set retention.days=30"),
     ("backup", stored.backup, "feedhub backup feedhub-monday.db"),
     ("restore", stored.restore, "feedhub restore feedhub-monday.db"),
+    ("migrate-store", stored.migrate_store, "feedhub migrate-store sqlite:///var/feedhub.db $STORE"),
 )
 
 

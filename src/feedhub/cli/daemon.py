@@ -92,9 +92,9 @@ def run(
         typer.Option("--check-store", help="First look through the whole store for damage; exit 3 if there is any."),
     ] = False,
 ) -> None:
-    """Poll on schedule and publish what changed, until told to stop.
+    """Poll on schedule and publish what changed.
 
-    SIGTERM or Ctrl-C ends it. A saved configuration is taken up at once if it is valid. One daemon per store.
+    Until SIGTERM or Ctrl-C. A saved configuration is taken up at once if it is valid. One daemon per store.
     With `web.enabled` the web server runs beside it."""
     from feedhub.runtime.config_loader import ConfigLoader
     from feedhub.runtime.daemon import Daemon, signals_as_events
@@ -181,9 +181,9 @@ def _errors_as_events() -> Iterator[None]:
 
 @command()
 def health(session: Session) -> None:
-    """Tell whether a daemon runs and polls what is due; exit 1 if not.
+    """Tell whether a daemon runs and polls what is due.
 
-    For health checks of containers and for scripts. How the sources are is told by `feedhub status`."""
+    Exit 1 if not. For health checks of containers and for scripts. How the sources are is told by `feedhub status`."""
     from feedhub.runtime.status import daemon_fault
 
     with session.hub() as hub:

@@ -35,11 +35,11 @@ def add(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be written; write nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Find the feed at an address and add it to the configuration.
+    """Find the feed at an address and add it.
 
-    Of a page, its feed is taken. For an API that answers in JSON, and for a page that only lists links, paths are
-    guessed: look at what is shown, and change the lines by hand if they are not right. Nothing else in the file
-    changes. Exit 1 when nothing was found.
+    It goes into the configuration. Of a page, its feed is taken. For an API that answers in JSON, and for a page that
+    only lists links, paths are guessed: look at what is shown, and change the lines by hand if they are not right.
+    Nothing else in the file changes. Exit 1 when nothing was found.
     """
     from feedhub.runtime.adding import SourceFinder
     from feedhub.runtime.hub import utc_now

@@ -1,5 +1,7 @@
 """The commands that ask what is stored, or change it without a poll; each imports what it needs when it runs."""
 
+import os
+from dataclasses import asdict
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -291,7 +293,9 @@ def backup(
     session: Session,
     file: Annotated[str, typer.Argument(metavar="FILE", help="Where to write the copy; must not be there yet.")],
 ) -> None:
-    """Write a consistent copy of the store, also while others write."""
+    """Write a consistent copy of the store.
+
+    Also while others write."""
     target = Path(file).absolute()
     if target.exists():
         raise UsageError(f"{file} is there already; a backup never overwrites")
@@ -327,3 +331,55 @@ def restore(
     print_published(session.screen, report)
     if report.failed:
         raise typer.Exit(1)
+
+
+@command(has_config=False)
+def migrate_store(
+    session: Session,
+    origin: Annotated[
+        str,
+        typer.Argument(metavar="FROM", help="As `store:` of a configuration: sqlite:///PATH or postgresql+psycopg://…"),
+    ],
+    target: Annotated[str, typer.Argument(metavar="TO", help="A new one, of the same or the other kind.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Copy the store from SQLite to PostgreSQL, or back.
+
+    TO is a new store of either kind. Stop the daemon first. Nothing in FROM is changed, and nobody may write into it
+    meanwhile. All rows are compared in the end. When it is cut, the same command goes on with it; until all is there,
+    nothing else opens TO.
+    """
+    from feedhub.cli.screen import count
+    from feedhub.store.copying import TABLES
+    from feedhub.store.sql import copy_store
+
+    (old, hidden), (new, more) = _store_address("FROM", origin), _store_address("TO", target)
+    session.masked.hide({*hidden, *more})
+    with session.screen.progress("copying") as progress:
+        progress.begin(len(TABLES))
+        copied = copy_store(old, new, lambda table: progress.step(f"{table.name}: {count(table.rows, 'row')}"))
+    if as_json:
+        session.screen.json({"tables": [asdict(table) for table in copied]})
+        return
+    session.screen.print(f"copied and compared: {count(sum(table.rows for table in copied), 'row')}")
+    session.screen.print("next: write the new address as `store:` into the configuration")
+
+
+def _store_address(name: str, text: str) -> tuple[str, tuple[str, ...]]:
+    """Return the address of a store as a configuration in this folder would mean it, and the secrets in it.
+
+    Raises:
+        UsageError: it is none.
+    """
+    from feedhub.config.files import expand
+    from feedhub.config.forms import store_address, store_url, url_secrets
+
+    filled = expand(text, os.environ)
+    address = str(filled.value)
+    if filled.faults:
+        raise UsageError(f"{name}: {filled.faults[0][1]}")
+    try:
+        store_address(address)
+    except ValueError as error:
+        raise UsageError(f"{name}: {error}") from error
+    return store_url(address, str(Path.cwd())), (*filled.taken.get((), ()), *url_secrets(address))

@@ -445,7 +445,8 @@ def _template(text: str) -> str:
     return text
 
 
-def _store(text: str) -> str:
+def store_address(text: str) -> str:
+    """Accept the address of a store; ValueError says why not."""
     if text.startswith(_POSTGRES):
         return _database(text)
     path, mark, parameters = text.removeprefix(SQLITE).partition("?")
@@ -482,4 +483,6 @@ SourceUrl = Annotated[Line, AfterValidator(_source_url), Form("address or path")
 SiteUrl = Annotated[Line, AfterValidator(_site_url), Form("http(s) address")]
 WebUrl = Annotated[Line, AfterValidator(_web), Form("http(s) address")]
 UrlTemplate = Annotated[Line, AfterValidator(_template), Form("template of an http(s) address")]
-StoreUrl = Annotated[Line, AfterValidator(_store), Form("`sqlite:///PATH` or `postgresql+psycopg://USER@HOST/NAME`")]
+StoreUrl = Annotated[
+    Line, AfterValidator(store_address), Form("`sqlite:///PATH` or `postgresql+psycopg://USER@HOST/NAME`")
+]

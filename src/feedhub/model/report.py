@@ -75,6 +75,16 @@ class PruneReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CopiedTable:
+    """What a table of a copied store holds: how many rows, ``copied`` of them just now, and a digest of all."""
+
+    name: str
+    rows: int
+    copied: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SightingReport:
     """Where an item was seen, and what the source said: for ``explain``.
 

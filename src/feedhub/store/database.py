@@ -280,6 +280,10 @@ class Backend(ABC):
         """See ``feedhub.ports.store.MaintenanceStore.task_lock``."""
 
     @abstractmethod
+    def number_on(self, connection: Connection) -> None:
+        """Have new rows numbered after those that came with numbers of another store."""
+
+    @abstractmethod
     def index_texts(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         """Put ``pk``, ``title``, ``body`` rows of search terms into the full text, which has nothing of these items."""
 

@@ -216,6 +216,14 @@ class PostgresBackend(Backend):
         finally:
             lock.release()
 
+    def number_on(self, connection: Connection) -> None:
+        for table in metadata.tables.values():
+            key = table.autoincrement_column
+            if key is not None:
+                serial = f"pg_get_serial_sequence('{table.name}', '{key.name}')"
+                highest = f'(SELECT max("{key.name}") FROM "{table.name}")'  # noqa: S608 - our own
+                connection.execute(text(f"SELECT setval({serial}, {highest}) WHERE {serial} IS NOT NULL"))
+
     def index_texts(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         if rows:
             connection.execute(

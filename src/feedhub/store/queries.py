@@ -61,6 +61,8 @@ _TERMS: Final = "search_terms"
 # The last item that was put into an index that is being made anew; there is none once all are.
 _LAST: Final = "search_indexed_to"
 _BEFORE_ALL: Final = -1
+INDEX_VALUES: Final = frozenset({_TERMS, _LAST})
+"""Values of a store that tell of its index of the full text alone."""
 
 
 @contextmanager

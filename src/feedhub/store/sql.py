@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -11,14 +11,16 @@ from sqlalchemy import URL, make_url, text
 from sqlalchemy.exc import ArgumentError
 
 from feedhub.errors import DamagedStoreError, StoreError, UsageError
+from feedhub.model.report import CopiedTable
 from feedhub.store.categories import SqlCategories
+from feedhub.store.copying import SqlCopying
 from feedhub.store.database import Backend, PreparedStatement, Rows
 from feedhub.store.ingest import SqlItemTransaction
 from feedhub.store.keys import SqlItems
 from feedhub.store.ledger import SqlLedger
 from feedhub.store.maintenance import SqlMaintenance
 from feedhub.store.outputs import SqlOutputs
-from feedhub.store.queries import SqlQueries, SqlSearch
+from feedhub.store.queries import SqlQueries
 from feedhub.store.refiling import SqlRefiling, SqlRefilingTransaction, SqlSightedItems
 from feedhub.store.source_states import SqlSources
 from feedhub.store.sqlite import SqliteBackend, is_store_file, put_in_place
@@ -40,7 +42,7 @@ class SqlStore(
     SqlQueries,
     SqlLedger,
     SqlSightedItems,
-    SqlSearch,
+    SqlCopying,
     SqlMaintenance,
     StatusReader,
 ):
@@ -63,10 +65,13 @@ def _prepared(sql: str) -> PreparedStatement:
     return PreparedStatement(text(sql))
 
 
-def open_store(url: str, *, busy_timeout: float = BUSY_TIMEOUT, may_make: bool = True) -> SqlStore:
+def open_store(
+    url: str, *, busy_timeout: float = BUSY_TIMEOUT, may_make: bool = True, unfinished: bool = False
+) -> SqlStore:
     """Open the store at an SQLAlchemy URL; where it is missing it is made, if it ``may_make`` folder and file.
 
-    ``busy_timeout`` is how many seconds a statement waits for another writer.
+    ``busy_timeout`` is how many seconds a statement waits for another writer. ``unfinished``: it may be a copy of
+    which a part is missing.
 
     Raises:
         NoStoreError: there is none, and none may be made.
@@ -82,7 +87,9 @@ def open_store(url: str, *, busy_timeout: float = BUSY_TIMEOUT, may_make: bool =
         with backend.guard_for(backend.place):
             backend.make(may_make=may_make)
         store.migrate()
-        store.empty_foreign_index()
+        if not unfinished:
+            store.refuse_unfinished()
+            store.empty_foreign_index()
     except StoreError:
         store.close()
         raise
@@ -129,6 +136,12 @@ def _verified(address: URL, backup: Path) -> None:
             store.close()
     except DamagedStoreError as exc:
         raise DamagedStoreError(f"{backup} is damaged, and nothing was restored: {exc}") from exc
+
+
+def copy_store(origin: str, target: str, told: Callable[[CopiedTable], None]) -> tuple[CopiedTable, ...]:
+    """Make a new store at one address of the store at another; see ``SqlCopying.copy_from``."""
+    with closing(open_store(origin, may_make=False)) as old, closing(open_store(target, unfinished=True)) as new:
+        return new.copy_from(old, told)
 
 
 def _backend(address: URL, busy_timeout: float) -> Backend:

@@ -279,6 +279,9 @@ class SqliteBackend(Backend):
                 holder.unlink(missing_ok=True)
             lock.release()
 
+    def number_on(self, connection: Connection) -> None:
+        """A new row always gets the number after the highest."""
+
     def index_texts(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         if rows:
             connection.execute(_INDEX, rows)

@@ -24,7 +24,7 @@ PAGE_TEXT = ".//div[@class='text']"
 FRAME = {
     "html": {"lang"},
     "meta": {"charset", "name", "content", "property", "http-equiv"},
-    "link": {"rel", "href", "type", "title", "sizes"},
+    "link": {"rel", "href", "type", "title", "sizes", "property"},
     "a": {"href", "rel", "type", "aria-current"},
     "time": {"datetime", "lang"},
 }

@@ -124,11 +124,11 @@ def test_any_text_in_any_field_gives_valid_feeds_that_read_back_equal(shown: Out
 
 @settings(max_examples=examples(40), suppress_health_check=[HealthCheck.too_slow])
 @given(views())
-def test_entries_are_byte_for_byte_what_feedgen_makes_of_them(shown: OutputView) -> None:
+def test_entries_are_to_the_indentation_what_feedgen_makes_of_them(shown: OutputView) -> None:
     plain = replace(shown, has_pages=False)  # feedgen names no style sheet
     atom, rss = (renderer.render(plain) for renderer in renderers(("atom", "rss")))
-    assert atom.body == atom_by_feedgen(plain)
-    assert rss.body == rss_by_feedgen(plain)
+    assert _INDENTATION.sub(b"", atom.body) == _INDENTATION.sub(b"", atom_by_feedgen(plain))
+    assert _INDENTATION.sub(b"", rss.body) == _INDENTATION.sub(b"", rss_by_feedgen(plain))
 
 
 @settings(max_examples=examples(20), suppress_health_check=[HealthCheck.too_slow])
@@ -196,6 +196,7 @@ def test_pages_made_of_kept_parts_are_byte_for_byte_what_the_templates_give(
             assert of_parts.item(view) == whole.item(view)
 
 
+_INDENTATION = re.compile(rb"(?m)^ +(?=<)")  # of elements: no text holds a bare <
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e]")
 _HARMLESS = re.compile("https?:|mailto:|[a-z/.]*\\.(html|css|svg|atom|rss|json|opml)$")
 

@@ -344,8 +344,23 @@ PLAYERS: Final = (
 )
 """Hosts whose players may be shown in a frame, and how the paths of those begin."""
 
-PAGE_POLICY: Final = (
-    "default-src 'none'; style-src 'self'; img-src 'self' http: https: data:; media-src http: https:; "
-    f"frame-src {' '.join(f'https://{host}' for host, _ in PLAYERS)}; base-uri 'none'; form-action 'self'"
-)
-"""The Content-Security-Policy of every page: nothing runs; pictures, sound and film of articles come from anywhere."""
+_PLAYER_HOSTS: Final = " ".join(f"https://{host}" for host, _ in PLAYERS)
+
+
+def page_policy(*, pictures: bool = True, media: bool = True, frames: bool = True) -> str:
+    """Return the Content-Security-Policy of a page: nothing runs; what it does not have may not be loaded.
+
+    Pictures, sound and film of articles come from anywhere, frames from hosts of players.
+    """
+    allowed = (
+        "default-src 'none'; style-src 'self'; img-src 'self'",
+        " http: https: data:" if pictures else "",
+        "; media-src http: https:" if media else "",
+        f"; frame-src {_PLAYER_HOSTS}" if frames else "",
+        "; base-uri 'none'; form-action 'self'",
+    )
+    return "".join(allowed)
+
+
+PAGE_POLICY: Final = page_policy()
+"""The policy of a page of which nobody knows what it has."""

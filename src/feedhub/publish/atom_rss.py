@@ -203,12 +203,10 @@ def search_feed(
 
 
 _MARKED: Final = re.compile('[&<>"\t\n]')
-_ATOM_INDENT: Final = "    "
-_RSS_INDENT: Final = "      "
 
 
 def atom_text(entry: Entry, scheme: str) -> bytes:
-    """Return an entry, indented as it stands in a feed. ``scheme`` is that of our own categories.
+    """Return an entry, an element on each line. ``scheme`` is that of our own categories.
 
     Raises:
         ValueError: the entry breaks its own contract.
@@ -216,21 +214,21 @@ def atom_text(entry: Entry, scheme: str) -> bytes:
     _check(entry)
     language = _attributes(("xml:lang", entry.language))
     pieces = [
-        f"  <entry{language}>\n",
-        _element(_ATOM_INDENT, "id", entry.id),
+        f"<entry{language}>\n",
+        _element("id", entry.id),
         _atom_title(entry),
-        _element(_ATOM_INDENT, "updated", entry.updated_at.isoformat()),
+        _element("updated", entry.updated_at.isoformat()),
         *(_author(person) for person in entry.authors),
         *_text_elements(entry),
         *(_category(term, scheme) for term in entry.categories),
         *(_category(term, None) for term in entry.tags),
-        _element(_ATOM_INDENT, "published", entry.published_at.isoformat()),
+        _element("published", entry.published_at.isoformat()),
         *_links(entry),
         _source(entry.source),
     ]
     if entry.image:
-        pieces.append(_empty(_ATOM_INDENT, "media:thumbnail", ("url", entry.image)))
-    pieces.append("  </entry>\n")
+        pieces.append(_empty("media:thumbnail", ("url", entry.image)))
+    pieces.append("</entry>\n")
     return "".join(pieces).encode()
 
 
@@ -240,31 +238,31 @@ def _description(entry: Entry) -> str | None:
 
 
 def rss_text(entry: Entry, scheme: str) -> bytes:
-    """Return an item, indented as it stands in a feed. ``scheme`` is that of our own categories.
+    """Return an item, an element on each line. ``scheme`` is that of our own categories.
 
     Raises:
         ValueError: the entry breaks its own contract.
     """
     _check(entry)
-    pieces = ["    <item>\n"]
+    pieces = ["<item>\n"]
     description = _description(entry)
     shown = description and entry.directed(description)
     for name, text in (("title", entry.title), ("link", entry.link), ("description", shown)):
         if text:
-            pieces.append(_element(_RSS_INDENT, name, text))
-    pieces += [_element(_RSS_INDENT, "author", f"{one.email} ({one.name})") for one in entry.authors if one.email]
-    pieces.append(_element(_RSS_INDENT, "guid", entry.id, ("isPermaLink", "false")))
+            pieces.append(_element(name, text))
+    pieces += [_element("author", f"{one.email} ({one.name})") for one in entry.authors if one.email]
+    pieces.append(_element("guid", entry.id, ("isPermaLink", "false")))
     pieces += [_rss_category(term, scheme) for term in entry.categories]
     pieces += [_rss_category(term, None) for term in entry.tags]
     if entry.comments:
-        pieces.append(_element(_RSS_INDENT, "comments", entry.comments))
+        pieces.append(_element("comments", entry.comments))
     for first in entry.enclosures[:1]:
         size, kind = str(first.length or 0), first.media_type or OCTETS
-        pieces.append(_empty(_RSS_INDENT, "enclosure", ("url", first.url), ("length", size), ("type", kind)))
-    pieces.append(_element(_RSS_INDENT, "pubDate", format_datetime(entry.published_at)))
+        pieces.append(_empty("enclosure", ("url", first.url), ("length", size), ("type", kind)))
+    pieces.append(_element("pubDate", format_datetime(entry.published_at)))
     pieces.append(_rss_source(entry.source))
     pieces += _extras(entry, description)
-    pieces.append("    </item>\n")
+    pieces.append("</item>\n")
     return "".join(pieces).encode()
 
 
@@ -279,16 +277,15 @@ def _atom_title(entry: Entry) -> str:
     Some readers take an empty title with a ``type`` for an object.
     """
     if entry.heading is None:
-        return _element(_ATOM_INDENT, "title", entry.title, ("type", "text"))
-    return _element(_ATOM_INDENT, "title", entry.heading) if entry.heading else _empty(_ATOM_INDENT, "title")
+        return _element("title", entry.title, ("type", "text"))
+    return _element("title", entry.heading) if entry.heading else _empty("title")
 
 
 def _author(person: Person) -> str:
-    inner = _ATOM_INDENT + "  "
-    name = _element(inner, "name", person.name)
-    email = _element(inner, "email", person.email) if person.email else ""
-    uri = _element(inner, "uri", person.uri) if person.uri else ""
-    return f"{_ATOM_INDENT}<author>\n{name}{email}{uri}{_ATOM_INDENT}</author>\n"
+    name = _element("name", person.name)
+    email = _element("email", person.email) if person.email else ""
+    uri = _element("uri", person.uri) if person.uri else ""
+    return f"<author>\n{name}{email}{uri}</author>\n"
 
 
 def _text_elements(entry: Entry) -> list[str]:
@@ -299,69 +296,66 @@ def _text_elements(entry: Entry) -> list[str]:
     texts = []
     if content is not None:
         content, kind = content and entry.directed(content), ("type", "html")
-        texts.append(
-            _element(_ATOM_INDENT, "content", content, kind) if content else _empty(_ATOM_INDENT, "content", kind)
-        )
+        texts.append(_element("content", content, kind) if content else _empty("content", kind))
     if summary:
-        texts.append(_element(_ATOM_INDENT, "summary", entry.directed(summary), ("type", "html")))
+        texts.append(_element("summary", entry.directed(summary), ("type", "html")))
     return texts
 
 
 def _links(entry: Entry) -> list[str]:
     links = []
     if entry.link:
-        links.append(_empty(_ATOM_INDENT, "link", ("rel", "alternate"), ("href", entry.link)))
+        links.append(_empty("link", ("rel", "alternate"), ("href", entry.link)))
     if entry.comments:
-        links.append(_empty(_ATOM_INDENT, "link", ("rel", "replies"), ("href", entry.comments)))
+        links.append(_empty("link", ("rel", "replies"), ("href", entry.comments)))
     for one in entry.enclosures:
         facts = (("type", one.media_type), ("length", _known(one.length)), ("title", one.title))
-        links.append(_empty(_ATOM_INDENT, "link", ("rel", "enclosure"), ("href", one.url), *facts))
+        links.append(_empty("link", ("rel", "enclosure"), ("href", one.url), *facts))
     return links
 
 
 @lru_cache(maxsize=256)  # the categories and sources of neighbours are the same few
 def _category(term: str, scheme: str | None) -> str:
-    return _empty(_ATOM_INDENT, "category", ("term", term), ("scheme", scheme))
+    return _empty("category", ("term", term), ("scheme", scheme))
 
 
 @lru_cache(maxsize=256)
 def _rss_category(term: str, domain: str | None) -> str:
-    return _element(_RSS_INDENT, "category", term, ("domain", domain))
+    return _element("category", term, ("domain", domain))
 
 
 @lru_cache(maxsize=256)
 def _rss_source(upstream: Upstream) -> str:
-    return _element(_RSS_INDENT, "source", upstream.title, ("url", upstream.url)) if upstream.url else ""
+    return _element("source", upstream.title, ("url", upstream.url)) if upstream.url else ""
 
 
 @lru_cache(maxsize=256)
 def _source(upstream: Upstream) -> str:
-    inner = _ATOM_INDENT + "  "
     pieces = []
     identity = upstream.url or upstream.link
     if identity:
-        pieces.append(_element(inner, "id", identity))
-    pieces.append(_element(inner, "title", upstream.title, ("type", "text")))
+        pieces.append(_element("id", identity))
+    pieces.append(_element("title", upstream.title, ("type", "text")))
     if upstream.url:
-        pieces.append(_empty(inner, "link", ("rel", "self"), ("href", upstream.url)))
+        pieces.append(_empty("link", ("rel", "self"), ("href", upstream.url)))
     if upstream.link:
-        pieces.append(_empty(inner, "link", ("rel", "alternate"), ("href", upstream.link)))
-    return f"{_ATOM_INDENT}<source>\n{''.join(pieces)}{_ATOM_INDENT}</source>\n"
+        pieces.append(_empty("link", ("rel", "alternate"), ("href", upstream.link)))
+    return f"<source>\n{''.join(pieces)}</source>\n"
 
 
 def _extras(entry: Entry, description: str | None) -> list[str]:
     """Return what RSS has no element for."""
     pieces = []
     if entry.content and entry.content != description:
-        pieces.append(_element(_RSS_INDENT, "content:encoded", entry.directed(entry.content)))
-    pieces += [_element(_RSS_INDENT, "dc:creator", person.name) for person in entry.authors if not person.email]
+        pieces.append(_element("content:encoded", entry.directed(entry.content)))
+    pieces += [_element("dc:creator", person.name) for person in entry.authors if not person.email]
     if entry.language:
-        pieces.append(_element(_RSS_INDENT, "dc:language", entry.language))
+        pieces.append(_element("dc:language", entry.language))
     if entry.image:
-        pieces.append(_empty(_RSS_INDENT, "media:thumbnail", ("url", entry.image)))
+        pieces.append(_empty("media:thumbnail", ("url", entry.image)))
     enclosures = entry.enclosures
     if enclosures and enclosures[0].duration:
-        pieces.append(_element(_RSS_INDENT, "itunes:duration", _clock(enclosures[0].duration)))
+        pieces.append(_element("itunes:duration", _clock(enclosures[0].duration)))
     # RSS has room for one enclosure; the others go where podcast and media readers look for them.
     return pieces + [_media(enclosure) for enclosure in enclosures[1:]]
 
@@ -374,17 +368,17 @@ def _media(enclosure: Enclosure) -> str:
         ("duration", _known(enclosure.duration)),
     )
     if not enclosure.title:
-        return f"{_RSS_INDENT}<media:content{facts}/>\n"
-    title = _element(_RSS_INDENT + "  ", "media:title", enclosure.title, ("type", "plain"))
-    return f"{_RSS_INDENT}<media:content{facts}>\n{title}{_RSS_INDENT}</media:content>\n"
+        return f"<media:content{facts}/>\n"
+    title = _element("media:title", enclosure.title, ("type", "plain"))
+    return f"<media:content{facts}>\n{title}</media:content>\n"
 
 
-def _element(indent: str, name: str, text: str, *attributes: tuple[str, str | None]) -> str:
-    return f"{indent}<{name}{_attributes(*attributes)}>{_escaped(text)}</{name}>\n"
+def _element(name: str, text: str, *attributes: tuple[str, str | None]) -> str:
+    return f"<{name}{_attributes(*attributes)}>{_escaped(text)}</{name}>\n"
 
 
-def _empty(indent: str, name: str, *attributes: tuple[str, str | None]) -> str:
-    return f"{indent}<{name}{_attributes(*attributes)}/>\n"
+def _empty(name: str, *attributes: tuple[str, str | None]) -> str:
+    return f"<{name}{_attributes(*attributes)}/>\n"
 
 
 def _attributes(*pairs: tuple[str, str | None]) -> str:

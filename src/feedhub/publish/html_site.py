@@ -58,6 +58,7 @@ from feedhub.publish.page_entries import (
     file_name,
     marks_of,
     media_of,
+    policy_of,
     shown_title,
     source_name,
 )
@@ -70,7 +71,7 @@ _CARD: Final = "card"
 _DATED_CARD: Final = "card with date"
 _LINE: Final = "line"
 _MANY: Final = frozenset({"item.html", "category.html"})
-_DESIGN: Final = 3
+_DESIGN: Final = 4
 """Raised when code alone changes what pages show: then all of them are made anew, as for another template."""
 
 
@@ -126,10 +127,10 @@ class HtmlSite:
             canonical=public(self._site, path),
             kind="article",
             image=media.picture or entry.image,
-            feeds=(*feeds, *self._frame.feeds(ALL, self._site.title)[:1]),
+            feeds=tuple(feeds) or self._frame.feeds(ALL, self._site.title)[:1],
             slug=slugs[0][0] if slugs else ALL,
         )
-        crumbs = [{"title": name, "path": list_path(slug)} for slug, name in slugs]
+        content = content_of(entry, words)
         values = {
             "title": title,
             "marks": marks_of(entry, page.item.item.language, title, excerpt, self._site),
@@ -137,13 +138,14 @@ class HtmlSite:
             "authors": [person.name for person in entry.authors if person.name != source_name(entry)],
             "link": entry.link,
             "host": host_of(entry.link) if entry.link else "",
-            "content": content_of(entry, words),
+            "content": content,
             "media": media,
             "files": [{"url": one.url, "media_type": one.media_type, "title": file_name(one)} for one in media.files],
             "comments": entry.comments,
             "tags": entry.tags,
-            "categories": crumbs,
-            "crumb": crumbs[0] if crumbs else {"title": words.texts["everything"], "path": list_path(ALL)},
+            "categories": [{"title": name, "path": list_path(slug)} for slug, name in slugs],
+            "places": self._frame.places_of(slugs),
+            "policy": self._frame.policy or policy_of(content, media),
             "also": [
                 {
                     "title": safe_line(one.title) or safe_line(one.source),
@@ -153,11 +155,8 @@ class HtmlSite:
                 for one in page.also
                 for link in [safe_url(one.link)]
             ],
-            "data": article_data(entry, title, head.canonical, head.image, self._site),
-            "published": {
-                "machine": words.machine(entry.published_at),
-                "moment": words.moment(entry.published_at),
-            },
+            "data": article_data(entry, title, head.canonical, head.image),
+            "published": {"machine": words.machine(entry.published_at), "moment": words.moment(entry.published_at)},
         }
         return self._page("item.html", path, head, values)
 

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from feedhub.model.output import CategorySummary, ListedOutputs, OutputFile, Part, Site
 from feedhub.ports.publishing import OWN_MARK
 from feedhub.publish.addresses import SEARCH_PAGE, SITEMAP_PATH, feed_path, feed_url, page_url, public
-from feedhub.publish.entry import Entry, language_tag, safe_line
+from feedhub.publish.entry import Entry, safe_line
 from feedhub.publish.formats import FORMAT_NAME, FORMATS
 from feedhub.publish.json_feed import json_text, listing
 from feedhub.rules.categorize import MAX_SLUG_LENGTH, RESERVED_SLUGS
@@ -160,10 +160,10 @@ class FeedIndex:
         return tuple(feed_path(slug, kind, part) for kind in dict.fromkeys((*_BUILT_IN, *self._formats, *earlier)))
 
 
-def article_data(entry: Entry, title: str, page: str, picture: str | None, site: Site) -> Markup:
+def article_data(entry: Entry, title: str, page: str, picture: str | None) -> Markup:
     """Return what an item is as JSON-LD (schema.org), for a data block of its page.
 
-    The article is its publisher's; our page only shows it.
+    The article is its publisher's; our page only shows it. Its language is that of the page unless it says another one.
     """
     source = entry.source
     data = {
@@ -171,10 +171,9 @@ def article_data(entry: Entry, title: str, page: str, picture: str | None, site:
         "@type": "NewsArticle",
         "headline": title[:_LONGEST_HEADLINE],
         "url": entry.link or page,
-        "mainEntityOfPage": page,
         "datePublished": entry.published_at.isoformat(),
-        "dateModified": entry.updated_at.isoformat(),
-        "inLanguage": entry.language or language_tag(site.language),
+        "dateModified": entry.updated_at.isoformat() if entry.updated_at != entry.published_at else None,
+        "inLanguage": entry.language,
         "image": picture,
         "author": [{"@type": "Person", "name": person.name} for person in entry.authors] or None,
         "publisher": {"@type": "Organization", "name": source.title or source.name, "url": source.link},

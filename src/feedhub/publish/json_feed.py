@@ -63,7 +63,7 @@ def _item(entry: Entry) -> JsonObject:
             **_texts(entry),
             "image": entry.image,
             "date_published": entry.published_at.isoformat(),
-            "date_modified": entry.updated_at.isoformat(),
+            "date_modified": entry.updated_at.isoformat() if entry.updated_at != entry.published_at else None,
             "authors": [_author(person) for person in entry.authors] or None,
             "tags": [*entry.categories, *entry.tags] or None,
             "language": entry.language,

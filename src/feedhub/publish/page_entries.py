@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from markupsafe import Markup
 
 from feedhub.model.item import Enclosure, StoredItem
-from feedhub.model.output import OutputView, Site
+from feedhub.model.output import OutputView, Site, page_policy
 from feedhub.publish.addresses import item_path
 from feedhub.publish.entry import (
     HEADING_ENDS,
@@ -27,7 +27,7 @@ from feedhub.publish.entry import (
 from feedhub.publish.page_texts import PageTexts
 from feedhub.rules.language import Direction, direction_of, direction_of_language, language_by_letters
 
-EXCERPT: Final = 220
+EXCERPT: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,3 +303,17 @@ def _picture_key(address: str) -> str:
 
 def _is_film_host(host: str) -> bool:
     return any(host == known or host.endswith(f".{known}") for known in _FILM_HOSTS)
+
+
+_LOADED: Final = re.compile(r"<(img|picture|video|audio|iframe)(?=[\s/>])", re.IGNORECASE)
+
+
+def policy_of(content: str | None, media: Media) -> Markup:
+    """Return the Content-Security-Policy of an item's page."""
+    loaded = {name.lower() for name in _LOADED.findall(content or "")}
+    policy = page_policy(
+        pictures=bool(media.picture or media.players or loaded - {"iframe", "audio"}),
+        media=bool(media.players or loaded & {"video", "audio"}),
+        frames="iframe" in loaded,
+    )
+    return Markup(policy)  # noqa: S704 - is our own

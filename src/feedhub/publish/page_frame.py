@@ -1,6 +1,6 @@
 """What all pages of a site share, published ones and those that are made on request: templates, words, feeds."""
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import count
@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
-from feedhub.model.output import PAGE_POLICY, Category, OutputFormat, OutputSettings, Site
+from feedhub.model.output import PAGE_POLICY, Category, OutputFormat, OutputSettings, Site, page_policy
 from feedhub.publish.addresses import (
     CATEGORIES_PATH,
     FRONT_PATH,
@@ -36,6 +36,8 @@ ROOT: Final = "\0"
 """Stands in what is kept for the way from a page to the root of the site. No text of a page holds it."""
 _TEXT: Final = "\1"
 _MOST_PIECES: Final = 200_000
+_PLAIN_POLICY: Final = Markup(page_policy(pictures=False, media=False, frames=False))  # noqa: S704 - is our own
+"""What pages without texts of articles may load."""
 _NO_TEMPLATES: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -125,12 +127,16 @@ class PageFrame:
         self._links: dict[tuple[str, str], tuple[FeedLink, ...]] = {}
         self._shapes: dict[Hashable, list[str | int]] = {}
         self._pieces = 0
-        self.places = _places(words, categories)
+        self._words = words
+        has_own = any(name.endswith(".html") for name, _ in output.templates)
+        self.policy = Markup(PAGE_POLICY) if has_own else None  # noqa: S704 - is our own
+        """What pages by templates of the owner's may load, who knows what they show; ours say it one by one."""
+        self.places = self.places_of((each.slug, safe_line(each.title)) for each in categories[:_MOST_PLACES])
         self._shared = {
             "site": _site_values(site),
             "words": dict(words.texts),
             "words_language": words.language,
-            "policy": PAGE_POLICY,
+            "policy": self.policy or _PLAIN_POLICY,
             "front_path": FRONT_PATH,
             "style": STYLE_PATH,
             "icon": ICON_PATH,
@@ -201,6 +207,17 @@ class PageFrame:
     def _macros(self) -> Mapping[str, Callable[..., str]]:
         return self.templates.macros("macros.html", {**self._shared, "root": ROOT})
 
+    def places_of(self, categories: Iterable[tuple[str, str]]) -> tuple[Place, ...]:
+        """Return a navigation with some categories, each with slug and title."""
+        words = self._words.texts
+        return (
+            Place(title=words["latest"], path=FRONT_PATH),
+            Place(title=words["everything"], path=list_path(ALL)),
+            *(Place(title=title or slug, path=list_path(slug)) for slug, title in categories),
+            Place(title=words["categories"], path=CATEGORIES_PATH),
+            Place(title=words["sources"], path=SOURCES_PATH),
+        )
+
     def feeds(self, slug: str, name: str) -> tuple[FeedLink, ...]:
         """Return the feeds of an output."""
         found = self._links.get((slug, name))
@@ -253,20 +270,6 @@ def _marked(value: Any, number: Iterator[int]) -> Any:
     if is_dataclass(kind) and kind not in _SHARED:
         return replace(value, **{name: _marked(getattr(value, name), number) for name in kind.__dataclass_fields__})
     return value
-
-
-def _places(words: PageTexts, categories: Sequence[Category]) -> tuple[Place, ...]:
-    """Return the navigation: what every page leads to. Categories that records name would change it at every poll."""
-    return (
-        Place(title=words.texts["latest"], path=FRONT_PATH),
-        Place(title=words.texts["everything"], path=list_path(ALL)),
-        *(
-            Place(title=safe_line(each.title) or each.slug, path=list_path(each.slug))
-            for each in categories[:_MOST_PLACES]
-        ),
-        Place(title=words.texts["categories"], path=CATEGORIES_PATH),
-        Place(title=words.texts["sources"], path=SOURCES_PATH),
-    )
 
 
 def _site_values(site: Site) -> dict[str, str]:

@@ -195,14 +195,16 @@ def test_twenty_kills_in_the_middle_of_publishing_tear_no_file_and_the_next_publ
     assert site.run("publish", "--set", "site.title=Whole").code == 0
     whole = time.monotonic() - began
     chance = random.Random(20_261_128)
-    cut_short = 0
-    for number in range(20):
-        title = f"Title {number}"
-        process = site.start("publish", "--set", f"site.title={title}")
+    cut_short = number = 0
+    while cut_short < 20:
+        number += 1
+        assert number < 100, "publishing is hardly ever met"
+        process = site.start("publish", "--set", f"site.title=Title {number}")
         time.sleep(chance.uniform(0.5, 1.0) * whole)
         is_cut_short = process.poll() is None
         cut_short += is_cut_short
-        whole *= 1.0 if is_cut_short else 0.9  # a busy machine took longer before
+        # How long it takes differs on a busy machine.
+        whole *= 1.1 if is_cut_short else 0.8
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -211,7 +213,6 @@ def test_twenty_kills_in_the_middle_of_publishing_tear_no_file_and_the_next_publ
                 assert path.read_text("utf-8").endswith("</html>\n"), path
         for path in site.output.glob("feeds/*.json"):
             json.loads(path.read_text("utf-8"))
-    assert cut_short > 5
     assert site.run("publish").code == 0
     assert site.run("publish", "--set", f"output.dir={other}").code == 0
     found = {name: (site.output / name).read_bytes() for name in site.files()}

@@ -18,6 +18,8 @@ from feedhub.errors import ConfigError, FeedhubError
 if TYPE_CHECKING:
     from feedhub.model.settings import Settings
     from feedhub.runtime.config_loader import Unusable
+    from feedhub.runtime.daemon import Observer
+    from feedhub.runtime.hub import Hub
 
 
 @command()
@@ -100,8 +102,6 @@ def run(
     from feedhub.runtime.daemon import Daemon, signals_as_events
     from feedhub.runtime.logs import logging_events
     from feedhub.runtime.memory import keep_heaps_small
-    from feedhub.runtime.websub import PingAfterPublish
-    from feedhub.web.server import WebObserver
 
     keep_heaps_small()
     as_json = log is LogForm.JSON
@@ -112,10 +112,6 @@ def run(
     ):
         for warning in _places_of_this_run(session, hub.settings):
             _log.warning("%s", warning)
-        observers = (
-            WebObserver(),
-            PingAfterPublish(lambda settings: settings.output.hub, first_wait=hub.waits.hub_retry),
-        )
         if not hub.settings.web.enabled:
             _log.info("%s", _where_outputs_are(hub.settings))
         if check_store:
@@ -130,9 +126,21 @@ def run(
             session.masked.hide(secrets)
             return outcome
 
-        daemon = Daemon(hub, load=load, observers=observers)
+        daemon = Daemon(hub, load=load, observers=_observers(session, hub))
         with signals_as_events(daemon.post), closing(loader):
             daemon.run()
+
+
+def _observers(session: Session, hub: "Hub") -> "tuple[Observer, ...]":
+    from feedhub.runtime.after_publish import RunAfterPublish
+    from feedhub.runtime.websub import PingAfterPublish
+    from feedhub.web.server import WebObserver
+
+    return (
+        WebObserver(),
+        PingAfterPublish(lambda settings: settings.output.hub, first_wait=hub.waits.hub_retry),
+        RunAfterPublish(session.masked),
+    )
 
 
 def _where_outputs_are(settings: "Settings") -> str:

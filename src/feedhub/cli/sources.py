@@ -264,10 +264,10 @@ def _editor(session: Session) -> "ConfigEditor":
 
 
 def _source(session: Session, name: str) -> "Source":
-    from feedhub.runtime.hub import nearest
+    from feedhub.rules.text import or_nearest
 
     settings = session.settings()
     found = next((one for one in settings.sources if one.name == name), None)
     if found is None:
-        raise UsageError(f'no source "{name}"' + nearest(name, [one.name for one in settings.sources]))
+        raise UsageError(f'no source "{name}"' + or_nearest(name, [one.name for one in settings.sources]))
     return found

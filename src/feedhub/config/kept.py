@@ -25,7 +25,7 @@ from feedhub.config.reading import DEFAULT_STORE, SQLITE, LimitedReader, absolut
 from feedhub.errors import ConfigError
 from feedhub.model.identity import KeyPattern
 from feedhub.model.output import Category, OutputSettings, PostSettings, Retention, Site
-from feedhub.model.settings import Problem, Settings, WebSettings
+from feedhub.model.settings import AfterPublish, Problem, Settings, WebSettings
 from feedhub.model.source import (
     CategoryMap,
     Condition,
@@ -51,9 +51,9 @@ _LARGEST: Final = 50_000_000
 _NOUNS: Final = {
     noun.__name__: noun
     for noun in (
-        Settings, Problem, WebSettings, Site, OutputSettings, Retention, Category, PostSettings, PollSettings,
-        HostGroup, Source, DedupeSettings, KeyPattern, RecordMap, FieldMap, DetailMap, PageMap, CategoryMap, Rule,
-        Condition, Replacement,
+        Settings, Problem, AfterPublish, WebSettings, Site, OutputSettings, Retention, Category, PostSettings,
+        PollSettings, HostGroup, Source, DedupeSettings, KeyPattern, RecordMap, FieldMap, DetailMap, PageMap,
+        CategoryMap, Rule, Condition, Replacement,
     )
 }  # fmt: skip
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")

@@ -57,7 +57,11 @@ def hidden_values(
         found.update(value for name, value in named if _SECRET_NAME.search(name))
     for path, values in taken.items():
         key = path[2:3] if path[2:3] != ("detail",) else path[3:4]
-        if path[0] == "store" or (path[0] == "sources" and key and key[0] in _HIDDEN_KEYS):
+        if (
+            path[0] == "store"
+            or path[:2] == ("output", "after")
+            or (path[0] == "sources" and key and key[0] in _HIDDEN_KEYS)
+        ):
             found.update(values)
     return found
 

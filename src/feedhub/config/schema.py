@@ -1,9 +1,10 @@
 """The keys of the whole file, but for those of sources and rules: outputs, polling, categories (SPEC §3, §5)."""
 
+import re
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, create_model, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, create_model, model_validator
 
 from feedhub.config.forms import (
     CategorySlug,
@@ -11,6 +12,7 @@ from feedhub.config.forms import (
     Duration,
     Entries,
     Flag,
+    Form,
     HeaderValue,
     HostGlob,
     Interval,
@@ -30,7 +32,7 @@ from feedhub.config.reading import DEFAULT_STORE
 from feedhub.config.schema_mapping import InnerFolder, PostName, Whole
 from feedhub.config.schema_rules import RuleSection
 from feedhub.config.schema_sources import DedupeSection, Identities, SourceSection, source_section
-from feedhub.config.section import Fault, Section, refuse
+from feedhub.config.section import Fault, Section, Shorthand, refuse
 from feedhub.model.kind import KindTable
 from feedhub.model.output import FormatTable
 from feedhub.model.source import PollSettings
@@ -84,6 +86,37 @@ class LimitSection(Section):
     per: Literal["day"] = Field(default="day", description="In which time; days are those of the site's time zone.")
 
 
+def _variable(text: str) -> str:
+    if not _VARIABLE.fullmatch(text):
+        raise ValueError("expected the name of an environment variable")
+    return text
+
+
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+Arguments = Annotated[list[Line], Field(min_length=1), Form("list of texts")]
+
+
+class AfterSection(Section):
+    """A program that is run after files were published. A list alone names it and its arguments."""
+
+    run: Arguments = Field(
+        description="The program and its arguments; no shell looks at them.", examples=[["/usr/local/bin/push-feeds"]]
+    )
+    env: list[Annotated[str, AfterValidator(_variable)]] = Field(
+        default=[],
+        description="Variables of the environment that it gets beside PATH, HOME and LANG.",
+        examples=[["SSH_AUTH_SOCK"]],
+    )
+
+
+AfterForm = Annotated[
+    AfterSection,
+    BeforeValidator(lambda value: {"run": value} if isinstance(value, str | list) else value),
+    Shorthand(),
+    Form("list, or mapping"),
+]
+
+
 class OutputSection(Section):
     """What is written, and where."""
 
@@ -110,6 +143,12 @@ class OutputSection(Section):
         examples=["theme"],
     )
     jekyll: JekyllSection | None = Field(default=None, description="Writes posts for Jekyll; without it, none.")
+    after: AfterForm | None = Field(
+        default=None,
+        description="Program that is run in the folder of the outputs after files were published, such as one that "
+        "pushes them on; `FEEDHUB_CHANGED` names a file with the paths that changed.",
+        examples=[["/usr/local/bin/push-feeds"]],
+    )
 
     @model_validator(mode="after")
     def _archives_of_feeds(self) -> Self:

@@ -14,6 +14,7 @@ from feedhub.config.files import template_path, theme_paths
 from feedhub.config.forms import source_address, store_url
 from feedhub.config.reading import absolute
 from feedhub.config.schema import (
+    AfterSection,
     CategorySection,
     Config,
     HostGroupSection,
@@ -33,7 +34,7 @@ from feedhub.config.section import ConfigFile
 from feedhub.model.identity import KeyPattern
 from feedhub.model.kind import OptionValue
 from feedhub.model.output import Category, OutputSettings, PostSettings, Retention, Site
-from feedhub.model.settings import Problem, Settings, WebSettings
+from feedhub.model.settings import AfterPublish, Problem, Settings, WebSettings
 from feedhub.model.source import (
     CategoryMap,
     Condition,
@@ -263,11 +264,7 @@ def settle(
     output = _output(config, root, templates)
     return Settings(
         root=root,
-        files=(
-            *(part.file.path for part in parts),
-            *theme_paths(config.output.templates, root, templates),
-            *filter(None, [template_path(config.output.jekyll, root)]),
-        ),
+        files=tuple(_files(config, parts, root, templates)),
         folders=tuple(sorted(folders)),
         site=site,
         store=store_url(config.store, root),
@@ -282,8 +279,25 @@ def settle(
         output_digest=_output_digest(site, output, posts, categories, sources),
         secrets=secrets,
         problems=tuple(problem for part in parts for problem in part.unusable.values()),
+        after=_after(config.output.after, root),
         web=WebSettings(enabled=config.web.enabled, host=config.web.host, port=config.web.port),
     )
+
+
+def _files(
+    config: Config, parts: Sequence[Checked], root: str, templates: tuple[tuple[str, str], ...]
+) -> Iterator[str]:
+    yield from (part.file.path for part in parts)
+    yield from theme_paths(config.output.templates, root, templates)
+    yield from filter(None, [template_path(config.output.jekyll, root)])
+
+
+def _after(section: AfterSection | None, root: str) -> AfterPublish | None:
+    if section is None:
+        return None
+    program, *arguments = section.run
+    program = absolute(program, root) if "/" in program else program
+    return AfterPublish(run=(program, *arguments), env=tuple(section.env))
 
 
 def _line(problem: Problem | None) -> str | None:

@@ -49,6 +49,14 @@ class WebSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AfterPublish:
+    """The program, with its arguments, that is run after files were published; ``env`` are variables that it gets."""
+
+    run: tuple[str, ...]
+    env: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What one configuration file and its includes say.
 
@@ -77,5 +85,6 @@ class Settings:
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
     posts: PostSettings | None = None
+    after: AfterPublish | None = None
     web: WebSettings = WebSettings()
     folders: tuple[str, ...] = ()

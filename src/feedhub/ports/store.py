@@ -178,6 +178,14 @@ class Transaction(Protocol):
         """Return what the store knows of ``keys``, with this source's own sightings. No table scan."""
         ...
 
+    def note(self, name: str) -> str:
+        """Return what was noted last under a name, "" for nothing."""
+        ...
+
+    def set_note(self, name: str, text: str) -> None:
+        """Note a text under a name, for this program alone."""
+        ...
+
     def ingest(self, source: str, plan: IngestPlan, now: datetime, *, complete: bool) -> frozenset[str]:
         """Apply ``plan`` and return the slugs of the categories whose outputs may differ now.
 

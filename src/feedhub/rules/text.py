@@ -4,6 +4,7 @@ import hashlib
 import html
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 from operator import add
 from typing import TYPE_CHECKING, Final
@@ -406,3 +407,11 @@ def is_character_data(body: bytes, place: int) -> bool:
         body.rfind(opening, 0, place) > body.rfind(closing, 0, place)
         for opening, closing in ((b"<!--", b"-->"), (b"<![CDATA[", b"]]>"))
     )
+
+
+def or_nearest(name: str, names: Sequence[str]) -> str:
+    """Return the question whether another of ``names`` was meant; nothing where none is like it."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, names, n=1)
+    return f'; did you mean "{close[0]}"?' if close else ""

@@ -174,7 +174,7 @@ class Daemon:
         self._under_way = PollsUnderWay()
         self._poller = DuePoller(hub, self._inbox.put, self._under_way)
         self._publish_timer = PublishTimer(
-            hub.publish_due, self._published, gap=self._waits.publish, retry=self._waits.publish_retry
+            hub.write_due, self._published, gap=self._waits.publish, retry=self._waits.publish_retry
         )
         self._clock = ClockWatch(hub.now, monotonic)
         self._watch = ConfigWatch(lambda: self._inbox.put(Reload("a file was saved")))
@@ -379,7 +379,7 @@ class Daemon:
                 return unusable(settings.files[0], f"{type(error).__name__}: {error}")
             hub.ingester.resume(before.hub.ingester)
             self._poller = DuePoller(hub, self._inbox.put, self._under_way)
-            self._publish_timer.publish = hub.publish_due
+            self._publish_timer.publish = hub.write_due
             self._retired.append(before)
             self._is_more_due = True
             self._change_due = None

@@ -22,6 +22,7 @@ from feedhub.model.report import (
 from feedhub.model.settings import Settings
 from feedhub.model.source import PlannedPoll, Source, SourceState
 from feedhub.rules.pacing import first_poll_at, host_key, is_due, replanned_at, usual_interval
+from feedhub.rules.text import or_nearest
 from feedhub.store.status import answer_of_sqlite
 
 if TYPE_CHECKING:
@@ -220,12 +221,24 @@ class Hub:
         if unknown:
             raise UsageError(f'no category "{unknown[0]}"; there are: {", ".join(sorted(present))}')
         with self.store.task_lock("publish", wait=self.waits.other_publisher):
-            return self._outputs.publish(self.store, self.now(), slugs=slugs, everything=not slugs)
+            report = self._outputs.publish(self.store, self.now(), slugs=slugs, everything=not slugs)
+        return self._passed_on(report)
 
     def publish_due(self) -> PublishReport:
+        """Write the outputs that changed since they were published, and run what is to be run after that."""
+        return self._passed_on(self.write_due())
+
+    def write_due(self) -> PublishReport:
         """Write the outputs that changed since they were published."""
         with self.store.task_lock("publish", wait=self.waits.other_publisher):
             return self._outputs.publish(self.store, self.now())
+
+    def _passed_on(self, report: PublishReport) -> PublishReport:
+        if self.settings.after is None:
+            return report
+        from feedhub.runtime.after_publish import passed_on
+
+        return passed_on(report, self.store, self.settings, self.now())
 
     def fetch(self, source: Source, state: SourceState) -> "Fetched":
         """Fetch and read one source; store nothing. Safe to call from many threads."""
@@ -310,7 +323,7 @@ class Hub:
         count = self.store.forget(source, self.now())
         if count is None:
             names = {*(state.name for state in self.store.states()), *(one.name for one in self.settings.sources)}
-            raise UsageError(f'no source "{source}" is in the store' + nearest(source, sorted(names)))
+            raise UsageError(f'no source "{source}" is in the store' + or_nearest(source, sorted(names)))
         return count
 
     def _item(self, ref: str) -> tuple[Explanation, str]:
@@ -355,7 +368,9 @@ class Hub:
         """
         found = next((source for source in self.settings.sources if source.name == name), None)
         if found is None:
-            raise UsageError(f'no source "{name}"' + nearest(name, [source.name for source in self.settings.sources]))
+            raise UsageError(
+                f'no source "{name}"' + or_nearest(name, [source.name for source in self.settings.sources])
+            )
         return found
 
     def sync(self) -> dict[str, SourceState]:
@@ -482,11 +497,3 @@ class Hub:
         times = self.store.next_polls()
         names = (source.name for source in self.settings.sources if not source.paused)
         return min((times[name] for name in names if name in times), default=None)
-
-
-def nearest(name: str, names: Sequence[str]) -> str:
-    """Return the question whether another of ``names`` was meant; nothing where none is like it."""
-    from difflib import get_close_matches
-
-    close = get_close_matches(name, names, n=1)
-    return f'; did you mean "{close[0]}"?' if close else ""

@@ -10,13 +10,14 @@ from feedhub.model.report import HealthEvent
 from feedhub.model.source import PlannedPoll, SourceState
 from feedhub.rules.select import ALL
 from feedhub.store.database import Connection, Database, OpenTransaction, PreparedStatement, Reader, chunks
-from feedhub.store.outputs import bump
+from feedhub.store.outputs import bump, put_value
 from feedhub.store.sqlite import insert
 from feedhub.store.status import EPOCH, decode_state, encode_state
 from feedhub.store.tables import (
     AnyRow,
     health_events,
     memberships,
+    meta,
     sightings,
     sources,
 )
@@ -71,6 +72,7 @@ _RATE = PreparedStatement(
     .select_from(sightings.join(sources))
     .where(sources.c.name == bindparam("wanted"), sightings.c.first_seen_at >= bindparam("since"))
 )
+_NOTE = PreparedStatement(select(meta.c.value).where(meta.c.key == bindparam("wanted")))
 _NEWEST_EVENT = select(func.max(health_events.c.id))
 
 
@@ -162,6 +164,13 @@ class SqlSourceTransaction(SourceReader, OpenTransaction):
     def count_new(self, source: str, since: datetime) -> int:
         count: int = self._connection.execute(_RATE, {"wanted": source, "since": since}).scalar()
         return count
+
+    def note(self, name: str) -> str:
+        found: str | None = self._connection.execute(_NOTE, {"wanted": f"note:{name}"}).scalar()
+        return found or ""
+
+    def set_note(self, name: str, text: str) -> None:
+        put_value(self._connection, f"note:{name}", text)
 
     def add_health_events(self, events: Sequence[HealthEvent]) -> None:
         if not events:

@@ -8,7 +8,7 @@ TESTS ?=
 PYTEST := $(BIN)/pytest -q -n 6 --dist worksteal
 NIGHTLY := costly captured configurations properties coverage defences fuzz soak
 
-.PHONY: install compiled-tests demo test check format lint types coverage-rules nightly $(NIGHTLY) golden bench bench-serve bench-evil \
+.PHONY: install compiled-tests demo test check format lint types coverage-rules nightly $(NIGHTLY) golden bench bench-serve bench-evil bench-stories \
 	npm screenshots lock schema docs clean
 
 install: $(VENV)/.installed
@@ -115,6 +115,10 @@ bench: install
 	$(BIN)/python benchmarks/parts.py
 	$(BIN)/python benchmarks/pages.py
 	$(BIN)/python benchmarks/idle.py
+
+# How well reprints and stories are recognised in the labelled sets beside the project.
+bench-stories: install
+	$(BIN)/python benchmarks/stories.py
 
 # One evil source beside 50 good ones.
 bench-evil: install

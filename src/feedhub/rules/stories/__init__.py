@@ -1,0 +1,1 @@
+"""Stories: which items are the same text (a reprint), and which tell of one event."""

@@ -39,7 +39,7 @@ def test_an_author_of_48000_characters_is_read_at_once(foreign: str) -> None:
     started = time.process_time()
     feed = read(rss(f"<title>x</title>{foreign}<author>{'a' * 48_000}</author>"))
 
-    assert time.process_time() - started < 8
+    assert time.process_time() - started < 2
     assert len(feed.items[0].authors[0].name) <= 300
 
 
@@ -60,7 +60,7 @@ def test_declared_entities_are_not_expanded(before: str) -> None:
     started = time.process_time()
 
     assert read(bomb).items[0].title == "&l9;"
-    assert time.process_time() - started < 8
+    assert time.process_time() - started < 2
 
 
 def test_a_doctype_that_cannot_be_understood_expands_nothing_either() -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, IntEnum
 
-from feedhub.model.item import Item, ParsedItem, Received, Terms
+from feedhub.model.item import Item, ParsedItem, Received, Sent, Terms
 
 
 class KeyStrength(IntEnum):
@@ -18,7 +18,7 @@ class KeyStrength(IntEnum):
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class IdentityKey:
+class IdentityKey(Sent):
     """One way to recognise an item. ``text`` is unique over the whole store and readable.
 
     Named keys (``infoCode:2021…``) and URL keys (``url:example.org/a``) hold across sources; guid, text and signature
@@ -49,7 +49,7 @@ class KeyPattern:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class Evidence(Sent):
     """What a record says beside its keys, for comparing it with others; digests are empty for what it does not have.
 
     ``published_at`` is an instant to the second, ``day`` a date without a time; neither for a relative form or no date.
@@ -64,7 +64,7 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sighting:
+class Sighting(Sent):
     """What a source last said about a stored item: enough to tell an edit from a reused key.
 
     ``offered`` tells whether the item was in the source's last document. ``evidence`` is None where it was stored by a
@@ -91,7 +91,7 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OfferedRecord:
+class OfferedRecord(Sent):
     """What stands for a record that is as before: what the source ``said`` in it, and its ``link`` as it came."""
 
     said: Sighting
@@ -99,7 +99,7 @@ class OfferedRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeyedItem:
+class KeyedItem(Sent):
     """A parsed item with the keys that identify it, strongest first, and what is remembered of it once it is stored.
 
     ``distrusted`` keys are shared by different records of the document and identify none of them. ``fallbacks`` name
@@ -126,7 +126,7 @@ class KeyedItem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KnownItem:
+class KnownItem(Sent):
     """A stored item that a key of a document leads to.
 
     ``owner`` is the source that gave it first. ``named`` are its named keys. ``sighting`` is that of the source whose
@@ -188,7 +188,7 @@ class LedgerNote:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class Decision(Sent):
     """What to do with one record, and why.
 
     ``matched`` is the key by which it was recognised as an item of the source ``owner``, ``reason`` the evidence in
@@ -228,7 +228,7 @@ class Judgement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filing:
+class Filing(Sent):
     """What the rules make of an item: how it is shown, in which categories with what said so, or that it is dropped.
 
     ``shown`` None is the item as it was received. ``applied`` are the rules that held, ``left_out`` those of them whose
@@ -243,7 +243,7 @@ class Filing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ingest:
+class Ingest(Sent):
     """One record that is ready to be stored: decided, cleaned and filed. ``item`` None leaves the stored item as it is.
 
     ``item`` is what was ``received``, before any rule. ``terms`` are the search terms of what is shown, if they are

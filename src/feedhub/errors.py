@@ -17,6 +17,7 @@ FeedhubError
 │   ├── NoStoreError          there is none yet
 │   ├── FullStoreError        there is no room on its disk
 │   ├── ReplacedStoreError    another file took its place
+│   ├── NotAloneError         a transaction beside others came to what must be done alone
 │   └── DamagedStoreError     nor will it by waiting
 ├── PublishError         one output could not be written; the last good one stays
 ├── WorkerError          work in a process of its own took too long or too much memory, or broke
@@ -125,6 +126,10 @@ class FullStoreError(StoreError):
 
 class ReplacedStoreError(StoreError):
     """Another file took the place of the store while it was open; only a restart takes it up."""
+
+
+class NotAloneError(StoreError):
+    """A transaction that runs beside others came to what must be done alone; it is taken back, and repeated so."""
 
 
 class DamagedStoreError(StoreError):

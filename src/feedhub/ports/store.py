@@ -252,10 +252,15 @@ class Transaction(Protocol):
 class PollStore(Protocol):
     """What polling needs: items, keys, memberships, states and due times."""
 
-    def transaction(self) -> AbstractContextManager[Transaction]:
+    def transaction(self, beside: Collection[str] = ()) -> AbstractContextManager[Transaction]:
         """Begin a write transaction; commit at the end of the block, roll back when it raises.
 
-        Writers exclude each other, across processes too; a writer waits up to the busy timeout.
+        Writers exclude each other, across processes too; a writer waits up to the busy timeout. One that stores polls
+        of these sources alone may say so by ``beside``: where the database can, such transactions run at the same time,
+        and leave what they would have left one after the other.
+
+        Raises:
+            NotAloneError: of a transaction ``beside``, from any method: it must be repeated without that.
         """
         ...
 

@@ -11,7 +11,7 @@ from functools import cached_property
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
-from feedhub.errors import FeedhubError, PollError, StoreError
+from feedhub.errors import FeedhubError, NotAloneError, PollError, StoreError
 from feedhub.model.report import PollReport
 from feedhub.model.source import PollSettings, Source, SourceState
 from feedhub.pipeline.fetch import Fetched
@@ -240,6 +240,15 @@ class _Batch:
                 del self._waiting[host]
 
 
+def _beside(batch: Sequence[Fetched]) -> list[str]:
+    """Return the sources whose polls may be stored beside others, if all of the batch may.
+
+    Of several documents each would lock what it names, and two batches might wait for each other.
+    """
+    is_simple = len(batch) == 1 or all(fetched.feed is None for fetched in batch)
+    return [fetched.source.name for fetched in batch] if is_simple else []
+
+
 class Ingester:
     """Stores what was fetched, in the order in which it is given. One thread stores; any may ask ``held_until``."""
 
@@ -269,8 +278,11 @@ class Ingester:
         """
         held_hosts, outage = dict(self._held_hosts), self.outage
         try:
-            with self._context.store.transaction() as transaction:
-                return [self._ingest(fetched, transaction) for fetched in batch]
+            try:
+                return self._stored(batch, beside=_beside(batch))
+            except NotAloneError:
+                self._held_hosts, self.outage = dict(held_hosts), outage
+                return self._stored(batch)
         except StoreError:
             raise
         except Exception as error:  # one source must never cost another its poll
@@ -279,8 +291,11 @@ class Ingester:
                 return [report for fetched in batch for report in self.ingest_all([fetched])]
             log.debug("storing %s failed unexpectedly", batch[0].source.name, exc_info=True)
             failed = replace(batch[0], error=_unexpected(error))
-        with self._context.store.transaction() as transaction:
-            return [self._ingest(failed, transaction)]
+        return self._stored([failed])
+
+    def _stored(self, batch: Sequence[Fetched], beside: Sequence[str] = ()) -> list[PollReport]:
+        with self._context.store.transaction(beside) as transaction:
+            return [self._ingest(fetched, transaction) for fetched in batch]
 
     def _ingest(self, fetched: Fetched, transaction: Transaction) -> PollReport:
         is_offline = self._update_outage(fetched, transaction)

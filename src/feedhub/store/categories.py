@@ -211,6 +211,7 @@ class SqlCategoryTransaction(SqlSourceTransaction):
         found = self.find_category(title)
         if found is not None:
             return found
+        self._must_be_alone()
         slug: str = UniqueSlugs(self._query(select(categories.c.slug)).scalars()).take(wanted)
         last = self._query(select(func.max(categories.c.position))).scalar()
         position = max(last + 1, _FIRST_PLACE_OF_RECORDS)

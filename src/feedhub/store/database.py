@@ -6,9 +6,10 @@ take several times what the database takes for them.
 
 import threading
 from abc import ABC, abstractmethod
-from collections import namedtuple
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter, namedtuple
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
@@ -16,12 +17,12 @@ from types import TracebackType
 from typing import Any, Final, TypeVar
 
 import sqlalchemy
-from sqlalchemy import Delete, Engine, Executable, Insert, Select, TextClause, Update, inspect, text
+from sqlalchemy import Delete, Engine, Executable, Insert, Select, TextClause, Update, bindparam, inspect, text, update
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.exc import DBAPIError
 
-from feedhub.errors import StoreError
-from feedhub.store.tables import AnyRow
+from feedhub.errors import NotAloneError, StoreError
+from feedhub.store.tables import AnyRow, categories
 
 CHUNK: Final = 500
 """Parameters of one statement: SQLite before 3.32 took 999 at most."""
@@ -82,12 +83,30 @@ class Rows(list[Any]):
         return self[0] if self else None
 
 
-class Connection:
-    """A connection inside a transaction; ``plain`` is that of SQLAlchemy. Its errors are StoreErrors."""
+@dataclass(slots=True, kw_only=True)
+class Sharing:
+    """What a transaction that runs beside others may read and write, and what it counts at its end.
 
-    def __init__(self, plain: sqlalchemy.Connection, backend: "Backend") -> None:
+    Its ``sources`` are locked from the beginning, ``keys`` and all items that they lead to once they are asked for.
+    ``items`` and ``versions`` of outputs are rows that all transactions change: they are added to last of all.
+    """
+
+    sources: frozenset[str]
+    keys: frozenset[str] | None = None
+    items: Counter[str] = field(default_factory=Counter)
+    versions: Counter[str] = field(default_factory=Counter)
+
+
+class Connection:
+    """A connection inside a transaction; ``plain`` is that of SQLAlchemy. Its errors are StoreErrors.
+
+    ``sharing`` is None where the transaction has the store for itself, or only reads.
+    """
+
+    def __init__(self, plain: sqlalchemy.Connection, backend: "Backend", sharing: Sharing | None = None) -> None:
         self.plain: Final = plain
         self.backend: Final = backend
+        self.sharing: Final = sharing
         self._guard: Final = backend.guard
         self._dialect: Final = plain.dialect
         self._driver: Final[Any] = plain.connection.driver_connection
@@ -224,8 +243,11 @@ class Backend(ABC):
     """One kind of database: all in which it differs from the others.
 
     ``place`` names the database in messages, without a password. Transactions of an engine with the option ``write``
-    are one at a time, over all processes.
+    are one at a time, over all processes. Where the database ``can_share``, those that have the option ``beside`` run
+    beside one another: each has locks of what it names there, and takes more by ``lock``.
     """
+
+    can_share: bool = False
 
     def __init__(self, engine: Engine, guard: Guard, place: str) -> None:
         self.engine: Final = engine
@@ -278,6 +300,10 @@ class Backend(ABC):
     @abstractmethod
     def task_lock(self, task: str, wait: float) -> AbstractContextManager[Callable[[], None]]:
         """See ``feedhub.ports.store.MaintenanceStore.task_lock``."""
+
+    def lock(self, connection: Connection, names: Iterable[str]) -> None:
+        """Let no transaction beside this one have these names, until it ends; names never locked before count too."""
+        raise NotImplementedError
 
     @abstractmethod
     def number_on(self, connection: Connection) -> None:
@@ -353,6 +379,21 @@ class Database(Reader):
             yield Connection(connection, self._backend)
 
     @contextmanager
+    def _write_beside(self, sources: Collection[str]) -> Iterator[Connection]:
+        """Write what belongs to these sources, beside other such transactions; see ``Sharing``."""
+        engine = self._engine.execution_options(write=True, beside=tuple(sources))
+        with self._guard, engine.begin() as plain:
+            sharing = Sharing(sources=frozenset(sources))
+            connection = Connection(plain, self._backend, sharing)
+            yield connection
+            rows = [
+                {"wanted": slug, "more": sharing.items[slug], "bumps": sharing.versions[slug]}
+                for slug in sorted(sharing.items.keys() | sharing.versions.keys())
+            ]
+            if rows:
+                connection.execute(_ADD_UP, rows)
+
+    @contextmanager
     def snapshot(self) -> Iterator[None]:
         """See ``feedhub.ports.store.OutputStore.snapshot``."""
         with self._read() as connection:
@@ -361,6 +402,10 @@ class Database(Reader):
                 yield
             finally:
                 del self._held.connection
+
+    @property
+    def _is_held(self) -> bool:
+        return hasattr(self._held, "connection")
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:
@@ -382,6 +427,13 @@ class Database(Reader):
         self._engine.dispose()
 
 
+_ADD_UP = PreparedStatement(
+    update(categories)
+    .where(categories.c.slug == bindparam("wanted"))
+    .values(items=categories.c["items"] + bindparam("more"), version=categories.c.version + bindparam("bumps"))
+)
+
+
 class OpenTransaction(Reader):
     """One write transaction. Topics of the store add what they read and write inside of it."""
 
@@ -389,6 +441,10 @@ class OpenTransaction(Reader):
         self._connection = connection
         # The rows of sources as they are now: each is asked for several times, and no other writer comes between.
         self._source_rows: dict[str, AnyRow] = {}
+
+    def _must_be_alone(self) -> None:
+        if self._connection.sharing is not None:
+            raise NotAloneError(f"store {self._connection.backend.place} must not be shared for this")
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:

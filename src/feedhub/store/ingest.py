@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import BindParameter, bindparam, delete, select, update
 
+from feedhub.errors import NotAloneError
 from feedhub.model.identity import (
     Filing,
     IdentityKey,
@@ -20,7 +21,7 @@ from feedhub.model.item import Item, Terms
 from feedhub.rules.select import ALL
 from feedhub.rules.text import item_terms
 from feedhub.store.database import Connection, PreparedStatement, chunks
-from feedhub.store.keys import KeyReader
+from feedhub.store.keys import KeyTransaction
 from feedhub.store.ledger import write_notes
 from feedhub.store.memberships import FiledItem, file_items, file_new, outputs_showing, settle_shown
 from feedhub.store.outputs import bump, count_items, next_change, touch
@@ -51,7 +52,10 @@ _WORDING = PreparedStatement(
 )
 
 
-class SqlItemTransaction(KeyReader, SqlSourceTransaction):
+_NAMED_BY: Final = len("urn:uuid:") + 8
+
+
+class SqlItemTransaction(KeyTransaction, SqlSourceTransaction):
     """Items and keys inside a transaction; see ``feedhub.ports.store.Transaction``."""
 
     def wording(self, source: str, item_id: str) -> Item | None:
@@ -150,6 +154,7 @@ class _Ingestion:
         """Store the plan as ``Transaction.ingest`` says."""
         self._look_up(_ids_to_look_up(self.plan))
         new, refused = self._split_new()
+        self._lock_names_of(new)
         write_notes(self.connection, self.source, [*self.plan.notes, *refused], self.now)
         self._insert_items(new)
         rewritten = [
@@ -190,6 +195,11 @@ class _Ingestion:
         reported = {self._pk(one) for one in rewritten if one.item is not None and not self._stays_dropped(one)}
         touch(self.connection, reported - changed)
         return frozenset(outputs)
+
+    def _lock_names_of(self, new: Sequence[Ingest]) -> None:
+        """Let nobody else store items meanwhile whose ids begin alike: the earlier one has the shorter address."""
+        if self.connection.sharing is not None:
+            self.connection.backend.lock(self.connection, {one.decision.item_id[:_NAMED_BY] for one in new})
 
     def _look_up_own(self, rewritten: Sequence[Ingest]) -> None:
         for part in chunks(self._pk(ingest) for ingest in rewritten):
@@ -339,6 +349,12 @@ class _Ingestion:
             moved += self._key_rows(decision.moved, pk)
             if ingest.item is not None:
                 signatures += self._key_rows([decision.keyed.signature], pk)
+        sharing = self.connection.sharing
+        written = {str(row["text"]) for row in (*gained, *moved, *signatures)}
+        if sharing is not None and not written.union(stored_key(key.text) for key in self.plan.sections) <= (
+            sharing.keys or frozenset()
+        ):
+            raise NotAloneError("a key is written that was not asked for")
         # Only the signature of what a source says of an item now stays, or every edit would leave one.
         new_pks = {self._pk(ingest) for ingest in new}
         signed = [

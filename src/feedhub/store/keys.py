@@ -2,12 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from typing import Final
 
 from sqlalchemy import bindparam, select
 
 from feedhub.model.identity import IdentityKey, KeyStrength, KnownItem, KnownKeys, OfferedRecord
 from feedhub.model.item import Received
-from feedhub.store.database import Connection, Database, PreparedStatement, chunks
+from feedhub.store.database import Connection, Database, OpenTransaction, PreparedStatement, Sharing, chunks
 from feedhub.store.source_states import SourceReader
 from feedhub.store.tables import (
     AnyRow,
@@ -91,6 +92,15 @@ _NAMED = PreparedStatement(
 )
 
 
+_OFFERED_ITEMS = PreparedStatement(
+    select(sightings.c.item_pk)
+    .join(sources, sources.c.id == sightings.c.source_id)
+    .where(sources.c.name == bindparam("source"), sightings.c.left_at.is_(None))
+)
+_MOST_LOCKS: Final = 1_000
+"""Of keys, and of items: the server has room for 6,400 locks of all its connections, if it is not told otherwise."""
+
+
 class KeyReader(SourceReader):
     """Looks up identity keys, inside a transaction and outside."""
 
@@ -139,6 +149,33 @@ def _known_item(row: AnyRow, named: tuple[IdentityKey, ...]) -> KnownItem:
         published_at=row.published_at,
         first_seen_at=row.first_seen_at,
     )
+
+
+class KeyTransaction(KeyReader, OpenTransaction):
+    """Looks up identity keys in a transaction. One that runs beside others locks what it may read and write."""
+
+    def known_keys(self, source: str, keys: Sequence[IdentityKey]) -> KnownKeys:
+        sharing = self._connection.sharing
+        if sharing is not None:
+            asked = frozenset(stored_key(key.text) for key in keys)
+            if sharing.keys is None:
+                self._lock(sharing, source, asked)
+            elif not asked <= sharing.keys:
+                self._must_be_alone()
+        return super().known_keys(source, keys)
+
+    def _lock(self, sharing: Sharing, source: str, asked: frozenset[str]) -> None:
+        """Lock all keys, then all items that they lead to or that the source offers: in one order everywhere."""
+        if len(sharing.sources) > 1 or len(asked) > _MOST_LOCKS:
+            self._must_be_alone()
+        connection = self._connection
+        connection.backend.lock(connection, asked)
+        sharing.keys = asked
+        pks = {row.item_pk for part in chunks(sorted(asked)) for row in connection.execute(_KEYS, {"keys": part})}
+        pks.update(connection.execute(_OFFERED_ITEMS, {"source": source}).scalars())
+        if len(pks) > _MOST_LOCKS:
+            self._must_be_alone()
+        connection.backend.lock(connection, (f"item:{pk}" for pk in pks))
 
 
 class SqlItems(KeyReader, Database):

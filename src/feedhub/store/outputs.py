@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
 
@@ -54,6 +55,9 @@ _COUNT = PreparedStatement(
 
 def count_items(connection: Connection, more: Mapping[str, int]) -> None:
     """Keep the numbers of items that outputs hold, each by how many there are ``more`` of now."""
+    if connection.sharing is not None:
+        connection.sharing.items.update(more)
+        return
     rows = [{"wanted": slug, "more": count} for slug, count in sorted(more.items()) if count]
     if rows:
         connection.execute(_COUNT, rows)
@@ -70,7 +74,9 @@ def bump(
     connection: Connection, slugs: Collection[str], pks: Collection[int], *, already_touched: Collection[int] = ()
 ) -> None:
     """Make outputs due, and the posts and pages of the items ``pks``; see ``touch``."""
-    if slugs:
+    if connection.sharing is not None:
+        connection.sharing.versions.update(slugs)
+    elif slugs:
         connection.execute(_BUMP, [{"wanted": slug} for slug in sorted(slugs)])
     touch(connection, pks, already_touched=already_touched)
 
@@ -91,8 +97,12 @@ def next_change(connection: Connection) -> int:
 
 
 def put_change(connection: Connection, number: int) -> None:
-    """Remember the number of the newest change."""
-    put_value(connection, _CHANGES, number)
+    """Remember the number of the newest change.
+
+    Transactions that run beside others all change by the number after it, which is remembered once none of them does.
+    """
+    if connection.sharing is None:
+        put_value(connection, _CHANGES, number)
 
 
 def put_value(connection: Connection, name: str, value: int | str) -> None:
@@ -100,6 +110,12 @@ def put_value(connection: Connection, name: str, value: int | str) -> None:
     connection.execute(_PUT_VALUE, {"key": name, "value": str(value)})
 
 
+_IS_CHANGED = PreparedStatement(
+    select(
+        exists().where(sightings.c.touched > bindparam("number"))
+        | exists().where(ended_memberships.c.number > bindparam("number"))
+    )
+)
 _EARLIER = items.alias("earlier")
 _PREFIX = func.substr(items.c.id, 1, len("urn:uuid:") + 8)
 _WORDING = (
@@ -360,7 +376,24 @@ class SqlOutputs(Database):
         return found or EPOCH
 
     def change_number(self) -> int:
-        return self._number(_CHANGES)
+        number = self._number(_CHANGES)
+        # A snapshot that is held might lack what is changed by the next number.
+        if not self._backend.can_share or self._is_held or not self._is_changed_since(number):
+            return number
+        with self._write() as connection:  # which waits for all transactions that change by the next number
+            number = next_change(connection)
+            put_change(connection, number)
+        return number
+
+    def _is_changed_since(self, number: int) -> bool:
+        return bool(self._query(_IS_CHANGED, {"number": number}).scalar())
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """See ``feedhub.ports.store.OutputStore.snapshot``. It has all changes up to the number that it tells."""
+        self.change_number()
+        with super().snapshot():
+            yield
 
     def posts(self, since: int) -> tuple[tuple[str, StoredItem], ...]:
         with self._read() as connection:

@@ -1,5 +1,6 @@
 """All that is PostgreSQL's alone: connections, errors in words, copies, locks of tasks, full text, the first tables."""
 
+import hashlib
 import os
 import re
 import shutil
@@ -9,7 +10,7 @@ import time
 import unicodedata
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -96,6 +97,11 @@ _LOCKS: Final = 0x66656564
 _WRITER: Final = 0
 # What others wrote before is seen by each statement, once the lock is held.
 _BEGIN_WRITING: Final = f"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({_LOCKS}, {_WRITER})"
+_BEGIN_SHARING: Final = f"""BEGIN ISOLATION LEVEL READ COMMITTED;
+    SELECT pg_advisory_xact_lock_shared({_LOCKS}, {_WRITER}); SELECT """
+_LOCK: Final = PreparedStatement(
+    text("SELECT count(pg_advisory_xact_lock(number)) FROM unnest(CAST(:numbers AS bigint[])) AS number")
+)
 _BEGIN_READING: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 # Whoever is gone without a word, as a machine without power, is noticed after a minute, by either side.
 _NOTICE_LOSS: Final = {
@@ -119,6 +125,8 @@ _CHECK_INDEXES: Final = """SELECT bt_index_check(pg_class.oid, true) FROM pg_cla
 
 class PostgresBackend(Backend):
     """A database of a PostgreSQL server."""
+
+    can_share = True
 
     def __init__(self, address: URL, busy_timeout: float) -> None:
         self._address = address
@@ -216,6 +224,10 @@ class PostgresBackend(Backend):
         finally:
             lock.release()
 
+    def lock(self, connection: Connection, names: Iterable[str]) -> None:
+        if numbers := _lock_numbers(names):
+            connection.execute(_LOCK, {"numbers": numbers})
+
     def number_on(self, connection: Connection) -> None:
         for table in metadata.tables.values():
             key = table.autoincrement_column
@@ -307,7 +319,18 @@ class _TaskLock:
 
 def _begin(connection: PlainConnection) -> None:
     driver: Any = connection.connection.driver_connection
-    driver.execute(_BEGIN_WRITING if connection.get_execution_options().get("write") else _BEGIN_READING)
+    options = connection.get_execution_options()
+    if beside := options.get("beside"):
+        numbers = _lock_numbers(f"source:{name}" for name in beside)
+        driver.execute(_BEGIN_SHARING + ", ".join(f"pg_advisory_xact_lock({number})" for number in numbers))
+    else:
+        driver.execute(_BEGIN_WRITING if options.get("write") else _BEGIN_READING)
+
+
+def _lock_numbers(names: Iterable[str]) -> list[int]:
+    """Return the advisory locks of names, in the order in which everybody takes them."""
+    digests = (hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest() for name in names)
+    return sorted({int.from_bytes(digest[:8], "big", signed=True) for digest in digests})
 
 
 def _value(driver: "psycopg.Connection[Any]", question: str) -> Any:

@@ -175,12 +175,14 @@ class SqlSourceTransaction(SourceReader, OpenTransaction):
     def add_health_events(self, events: Sequence[HealthEvent]) -> None:
         if not events:
             return
+        self._must_be_alone()
         rows = [{"at": one.at, "source": one.source, "kind": one.kind, "text": one.text} for one in events]
         self._connection.execute(insert(health_events), rows)
         newest = self._connection.execute(_NEWEST_EVENT).scalar()
         self._connection.execute(delete(health_events).where(health_events.c.id <= newest - _MOST_EVENTS))
 
     def postpone(self, names: Sequence[str], until: datetime) -> None:
+        self._must_be_alone()
         for part in chunks(names):
             self._connection.execute(
                 update(sources)
@@ -189,6 +191,8 @@ class SqlSourceTransaction(SourceReader, OpenTransaction):
             )
 
     def _source_row(self, connection: Connection, name: str) -> AnyRow | None:
+        if connection.sharing is not None and name not in connection.sharing.sources:
+            self._must_be_alone()
         if name not in self._source_rows:
             row = super()._source_row(connection, name)
             if row is None:

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from functools import cache
 from pathlib import Path
@@ -52,8 +52,9 @@ class SqlStore(
         return self._query(_prepared(sql), values)
 
     @contextmanager
-    def transaction(self) -> Iterator[SqlTransaction]:
-        with self._write() as connection:
+    def transaction(self, beside: Collection[str] = ()) -> Iterator[SqlTransaction]:
+        sharing = beside and self._backend.can_share
+        with self._write_beside(beside) if sharing else self._write() as connection:
             yield SqlTransaction(connection)
 
     def task_lock(self, task: str, *, wait: float) -> AbstractContextManager[Callable[[], None]]:

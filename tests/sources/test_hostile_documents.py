@@ -195,6 +195,7 @@ def test_any_text_gives_a_feed_or_a_parse_error(text: str) -> None:
         (" \n/x y\t", "https://feeds.example/x%20y"),
         ("?q=1", "https://feeds.example/f?q=1"),
         ("https://a.example/新闻", "https://a.example/新闻"),
+        ("https://a.example/a\u2028b\u3000c", "https://a.example/a%E2%80%A8b%E3%80%80c"),
         ("java\nscript:alert(1)", None),
         ("\x01javascript:alert(1)", None),
         ("data:text/html,x", None),

@@ -16,7 +16,7 @@ from feedhub.model.item import ParsedItem
 from feedhub.model.source import Source
 from feedhub.rules.text import BUILD_DATE, MOST_BUILD_DATES, is_character_data
 
-READING_VERSION: Final = 1
+READING_VERSION: Final = 2
 """To be raised when records are read otherwise than before: then all are read again."""
 _RECORDS: Final = ((b"<item>", b"</item>"), (b"<entry>", b"</entry>"))
 _SECTIONS: Final = ((b"<![CDATA[", b"]]>"), (b"<!--", b"-->"))

@@ -21,8 +21,8 @@ _IGNORED = lazy_pattern("[\x00-\x20\x7f-\xa0\u200b\ufeff]+$|^[\x00-\x20\x7f-\xa0
 _ABSOLUTE = lazy_pattern(r"https?://", re.IGNORECASE)
 # An ampersand that was escaped once too often; no address means that.
 _ESCAPED_AMPERSAND = lazy_pattern(r"&(?:amp;)+|&#0*38;|&#x0*26;", re.IGNORECASE)
-# RFC 3986 allows none of these in an address; browsers write them as percent escapes.
-_UNSAFE = lazy_pattern('[\x00-\x20\x7f-\xa0"<>\\\\^`{|}]')
+# RFC 3986 allows none of these in an address; browsers write them as percent escapes. Each space of Unicode is one.
+_UNSAFE = lazy_pattern(r'[\x00-\x20\x7f-\xa0"<>\\^`{|}\s]')
 # Most addresses hold only these characters and are returned as they are.
 _PLAIN = r"[\w.~!$&'()*+,;=:@%-]"
 _PLAIN_URL = lazy_pattern(

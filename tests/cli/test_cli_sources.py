@@ -329,3 +329,27 @@ def test_a_file_that_cannot_be_written_is_named(config: Path) -> None:
     config.symlink_to("/proc/version")  # of which not even root may write a copy beside it
     with pytest.raises(UsageError, match=r"feedhub\.yaml cannot be written: "):
         editor.write()
+
+
+def test_a_renamed_source_keeps_its_items_and_the_rules_that_name_it(tmp_path: Path) -> None:
+    feed = FEED.replace(b"<link>https://a.example/1</link>", b"").replace(b"https://a.example/1", b"just-a-guid")
+    (tmp_path / "a.xml").write_bytes(feed)
+    rules = "rules:\n  - {name: up, when: {source: [a, b]}, then: {tag: [x]}}  # both\n"
+    config = write_project(tmp_path, "  - name: a  # first\n    url: a.xml\n    category: news\n", rules)
+    before = config.read_text("utf-8")
+    run("poll", "-c", config)
+    ids = sorted(run("search", word, "--json", "-c", config).json[0]["id"] for word in ("One", "Two"))
+    assert run("rename", "a", "morning", "-c", config).code == 0
+    assert changed_lines(config, before) == [
+        "-  - {name: up, when: {source: [a, b]}, then: {tag: [x]}}  # both",
+        "+  - {name: up, when: {source: [morning, b]}, then: {tag: [x]}}  # both",
+        "-  - name: a  # first", "+  - name: morning  # first", "+    formerly: a",
+    ]  # fmt: skip
+    (tmp_path / "a.xml").write_bytes(feed.replace(b"Two", b"Two, corrected"))
+    (row,) = run("poll", "--all", "--json", "-c", config).json["sources"]
+    assert (row["name"], row["new"], row["changed"]) == ("morning", 0, 1)
+    assert sorted(run("search", word, "--json", "-c", config).json[0]["id"] for word in ("One", "Two")) == ids
+    assert [one["name"] for one in run("status", "--json", "-c", config).json["sources"]] == ["morning"]
+    assert run("rename", "morning", "noon", "-c", config).code == 0
+    assert source(config, "noon")["formerly"] == ["a", "morning"]
+    assert run("poll", "--all", "--json", "-c", config).json["sources"][0]["new"] == 0

@@ -1262,3 +1262,25 @@ def test_the_newest_of_several_categories_are_those_of_each(store: Store) -> Non
     assert newest == {slug: store.newest(slug, 3) for slug in ("cn", "tech", "none")}
     assert [len(items) for items in newest.values()] == [1, 3, 0]
     assert store.newest_by_category([], 3) == {}
+
+
+def test_a_renamed_source_keeps_state_items_keys_and_history(store: Store) -> None:
+    long = "g" * 400
+    of_long = ingest(2, keys=[guid("one", long)])
+    its = of_long.decision.keyed
+    its = replace(its, said=replace(its.said, guid=long))
+    of_long = replace(of_long, decision=replace(of_long.decision, keyed=its))
+    put(store, ingest(1, keys=[guid("one", "g1")]), of_long)
+    put(store, ingest(3, "ones", keys=[guid("ones", "g1")]), source="ones")
+    with store.transaction() as transaction:
+        for name in ("one", "ones"):
+            transaction.save_state(replace(transaction.state(name), title=name.title(), last_poll_at=NOW))
+        transaction.rename_source("one", "two")
+        transaction.rename_source("nobody", "ones")
+        assert transaction.state("two").title == "One"
+    assert {state.name for state in store.states()} == {"two", "ones"}
+    found = known(store, "two", guid("two", "g1"), guid("two", long), guid("one", "g1"), guid("ones", "g1")).items
+    assert set(found) == {guid("two", "g1").text, guid("two", long).text, guid("ones", "g1").text}
+    with store.transaction() as transaction:
+        transaction.rename_source("two", "ones")
+    assert {state.name for state in store.states()} == {"two", "ones"}

@@ -345,6 +345,7 @@ _COMMANDS: Final = (
     ("explain", stored.explain, "feedhub explain https://example.org/news/1.html"),
     ("add", sources.add, "feedhub add example.org --category tech"),
     ("list", sources.list_sources, "feedhub list --category tech"),
+    ("rename", sources.rename, "feedhub rename wire agency"),
     ("pause", sources.pause, "feedhub pause wire"),
     ("resume", sources.resume, "feedhub resume wire"),
     ("remove", sources.remove, "feedhub remove wire --purge"),

@@ -199,6 +199,35 @@ def _source_json(source: "Source") -> dict[str, object]:
 
 
 @command()
+def rename(
+    session: Session,
+    name: _NameArgument,
+    new_name: Annotated[str, typer.Argument(metavar="NEW", help="What it is called from now on.")],
+) -> None:
+    """Give a source another name.
+
+    Its items, guids and history stay its own. Rules that ask for it by name are changed, too. A running daemon takes
+    it up by itself.
+    """
+    settings = session.settings()
+    _source(session, name)
+    if new_name in {one.name for one in settings.sources}:
+        raise UsageError(f"there is a source {new_name} already")
+    editor = _editor(session)
+    files = editor.rename_source(name, new_name)
+    editor.checked(lambda reader: _loaded(session, reader))
+    with session.hub() as hub:
+        stored = {state.name for state in hub.states()}
+    if new_name in stored and name in stored:
+        raise UsageError(f"the store knows an earlier source {new_name}; choose another name")
+    editor.write()
+    if name in stored:
+        with session.hub() as hub:
+            hub.sync_categories()
+    session.screen.print(f"renamed: {name} to {new_name} (in {', '.join(files)})")
+
+
+@command()
 def pause(session: Session, name: _NameArgument) -> None:
     """Stop polling a source; its items stay."""
     _set_paused(session, name, is_paused=True)

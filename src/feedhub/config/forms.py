@@ -231,7 +231,7 @@ _SIZE_SCHEMA: Final = {
     "examples": ["500KB", "10MB", "2MiB"],
 }
 _EVERY_SCHEMA: Final = {"anyOf": [{"const": "auto"}, *DURATION_FORMS], "examples": ["5m", "auto"]}
-_NAMES_SCHEMA: Final = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+NAMES_SCHEMA: Final = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 
 
 def _text_schema(pattern: re.Pattern[str]) -> WithJsonSchema:
@@ -258,11 +258,11 @@ Port = Annotated[int, Field(ge=1, le=65_535), BeforeValidator(parse_whole), Form
 Flag = Annotated[bool, BeforeValidator(parse_flag), Form("true or false", lambda flag: str(flag).lower())]
 Text = Annotated[str, AfterValidator(_no_controls), Form("text")]
 Line = Annotated[str, AfterValidator(_line), Form("text")]
-Names = Annotated[list[Line], BeforeValidator(one_or_many), WithJsonSchema(_NAMES_SCHEMA), Form("text, or a list")]
+Names = Annotated[list[Line], BeforeValidator(one_or_many), WithJsonSchema(NAMES_SCHEMA), Form("text, or a list")]
 CategoryNames = Annotated[
     list[Annotated[str, AfterValidator(str.strip)]],
     BeforeValidator(one_or_many),
-    WithJsonSchema(_NAMES_SCHEMA),
+    WithJsonSchema(NAMES_SCHEMA),
     Form("text, or a list"),
 ]
 """Not checked here: a name that cannot be used costs one source, not the configuration (``settle.py``)."""

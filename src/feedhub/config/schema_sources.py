@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from feedhub.config.forms import (
+    NAMES_SCHEMA,
     CategoryNames,
     Count,
     Cron,
@@ -241,6 +242,9 @@ class DedupeSection(Section):
     )
 
 
+SourceNames = Annotated[
+    list[SourceName], BeforeValidator(one_or_many), WithJsonSchema(NAMES_SCHEMA), Form("text, or a list")
+]
 PluginName = Annotated[SourceName, Form("name of a plugin")]
 Identities = dict[KeyName, IdentitySection]
 
@@ -317,6 +321,12 @@ class SourceSection(Section):
         description="Time without a new item after which the source is reported as stale; `never` for one that may be "
         "silent for as long as it likes. Default: by its own rhythm.",
         examples=["12d"],
+    )
+    formerly: SourceNames = Field(
+        default=[],
+        description="Names that it had before: what was stored under one of them is its own. `feedhub rename` writes "
+        "this.",
+        examples=["old-name"],
     )
     paused: Flag = Field(default=False, description="Keeps the source and its items, but does not poll it.")
 

@@ -179,6 +179,7 @@ def settled_source(section: SourceSection, file: ConfigFile, index: int, broken:
         category_map=category_map(section.category),
         sign=section.sign,
         stale_after=section.stale_after,
+        formerly=tuple(section.formerly),
     )
     return replace(source, settings_digest=_settings_digest(source))
 

@@ -189,6 +189,7 @@ class Source:
     pages: PageMap | None = None
     category_map: CategoryMap | None = None
     sign: str | None = None
+    formerly: tuple[str, ...] = ()
     options: tuple[tuple[str, OptionValue], ...] = ()
 
     def option(self, name: str) -> OptionValue | None:

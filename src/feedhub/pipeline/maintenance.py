@@ -60,11 +60,27 @@ def prune(store: Store, settings: Settings, now: datetime) -> PruneReport:
     )
 
 
+def rename(store: Store, sources: Sequence[Source]) -> None:
+    """Give what is stored under former names of sources to them, if nothing is stored under the new name yet."""
+    if not any(source.formerly for source in sources):
+        return
+    configured = {source.name for source in sources}
+    stored = {state.name for state in store.states()}
+    for source in sources:
+        for old in source.formerly:
+            if old in stored - configured and source.name not in stored:
+                with store.transaction() as transaction:
+                    transaction.rename_source(old, source.name)
+                stored = stored - {old} | {source.name}
+
+
 def retitle(store: Store, sources: Sequence[Source]) -> dict[str, SourceState]:
     """Let the store say of each source what the configuration calls it; where that says nothing, its own title.
 
-    Return what is remembered of sources then, by name.
+    Before that, what is stored under former names passes on to them. Return what is remembered of sources then, by
+    name.
     """
+    rename(store, sources)
     configured = {source.name: source for source in sources}
     states = {state.name: state for state in store.states()}
     renamed = []

@@ -178,6 +178,15 @@ class Transaction(Protocol):
         """Return what the store knows of ``keys``, with this source's own sightings. No table scan."""
         ...
 
+    def rename_source(self, old: str, new: str) -> None:
+        """Give a source another name: state, items, keys and history stay its own.
+
+        Nothing happens where there is no such source, or one of the other name.
+
+        Of guids longer than 200 characters only those that it gave last are recognised under the new name.
+        """
+        ...
+
     def note(self, name: str) -> str:
         """Return what was noted last under a name, "" for nothing."""
         ...

@@ -23,6 +23,8 @@ from feedhub.rules.urls import canonical_url, without_query
 _TITLES_ALLOWED: Final = {KeyStrength.NAMED: 2, KeyStrength.URL: 1, KeyStrength.GUID: 1}
 # Two revisions of an article may stand in one document; more records whose guids count are entries of a list.
 _MOST_REVISIONS: Final = 2
+KEYS_OF_SOURCES: Final = ("guid", "text", "words", "files", "signature", "title")
+"""What keys begin with that hold within one source: its name follows, between colons."""
 LINK_AS_GUID: Final = "link:"
 """What begins the guid of a record that has none, but a link with a fragment."""
 

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import BigInteger, bindparam, delete, func, select, type_coerce, update
+from sqlalchemy import BigInteger, bindparam, delete, func, literal, select, type_coerce, update
 
 from feedhub.model.report import HealthEvent
 from feedhub.model.source import PlannedPoll, SourceState
+from feedhub.rules.identity import KEYS_OF_SOURCES
 from feedhub.rules.select import ALL
 from feedhub.store.database import Connection, Database, OpenTransaction, PreparedStatement, Reader, chunks
 from feedhub.store.outputs import bump, put_value
@@ -16,16 +17,22 @@ from feedhub.store.status import EPOCH, decode_state, encode_state
 from feedhub.store.tables import (
     AnyRow,
     health_events,
+    identity_keys,
+    ledger,
     memberships,
     meta,
     sightings,
     sources,
+    stored_key,
 )
 
 _DAY = timedelta(days=1)
 _MICROSECOND = timedelta(microseconds=1)
 _MOST_EVENTS: Final = 1_000
 """Far more health events than a feed shows are stored, and no more."""
+
+_LONG_GUID: Final = 100
+"""Keys of longer ones may be stored by their digest."""
 
 _planned = insert(sources)
 _PLAN = PreparedStatement(
@@ -164,6 +171,33 @@ class SqlSourceTransaction(SourceReader, OpenTransaction):
     def count_new(self, source: str, since: datetime) -> int:
         count: int = self._connection.execute(_RATE, {"wanted": source, "since": since}).scalar()
         return count
+
+    def rename_source(self, old: str, new: str) -> None:
+        connection = self._connection
+        row = self._source_row(connection, old)
+        if row is None or self._source_row(connection, new) is not None:
+            return
+        number = int(row.id)
+        slugs = connection.execute(_SHOWN_IN, {"source_id": number}).scalars()
+        for kind in KEYS_OF_SOURCES:
+            before, after = f"{kind}:{old}:", f"{kind}:{new}:"
+            text = identity_keys.c.text
+            connection.execute(
+                update(identity_keys)
+                .where(text >= before, text < f"{before[:-1]};")
+                .values(text=literal(after) + func.substr(text, len(before) + 1))
+            )
+        long = select(sightings.c.guid).where(
+            sightings.c.source_id == number, func.length(sightings.c.guid) > _LONG_GUID
+        )
+        for guid in connection.execute(long).scalars():
+            before, after = (stored_key(f"guid:{name}:{guid}") for name in (old, new))
+            connection.execute(update(identity_keys).where(identity_keys.c.text == before).values(text=after))
+        for table in (ledger, health_events):
+            connection.execute(update(table).where(table.c.source == old).values(source=new))
+        connection.execute(update(sources).where(sources.c.id == number).values(name=new))
+        bump(connection, {ALL, *slugs}, ())
+        self._source_rows.clear()
 
     def note(self, name: str) -> str:
         found: str | None = self._connection.execute(_NOTE, {"wanted": f"note:{name}"}).scalar()

@@ -220,6 +220,10 @@ def test_what_must_be_done_alone_is_repeated_so(store: SqlStore) -> None:
         transaction.state(two.name)
     with pytest.raises(NotAloneError), store.transaction(beside=[one.name]) as transaction:
         transaction.find_or_add_category("New", "new", world.now)
+    with pytest.raises(NotAloneError), store.transaction(beside=[one.name]) as transaction:
+        transaction.known_keys(one.name, [url(number) for number in range(1001)])
+    with pytest.raises(NotAloneError), store.transaction(beside=[one.name, two.name]) as transaction:
+        transaction.known_keys(one.name, [url(1)])
     with pytest.raises(NotAloneError), store.transaction(beside=[one.name]) as transaction:  # noqa: PT012
         transaction.known_keys(one.name, [url(1)])
         transaction.known_keys(one.name, [url(2)])

@@ -330,6 +330,19 @@ def test_output_that_cannot_show_chinese_gets_escapes(tmp_path: Path) -> None:
     assert "  \\u65b0\\u95fb\n" in ran.stdout
 
 
+def test_shells_complete_names_of_sources_and_categories(tmp_path: Path) -> None:
+    config = str(write_project(tmp_path, "  - {name: wire, url: a.xml, category: world}\n"))
+    for words, number, found in (("pause w", 2, ["wire"]), ("publish w", 2, ["world"]), ("pause x", 2, [])):
+        ran = program(
+            _FEEDHUB_COMPLETE="complete_bash",
+            COMP_WORDS=f"feedhub {words}",
+            COMP_CWORD=str(number),
+            FEEDHUB_CONFIG=config,
+        )
+        assert ran.stdout.split() == found
+        assert ran.stderr == ""
+
+
 def test_shells_complete_commands() -> None:
     ran = program(_FEEDHUB_COMPLETE="complete_bash", COMP_WORDS="feedhub p", COMP_CWORD="1")
     assert ran.stdout.split() == ["poll", "publish", "preview", "pause", "prune"]

@@ -86,7 +86,7 @@ def test_what_is_overridden_need_not_be_set(sited: Make) -> None:
         ("=x", "--set: expected KEY=VALUE"),
         (
             "output.dir=[1",
-            "--set: output.dir: the value is not valid YAML: while parsing a flow sequence, did not find",
+            '--set: output.dir: the value is not valid YAML: expected "," or "]"',
         ),
         ("output..dir=x", "--set: output..dir: expected a key such as output.dir or sources[2].url"),
         ("output.=x", "--set: output.: expected a key such as"),

@@ -70,8 +70,13 @@ def test_what_was_merged_has_the_place_it_came_from() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("a: [1\nb: 2", "2:2 not valid YAML: while parsing a flow sequence, did not find expected ',' or ']'"),
-        ("\t- a", "1:1 not valid YAML: while scanning for the next token, found character that cannot start any token"),
+        ("a: [1\nb: 2", '2:2 not valid YAML: expected "," or "]": the "[" of line 1 is not closed'),
+        ("\t- a", "1:1 not valid YAML: a tab; lines are indented by blanks"),
+        ('a: "x', "1:6 not valid YAML: the quote of line 1 is not closed"),
+        ("a: {b: 1\n", '2:1 not valid YAML: expected "," or "}": the "{" of line 1 is not closed'),
+        ("a: @x", '1:4 not valid YAML: a text that begins with "@" is put in quotes'),
+        ("a: !x!y z", '1:4 not valid YAML: a text that begins with "!" is put in quotes'),
+        ("a: |x\n b", '1:5 not valid YAML: after "|" and ">" nothing else stands in the line'),
         ("ok: 1\na: \x01", "2:4 not valid YAML: it contains a control character"),
         ("a: *x", '1:4 nothing above is marked "&x"'),
         ("&x [*x]", '1:5 "*x" stands inside of what it repeats'),
@@ -85,6 +90,23 @@ def test_what_was_merged_has_the_place_it_came_from() -> None:
 )
 def test_faults_have_a_place(text: str, expected: str) -> None:
     assert faults(text) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("title: Foo: the bar", 'a text with ": " in it is put in quotes'),
+        ("a: b\n  c: d", "indented further than the one above"),
+        ("a:\n  - b\n c: d", "is the line indented otherwise"),
+        ("a:\n  - b: 1\n   c: 2", "is the line indented too little?"),
+        ("a: 'it's'", "does a quote end too early"),
+        (r'a: "\d"', "put in 'single quotes'"),
+    ],
+)
+def test_what_is_probably_meant_is_said(text: str, meant: str) -> None:
+    (fault,) = faults(text)
+    assert meant in fault
+    assert "while" not in fault
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "- " * 50_000, "{a: " * 50_000, "a:\n" + " - " * 9000])

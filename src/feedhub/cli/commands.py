@@ -19,6 +19,8 @@ from feedhub.cli.main import (
     SetOption,
     VerboseOption,
     command,
+    complete_categories,
+    complete_sources,
     naming,
 )
 from feedhub.errors import ConfigError, UsageError
@@ -221,7 +223,10 @@ def demo(
 @command()
 def poll(
     session: Session,
-    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Poll these sources, due or not.")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="NAME", help="Poll these sources, due or not.", autocompletion=complete_sources),
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Poll every source, due or not.")] = False,
     no_publish: NoPublishOption = False,
     as_json: JsonOption = False,
@@ -251,7 +256,10 @@ def poll(
 def publish(
     session: Session,
     categories: Annotated[
-        list[str] | None, typer.Argument(metavar="CATEGORY", help="Only these categories (slugs), or `all`.")
+        list[str] | None,
+        typer.Argument(
+            metavar="CATEGORY", help="Only these categories (slugs), or `all`.", autocompletion=complete_categories
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -292,7 +300,12 @@ def status(session: Session, as_json: JsonOption = False) -> None:
 @command()
 def preview(
     session: Session,
-    target: Annotated[str, typer.Argument(metavar="NAME|URL", help="A configured source, or any address.")],
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME|URL", help="A configured source, or any address.", autocompletion=complete_sources
+        ),
+    ],
     limit: Annotated[int, typer.Option("--limit", min=1, metavar="N", help="Items to show.")] = 5,
     as_json: JsonOption = False,
 ) -> None:

@@ -136,6 +136,25 @@ class Session:
         return Hub(self.settings(rules_file, makes_store=makes_store), waits=self.waits, makes_store=makes_store)
 
 
+def complete_sources(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the names of sources that begin so, for shells; none where the configuration cannot be used."""
+    return _names(ctx, lambda settings: [one.name for one in settings.sources], incomplete)
+
+
+def complete_categories(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the slugs of categories that begin so, for shells, and ``all``."""
+    return _names(ctx, lambda settings: ["all", *(one.slug for one in settings.categories)], incomplete)
+
+
+def _names(ctx: typer.Context, names_in: "Callable[[Settings], list[str]]", incomplete: str) -> list[str]:
+    session = Session()
+    try:
+        session.add_options(ctx.params.get("config"))
+        return [name for name in names_in(session.settings()) if name.startswith(incomplete)]
+    except Exception:  # noqa: BLE001 - whatever it is, it must not be printed into somebody's line
+        return []
+
+
 CommandFunction = Callable[..., None]
 _SHARED: Final = tuple(signature(Session.add_options).parameters.values())[1:]
 

@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from feedhub.cli.main import JsonOption, NoPublishOption, Session, command, naming
+from feedhub.cli.main import (
+    JsonOption,
+    NoPublishOption,
+    Session,
+    command,
+    complete_categories,
+    complete_sources,
+    naming,
+)
 from feedhub.errors import PollError, UsageError
 
 if TYPE_CHECKING:
@@ -18,7 +26,9 @@ if TYPE_CHECKING:
 
 _ITEMS_SHOWN: Final = 3
 
-_NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of a configured source.")]
+_NameArgument = Annotated[
+    str, typer.Argument(metavar="NAME", help="Name of a configured source.", autocompletion=complete_sources)
+]
 
 
 @command()
@@ -27,7 +37,13 @@ def add(
     address: Annotated[str, typer.Argument(metavar="ADDRESS", help="A page, a host, a feed or a JSON API.")],
     category: Annotated[
         list[str] | None,
-        typer.Option("--category", metavar="CATEGORY", show_default=False, help="Slug or title; repeat."),
+        typer.Option(
+            "--category",
+            metavar="CATEGORY",
+            show_default=False,
+            help="Slug or title; repeat.",
+            autocompletion=complete_categories,
+        ),
     ] = None,
     name: Annotated[
         str, typer.Option("--name", metavar="NAME", show_default=False, help="Default: by its title.")

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from feedhub.cli.main import JsonOption, NoPublishOption, Session, command
+from feedhub.cli.main import JsonOption, NoPublishOption, Session, command, complete_sources
 from feedhub.errors import UsageError
 from feedhub.model.report import LOG_KINDS, LogQuery
 
@@ -174,7 +174,10 @@ def unhide(
 @command()
 def forget(
     session: Session,
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="Name of a source, configured or not.")],
+    source: Annotated[
+        str,
+        typer.Argument(metavar="SOURCE", help="Name of a source, configured or not.", autocompletion=complete_sources),
+    ],
     no_publish: NoPublishOption = False,
     as_json: JsonOption = False,
 ) -> None:

@@ -82,8 +82,7 @@ def read_tree(text: str) -> Tree:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
-        said = ", ".join(part for part in (error.context, error.problem) if part)
-        fault = YamlFault(place=place, path=(), message=f"not valid YAML: {said}")
+        fault = YamlFault(place=place, path=(), message=f"not valid YAML: {_in_words(error, text, place)}")
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
         place = Place(before.count("\n") + 1, error.position - before.rfind("\n"))
@@ -91,6 +90,42 @@ def read_tree(text: str) -> Tree:
     except _UnreadableError as error:
         fault = error.fault
     return Tree(value=None, place=Place(1, 1), faults=(fault,))
+
+
+_WORDS: Final = {
+    "mapping values are not allowed": 'a second ":" in one line, or a line that is indented further than the one '
+    'above; a text with ": " in it is put in quotes',
+    "expected '-' indicator": 'expected another "- ", exactly below the one before; is the line indented too little?',
+    "did not find expected key": "expected a key exactly below the one before; is the line indented otherwise, or does "
+    "a quote end too early before this?",
+    "unknown escape character": r"in double quotes a backslash begins an escape; a pattern such as \d is put in "
+    "'single quotes'",
+    "expected comment or line break": 'after "|" and ">" nothing else stands in the line',
+    "undefined tag handle": 'a text that begins with "!" is put in quotes',
+    "expected alphabetic or numeric character": 'a text that begins with "&" or "*" is put in quotes',
+}
+_BRACKETS: Final = {"sequence": "[", "mapping": "{"}
+
+
+def _in_words(error: yaml.MarkedYAMLError, text: str, place: Place) -> str:
+    """Return what was expected, and what is probably meant, in the words of somebody who writes a file."""
+    problem, context = error.problem or "", error.context or ""
+    begun = f" of line {error.context_mark.line + 1}" if error.context_mark else ""
+    if "flow" in context and "expected ','" in problem:
+        opening = _BRACKETS["sequence" if "sequence" in context else "mapping"]
+        closing = "]" if opening == "[" else "}"
+        return f'expected "," or "{closing}": the "{opening}"{begun} is not closed'
+    if "quoted scalar" in context and "end of stream" in problem:
+        return f"the quote{begun} is not closed"
+    if "cannot start any token" in problem:
+        line = "".join(text.splitlines()[place.line - 1 : place.line])
+        found = line[place.column - 1 : place.column]
+        is_tab = found == "\t"
+        return (
+            "a tab; lines are indented by blanks" if is_tab else f'a text that begins with "{found}" is put in quotes'
+        )
+    said = ", ".join(part for part in (context, problem) if part)
+    return next((words for part, words in _WORDS.items() if part in problem), said)
 
 
 class _TreeBuilder:

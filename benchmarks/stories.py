@@ -1,10 +1,11 @@
 """How well reprints and stories are recognised: ``python benchmarks/stories.py [FOLDER]``.
 
 FOLDER (``../shared/data/stories``) holds labelled sets as JSON lines, whose texts belong to their publishers. Items
-arrive in the order of their times, and each is placed among at most 32 that share a key with it, looked up as the store
-does. Sets without times (ECB+) are one moment; items of an unknown source have one each. Prints precision and recall
-of reprints, B-cubed and pair figures of stories, how far other orders of arrival agree, and the time that the features
-of an item take. Ends with 1 if a figure is below what is promised; without the folder it says so and ends.
+arrive in the order of their times, and each is placed among at most 32 that share a key with it, looked up as
+``stories test`` does. Sets without times (ECB+) are one moment; items of an unknown source have one each. Prints
+precision and recall of reprints, B-cubed and pair figures of stories, how far other orders of arrival agree, and the
+time that the features of an item take. Ends with 1 if a figure is below what is promised; without the folder it says so
+and ends.
 """
 
 import json
@@ -20,9 +21,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from feedhub.rules.stories.events import BOILERPLATE, MOST_CANDIDATES, StoryItem, place
+from feedhub.rules.stories.events import StoryItem, place
 from feedhub.rules.stories.features import StoryFeatures, is_digest, story_features
 from feedhub.rules.stories.reprints import judge_reprint
+from feedhub.rules.stories.trial import StoryWindow
 
 Row = dict[str, Any]
 Pairs = set[tuple[int, int]]
@@ -138,34 +140,6 @@ def cost(folder: Path) -> None:
         print(f"features, {name}: {spent:.2f} ms an item of {sum(len(text) for _, text in texts) // len(rows)} letters")
 
 
-class Window:
-    """What was placed, by the keys by which the store finds it."""
-
-    def __init__(self) -> None:
-        """Begin with nothing."""
-        self._placed: list[StoryItem] = []
-        self._by_key: defaultdict[int, list[int]] = defaultdict(list)
-
-    def candidates(self, features: StoryFeatures) -> list[StoryItem]:
-        shared: Counter[int] = Counter()
-        for key in keys_of(features):
-            having = self._by_key[key]
-            if len(having) < BOILERPLATE:
-                shared.update(having)
-        best = sorted(shared, key=lambda place: (-shared[place], -place))[:MOST_CANDIDATES]
-        return [self._placed[number] for number in best]
-
-    def add(self, item: StoryItem) -> None:
-        for key in keys_of(item.features):
-            self._by_key[key].append(len(self._placed))
-        self._placed.append(item)
-
-
-def keys_of(features: StoryFeatures) -> Iterator[int]:
-    yield from features.run_keys
-    yield from features.term_keys
-
-
 def linked(rows: Sequence[Row], shuffled: Random | None = None) -> Iterator[tuple[int, int, bool]]:
     """Place items one after the other. Yield the links of each: to which earlier one, and whether it is a reprint.
 
@@ -174,14 +148,14 @@ def linked(rows: Sequence[Row], shuffled: Random | None = None) -> Iterator[tupl
     order = sorted(range(len(rows)), key=lambda number: (moment(rows[number]), number))
     if shuffled:
         shuffled.shuffle(order)
-    window = Window()
+    window = StoryWindow(len(rows))
     for number in order:
         row = rows[number]
         if is_digest(row["title"]):
             continue
         source = row["id"] if row["source"] in ("", "unknown") else row["source"]
         item = StoryItem(number=number, source=source, published_at=moment(row), features=featured(row), story=number)
-        placement = place(item, window.candidates(item.features))
+        placement = place(item, window.candidates(item.features, item.published_at))
         if placement.reprint:
             yield number, placement.reprint.number, True
         if placement.link and not placement.link.is_reprint:

@@ -410,6 +410,7 @@ def _built() -> typer.Typer:
     for name, function, example in _COMMANDS:
         built.command(name, epilog=f"Example: {example}")(function)
     built.add_typer(stored.rules, name="rules")
+    built.add_typer(stored.stories, name="stories")
     return built
 
 

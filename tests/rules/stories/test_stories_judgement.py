@@ -132,9 +132,16 @@ def test_other_numbers_in_the_same_places_of_titles_tell_daily_reports_apart() -
 
 
 def test_what_shares_nothing_is_no_story() -> None:
-    one, other = story_features("Walnut", "velvet"), story_features("", "")
+    one, other = story_features("Walnut orchard", "velvet saddle"), story_features("Thunder", "lantern pepper quarry")
     assert similarity(one, other) == 0
     assert judge_event(one, other, SOON).reason == "kept apart: only 0.00 alike, 3 h 12 min apart"
+
+
+def test_a_title_of_few_words_alone_makes_no_story() -> None:
+    one = story_features("First item of three", "")
+    assert judge_event(one, one, SOON).joined
+    short = story_features("The first item", "")
+    assert judge_event(short, short, SOON).reason == "too short to be told from others"
 
 
 def test_less_care_joins_more() -> None:

@@ -21,6 +21,7 @@ _THRESHOLDS: Final[dict[Care, float]] = {"careful": 0.30, "normal": 0.25}
 _MERGING: Final = 0.05
 _LATE: Final = 0.2
 _NEAR: Final = 0.75
+_FEWEST_TERMS: Final = 4
 # What an explanation leaves out: a term that is more common than one word in 150.
 _COMMON, _SHOWN = 50, 6
 
@@ -85,6 +86,8 @@ def judge_event(
     """
     if abs(apart) > window:
         return Judgement(joined=False, score=0.0, reason=f"kept apart: {said_apart(apart)}")
+    if min(len(here.vector), len(there.vector)) < _FEWEST_TERMS:
+        return Judgement(joined=False, score=0.0, reason="too short to be told from others")
     if otherwise := other_numbers(here.title_numbers, there.title_numbers):
         return Judgement(joined=False, score=0.0, reason=f"kept apart: {said_numbers(otherwise)} in the titles")
     alike = similarity(here, there)

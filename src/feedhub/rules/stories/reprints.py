@@ -47,7 +47,8 @@ def judge_reprint(here: StoryFeatures, there: StoryFeatures, apart: timedelta) -
         against = _other_titles(here, there) or _other_subject(shorter, longer)
     if against:
         return Judgement(joined=False, score=score, reason=f"kept apart: {against}; {said} are shared")
-    numbers = f"{both - len(otherwise)} numbers alike, {len(otherwise) or 'none'} otherwise"
+    alike = both - len(otherwise)
+    numbers = f"{alike} {'number' if alike == 1 else 'numbers'} alike, {len(otherwise) or 'none'} otherwise"
     return Judgement(joined=True, score=score, reason=f"{said}, {numbers}, {said_apart(apart)}")
 
 

@@ -5,7 +5,6 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import count
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -188,12 +187,9 @@ def test_many_at_once_are_as_some_one_after_the_other() -> None:
     store.close()
 
 
-_numbers = count()
-
-
 @pytest.fixture
 def store() -> Iterator[SqlStore]:
-    made = open_store(address_of(new_database(f"beside{next(_numbers)}")), busy_timeout=0.3)
+    made = open_store(address_of(new_database("beside")), busy_timeout=0.3)
     yield made
     made.close()
 

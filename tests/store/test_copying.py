@@ -28,7 +28,7 @@ def _sqlite(folder: Path) -> str:
 
 
 def _postgresql(_: Path) -> str:
-    return address_of(new_database(f"copies{next(_numbers)}"))
+    return address_of(new_database("copies"))
 
 
 KINDS: dict[str, Callable[[Path], str]] = {"sqlite": _sqlite, "postgresql": _postgresql}

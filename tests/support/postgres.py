@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from itertools import count
 from pathlib import Path
 
 import psycopg
@@ -155,9 +156,12 @@ def connected(database: str, at: Path | None = None) -> "psycopg.Connection[tupl
     return psycopg.connect(host=str(at or server()), user=_USER, dbname=database, autocommit=True)
 
 
+_numbers = count()
+
+
 def new_database(name: str) -> str:
     """Make an empty database whose order of texts is that of people, as most have it; return its name."""
-    name = f"{name}_{os.getpid()}"
+    name = f"{name}_{os.getpid()}_{next(_numbers)}"
     with connected("postgres") as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'")
     return name

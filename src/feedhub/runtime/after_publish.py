@@ -192,6 +192,7 @@ class RunAfterPublish:
         self._hub: Hub | None = None
         self._changed = threading.Condition()
         self._is_due = False
+        self._paths: set[str] = set()
         self._give_up_at: float | None = None
         self._thread: threading.Thread | None = None
 
@@ -202,8 +203,8 @@ class RunAfterPublish:
         """Run the program soon, for what was written and removed."""
         if self._hub is None or self._hub.settings.after is None:
             return
-        _note_changes(self._hub.store, (*report.written, *report.removed))
         with self._changed:
+            self._paths.update((*report.written, *report.removed))
             self._is_due = True
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="after-publish", daemon=True)
@@ -231,6 +232,7 @@ class RunAfterPublish:
             if after is None:
                 continue
             try:
+                self._note_paths(hub.store)
                 fault = _run_pending(hub.store, after, folder, hub.now(), self._is_over)
             except Exception as error:  # whatever it is, it must not end the thread
                 log.debug("running output.after failed unexpectedly", exc_info=True)
@@ -240,6 +242,14 @@ class RunAfterPublish:
                 log.error("output.after failed; it is run again with the next publish", extra={"reason": reason})
             else:
                 log.debug("output.after ended well")
+
+    def _note_paths(self, store: Store) -> None:
+        """Note what was published; while the store cannot be used, it is kept for the next time."""
+        with self._changed:
+            paths = frozenset(self._paths)
+        _note_changes(store, paths)
+        with self._changed:
+            self._paths -= paths
 
     def _is_over(self) -> bool:
         return self._give_up_at is not None and monotonic() >= self._give_up_at

@@ -43,6 +43,7 @@ class SitePages:
         self._writer = writer
         self._gone: list[str] = []
         self._addresses = {source.name: source.url for source in settings.sources}
+        self._feed = output_feed(ALL, settings.site, (), settings.output)
 
     def publish_item(self, page: PageItem) -> None:
         """Write the page of an item; that of a removed one is removed by ``remove_gone_items``."""
@@ -65,7 +66,7 @@ class SitePages:
             self._writer.write_all(file for file in self._renderer.fixed() if self._is_free(file.path))
         except PublishError as error:
             self._writer.failed.setdefault(PAGES, str(error))
-        feed = output_feed(ALL, settings.site, (), settings.output)
+        feed = self._feed
         zone = ZoneInfo(settings.site.timezone)
         has_all = shown is not None and feed.per_source is None and feed.entries >= _IN_SITEMAP
         newest_of_all = shown if shown is not None and has_all else store.newest(ALL, _IN_SITEMAP)
@@ -102,9 +103,8 @@ class SitePages:
 
     def _item_view(self, page: PageItem) -> ItemView:
         settings = self._settings
-        feed = output_feed(ALL, settings.site, (), settings.output)
         view = output_view(
-            feed,
+            self._feed,
             settings.site,
             settings.output,
             [page.item],

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Final, Protocol
 
 from feedhub.model.output import ItemVersion, Part
@@ -77,6 +77,7 @@ class StoredParts:
         self.months = months
         self.size = size
         self._opened = opened
+        self._written: dict[str, tuple[Part, ...]] = {}
 
     @cached_property
     def _first_open(self) -> Part | None:
@@ -85,9 +86,10 @@ class StoredParts:
     def _counted(self) -> Iterator[tuple[Part, int]]:
         for month in self.months.names:
             rest = self.months.count(month)
-            for part in reversed(parts_of(month, rest, self.size)):
-                yield part, rest - (part.number - 1) * self.size
-                rest = (part.number - 1) * self.size
+            for number in range(parts_in(rest, self.size), 0, -1):
+                older = (number - 1) * self.size
+                yield Part(month=month, number=number), rest - older
+                rest = older
 
     def open_count(self) -> int:
         """Return how many items the parts have that are not written."""
@@ -99,8 +101,10 @@ class StoredParts:
 
     def written(self, month: str) -> tuple[Part, ...]:
         """Return the parts of a month that are written, oldest first."""
-        parts = parts_of(month, self.months.count(month), self.size)
-        return parts if self._first_open is None else tuple(part for part in parts if part < self._first_open)
+        if month not in self._written:
+            parts, first_open = parts_of(month, self.months.count(month), self.size), self._first_open
+            self._written[month] = tuple(part for part in parts if first_open is None or part < first_open)
+        return self._written[month]
 
     @cached_property
     def newest(self) -> Part | None:
@@ -335,6 +339,7 @@ def _name(part: Part | None) -> str | None:
     return part.name if part else None
 
 
+@lru_cache(maxsize=4096)  # every publish reads the same names
 def part_of(name: str) -> Part | None:
     """Return the part that has a name; None for what is the name of none."""
     found = _NAME_OF_PART.fullmatch(name)

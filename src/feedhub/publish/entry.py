@@ -137,6 +137,7 @@ def _heading(text: str | None, link: str | None) -> str:
     return words or (host_of(link) if link else "")
 
 
+@lru_cache(maxsize=256)  # a page asks more than once
 def host_of(link: str) -> str:
     """Return the host of an address as people know it."""
     return (urlsplit(link).hostname or link).removeprefix("www.")

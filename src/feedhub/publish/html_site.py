@@ -83,6 +83,8 @@ class _Section:
     newest: datetime | None
     cards: tuple[Card, ...]
     html: Markup | None
+    row: Mapping[str, object]
+    """What the page of all categories shows of it."""
 
 
 class HtmlSite:
@@ -198,14 +200,28 @@ class HtmlSite:
             return self._sections[slug]
         shown = _of(latest, items)
         lines = self._drawn(shown, f"{_LINE} {shown.content}", "")
+        newest = items[0].published_at if items else None
         section = _Section(
             summary=view.summary,
-            newest=items[0].published_at if items else None,
+            newest=newest,
             cards=() if lines else self._cards(shown),
             html=lines,
+            row=self._row(view.summary, newest),
         )
         self._sections[slug] = section
         return section
+
+    def _row(self, summary: CategorySummary, newest: datetime | None) -> Mapping[str, object]:
+        words, slug = self._words, summary.slug
+        return {
+            "title": safe_line(summary.title) or slug,
+            "path": list_path(slug),
+            "description": safe_line(self._categories[slug].description) if slug in self._categories else "",
+            "count": words.items(summary.items),
+            "newest": words.date(newest) if newest else None,
+            "newest_machine": words.machine(newest) if newest else None,
+            "feeds": self._frame.feeds(slug, ""),
+        }
 
     def front(self, view: FrontView) -> OutputFile:
         """Return the front page."""
@@ -280,19 +296,7 @@ class HtmlSite:
             feeds=self._frame.feeds(ALL, self._site.title)[:1],
             place=CATEGORIES_PATH,
         )
-        rows = [
-            {
-                "title": safe_line(one.summary.title) or slug,
-                "path": list_path(slug),
-                "description": safe_line(self._categories[slug].description) if slug in self._categories else "",
-                "count": words.items(one.summary.items),
-                "newest": words.date(newest) if newest else None,
-                "newest_machine": words.machine(newest) if newest else None,
-                "feeds": self._frame.feeds(slug, ""),
-            }
-            for one in (self._section(each, view.latest) for each in view.categories)
-            for slug, newest in [(one.summary.slug, one.newest)]
-        ]
+        rows = [self._section(each, view.latest).row for each in view.categories]
         return self._page("categories.html", CATEGORIES_PATH, head, {"rows": rows, "no_marks": NO_MARKS})
 
     def subscribe(self, categories: Sequence[CategorySummary]) -> OutputFile:

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from html import escape
 from typing import Final
 from urllib.parse import urlsplit
@@ -39,7 +40,14 @@ def feeds_opml(
     Each is listed once, in the best of the built-in ``formats``: a reader that imports the list subscribes to each once
     and knows none of the others. No date is written, so that the file changes only when the list does.
     """
-    from xml.etree import ElementTree  # most publishes change no category
+    kind = next((kind for kind in _BUILT_IN if kind in formats), None)
+    named = tuple((one.slug, safe_line(one.title)) for one in categories)
+    return OutputFile(path=OPML_PATH, body=_opml(site, named, kind, has_pages))
+
+
+@lru_cache(maxsize=2)  # most publishes change no category
+def _opml(site: Site, named: tuple[tuple[str, str], ...], kind: str | None, has_pages: bool) -> bytes:
+    from xml.etree import ElementTree
 
     title = safe_line(site.title)
     root = ElementTree.Element("opml", version="2.0")
@@ -49,13 +57,12 @@ def feeds_opml(
         ElementTree.SubElement(head, "ownerName").text = safe_line(site.author)
     ElementTree.SubElement(head, "docs").text = "http://opml.org/spec2.opml"
     body = ElementTree.SubElement(root, "body")
-    kind = next((kind for kind in _BUILT_IN if kind in formats), None)
     if kind is not None:
-        for slug, name in ((ALL, title), *((one.slug, safe_line(one.title)) for one in categories)):
+        for slug, name in ((ALL, title), *named):
             ElementTree.SubElement(body, "outline", _outline(site, slug, name, kind, has_pages=has_pages))
     ElementTree.indent(root)
     text = ElementTree.tostring(root, encoding="unicode")
-    return OutputFile(path=OPML_PATH, body=f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'.encode())
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'.encode()
 
 
 def _outline(site: Site, slug: str, title: str, kind: str, *, has_pages: bool) -> dict[str, str]:
@@ -85,7 +92,7 @@ def manifest(
         "categories": [],
     }
     lines = (
-        json_text({"slug": category.slug, **_feed(site, category, formats, has_pages=has_pages)}).encode()
+        _manifest_line(site, category, tuple(formats), has_pages)
         for category in sorted(categories, key=lambda category: category.slug)
     )
     return OutputFile(path=MANIFEST_PATH, body=listing(document, lines))
@@ -124,6 +131,11 @@ def _instant(value: object) -> datetime | None:
 
 def _safe(names: Iterable[object], pattern: re.Pattern[str]) -> Iterator[str]:
     return (name for name in names if isinstance(name, str) and pattern.fullmatch(name))
+
+
+@lru_cache(maxsize=1024)  # of all categories few change from one publish to the next
+def _manifest_line(site: Site, category: CategorySummary, formats: tuple[str, ...], has_pages: bool) -> bytes:
+    return json_text({"slug": category.slug, **_feed(site, category, formats, has_pages=has_pages)}).encode()
 
 
 def _feed(site: Site, category: CategorySummary, formats: Sequence[str], *, has_pages: bool) -> dict[str, object]:

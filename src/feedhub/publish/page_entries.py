@@ -192,6 +192,7 @@ def _with_links(text: str) -> str:
     return "".join(pieces)
 
 
+_ATTRIBUTE: Final = '="'
 _SHOWN: Final = re.compile(r'\s(?:src|poster)="([^"]*)"', re.IGNORECASE)
 _SIZE: Final = re.compile(r"(?:[-_@](?:\d{2,4}x\d{2,4}|[1-4]x|scaled|e\d{9,}))+(?=\.\w{3,4}$)", re.IGNORECASE)
 _PICTURE_FILE: Final = re.compile(r"\.(?:avif|gif|jpe?g|png|webp)$", re.IGNORECASE)
@@ -241,7 +242,7 @@ class Media:
 def media_of(entry: Entry) -> Media:
     """Return what an item shows and plays beside its text."""
     text = entry.content or entry.summary or ""
-    shown = {unescape(address) for address in _SHOWN.findall(text)}
+    shown = {unescape(address) for address in _SHOWN.findall(text)} if _ATTRIBUTE in text else set()
     films = _YOUTUBE.match(entry.link or "")
     picture = entry.image or (f"https://i.ytimg.com/vi/{films[1]}/hqdefault.jpg" if films else None)
     kinds = {file.url: _kind(file) for file in entry.enclosures if file.url not in shown}
@@ -310,7 +311,8 @@ _LOADED: Final = re.compile(r"<(img|picture|video|audio|iframe)(?=[\s/>])", re.I
 
 def policy_of(content: str | None, media: Media) -> Markup:
     """Return the Content-Security-Policy of an item's page."""
-    loaded = {name.lower() for name in _LOADED.findall(content or "")}
+    # What has no attribute loads nothing.
+    loaded = {name.lower() for name in _LOADED.findall(content)} if content and _ATTRIBUTE in content else set()
     policy = page_policy(
         pictures=bool(media.picture or media.players or loaded - {"iframe", "audio"}),
         media=bool(media.players or loaded & {"video", "audio"}),

@@ -1,9 +1,11 @@
 """What all pages of a site share, published ones and those that are made on request: templates, words, feeds."""
 
+import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import count
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import quote
@@ -188,7 +190,9 @@ class PageFrame:
     def _filled(self, key: Hashable, value: object, render: Callable[[Any], str]) -> bytes:
         """Return what ``render`` makes of a value, by filling its texts into what it made of another of that shape."""
         texts: list[str] = []
-        shape = key, _shape_of(value, texts)
+        found: list[Any] = [key]
+        _add_shape((value,), found, texts)
+        shape = tuple(found)
         pieces = self._shapes.get(shape)
         if pieces is None:
             made = render(_marked(value, count())).split(_TEXT)
@@ -238,28 +242,41 @@ class PageFrame:
 
 _SHARED: Final = frozenset({FeedLink, Place, Reader})
 """What is the same in many pages belongs to their shape."""
+_ESCAPED: Final = re.compile("[&<>\"']")
 
 
-def _shape_of(value: Any, texts: list[str]) -> Hashable:
-    """Return all of a value but its texts, which are added to ``texts``, escaped; where one is empty it is told."""
-    kind = type(value)
-    if kind is str or kind is Markup:
-        if not value:
-            return ""
-        texts.append(escape(value))
-        return _TEXT
-    if kind is tuple or kind is list:
-        return tuple([_shape_of(each, texts) for each in value])
-    if kind is dict:
-        return tuple([(name, _shape_of(each, texts)) for name, each in value.items()])
-    if is_dataclass(kind) and kind not in _SHARED:
-        return kind, *[_shape_of(getattr(value, name), texts) for name in kind.__dataclass_fields__]
-    shape: Hashable = value
-    return shape
+@lru_cache(maxsize=64)
+def _parts_of(kind: Any) -> Callable[[Any], tuple[Any, ...]] | None:
+    """Return what gives the values of a noun that is no part of a shape; None for a value that is one whole."""
+    if not is_dataclass(kind) or kind in _SHARED:
+        return None
+    names = tuple(kind.__dataclass_fields__)
+    return attrgetter(*names) if len(names) > 1 else lambda value: (getattr(value, names[0]),)
+
+
+def _add_shape(values: Iterable[Any], shape: list[Any], texts: list[str]) -> None:
+    """Add to ``shape`` all of some values but their texts, and those to ``texts``, escaped; empty ones are told."""
+    for value in values:
+        kind: Any = type(value)
+        if kind is str or kind is Markup:
+            shape.append(_TEXT if value else "")
+            if value:
+                texts.append(escape(value) if kind is str and _ESCAPED.search(value) else value)
+        elif kind is tuple or kind is list:
+            shape.append((len(value),))
+            _add_shape(value, shape, texts)
+        elif kind is dict:
+            shape.append(tuple(value))
+            _add_shape(value.values(), shape, texts)
+        elif value is not None and (parts := _parts_of(kind)) is not None:
+            shape.append(kind)
+            _add_shape(parts(value), shape, texts)
+        else:
+            shape.append(value)
 
 
 def _marked(value: Any, number: Iterator[int]) -> Any:
-    """Return a value with numbers in the places of the texts that ``_shape_of`` adds, in that order."""
+    """Return a value with numbers in the places of the texts that ``_add_shape`` adds, in that order."""
     kind = type(value)
     if kind is str or kind is Markup:
         return f"{_TEXT}{next(number)}{_TEXT}" if value else value

@@ -157,7 +157,8 @@ class PageTexts:
 
     def clock(self, instant: datetime) -> str:
         """Return ``16:25``."""
-        return f"{self.local(instant):%H:%M}"
+        local = self.local(instant)
+        return f"{local.hour:02}:{local.minute:02}"
 
     def items(self, count: int) -> str:
         """Return how many items there are."""

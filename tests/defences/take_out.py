@@ -242,8 +242,8 @@ DEFENCES = (
     _d(
         "8 time of a document",
         "runtime/worker_pool.py",
-        "args=(function, *given), timeout=self._timeout",
-        "args=(function, *given), timeout=None",
+        "worker.ask(task, self._timeout)",
+        "worker.ask(task, None)",
         "tests/runtime/test_parse_pool.py",
     ),
     _d(
@@ -440,8 +440,8 @@ DEFENCES = (
     _d(
         "13 titles are text in Atom",
         "publish/atom_rss.py",
-        '_element(_ATOM_INDENT, "title", entry.title, ("type", "text"))',
-        '_element(_ATOM_INDENT, "title", entry.title, ("type", "html"))',
+        '_element("title", entry.title, ("type", "text"))',
+        '_element("title", entry.title, ("type", "html"))',
         "tests/publish/test_rendered_golden.py tests/publish/test_feed_checks.py",
     ),
     _d(

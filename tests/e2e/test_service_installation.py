@@ -135,7 +135,7 @@ def test_commands_beside_the_service_work_on_its_store(installed: Installation) 
     installed.feed(("Second", "https://news.example.org/2.html"))
     installed.until_published("Second")
     (installed.root / "feed.xml").unlink()
-    installed.run(restore)
+    installed.run("\n".join((*setting, restore)))
     restored = installed.run("\n".join((*setting, commands[0])))
     assert re.search(r"wire +\w+ +1 ", restored), restored
     installed.run("systemctl stop feedhub")

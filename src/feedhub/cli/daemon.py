@@ -112,8 +112,6 @@ def run(
     ):
         for warning in _places_of_this_run(session, hub.settings):
             _log.warning("%s", warning)
-        if not hub.settings.web.enabled:
-            _log.info("%s", _where_outputs_are(hub.settings))
         if check_store:
             hub.store.verify()
         loader = ConfigLoader(session.options.config, session.options.overrides)
@@ -141,12 +139,6 @@ def _observers(session: Session, hub: "Hub") -> "tuple[Observer, ...]":
         PingAfterPublish(lambda settings: settings.output.hub, first_wait=hub.waits.hub_retry),
         RunAfterPublish(session.masked),
     )
-
-
-def _where_outputs_are(settings: "Settings") -> str:
-    output = settings.output
-    first = "index.html" if output.pages else f"feeds/all.{output.formats[0]}"
-    return f"open {output.dir}/{first}; with web: {{enabled: true}} this process serves it"
 
 
 _PLACES: Final = ("store", "output", "output.dir")

@@ -20,6 +20,7 @@ from uvicorn import Config, Server
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from feedhub.errors import ServeError
+from feedhub.model.output import OutputSettings
 from feedhub.model.report import PollReport, PublishReport
 from feedhub.model.settings import ConfigFault, WebSettings
 from feedhub.runtime.hub import Hub
@@ -310,6 +311,8 @@ class WebObserver:
             return
         self.close()
         if not wanted.enabled:
+            if is_first:
+                log.info("%s", _where_outputs_are(hub.settings.output))
             return
         server = WebServer(lambda: self._hub or hub, wanted, metrics=self.metrics, fault=lambda: self._fault)
         try:
@@ -330,3 +333,8 @@ class WebObserver:
         if self._server is not None:
             self._server.stop()
         self._server = self._settings = None
+
+
+def _where_outputs_are(output: OutputSettings) -> str:
+    first = "index.html" if output.pages else f"feeds/all.{output.formats[0]}"
+    return f"open {output.dir}/{first}; with web: {{enabled: true}} this process serves it"

@@ -141,6 +141,8 @@ class Follower:
     def read(self) -> None:
         with self.store.snapshot():
             number = self.store.change_number()
+            versions = self.store.item_versions("all", START - DAY, START + 99 * DAY)
+            assert all(version.change_number <= number for version in versions)
             self.met.update((page.item.id, page) for page in self.store.page_items(self._since))
         self._since = number
 
@@ -238,5 +240,9 @@ def test_those_of_one_source_or_key_wait_and_others_do_not(store: SqlStore) -> N
         for names in ([], ["a"], ["b", "a"]):
             with pytest.raises(StoreError, match="is in use"), store.transaction(beside=names):
                 pass
+    with store.snapshot():
+        pass
+    with store.transaction(beside=["b"]), pytest.raises(StoreError, match="is in use"), store.snapshot():
+        pass
     with store.transaction(), pytest.raises(StoreError, match="is in use"), store.transaction(beside=["b"]):
         pass

@@ -17,7 +17,6 @@ from feedhub.store.outputs import (
     HEALTH_PUBLISHED,
     PAGES_PUBLISHED,
     POSTS_PUBLISHED,
-    count_anew,
     put_value,
     shown_wordings,
 )
@@ -94,7 +93,7 @@ class SqlCategories(Database):
                 connection.execute(
                     _PUT_CATEGORY, [_category_row(slug, *values, now=now) for slug, values in wanted.items()]
                 )
-                count_anew(connection, wanted.keys() - stored.keys())
+                _count_anew(connection, wanted.keys() - stored.keys())
                 _forget_removals(connection, wanted)
             put_value(connection, _OUTPUT_DIGEST, output_digest)
 
@@ -218,6 +217,13 @@ class SqlCategoryTransaction(SqlSourceTransaction):
         self._connection.execute(
             categories.insert(), _category_row(slug, title, "", position, now=now, from_records=True)
         )
-        count_anew(self._connection, [slug])
+        _count_anew(self._connection, [slug])
         _forget_removals(self._connection, [slug])
         return slug
+
+
+def _count_anew(connection: Connection, slugs: Collection[str]) -> None:
+    """Count what new categories hold."""
+    held = select(func.count()).where(memberships.c.slug == categories.c.slug).scalar_subquery()
+    for part in chunks(sorted(slugs)):
+        connection.execute(update(categories).where(categories.c.slug.in_(part)).values(items=held))

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from typing import Any, Final
 
@@ -63,13 +63,6 @@ def count_items(connection: Connection, more: Mapping[str, int]) -> None:
         connection.execute(_COUNT, rows)
 
 
-def count_anew(connection: Connection, slugs: Collection[str]) -> None:
-    """Count what new categories hold."""
-    held = select(func.count()).where(memberships.c.slug == categories.c.slug).scalar_subquery()
-    for part in chunks(sorted(slugs)):
-        connection.execute(update(categories).where(categories.c.slug.in_(part)).values(items=held))
-
-
 def bump(
     connection: Connection, slugs: Collection[str], pks: Collection[int], *, already_touched: Collection[int] = ()
 ) -> None:
@@ -105,11 +98,21 @@ def put_change(connection: Connection, number: int) -> None:
         put_value(connection, _CHANGES, number)
 
 
+def _moved_number(connection: Connection) -> int:
+    """Return the number of the newest change, after moving it if others changed something by the next one."""
+    number = next_change(connection)
+    if not connection.execute(_IS_CHANGED, {"number": number - 1}).scalar():
+        return number - 1
+    put_change(connection, number)
+    return number
+
+
 def put_value(connection: Connection, name: str, value: int | str) -> None:
     """Set a counter of the store, or another value of which there is one."""
     connection.execute(_PUT_VALUE, {"key": name, "value": str(value)})
 
 
+_ANYTHING = PreparedStatement(select(meta.c.key).limit(1))
 _IS_CHANGED = PreparedStatement(
     select(
         exists().where(sightings.c.touched > bindparam("number"))
@@ -376,23 +379,27 @@ class SqlOutputs(Database):
         return found or EPOCH
 
     def change_number(self) -> int:
+        if self._is_held:
+            return getattr(self._held, "number", None) or self._number(_CHANGES)
         number = self._number(_CHANGES)
-        # A snapshot that is held might lack what is changed by the next number.
-        if not self._backend.can_share or self._is_held or not self._is_changed_since(number):
+        if not self._backend.can_share or not self._query(_IS_CHANGED, {"number": number}).scalar():
             return number
-        with self._write() as connection:  # which waits for all transactions that change by the next number
-            number = next_change(connection)
-            put_change(connection, number)
-        return number
-
-    def _is_changed_since(self, number: int) -> bool:
-        return bool(self._query(_IS_CHANGED, {"number": number}).scalar())
+        with self._write() as connection:
+            return _moved_number(connection)
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """See ``feedhub.ports.store.OutputStore.snapshot``. It has all changes up to the number that it tells."""
-        self.change_number()
-        with super().snapshot():
+        """Begin while nobody writes beside: of a number that is published in part, later changes would not be seen."""
+        with ExitStack() as held:
+            if self._backend.can_share:
+                with self._write() as connection:
+                    number = _moved_number(connection)
+                    held.enter_context(super().snapshot())
+                    self._query(_ANYTHING)  # the first question begins the snapshot
+                self._held.number = number
+                held.callback(delattr, self._held, "number")
+            else:
+                held.enter_context(super().snapshot())
             yield
 
     def posts(self, since: int) -> tuple[tuple[str, StoredItem], ...]:

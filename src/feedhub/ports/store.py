@@ -183,7 +183,7 @@ class Transaction(Protocol):
 
         Nothing happens where there is no such source, or one of the other name.
 
-        Of guids longer than 200 characters only those that it gave last are recognised under the new name.
+        Of guids longer than 100 characters only those that it gave last are recognised under the new name.
         """
         ...
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from feedhub.rules.text import (
     clean_text,
     label_text,
+    or_nearest,
     plain,
     text_digest,
     visible_text,
@@ -247,3 +248,8 @@ def test_a_label_without_brackets_and_references_is_itself() -> None:
 )
 def test_words_in_brackets_that_are_no_element_are_text(markup: str, shown: str) -> None:
     assert with_words_shown(markup) == shown
+
+
+def test_a_name_that_is_written_nearly_so_is_asked_for() -> None:
+    assert or_nearest("gardian", ["reuters", "guardian"]) == '; did you mean "guardian"?'
+    assert or_nearest("xinhua", ["reuters", "guardian"]) == ""

@@ -269,6 +269,21 @@ def test_systemd_is_told_everything(tmp_path: Path, server: LoopbackServer, syst
         assert daemon.ended() == 0
 
 
+def test_its_threads_share_two_heaps(tmp_path: Path, server: LoopbackServer) -> None:
+    """glibc would reserve 64 MB for each thread, and keep what lies between (mallopt(3), M_ARENA_MAX)."""
+    config = write_config(tmp_path, [_source(server, "a", "every: 1h"), _source(server, "drip", "timeout: 60s")])
+    with running(config) as daemon:
+        daemon.heard("poll", source="a")
+        lines = [line.split() for line in Path(f"/proc/{daemon.pid}/maps").read_text("utf-8").splitlines()]
+    areas = [(*(int(end, 16) for end in place.split("-")), how) for place, how, *_ in lines]
+    heaps = [
+        begin
+        for (begin, middle, used), (same, end, rest) in pairwise(areas)
+        if (used, rest) == ("rw-p", "---p") and middle == same and end - begin == 64 << 20
+    ]
+    assert len(heaps) <= 1
+
+
 def test_a_slow_end_still_gives_signs_of_life(tmp_path: Path, server: LoopbackServer, systemd: Channel) -> None:
     config = write_config(tmp_path, [_source(server, "drip", "timeout: 60s")])
     told = {"NOTIFY_SOCKET": str(systemd.path), "WATCHDOG_USEC": "2000000"}

@@ -20,19 +20,6 @@ LATER = NOW + HOUR
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "feedhub.db"
-
-
-@pytest.fixture
-def store(path: Path) -> Iterator[SqlStore]:
-    made = open_store(f"sqlite:///{path}", busy_timeout=0.05)
-    made.sync_categories(categories("tech", "cn"), "first", NOW)
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def statements() -> Iterator[list[str]]:
     """What SQLite itself was asked, values filled in."""
     caught: list[str] = []

@@ -3,7 +3,7 @@
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +19,6 @@ from support.builders import DAY, HOUR, NOW, categories, ingest, item_id, named,
 from support.stores import reported_before_kill
 
 LATER = NOW + HOUR
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "feedhub.db"
-
-
-@pytest.fixture
-def store(path: Path) -> Iterator[SqlStore]:
-    made = open_store(f"sqlite:///{path}", busy_timeout=0.05)
-    made.sync_categories(categories("tech", "cn"), "first", NOW)
-    yield made
-    made.close()
 
 
 def test_the_log_of_writes_is_shortened_once_nobody_reads_the_past(store: SqlStore, path: Path) -> None:

@@ -301,9 +301,9 @@ class Backend(ABC):
     def task_lock(self, task: str, wait: float) -> AbstractContextManager[Callable[[], None]]:
         """See ``feedhub.ports.store.MaintenanceStore.task_lock``."""
 
+    @abstractmethod
     def lock(self, connection: Connection, names: Iterable[str]) -> None:
         """Let no transaction beside this one have these names, until it ends; names never locked before count too."""
-        raise NotImplementedError
 
     @abstractmethod
     def number_on(self, connection: Connection) -> None:

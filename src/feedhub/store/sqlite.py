@@ -4,7 +4,7 @@ import json
 import os
 import socket
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -278,6 +278,9 @@ class SqliteBackend(Backend):
             with suppress(OSError):
                 holder.unlink(missing_ok=True)
             lock.release()
+
+    def lock(self, connection: Connection, names: Iterable[str]) -> None:
+        """No transaction that writes is beside this one."""
 
     def number_on(self, connection: Connection) -> None:
         """A new row always gets the number after the highest."""

@@ -16,6 +16,7 @@ FeedhubError
 ├── StoreError           the store cannot be used (locked, newer schema)
 │   ├── NoStoreError          there is none yet
 │   ├── FullStoreError        there is no room on its disk
+│   ├── StoreInUseError       another process or thread holds it, or the right to a task on it
 │   ├── ReplacedStoreError    another file took its place
 │   ├── NotAloneError         a transaction beside others came to what must be done alone
 │   └── DamagedStoreError     nor will it by waiting
@@ -122,6 +123,10 @@ class NoStoreError(StoreError):
 
 class FullStoreError(StoreError):
     """There is no room on the disk of the store: to wait may help."""
+
+
+class StoreInUseError(StoreError):
+    """Another process or thread holds the store, or the right to do a task on it: to wait may help."""
 
 
 class ReplacedStoreError(StoreError):

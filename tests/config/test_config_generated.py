@@ -127,5 +127,13 @@ def test_the_schema_accepts_a_path_a_list_of_paths_and_a_mapping_as_a_field() ->
     ]
 
 
+def test_the_schema_allows_only_the_short_forms_that_the_checks_do() -> None:
+    sections = json_schema(KINDS, FORMATS)["$defs"]
+    after, same_title = sections["OutputSection"]["properties"]["after"], sections["DedupeSection"]["properties"]
+    assert [each.get("type", each.get("$ref")) for each in after["anyOf"]] == ["array", "#/$defs/AfterSection", "null"]
+    assert same_title["same_title"]["anyOf"][0] == {"type": "string"}
+    assert "array" not in [each.get("type") for each in same_title["same_title"]["anyOf"]]
+
+
 def test_an_example_with_backticks_is_readable_in_the_reference() -> None:
     assert "Example: `` ad == `false` `` |" in configuration_reference(KINDS, FORMATS)

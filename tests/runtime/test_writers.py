@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from feedhub.errors import NotAloneError, PollError, StoreError
+from feedhub.errors import NotAloneError, PollError, StoreError, StoreInUseError
 from feedhub.model.item import ParsedItem
 from feedhub.model.source import Condition, DedupeSettings, Rule, Source, SourceState
 from feedhub.pipeline.fetch import Fetched, fetch_source
@@ -235,7 +235,7 @@ def test_those_of_one_source_or_key_wait_and_others_do_not(store: SqlStore) -> N
         transaction.known_keys("a", [url(1)])
         with store.transaction(beside=["b"]) as beside:
             beside.save_state(SourceState(name="b"))
-            with pytest.raises(StoreError, match="is in use by another process"):
+            with pytest.raises(StoreInUseError, match="is in use by another process"):
                 beside.known_keys("b", [url(1)])
         for names in ([], ["a"], ["b", "a"]):
             with pytest.raises(StoreError, match="is in use"), store.transaction(beside=names):

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from sqlalchemy.schema import CreateTable
 
-from feedhub.errors import DamagedStoreError, NoStoreError, StoreError
+from feedhub.errors import DamagedStoreError, NoStoreError, StoreError, StoreInUseError
 from feedhub.model.source import SourceState
 from feedhub.rules.text import query_terms, search_terms
 from feedhub.store import sqlite
@@ -131,7 +131,7 @@ def test_another_process_that_writes_too_long_is_said_so_and_reads_go_on(store: 
     put(store, ingest(1))
     with connected(database) as other:
         other.execute(LOCK)
-        with pytest.raises(StoreError, match="is in use by another process"):
+        with pytest.raises(StoreInUseError, match="is in use by another process"):
             put(store, ingest(2))
         assert store.item_count() == 1
     put(store, ingest(2))
@@ -197,7 +197,7 @@ def test_who_holds_a_task_is_named_and_a_cut_connection_gives_it_back(store: Sql
     other = open_store(address_of(database))
     with other.task_lock("run", wait=0):
         held = rf"in use: `feedhub run` with process id {os.getpid()} on .+ holds it since 20\d\d-"
-        with pytest.raises(StoreError, match=held), store.task_lock("run", wait=0.05):
+        with pytest.raises(StoreInUseError, match=held), store.task_lock("run", wait=0.05):
             pass
         with connected(database) as connection:
             cut(connection, "%run%")
@@ -315,7 +315,7 @@ def test_a_right_that_was_lost_is_taken_again_unless_another_has_it(store: SqlSt
         with connected(database) as connection:
             cut(connection, "%run%")
         keep()
-        with pytest.raises(StoreError, match="is in use"), other.task_lock("run", wait=0):
+        with pytest.raises(StoreInUseError, match="is in use"), other.task_lock("run", wait=0):
             pass
         with connected(database) as connection:
             cut(connection, "%run%")

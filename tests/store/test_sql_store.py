@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, text
 
-from feedhub.errors import DamagedStoreError, StoreError
+from feedhub.errors import DamagedStoreError, StoreError, StoreInUseError
 from feedhub.model.identity import Filing, Verdict
 from feedhub.model.source import Source, SourceState
 from feedhub.store.maintenance import remove_from_category, remove_items
@@ -78,7 +78,7 @@ def test_a_store_locked_by_another_process_is_said_so(store: SqlStore, path: Pat
     put(store, ingest(1))
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StoreError, match=r"feedhub\.db is in use by another process"):
+    with pytest.raises(StoreInUseError, match=r"feedhub\.db is in use by another process"):
         WRITES[name](store)
     other.execute("ROLLBACK")
     other.close()

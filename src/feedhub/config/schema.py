@@ -32,7 +32,7 @@ from feedhub.config.reading import DEFAULT_STORE
 from feedhub.config.schema_mapping import InnerFolder, PostName, Whole
 from feedhub.config.schema_rules import RuleSection
 from feedhub.config.schema_sources import DedupeSection, Identities, SourceSection, source_section
-from feedhub.config.section import Fault, Section, Shorthand, refuse
+from feedhub.config.section import Fault, Section, Shorthand, refuse, shorthand_for
 from feedhub.model.kind import KindTable
 from feedhub.model.output import FormatTable
 from feedhub.model.source import PollSettings
@@ -109,12 +109,7 @@ class AfterSection(Section):
     )
 
 
-AfterForm = Annotated[
-    AfterSection,
-    BeforeValidator(lambda value: {"run": value} if isinstance(value, str | list) else value),
-    Shorthand(),
-    Form("list, or mapping"),
-]
+AfterForm = Annotated[AfterSection, shorthand_for("run"), Shorthand("list"), Form("list, or mapping")]
 
 
 class OutputSection(Section):

@@ -234,7 +234,9 @@ class FieldSection(Section):
         return self
 
 
-FieldForm = Annotated[FieldSection, shorthand_for("path"), Shorthand(), Form("path, list of paths, or mapping")]
+FieldForm = Annotated[
+    FieldSection, shorthand_for("path"), Shorthand("text", "list"), Form("path, list of paths, or mapping")
+]
 
 
 class FieldsSection(Section):

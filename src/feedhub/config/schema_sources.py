@@ -210,7 +210,9 @@ class SourceCategorySection(Section):
         return self
 
 
-CategoryForm = Annotated[SourceCategorySection, shorthand_for("also"), Shorthand(), Form("text, list, or mapping")]
+CategoryForm = Annotated[
+    SourceCategorySection, shorthand_for("also"), Shorthand("text", "list"), Form("text, list, or mapping")
+]
 
 
 class SameTitleSection(Section):
@@ -223,7 +225,7 @@ class SameTitleSection(Section):
     )
 
 
-SameTitle = Annotated[SameTitleSection, shorthand_for("within"), Shorthand(), Form("duration, or mapping")]
+SameTitle = Annotated[SameTitleSection, shorthand_for("within"), Shorthand("text"), Form("duration, or mapping")]
 
 
 class DedupeSection(Section):

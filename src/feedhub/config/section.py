@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from types import UnionType
-from typing import Annotated, Any, ClassVar, Final, NamedTuple, Self, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple, Self, TypeVar, Union, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -92,12 +92,18 @@ def refuse(faults: Iterable[Fault]) -> None:
         raise ValidationError.from_exception_data("section", errors)
 
 
+_TEXTS: Final = {"type": "array", "items": {"type": "string"}}
+
+
 class Shorthand:
-    """Says in the JSON Schema that a text or a list may be written instead of the section."""
+    """Says in the JSON Schema what may be written instead of the section: ``text``, a ``list`` of texts, or both."""
+
+    def __init__(self, *forms: Literal["text", "list"]) -> None:
+        self._schemas = [{"type": "string"} if form == "text" else _TEXTS for form in forms]
 
     def __get_pydantic_json_schema__(self, core_schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         """See pydantic."""
-        return {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}, handler(core_schema)]}
+        return {"anyOf": [*self._schemas, handler(core_schema)]}
 
 
 def shorthand_for(key: str) -> BeforeValidator:

@@ -18,7 +18,7 @@ from datetime import datetime
 from time import monotonic, sleep
 from typing import Final
 
-from feedhub.errors import StoreError
+from feedhub.errors import StoreInUseError
 from feedhub.model.report import HealthEvent, PollReport, PublishReport
 from feedhub.model.settings import AfterPublish, ConfigFault, Settings
 from feedhub.ports.store import Store, Transaction
@@ -94,10 +94,8 @@ def _run_pending(store: Store, after: AfterPublish, folder: str, now: datetime, 
                 if ended.fault:
                     _put_pending(transaction, told | _pending(transaction))
                 _note_health(transaction, ended, now)
-    except StoreError as error:
-        if "is in use" in str(error):
-            return f"another run did not end: {error}"
-        raise
+    except StoreInUseError as error:
+        return f"another run did not end: {error}"
     said = f": {ended.output}" if ended.output else ""
     return f"{ended.fault}{said}" if ended.fault else ""
 

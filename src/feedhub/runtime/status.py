@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from feedhub.errors import NoStoreError, StoreError
+from feedhub.errors import NoStoreError, StoreInUseError
 from feedhub.model.report import HubStatus, SourceStatus
 from feedhub.model.settings import ConfigFault, Problem, Settings
 from feedhub.rules.health import complaints, duration_text, source_status
@@ -135,9 +135,8 @@ def daemon_fault(hub: "Hub") -> str | None:
             return "no daemon runs on this store"
     except NoStoreError as error:
         return f"no daemon runs: {error}"
-    except StoreError as error:
-        if "is in use" not in str(error):
-            raise
+    except StoreInUseError:
+        pass  # the daemon holds it
     now, due = hub.now(), hub.store.next_due_at()
     polled = [state.last_poll_at for state in hub.store.states() if state.last_poll_at]
     # While the network is down, few sources are polled and the others become overdue: that is no fault of the daemon.

@@ -21,7 +21,7 @@ from sqlalchemy import Delete, Engine, Executable, Insert, Select, TextClause, U
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.exc import DBAPIError
 
-from feedhub.errors import NotAloneError, StoreError
+from feedhub.errors import NotAloneError, StoreError, StoreInUseError
 from feedhub.store.tables import AnyRow, categories
 
 CHUNK: Final = 500
@@ -367,7 +367,8 @@ class Database(Reader):
     @contextmanager
     def _exclusive_writer(self) -> Iterator[None]:
         if not self._one_writer.acquire(timeout=self._busy_timeout):
-            raise StoreError(f"store {self._place} is in use by another thread for more than {self._busy_timeout:g} s")
+            wait = f"{self._busy_timeout:g} s"
+            raise StoreInUseError(f"store {self._place} is in use by another thread for more than {wait}")
         try:
             yield
         finally:

@@ -24,7 +24,7 @@ from sqlalchemy.engine.interfaces import BindTyping
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import PoolProxiedConnection
 
-from feedhub.errors import DamagedStoreError, FullStoreError, NoStoreError, StoreError
+from feedhub.errors import DamagedStoreError, FullStoreError, NoStoreError, StoreError, StoreInUseError
 from feedhub.store.database import (
     Backend,
     Connection,
@@ -52,6 +52,7 @@ _WORDS: Final = {
     "57P": "was stopped",
     "XX": _DAMAGED,
 }
+_KINDS: Final = {"53100": FullStoreError, "55P03": StoreInUseError}
 _SIGNS_OF_DAMAGE: Final = ("42P01", "XX")
 
 
@@ -65,9 +66,7 @@ class PostgresErrors(ErrorGuard):
         message = " ".join(str(cause).split("\nLINE ")[0].split())
         state = getattr(cause, "sqlstate", None) or ("08" if isinstance(cause, psycopg.OperationalError) else "")
         words = next((_WORDS[state[:size]] for size in (5, 3, 2) if state[:size] in _WORDS), "cannot be used")
-        kind = FullStoreError if state == "53100" else StoreError
-        if state.startswith(_SIGNS_OF_DAMAGE):
-            kind = DamagedStoreError
+        kind = DamagedStoreError if state.startswith(_SIGNS_OF_DAMAGE) else _KINDS.get(state, StoreError)
         return kind(f"store {self.place} {words} ({message})")
 
 
@@ -313,7 +312,7 @@ class _TaskLock:
                 holder = cursor.execute(_HOLDER, [_LOCKS, self._number]).fetchone()
                 who, since = holder or (f"another {task}", None)
                 told = f"{who} holds it" + (f" since {since.isoformat(timespec='seconds')}" if since else "")
-                raise StoreError(f"store {self._backend.place} is in use: {told}")
+                raise StoreInUseError(f"store {self._backend.place} is in use: {told}")
             time.sleep(min(0.1, wait))
 
 

@@ -15,7 +15,14 @@ from sqlalchemy import Connection as PlainConnection
 from sqlalchemy.dialects.sqlite import insert as insert_
 from sqlalchemy.exc import SQLAlchemyError
 
-from feedhub.errors import DamagedStoreError, FullStoreError, NoStoreError, ReplacedStoreError, StoreError
+from feedhub.errors import (
+    DamagedStoreError,
+    FullStoreError,
+    NoStoreError,
+    ReplacedStoreError,
+    StoreError,
+    StoreInUseError,
+)
 from feedhub.store.database import Backend, Connection, ErrorGuard, Migration, PreparedStatement, apply_next
 
 # PostgreSQL's insert of the same shape has the same ON CONFLICT methods.
@@ -94,9 +101,10 @@ def _begin(connection: PlainConnection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
 
+_IN_USE = "is locked"
 _DAMAGED = "is damaged; put a backup in its place, or delete it and poll everything again (ids stay the same)"
 _WORDS = (
-    ("is locked", "is in use by another process"),
+    (_IN_USE, "is in use by another process"),
     ("is not a database", "is not a database"),
     ("malformed", _DAMAGED),
     ("readonly", "cannot be written"),
@@ -122,7 +130,9 @@ class SqliteErrors(ErrorGuard):
         if _is_full(message, self.place):
             return FullStoreError(f"store {self.place} {_NO_ROOM} ({message})")
         words = next((words for sign, words in _WORDS if sign in message), "cannot be used")
-        kind = DamagedStoreError if any(sign in message for sign in _SIGNS_OF_DAMAGE) else StoreError
+        kind = StoreInUseError if _IN_USE in message else StoreError
+        if any(sign in message for sign in _SIGNS_OF_DAMAGE):
+            kind = DamagedStoreError
         return kind(f"store {self.place} {words} ({message})")
 
 
@@ -267,7 +277,7 @@ class SqliteBackend(Backend):
             lock.acquire()
             holder.write_text(json.dumps(_this_process()), "utf-8")
         except Timeout as exc:
-            raise StoreError(f"store {self.place} is in use: {_holder_in_words(holder, task)}") from exc
+            raise StoreInUseError(f"store {self.place} is in use: {_holder_in_words(holder, task)}") from exc
         except OSError as exc:
             lock.release()
             kind = FullStoreError if _is_full(str(exc), self.place) else StoreError

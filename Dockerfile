@@ -5,6 +5,8 @@ COPY requirements-run.lock ./
 RUN python -m venv /opt/feedhub \
  && /opt/feedhub/bin/pip install --no-cache-dir --require-hashes --no-deps -r requirements-run.lock
 COPY pyproject.toml README.md LICENSE ./
+COPY scripts/package_metadata.py scripts/
+COPY config/feedhub.service config/
 COPY src src
 RUN pip install --no-cache-dir build \
  && python -m build --wheel --outdir dist \

@@ -30,6 +30,7 @@ FLOORS = {
 # The pipeline knows ports, never adapters, so floor 2 is closed to it. Errors carry nouns.
 FENCED = {"pipeline": {0, 1}, "errors": {0}}
 LIBRARIES = {
+    "apprise": {"fetch"},
     "apscheduler": {"runtime"},
     "backports": {"fetch"},
     "brotli": {"fetch"},

@@ -1,9 +1,13 @@
+import re
 from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from feedhub.config.forms import parse_duration, parse_size, show_duration, show_size
+from feedhub.model.settings import NOTIFY_SERVICES
 
 Make = Callable[[str], Any]
 
@@ -219,3 +223,41 @@ def test_private_addresses_may_be_hosts_networks_and_ports(sited: Make, entry: s
 def test_known_encodings_are_accepted(sited: Make, encoding: str) -> None:
     settings = sited(f"sources: [{{name: a, url: x.xml, encoding: {encoding}}}]").load()
     assert settings.sources[0].encoding == encoding
+
+
+NOTIFY = "notify: {{desk: {{to: {to}, categories: tech, every: 1m}}}}"
+
+
+def test_an_address_of_notifications_comes_from_the_environment_alone(sited: Callable[[str], Any]) -> None:
+    (target,) = sited(NOTIFY.format(to='"${DESK}"')).load(DESK="ntfys://token@n.example/topic").notify
+    assert (target.to, target.categories, target.every) == ("ntfys://token@n.example/topic", ("tech",), 60)
+    assert "token" not in repr(target)
+    for written in ('"ntfys://token@n.example/topic"', '"ntfys://${DESK}@n.example"', '"${DESK:-json://a.example}"'):
+        (problem,) = sited(NOTIFY.format(to=written)).problems(DESK="ntfys://token@n.example/topic")
+        assert "notify.desk.to: must be a reference such as ${NAME} alone" in problem
+        assert "token" not in problem
+
+
+@pytest.mark.parametrize("address", ["dbus://", "syslog://", "gnome://x", "windows://", "file:///x", "exec://id", "x"])
+def test_only_services_of_networks_are_told(sited: Callable[[str], Any], address: str) -> None:
+    (problem,) = sited(NOTIFY.format(to='"${DESK}"')).problems(DESK=address)
+    said = "expected an address of a service that docs/notifications.md lists, found a value from the environment"
+    assert problem.endswith(f"notify.desk.to: {said}")
+
+
+def test_who_is_told_of_nothing_is_a_problem(sited: Callable[[str], Any]) -> None:
+    (problem,) = sited('notify: {desk: {to: "${DESK}"}}').problems(DESK="json://a.example")
+    assert problem.endswith("notify.desk: say of what: categories, rules or health")
+
+
+def test_every_service_that_may_be_told_is_in_the_documentation_and_known_to_apprise() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "notifications.md").read_text("utf-8")
+    listed = set(re.findall(r"`([a-z]+)`", page.partition("## Services")[2].partition("\n## ")[0]))
+    assert listed == set(NOTIFY_SERVICES)
+    known = metadata.distribution("apprise").files or ()
+    plugins = "".join(
+        Path(str(file.locate())).read_text("utf-8")
+        for file in known
+        if "/plugins/" in str(file) and file.suffix == ".py"
+    )
+    assert [name for name in NOTIFY_SERVICES if f'"{name}"' not in plugins] == []

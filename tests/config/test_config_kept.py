@@ -32,10 +32,17 @@ sources:
     detail: {url: "https://b.example/{id}", content: text, headers: {X-Key: "${TOKEN}"}}
     stale_after: never
   - {name: c, url: c.xml, category: "a/../b"}
+notify: {desk: {to: "${DESK}", categories: [tech], rules: [r]}}
 rules:
   - {name: r, when: {any: [{title: x}, {not: {source: nobody}}]}, then: {category: tech}}
 """
-SECRETS = {"USER": "me", "PASSWORD": "pass-word-1", "TOKEN": "tok-en-2", "BASE": "https://base.example/x"}
+SECRETS = {
+    "USER": "me",
+    "PASSWORD": "pass-word-1",
+    "TOKEN": "tok-en-2",
+    "BASE": "https://base.example/x",
+    "DESK": "ntfys://de-sk-3@n.example/topic",
+}
 
 
 class Kept:

@@ -167,3 +167,13 @@ def test_warnings_have_their_place_and_do_not_change_the_exit_code(sited: Make) 
     assert strict.code == 2
     assert [(one["key"], one["is_warning"]) for one in strict.json] == [("sources[2].category", True)]
     assert run("check", "--strict", "-c", sited(filed("tech")).folder / "feedhub.yaml").code == 0
+
+
+def test_notifications_of_what_does_not_exist_are_doubted(project: Make) -> None:
+    text = 'notify: {desk: {to: "${DESK}", categories: [all, tech, tehc], rules: [chips, chisp]}}\n'
+    rules = "rules: [{name: chips, when: {title: chip}, then: {tag: chips}}]\n"
+    made = project("site: {title: T, url: https://example.org}\n" + filed("tech") + rules + text)
+    assert [(one.key, one.message) for one in made.load(DESK="json://a.example").warnings] == [
+        ("notify.desk.categories[2]", 'there is nothing of the name "tehc" among the categories'),
+        ("notify.desk.rules[1]", 'there is nothing of the name "chisp" among the rules'),
+    ]

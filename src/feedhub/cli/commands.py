@@ -411,6 +411,7 @@ def _built() -> typer.Typer:
         built.command(name, epilog=f"Example: {example}")(function)
     built.add_typer(stored.rules, name="rules")
     built.add_typer(stored.stories, name="stories")
+    built.add_typer(daemon.notify, name="notify")
     return built
 
 

@@ -1,4 +1,4 @@
-"""``feedhub run``, the daemon, and ``feedhub serve``, the web server alone."""
+"""``feedhub run``, the daemon; whom it tells of news; and ``feedhub serve``, the web server alone."""
 
 import logging
 import signal
@@ -131,6 +131,7 @@ def run(
 
 def _observers(session: Session, hub: "Hub") -> "tuple[Observer, ...]":
     from feedhub.runtime.after_publish import RunAfterPublish
+    from feedhub.runtime.notifications import NotifyAfterPublish
     from feedhub.runtime.websub import PingAfterPublish
     from feedhub.web.server import WebObserver
 
@@ -138,6 +139,7 @@ def _observers(session: Session, hub: "Hub") -> "tuple[Observer, ...]":
         WebObserver(),
         PingAfterPublish(lambda settings: settings.output.hub, first_wait=hub.waits.hub_retry),
         RunAfterPublish(session.masked),
+        NotifyAfterPublish(session.masked),
     )
 
 
@@ -192,3 +194,29 @@ def health(session: Session) -> None:
         session.screen.print_err(f"feedhub: {wrong}")
         raise typer.Exit(1)
     session.screen.print("a daemon runs and polls what is due")
+
+
+notify: Final = typer.Typer(rich_markup_mode=None, help="Tell people of what is new.", no_args_is_help=True)
+
+
+@notify.command("test", epilog="Example: feedhub notify test phone")
+@command()
+def send_test(
+    session: Session,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", show_default=False, help="As under notify; default: all.")
+    ] = None,
+) -> None:
+    """Send a message to those whom `notify:` names, and say whether it was taken.
+
+    Exit 1 if one was not."""
+    from feedhub.model.report import Delivered
+    from feedhub.runtime.notifications import send_test as sent
+
+    has_failed = False
+    for name, delivery in sent(session.settings(), tuple(names or ())):
+        is_sent = delivery.how is Delivered.SENT
+        session.screen.print(f"{name}: sent" if is_sent else f"{name}: {delivery.how.value}: {delivery.reason}")
+        has_failed = has_failed or not is_sent
+    if has_failed:
+        raise typer.Exit(1)

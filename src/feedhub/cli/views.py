@@ -307,6 +307,10 @@ def _row(report: PollReport, counts: Sequence[str]) -> Row:
     )
 
 
+_AFTERWARDS: Final = ("output.after", "notify.")
+"""What is done after publishing, by keys of the configuration."""
+
+
 def print_published(screen: Screen, report: PublishReport) -> None:
     """Print what happened to the files of the output folder."""
     parts = [f"{count(len(report.written), 'file')} written"] if report.written else []
@@ -314,7 +318,9 @@ def print_published(screen: Screen, report: PublishReport) -> None:
     parts += [f"{len(report.removed)} removed"] if report.removed else []
     screen.print(f"published: {', '.join(parts) or 'nothing changed'}")
     for output, reason in report.failed:
-        screen.print(f"output {output} failed, the last good one stays: {reason}", style="red")
+        is_file = not output.startswith(_AFTERWARDS)
+        said = f"output {output} failed, the last good one stays" if is_file else f"{output} failed"
+        screen.print(f"{said}: {reason}", style="red")
 
 
 def run_json(run: PollRun) -> dict[str, object]:

@@ -25,7 +25,7 @@ from feedhub.config.reading import DEFAULT_STORE, SQLITE, LimitedReader, absolut
 from feedhub.errors import ConfigError
 from feedhub.model.identity import KeyPattern
 from feedhub.model.output import Category, OutputSettings, PostSettings, Retention, Site
-from feedhub.model.settings import AfterPublish, Problem, Settings, WebSettings
+from feedhub.model.settings import AfterPublish, NotifyTarget, Problem, Settings, WebSettings
 from feedhub.model.source import (
     CategoryMap,
     Condition,
@@ -51,15 +51,15 @@ _LARGEST: Final = 50_000_000
 _NOUNS: Final = {
     noun.__name__: noun
     for noun in (
-        Settings, Problem, AfterPublish, WebSettings, Site, OutputSettings, Retention, Category, PostSettings,
-        PollSettings, HostGroup, Source, DedupeSettings, KeyPattern, RecordMap, FieldMap, DetailMap, PageMap,
-        CategoryMap, Rule, Condition, Replacement,
+        Settings, Problem, AfterPublish, NotifyTarget, WebSettings, Site, OutputSettings, Retention, Category,
+        PostSettings, PollSettings, HostGroup, Source, DedupeSettings, KeyPattern, RecordMap, FieldMap, DetailMap,
+        PageMap, CategoryMap, Rule, Condition, Replacement,
     )
 }  # fmt: skip
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _BASIC: Final = "Basic "
 _STORE: Final = re.compile(r"^store:[ \t]*(['\"]?)(sqlite:///[^\s'\"#$?]+)[^\s'\"#$]*\1\s*(?:#.*)?$", re.MULTILINE)
-_WEB: Final = re.compile(r"https?://")
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 def kept_or_loaded(
@@ -120,7 +120,7 @@ class _Words:
         for number, name in enumerate(sorted(self.environ)):
             value = self.environ[name]
             if value:
-                scheme = _WEB.match(value)
+                scheme = _SCHEME.match(value)
                 self.environ[name] = f"{scheme[0]}{word}{number}.example" if scheme else f"{word}{number}n"
                 self._names[self.environ[name]] = name
         self._pattern = re.compile("|".join(map(re.escape, self._names)) or r"(?!)")

@@ -35,6 +35,7 @@ SHORTEST: Final = 4
 _SHORTEST_IN_ADDRESS: Final = 8
 """Short values in a path or a query are often ordinary words."""
 
+_REFERENCE: Final = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 _HIDDEN_KEYS: Final = frozenset({"headers", "cookies", "body", "proxy"})
 _SECRET_NAME: Final = re.compile(r"auth|cookie|token|key|secret|password|session", re.IGNORECASE)
 _SECRET_PARAMETER: Final = re.compile(
@@ -58,7 +59,7 @@ def hidden_values(
     for path, values in taken.items():
         key = path[2:3] if path[2:3] != ("detail",) else path[3:4]
         if (
-            path[0] == "store"
+            path[0] in ("store", "notify")
             or path[:2] == ("output", "after")
             or (path[0] == "sources" and key and key[0] in _HIDDEN_KEYS)
         ):
@@ -217,6 +218,7 @@ def _formats_named(file: ConfigFile) -> Iterator[str]:
 def _filled_in(file: ConfigFile, environ: Mapping[str, str], problems: list[Problem]) -> _Loaded:
     expansion = expand(file.value, environ)
     problems += [file.problem(path, message) for path, message in expansion.faults]
+    problems += written_out(file)
     value = expansion.value if isinstance(expansion.value, dict) else {}
     return _Loaded(
         file=replace(
@@ -305,6 +307,16 @@ def _in_order(problems: Iterable[Problem], files: Sequence[ConfigFile]) -> list[
     return sorted(
         dict.fromkeys(problems), key=lambda each: (order.get(each.file, len(order)), each.file, each.line, each.column)
     )
+
+
+def written_out(file: ConfigFile) -> Iterator[Problem]:
+    """Yield a problem for every address of a notification that is not a reference: files are shown and checked in."""
+    targets = file.value.get("notify")
+    for name, target in targets.items() if isinstance(targets, dict) else ():
+        address = target.get("to") if isinstance(target, dict) else None
+        if isinstance(address, str) and not _REFERENCE.fullmatch(address.strip()):
+            said = "must be a reference such as ${NAME} alone: the address is a secret, keep it in the environment"
+            yield file.problem(("notify", name, "to"), said)
 
 
 def repeated_names(files: Sequence[ConfigFile]) -> Iterator[Problem]:

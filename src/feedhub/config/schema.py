@@ -4,9 +4,10 @@ import re
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, create_model, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, create_model, model_validator
 
 from feedhub.config.forms import (
+    CategoryNames,
     CategorySlug,
     Count,
     Duration,
@@ -35,6 +36,7 @@ from feedhub.config.schema_sources import DedupeSection, Identities, SourceSecti
 from feedhub.config.section import Fault, Section, Shorthand, refuse, shorthand_for
 from feedhub.model.kind import KindTable
 from feedhub.model.output import FormatTable
+from feedhub.model.settings import NOTIFY_SERVICES
 from feedhub.model.source import PollSettings
 
 
@@ -232,6 +234,44 @@ class RetentionSection(Section):
     items: Count | None = Field(default=5000, description="Newest N items of a category; `null`: all.")
 
 
+def _service_address(text: str) -> str:
+    if text.partition("://")[0].lower() not in NOTIFY_SERVICES:
+        raise ValueError("expected an address of a service that docs/notifications.md lists")
+    return text
+
+
+ServiceAddress = Annotated[
+    Line,
+    AfterValidator(_service_address),
+    WithJsonSchema({"type": "string", "pattern": r"^\$\{[A-Za-z_][A-Za-z0-9_]*\}$"}),
+    Form("`${NAME}`"),
+]
+
+
+class NotifySection(Section):
+    """One place where people are told of what is new, by a service that Apprise speaks to (the extra `notify`)."""
+
+    to: ServiceAddress = Field(
+        description="Address of the service as Apprise writes it, from the environment alone.", examples=["${NTFY}"]
+    )
+    categories: CategoryNames = Field(
+        default=[], description="New items of these categories are told; `all` stands for every item."
+    )
+    rules: Names = Field(default=[], description="New items on which one of these rules holds are told.")
+    health: Flag = Field(
+        default=False, description="Whether it is told that a source fails, recovers, moves or is gone."
+    )
+    every: Interval = Field(
+        default=300.0, description="At most one message in this time; what is new meanwhile is joined."
+    )
+
+    @model_validator(mode="after")
+    def _tells_something(self) -> Self:
+        if not (self.categories or self.rules or self.health):
+            raise ValueError("say of what: categories, rules or health")
+        return self
+
+
 class WebSubSection(Section):
     """Readers are told of changes by a WebSub hub."""
 
@@ -297,6 +337,9 @@ class Config(IncludedConfig):
     )
     retention: RetentionSection = Field(default=RetentionSection(), description="How long items are kept.")
     web: WebSection = Field(default=WebSection(), description="The web server.")
+    notify: dict[CategorySlug, NotifySection] = Field(
+        default={}, description="Who is told of new items and of health events, by names of your own."
+    )
     websub: WebSubSection = Field(default=WebSubSection(), description="Pushing changes to readers.")
 
 

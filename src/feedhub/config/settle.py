@@ -19,6 +19,7 @@ from feedhub.config.schema import (
     Config,
     HostGroupSection,
     IncludedConfig,
+    NotifySection,
     PerHostSection,
     PollSection,
 )
@@ -34,7 +35,7 @@ from feedhub.config.section import ConfigFile
 from feedhub.model.identity import KeyPattern
 from feedhub.model.kind import OptionValue
 from feedhub.model.output import Category, OutputSettings, PostSettings, Retention, Site
-from feedhub.model.settings import AfterPublish, Problem, Settings, WebSettings
+from feedhub.model.settings import AfterPublish, NotifyTarget, Problem, Settings, WebSettings
 from feedhub.model.source import (
     CategoryMap,
     Condition,
@@ -51,6 +52,7 @@ from feedhub.model.source import (
 )
 from feedhub.rules.categorize import CONDITION_FIELDS, ConditionField, link_rules
 from feedhub.rules.patterns import Times
+from feedhub.rules.select import ALL
 
 _LIST_PATHS: Final = ("items", "where", "error")
 
@@ -281,6 +283,7 @@ def settle(
         secrets=secrets,
         problems=tuple(problem for part in parts for problem in part.unusable.values()),
         after=_after(config.output.after, root),
+        notify=tuple(_notify(name, section, table) for name, section in config.notify.items()),
         web=WebSettings(enabled=config.web.enabled, host=config.web.host, port=config.web.port),
     )
 
@@ -299,6 +302,19 @@ def _after(section: AfterSection | None, root: str) -> AfterPublish | None:
     program, *arguments = section.run
     program = absolute(program, root) if "/" in program else program
     return AfterPublish(run=(program, *arguments), env=tuple(section.env))
+
+
+def _notify(name: str, section: NotifySection, table: CategoryTable) -> NotifyTarget:
+    return NotifyTarget(
+        name=name,
+        to=section.to,
+        categories=tuple(
+            dict.fromkeys(one if one == ALL else table.slug_for_asking(one) for one in section.categories)
+        ),
+        rules=tuple(section.rules),
+        health=section.health,
+        every=section.every,
+    )
 
 
 def _line(problem: Problem | None) -> str | None:

@@ -17,6 +17,7 @@ from feedhub.model.settings import Problem, Settings
 from feedhub.model.source import Source
 from feedhub.rules.categorize import category_slug
 from feedhub.rules.patterns import as_read
+from feedhub.rules.select import ALL
 from feedhub.rules.urls import comparable_url
 
 STARTER_URL: Final = "https://feeds.example.org"
@@ -44,6 +45,7 @@ def _doubts(files: Sequence[ConfigFile], settings: Settings, table: CategoryTabl
     yield from _shared_addresses(placed)
     yield from _missing_extra(placed)
     yield from _idle_conditions(files, settings, table)
+    yield from _idle_notifications(files[0], settings, table)
 
 
 _Placed = Sequence[tuple[tuple[ConfigFile, int], Source]]
@@ -151,6 +153,26 @@ def _idle_conditions(files: Sequence[ConfigFile], settings: Settings, table: Cat
                 yield from _idle(file, condition, place, "source", sources, lambda name: name)
                 if categories is not None:
                     yield from _idle(file, condition, place, "category", categories, table.slug_for_asking)
+
+
+def _idle_notifications(file: ConfigFile, settings: Settings, table: CategoryTable) -> Iterator[Problem]:
+    """Warn of notifications that ask for a category or a rule that does not exist, and of a missing extra."""
+    is_known = not any(source.category_map for source in settings.sources)
+    known = {
+        "rules": {rule.name for rule in settings.rules},
+        **({"categories": {ALL, *table.titles}} if is_known else {}),
+    }
+    for name, target in _mapping(file.value.get("notify")).items():
+        for key, names in known.items():
+            for place, wanted in _values(target, ("notify", name), key):
+                if (wanted if key == "rules" or wanted == ALL else table.slug_for_asking(wanted)) not in names:
+                    yield file.problem(
+                        place, f"there is nothing of the name {file.found(place, wanted)} among the {key}"
+                    )
+    if settings.notify and not find_spec("apprise"):
+        yield file.problem(
+            ("notify",), "needs the extra notify, which is not installed here: docs/notifications.md tells how"
+        )
 
 
 class _Names:

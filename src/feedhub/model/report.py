@@ -65,6 +65,22 @@ class PublishReport:
     choices: tuple[OutputChoice, ...] = ()
 
 
+class Delivered(Enum):
+    """How the sending of a message ended. After ``UNKNOWN`` it may have arrived, so that it is not sent again."""
+
+    SENT = "sent"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """How one message was delivered; ``reason`` says why it was not, without a word of the address."""
+
+    how: Delivered
+    reason: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PruneReport:
     """What retention took out."""

@@ -1,7 +1,8 @@
 """The whole configuration as values: everything checked, every default filled in; and what was wrong with it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from feedhub.model.output import Category, OutputSettings, PostSettings, Retention, Site
 from feedhub.model.source import PollSettings, Rule, Source
@@ -56,6 +57,33 @@ class AfterPublish:
     env: tuple[str, ...] = ()
 
 
+NOTIFY_SERVICES: Final = tuple(
+    """apprise apprises bark barks bluesky dingtalk discord feishu form forms gchat gotify gotifys guilded hassio
+    hassios ifttt json jsons lark line mailto mailtos mastodon mastodons matrix matrixs mmost mmosts nctalk nctalks
+    ntfy ntfys opsgenie pagerduty pbul pover prowl push pushdeer pushdeers pushplus pushy revolt rocket rockets schan
+    signal signals simplepush slack spugpush synology synologys tgram toot toots wecombot workflows wxpusher
+    wxteams xml xmls zulip""".split()
+)
+"""What addresses of notifications begin with: services of networks that Apprise knows, and none of this machine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotifyTarget:
+    """Who is told of what is new. ``to`` is an address of Apprise, which is a secret as a whole.
+
+    ``categories`` are slugs, or ``all``, ``rules`` are names: new items in one of these, or on which one of these
+    holds, are told. With ``health`` so are health events. ``every`` is the least time in seconds from one message to
+    the next.
+    """
+
+    name: str
+    to: str = field(repr=False)
+    categories: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
+    health: bool = False
+    every: float = 300.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What one configuration file and its includes say.
@@ -88,3 +116,4 @@ class Settings:
     after: AfterPublish | None = None
     web: WebSettings = WebSettings()
     folders: tuple[str, ...] = ()
+    notify: tuple[NotifyTarget, ...] = ()

@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from feedhub.model.report import PruneReport
+from feedhub.model.report import HealthEvent, PruneReport
 from feedhub.model.settings import Settings
 from feedhub.model.source import Source, SourceState
 from feedhub.pipeline.filing import ItemFiler
-from feedhub.ports.store import Store
+from feedhub.ports.store import Store, Transaction
 from feedhub.ports.world import Cleaner
 from feedhub.rules.health import shown_title
 
@@ -58,6 +58,19 @@ def prune(store: Store, settings: Settings, now: datetime) -> PruneReport:
         forget_before=now - timedelta(days=KEYS_REMEMBERED_DAYS),
         now=now,
     )
+
+
+def note_outcome(transaction: Transaction, name: str, fault: str, told: str, now: datetime) -> None:
+    """Add a health event when work of a name fails for the first time, and when it ends well again.
+
+    ``told`` is what is said of it then.
+    """
+    failing = f"{name}: failing"
+    if bool(transaction.note(failing)) == bool(fault):
+        return
+    transaction.set_note(failing, fault)
+    kind = "failing" if fault else "recovered"
+    transaction.add_health_events([HealthEvent(at=now, source=name, kind=kind, text=told)])
 
 
 def rename(store: Store, sources: Sequence[Source]) -> None:

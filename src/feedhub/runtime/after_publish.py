@@ -19,8 +19,9 @@ from time import monotonic, sleep
 from typing import Final
 
 from feedhub.errors import StoreInUseError
-from feedhub.model.report import HealthEvent, PollReport, PublishReport
+from feedhub.model.report import PollReport, PublishReport
 from feedhub.model.settings import AfterPublish, ConfigFault, Settings
+from feedhub.pipeline.maintenance import note_outcome
 from feedhub.ports.store import Store, Transaction
 from feedhub.runtime.hub import Hub
 from feedhub.runtime.logs import one_line
@@ -36,7 +37,6 @@ _WAIT_FOR_OTHERS: Final = 70.0
 _PENDING: Final = f"{OUTPUT_AFTER}: pending"
 """The paths that no run told of yet, or none that ended well: each in a list in JSON."""
 _STOPPED: Final = "was stopped with the daemon"
-_FAILING: Final = f"{OUTPUT_AFTER}: failing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,16 +48,23 @@ class HookRun:
 
 
 def passed_on(report: PublishReport, store: Store, settings: Settings, now: datetime) -> PublishReport:
-    """Run the program, if files changed or it failed before; its failure is one of the publish.
+    """Run the program, if files changed or it failed before, and tell people of what is new.
+
+    Their failures are failures of the publish.
 
     Raises:
         StoreError: the store cannot be used.
     """
-    if settings.after is None:
-        return report
-    _note_changes(store, (*report.written, *report.removed))
-    fault = _run_pending(store, settings.after, settings.output.dir, now, lambda: False)
-    return replace(report, failed=(*report.failed, (OUTPUT_AFTER, fault))) if fault else report
+    failed = list(report.failed)
+    if settings.after is not None:
+        _note_changes(store, (*report.written, *report.removed))
+        fault = _run_pending(store, settings.after, settings.output.dir, now, lambda: False)
+        failed += [(OUTPUT_AFTER, fault)] if fault else []
+    if settings.notify:
+        from feedhub.runtime.notifications import notify_of_new
+
+        failed += notify_of_new(store, settings, now).faults
+    return replace(report, failed=tuple(failed))
 
 
 def _note_changes(store: Store, paths: Iterable[str]) -> None:
@@ -93,22 +100,14 @@ def _run_pending(store: Store, after: AfterPublish, folder: str, now: datetime, 
                 transaction.set_note(running, "")
                 if ended.fault:
                     _put_pending(transaction, told | _pending(transaction))
-                _note_health(transaction, ended, now)
+                if ended.fault != _STOPPED:
+                    failed = f"the program that is run after publishing {ended.fault}"
+                    text = failed if ended.fault else "it ends well again"
+                    note_outcome(transaction, OUTPUT_AFTER, ended.fault, text, now)
     except StoreInUseError as error:
         return f"another run did not end: {error}"
     said = f": {ended.output}" if ended.output else ""
     return f"{ended.fault}{said}" if ended.fault else ""
-
-
-def _note_health(transaction: Transaction, ended: HookRun, now: datetime) -> None:
-    """Add a health event when the program fails for the first time, and when it ends well again."""
-    was_failing = bool(transaction.note(_FAILING))
-    if was_failing == bool(ended.fault) or ended.fault == _STOPPED:
-        return
-    transaction.set_note(_FAILING, ended.fault)
-    text = f"the program that is run after publishing {ended.fault}" if ended.fault else "it ends well again"
-    kind = "failing" if ended.fault else "recovered"
-    transaction.add_health_events([HealthEvent(at=now, source=OUTPUT_AFTER, kind=kind, text=text)])
 
 
 def run_hook(

@@ -234,7 +234,7 @@ class Hub:
             return self._outputs.publish(self.store, self.now())
 
     def _passed_on(self, report: PublishReport) -> PublishReport:
-        if self.settings.after is None:
+        if self.settings.after is None and not self.settings.notify:
             return report
         from feedhub.runtime.after_publish import passed_on
 

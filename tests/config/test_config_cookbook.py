@@ -15,4 +15,5 @@ PIECES = re.findall(r"^```yaml\n(.*?)^```", COOKBOOK, re.MULTILINE | re.DOTALL)
 def test_a_recipe_is_valid(tmp_path: Path, piece: str) -> None:
     path = tmp_path / "feedhub.yaml"
     path.write_text(f"site: {{title: T, url: https://news.example.org}}\n{piece}", encoding="utf-8")
-    assert not load_settings(str(path)).problems
+    environ = dict.fromkeys(re.findall(r"\$\{(\w+)\}", piece), "ntfys://token@ntfy.example.org/topic")
+    assert not load_settings(str(path), environ=environ).problems

@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 
 from feedhub.model.report import PublishReport
 from feedhub.pipeline.parts import StoredMonths, StoredParts
+from feedhub.pipeline.state import FolderState, written_state
 from feedhub.publish.html_site import HtmlSite
 from feedhub.publish.jekyll import PostTemplate
 from feedhub.publish.templating import PageTemplates
@@ -73,7 +74,6 @@ def pretend_published(hub: Hub) -> None:
     output = hub.settings.output
     (Path(output.dir) / ".feedhub").mkdir(parents=True)
     (Path(output.dir) / "feedhub.json").write_text("{}", "utf-8")
-    (Path(output.dir) / ".feedhub" / "look").write_text(HtmlSite(hub.settings.site, output).design, "utf-8")
     zone = ZoneInfo(hub.settings.site.timezone)
     for slug in (ALL, *(category.slug for category in hub.store.categories())):
         months = StoredMonths(hub.store, slug, zone)
@@ -87,8 +87,16 @@ def pretend_published(hub: Hub) -> None:
                 note = Path(output.dir) / ".feedhub" / notes / slug / f"{newest.month}.json"
                 note.parent.mkdir(parents=True)
                 note.write_text(json.dumps({newest.name: ""}), "utf-8")
-    hub.store.mark_published(hub.store.due_outputs())
-    hub.store.mark_pages_published(hub.store.change_number())
+    number = hub.store.change_number()
+    state = FolderState(
+        branch=hub.store.branch_of(number),
+        as_of=number,
+        number=number,
+        settings=hub.settings.output_digest,
+        design=HtmlSite(hub.settings.site, output, hub.settings.categories).design,
+    )
+    file = written_state(state)
+    (Path(output.dir) / file.path).write_bytes(file.body)
 
 
 def main() -> None:
@@ -109,7 +117,7 @@ def main() -> None:
         with Hub(settings) as hub:
             _, cpu, wall = measured(lambda: hub.poll(everything=True, and_publish=False))
             print(f"stored: {hub.store.item_count()} items, {cpu:.1f} s CPU, {wall:.1f} s")
-            publisher = OutputPublisher(settings, PageTemplates, PostTemplate)
+            publisher = OutputPublisher(settings, PageTemplates, PostTemplate, longest_wait=10)
             if "--first" in sys.argv:
                 told("first publish", *measured(lambda: publisher.publish(hub.store, hub.now())))
             else:

@@ -21,6 +21,7 @@ FeedhubError
 │   ├── NotAloneError         a transaction beside others came to what must be done alone
 │   └── DamagedStoreError     nor will it by waiting
 ├── PublishError         one output could not be written; the last good one stays
+│   └── FolderInUseError      another process publishes into the folder
 ├── WorkerError          work in a process of its own took too long or too much memory, or broke
 └── ServeError           the web server cannot listen where it should
 """
@@ -143,6 +144,10 @@ class DamagedStoreError(StoreError):
 
 class PublishError(FeedhubError):
     """One output could not be rendered or written; the last good output stays in place."""
+
+
+class FolderInUseError(PublishError):
+    """Another process has been publishing into the output folder for too long."""
 
 
 class WorkerError(FeedhubError):

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from feedhub.cli.main import main
+from feedhub.cli.main import exit_code, main
+from feedhub.errors import FolderInUseError, PublishError
 from support.cli_runs import rss, run, write_project
 from support.server import Wire, serve, unused_port
 
@@ -248,6 +249,11 @@ def test_a_held_store_is_exit_3(tmp_path: Path) -> None:
     assert "in use" in ran.err
     assert str(tmp_path / "var" / "feedhub.db") in ran.err
     assert ran.err.count("\n") == 1
+
+
+def test_a_folder_that_another_process_publishes_into_is_exit_3() -> None:
+    assert exit_code(FolderInUseError("output: process 7 has been publishing into it")) == 3
+    assert exit_code(PublishError("output: no permission")) == 1
 
 
 def test_what_nobody_expected_is_one_line_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

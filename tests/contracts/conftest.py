@@ -18,5 +18,5 @@ def empty_store(request: pytest.FixtureRequest) -> Iterator[Store]:
 @pytest.fixture
 def store(empty_store: Store) -> Store:
     """A new store with two categories."""
-    empty_store.sync_categories(categories("tech", "cn"), "first", NOW)
+    empty_store.sync_categories(categories("tech", "cn"), NOW)
     return empty_store

@@ -8,6 +8,7 @@ from feedhub.model.output import OtherSource
 from feedhub.model.source import SourceState
 from feedhub.ports.store import Store
 from support.builders import DAY, HOUR, NOW, categories, ingest, item_id, put
+from support.following import due_outputs
 
 LATER = NOW + HOUR
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
@@ -21,7 +22,7 @@ def test_in_a_snapshot_all_is_as_of_one_moment(store: Store) -> None:
     put(store, ingest(1, slugs=("cn",)))
 
     def known() -> tuple[list[str], int, dict[str, int], int]:
-        return touched(store, -1), store.change_number(), store.due_outputs(), len(store.newest("cn", 9))
+        return touched(store, -1), store.change_number(), due_outputs(store), len(store.newest("cn", 9))
 
     with store.snapshot():
         before = known()
@@ -63,10 +64,10 @@ def test_items_are_found_by_the_change_that_touched_them(store: Store) -> None:
 
 def test_a_further_report_touches_an_item_though_no_output_shows_it(store: Store) -> None:
     put(store, ingest(1))
-    first, due = store.change_number(), store.due_outputs()
+    first, due = store.change_number(), due_outputs(store)
     put(store, ingest(1, "two", Verdict.DUPLICATE), source="two", now=LATER)
     assert touched(store, first) == [item_id(1)]
-    assert store.due_outputs() == due
+    assert due_outputs(store) == due
     second = store.change_number()
     put(store, ingest(1, "two", Verdict.CHANGED, title="Retold"), source="two", now=LATER + HOUR)
     assert touched(store, second) == [item_id(1)]
@@ -99,17 +100,6 @@ def test_an_item_that_retention_takes_out_of_a_category_is_touched(store: Store)
     store.prune(offered_before=None, keep_per_category=1, forget_before=NOW - 700 * DAY, now=NOW)
     assert item_id(1) in touched(store, before)
     assert {page.item.id: page.slugs for page in store.page_items(-1)}[item_id(1)] == ("cn",)
-
-
-def test_the_number_of_pages_is_remembered_until_everything_looks_different(store: Store) -> None:
-    assert store.pages_published() == -1
-    store.mark_pages_published(0)
-    assert store.pages_published() == 0
-    store.mark_pages_published(7)
-    store.sync_categories(categories("tech", "cn"), "first", NOW)
-    assert store.pages_published() == 7
-    store.sync_categories(categories("tech", "cn"), "other settings of the outputs", NOW)
-    assert store.pages_published() == -1
 
 
 def test_items_between_two_instants_come_in_the_order_of_the_output(store: Store) -> None:
@@ -195,38 +185,28 @@ def test_when_each_source_last_gave_something_new(store: Store) -> None:
     assert store.last_new_at() == {"one": LATER, "two": LATER + HOUR}
 
 
-def mark_published(store: Store) -> None:
-    store.mark_published(store.due_outputs())
-
-
-def test_a_category_that_was_published_and_removed_is_remembered_with_what_it_showed(store: Store) -> None:
+def test_a_category_that_was_removed_is_remembered_with_what_it_showed(store: Store) -> None:
     put(store, *(ingest(number, published_at=NOW - number * HOUR, slugs=("tech",)) for number in (1, 2, 3)))
     put(store, ingest(2, "two", Verdict.DUPLICATE, title="Retold", slugs=("cn",)), source="two")
     assert store.removed_categories() == ()
-    store.sync_categories(categories("tech"), "first", NOW)
-    assert store.removed_categories() == (), "no reader ever saw its feed"
-    mark_published(store)
-    store.sync_categories([], "first", NOW)
+    store.sync_categories(categories("cn"), NOW)
     (removed,) = store.removed_categories()
-    assert (removed.slug, removed.title, removed.entries, removed.published_at) == ("tech", "Tech", None, None)
+    assert (removed.slug, removed.title, removed.entries, removed.removed_at) == ("tech", "Tech", None, NOW)
     assert [item.id for item in store.last_entries("tech", 9)] == [item_id(1), item_id(2), item_id(3)]
     assert [item.item.title for item in store.last_entries("tech", 2)] == ["Story 1", "Story 2"]
     assert store.last_entries("cn", 9) == ()
 
 
 def test_a_removal_is_dated_once(store: Store) -> None:
-    mark_published(store)
-    store.sync_categories(categories("tech"), "first", NOW)
-    store.date_removals(NOW + HOUR)
-    store.sync_categories([], "first", NOW)
-    store.date_removals(NOW + DAY)
-    assert {one.slug: one.published_at for one in store.removed_categories()} == {"cn": NOW + HOUR, "tech": NOW + DAY}
+    store.sync_categories(categories("tech"), NOW + HOUR)
+    store.sync_categories([], NOW + DAY)
+    store.sync_categories([], NOW + 2 * DAY)
+    assert {one.slug: one.removed_at for one in store.removed_categories()} == {"cn": NOW + HOUR, "tech": NOW + DAY}
 
 
 def test_a_category_that_comes_back_was_never_removed(store: Store) -> None:
-    mark_published(store)
-    store.sync_categories([], "first", NOW)
-    store.sync_categories(categories("tech"), "first", NOW)
+    store.sync_categories([], NOW)
+    store.sync_categories(categories("tech"), NOW)
     with store.transaction() as transaction:
         assert transaction.find_or_add_category("Cn", "cn", NOW) == "cn"
     assert store.removed_categories() == ()
@@ -234,7 +214,6 @@ def test_a_category_that_comes_back_was_never_removed(store: Store) -> None:
 
 def test_what_is_shown_nowhere_any_more_leaves_the_last_entries(store: Store) -> None:
     put(store, ingest(1, slugs=("tech",)), ingest(2, slugs=("tech",)), now=NOW - 99 * DAY)
-    mark_published(store)
-    store.sync_categories([], "first", NOW)
+    store.sync_categories([], NOW)
     store.prune(offered_before=NOW, keep_per_category=None, forget_before=NOW - 700 * DAY, now=NOW)
     assert store.last_entries("tech", 9) == ()

@@ -31,12 +31,9 @@ from support.builders import (
     refile,
     url,
 )
+from support.following import due_outputs, publish
 
 LATER = NOW + HOUR
-
-
-def publish(store: Store) -> None:
-    store.mark_published(store.due_outputs())
 
 
 def known(store: Store, source: str, *keys: IdentityKey):
@@ -188,7 +185,7 @@ def test_a_new_item_is_shown_in_its_categories_and_in_all_and_makes_them_due(sto
     published = NOW - DAY
     touched = put(store, ingest(1, slugs=["tech", "cn"], published_at=published))
     assert touched == {"all", "tech", "cn"}
-    assert store.due_outputs().keys() == {"all", "tech", "cn"}
+    assert due_outputs(store).keys() == {"all", "tech", "cn"}
     shown = store.newest("tech", 5)
     assert shown == store.newest("cn", 5) == store.newest("all", 5)
     assert (shown[0].id, shown[0].source, shown[0].item.title) == (item_id(1), "one", "Story 1")
@@ -240,7 +237,7 @@ def test_an_edit_keeps_the_published_time_and_moves_updated(store: Store) -> Non
     assert store.explain([item_id(1)])[0].sightings[0].offered
     assert store.changed_at("tech", 100) == store.changed_at("all", 100) == LATER
     assert store.changed_at("cn", 100) is None
-    assert store.due_outputs().keys() == {"all", "tech"}
+    assert due_outputs(store).keys() == {"all", "tech"}
     sighting = known(store, "one", url(1)).items[url(1).text].sighting
     assert sighting
     assert sighting.title == "Edited"
@@ -292,7 +289,7 @@ def test_a_duplicate_that_adds_no_category_touches_nothing(store: Store) -> None
     put(store, ingest(1))
     publish(store)
     assert put(store, ingest(1, "two", Verdict.DUPLICATE), source="two") == frozenset()
-    assert store.due_outputs() == {}
+    assert due_outputs(store) == {}
 
 
 def test_an_edit_by_another_source_than_the_owner_touches_only_where_it_is_shown(store: Store) -> None:
@@ -339,7 +336,7 @@ def test_an_unchanged_poll_writes_nothing_and_makes_nothing_due(store: Store) ->
     before = (store.explain([item_id(1), item_id(2)]), store.newest("all", 5))
     seen = [ingest(number, verdict=Verdict.SEEN) for number in (1, 2)]
     assert put(store, *seen, now=LATER, complete=True) == frozenset()
-    assert store.due_outputs() == {}
+    assert due_outputs(store) == {}
     assert (store.explain([item_id(1), item_id(2)]), store.newest("all", 5)) == before
 
 
@@ -390,7 +387,7 @@ def test_verdicts_that_need_a_sighting_of_this_source_do_nothing_without_one(sto
     stray = [ingest(1, "two", verdict, slugs=["cn"]) for verdict in (Verdict.CHANGED, Verdict.REFRESHED, Verdict.SEEN)]
     dropped = replace(ingest(1, "two", Verdict.DUPLICATE), item=None, filing=None)
     assert put(store, *stray, dropped, source="two") == frozenset()
-    assert (store.newest("cn", 5), store.due_outputs()) == ((), {})
+    assert (store.newest("cn", 5), due_outputs(store)) == ((), {})
     assert [seen.source for seen in store.explain([item_id(1)])[0].sightings] == ["one"]
 
 
@@ -423,39 +420,56 @@ def test_counts_are_per_source_and_day_up_to_its_last_poll(store: Store) -> None
 
 
 def test_a_fresh_store_has_every_output_due_once(store: Store) -> None:
-    due = store.due_outputs()
-    assert list(due) == ["all", "tech", "cn"]
-    store.mark_published(due)
-    store.mark_published({})
-    assert store.due_outputs() == {}
+    assert list(store.changed_outputs(-1)) == ["all", "tech", "cn"]
+    number = store.change_number()
+    assert all(0 <= at <= number for at in store.changed_outputs(-1).values())
+    assert store.changed_outputs(number) == {}
 
 
-def test_a_change_after_the_read_version_stays_due(store: Store) -> None:
-    due = store.due_outputs()
+def test_whoever_follows_the_store_asks_since_a_change_of_its_own(store: Store) -> None:
+    first = store.change_number()
     put(store, ingest(1))
-    store.mark_published(due)
-    assert store.due_outputs().keys() == {"all", "tech"}
-    latest = store.due_outputs()
-    store.mark_published(latest)
-    store.mark_published(due)
-    assert store.due_outputs() == {}
+    second = store.change_number()
+    put(store, ingest(2, slugs=["cn"]))
+    assert store.changed_outputs(first).keys() == {"all", "tech", "cn"}
+    assert store.changed_outputs(second) == {"all": store.change_number(), "cn": store.change_number()}
+    assert store.changed_outputs(store.change_number()) == {}
 
 
-def test_another_output_digest_makes_every_output_due_and_the_same_none(store: Store) -> None:
+def test_categories_that_stay_as_they_are_change_no_output_and_another_order_changes_all(store: Store) -> None:
     publish(store)
-    store.sync_categories(categories("tech", "cn"), "first", NOW)
-    assert store.due_outputs() == {}
-    store.sync_categories(categories("tech", "cn"), "second", NOW)
-    assert store.due_outputs().keys() == {"all", "tech", "cn"}
+    store.sync_categories(categories("tech", "cn"), NOW)
+    assert due_outputs(store) == {}
+    store.sync_categories(categories("cn", "tech"), NOW)
+    assert due_outputs(store).keys() == {"all", "tech", "cn"}
+
+
+def test_a_change_stays_on_its_branch_whoever_opens_the_store_later(store: Store) -> None:
+    put(store, ingest(1))
+    number = store.change_number()
+    branch = store.branch_of(number)
+    assert branch
+    for _ in range(3):
+        store.sync_categories(categories("tech", "cn"), NOW)
+        assert store.branch_of(number) == branch
+    put(store, ingest(2))
+    assert store.branch_of(number) == branch
+    assert store.branch_of(store.change_number()) not in ("", branch)
+
+
+def test_what_a_version_before_published_is_nothing_in_a_new_store(store: Store) -> None:
+    assert store.folder_before() is None
+    store.forget_folder_before()
+    assert store.folder_before() is None
 
 
 def test_an_added_category_is_due_alone(store: Store) -> None:
     publish(store)
-    store.sync_categories(categories("tech", "cn", "new"), "first", LATER)
-    store.sync_categories(categories("tech", "cn", "new"), "first", LATER + HOUR)
+    store.sync_categories(categories("tech", "cn", "new"), LATER)
+    store.sync_categories(categories("tech", "cn", "new"), LATER + HOUR)
     assert [store.added_at(slug) for slug in ("all", "tech", "new")] == [NOW, NOW, LATER]
     assert store.added_at("no such") == EPOCH
-    assert store.due_outputs().keys() == {"new"}
+    assert due_outputs(store).keys() == {"new"}
     assert [summary.slug for summary in store.categories()] == ["tech", "cn", "new"]
     assert store.changed_at("new", 100) is None
 
@@ -463,21 +477,21 @@ def test_an_added_category_is_due_alone(store: Store) -> None:
 def test_a_removed_category_takes_its_memberships_along_and_items_stay(store: Store) -> None:
     put(store, ingest(1, slugs=["tech", "cn"]))
     publish(store)
-    store.sync_categories(categories("cn"), "first", NOW)
+    store.sync_categories(categories("cn"), NOW)
     assert [(summary.slug, summary.items) for summary in store.categories()] == [("cn", 1)]
     assert store.newest("tech", 5) == ()
     assert store.newest("all", 5)[0].categories == ("Cn",)
-    assert store.due_outputs().keys() == {"all", "cn"}
-    store.sync_categories(categories("cn", "tech"), "first", NOW)
+    assert due_outputs(store).keys() == {"all", "cn"}
+    store.sync_categories(categories("cn", "tech"), NOW)
     assert store.newest("tech", 5) == ()
     put(store, ingest(1, "two", Verdict.DUPLICATE, slugs=["cn"]), source="two", now=LATER)
     assert store.newest("tech", 5) == ()
 
 
 def test_no_category_at_all_is_a_configuration_too(store: Store) -> None:
-    store.sync_categories((), "first", NOW)
+    store.sync_categories((), NOW)
     assert store.categories() == ()
-    assert store.due_outputs().keys() == {"all"}
+    assert due_outputs(store).keys() == {"all"}
 
 
 def test_summaries_tell_items_and_newest_change(store: Store) -> None:
@@ -510,16 +524,16 @@ def test_what_a_source_calls_itself_is_shown_and_a_new_name_makes_its_outputs_du
     publish(store)
     with store.transaction() as transaction:
         transaction.save_state(replace(state, failures=1, last_poll_at=LATER))
-    assert store.due_outputs() == {}
+    assert due_outputs(store) == {}
     with store.transaction() as transaction:
         transaction.save_state(replace(state, title="One, renamed"))
-    assert store.due_outputs().keys() == {"all", "tech"}
+    assert due_outputs(store).keys() == {"all", "tech"}
     assert store.newest("all", 1)[0].source_title == "One, renamed"
     for change in ({"link": None}, {"configured_url": "https://one.example.org/other"}):
         publish(store)
         with store.transaction() as transaction:
             transaction.save_state(replace(transaction.state("one"), **change))
-        assert store.due_outputs().keys() == {"all", "tech"}
+        assert due_outputs(store).keys() == {"all", "tech"}
 
 
 # --- what the rules make of items, at first and again
@@ -545,10 +559,10 @@ def test_refiling_moves_items_and_remembers_by_which_rules(store: Store) -> None
     assert store.filed_digests()["one"] == "r1"
     assert (ids(store, "tech"), ids(store, "cn")) == ([2, 3], [1])
     assert store.explain([item_id(1)])[0].memberships == (("cn", "rule a", "one"),)
-    assert store.due_outputs().keys() == {"all", "tech", "cn"}
+    assert due_outputs(store).keys() == {"all", "tech", "cn"}
     publish(store)
     refile(store, filings, digest="r2")
-    assert store.due_outputs() == {}
+    assert due_outputs(store) == {}
     assert store.filed_digests()["one"] == "r2"
 
 
@@ -601,7 +615,7 @@ def test_what_rules_change_is_shown_and_what_was_received_is_kept(store: Store) 
     for item in (*store.newest("tech", 5), *store.newest("all", 5)):
         assert {name: getattr(item.item, name) for name in shown} == shown
         assert (item.item.link, item.updated_at) == ("https://example.org/1", NOW)
-    assert store.due_outputs().keys() == {"all", "tech"}
+    assert due_outputs(store).keys() == {"all", "tech"}
     assert [page.item.item.title for page in store.page_items(number)] == ["Edited"]
     assert ([hit.title for hit in store.search("edited", 5)], store.search("story", 5)) == (["Edited"], ())
     with store.transaction() as transaction:
@@ -624,7 +638,7 @@ def test_what_rules_drop_is_shown_nowhere_and_comes_back_as_it_was(store: Store)
     assert [hit.id for hit in store.search("story", 5)] == [item_id(2)]
     assert [(page.item.id, page.removed) for page in store.page_items(number)] == [(item_id(1), True)]
     assert [(one.slug, one.item_id) for one in store.ended_posts(number)] == [("tech", item_id(1))]
-    assert store.due_outputs().keys() == {"all", "tech"}
+    assert due_outputs(store).keys() == {"all", "tech"}
     explained = store.explain([item_id(1)])[0]
     assert (explained.sightings[0].dropped_by, explained.shown_by, explained.memberships) == ("no ads", None, ())
     assert [(entry.kind, entry.reason) for entry in explained.ledger] == [("dropped", 'rule "no ads"')]
@@ -638,7 +652,7 @@ def test_a_new_item_that_rules_drop_is_stored_and_shown_nowhere(store: Store) ->
     publish(store)
     number = store.change_number()
     assert put(store, replace(ingest(1), filing=DROPPED)) == frozenset()
-    assert (ids(store, "all"), store.search("story", 5), store.due_outputs()) == ([], (), {})
+    assert (ids(store, "all"), store.search("story", 5), due_outputs(store)) == ([], (), {})
     assert (list(store.page_items(number)), store.ended_posts(number)) == ([], ())
     assert url(1).text in known(store, "one", url(1)).items
     refile(store, by_title())
@@ -725,14 +739,14 @@ def test_a_hidden_item_is_shown_nowhere_and_comes_back_as_it_was(store: Store) -
     assert [hit.id for hit in store.search("story", 9)] == [item_id(2)]
     assert [(page.item.id, page.removed) for page in store.page_items(number)] == [(item_id(1), True)]
     assert {(one.slug, one.item_id) for one in store.ended_posts(number)} == {("tech", item_id(1)), ("cn", item_id(1))}
-    assert store.due_outputs().keys() == {"all", "tech", "cn"}
+    assert due_outputs(store).keys() == {"all", "tech", "cn"}
     explained = store.explain([item_id(1)])[0]
     assert (explained.hidden_at, explained.hidden_reason, explained.shown_by) == (LATER, "a reason", None)
     assert not store.hide(item_id(1), "another", LATER)
     publish(store)
     assert store.unhide(item_id(1), LATER)
     assert shown(store) == before
-    assert store.due_outputs().keys() == {"all", "tech", "cn"}
+    assert due_outputs(store).keys() == {"all", "tech", "cn"}
     assert not store.unhide(item_id(1), LATER)
     assert not store.hide(item_id(99), "", LATER)
     assert store.hide(item_id(1), "a reason", LATER + HOUR)
@@ -753,7 +767,7 @@ def test_a_hidden_item_that_comes_again_stays_hidden_and_is_kept_up_to_date(stor
     assert put(store, ingest(1, "two", Verdict.DUPLICATE), source="two", now=LATER) == frozenset()
     refile(store, lambda _: filed_in("tech", "cn"))
     assert [ids(store, slug) for slug in ("all", "tech", "cn")] == [[], [], []]
-    assert (store.search("edited", 5), store.due_outputs()) == ((), {})
+    assert (store.search("edited", 5), due_outputs(store)) == ((), {})
     store.unhide(item_id(1), LATER)
     assert [item.item.title for slug in ("all", "tech", "cn") for item in store.newest(slug, 5)] == ["Edited"] * 3
     assert len(store.search("edited", 5)) == 1
@@ -996,7 +1010,7 @@ def test_retention_removes_what_left_long_ago_and_remembers_its_keys(store: Stor
     publish(store)
     assert prune(store, before=LATER).items == 0
     assert prune(store, before=LATER + HOUR).items == 1
-    assert store.due_outputs().keys() == {"all", "tech"}
+    assert due_outputs(store).keys() == {"all", "tech"}
     found = known(store, "one", url(1)).items[url(1).text]
     assert found.removed
     assert found.sighting
@@ -1068,7 +1082,7 @@ def test_items_beyond_the_newest_leave_a_category_unless_offered(store: Store) -
     assert ids(store, "tech") == [0, 1, 5]
     assert ids(store, "cn") == [3]
     assert ids(store, "all") == [0, 1, 3, 5]
-    assert store.due_outputs().keys() == {"all", "tech", "cn"}
+    assert due_outputs(store).keys() == {"all", "tech", "cn"}
     assert prune(store, keep=3).items == 0
 
 
@@ -1134,8 +1148,8 @@ def test_a_title_keeps_its_slug_and_a_colliding_one_gets_a_suffix(store: Store) 
         ("techweb", "TechWeb"),
         ("techweb-2", "Techweb"),
     ]
-    assert "techweb" in store.due_outputs()
-    store.sync_categories(categories("tech", "cn", "more", "zoo"), "first", NOW, from_records=True)
+    assert "techweb" in due_outputs(store)
+    store.sync_categories(categories("tech", "cn", "more", "zoo"), NOW, from_records=True)
     assert [one.slug for one in store.categories()] == ["tech", "cn", "more", "zoo", "techweb", "techweb-2"]
 
 
@@ -1143,7 +1157,7 @@ def test_a_declared_title_is_found_and_its_slug_set_by_hand_wins(store: Store) -
     with store.transaction() as transaction:
         assert transaction.find_or_add_category("界面新闻", "jiemianxinwen", NOW) == "jiemianxinwen"
     declared = Category(slug="jiemian", title="界面新闻")
-    store.sync_categories([declared], "digest", NOW, from_records=True)
+    store.sync_categories([declared], NOW, from_records=True)
     with store.transaction() as transaction:
         assert transaction.find_or_add_category("界面新闻", "jiemianxinwen", NOW) == "jiemian"
     assert [one.slug for one in store.categories()] == ["jiemian"]
@@ -1154,9 +1168,9 @@ def test_categories_of_records_stay_while_records_may_bring_them_or_they_hold_it
         transaction.find_or_add_category("Empty", "empty", NOW)
         transaction.find_or_add_category("Held", "held", NOW)
     put(store, ingest(1, slugs=("held",)))
-    store.sync_categories((), "digest", NOW, from_records=True)
+    store.sync_categories((), NOW, from_records=True)
     assert [one.slug for one in store.categories()] == ["empty", "held"]
-    store.sync_categories((), "digest", NOW, from_records=False)
+    store.sync_categories((), NOW, from_records=False)
     assert [one.slug for one in store.categories()] == ["held"]
 
 
@@ -1174,11 +1188,6 @@ def test_posts_are_the_memberships_touched_since_a_change(store: Store) -> None:
         ("tech", "Story 2"),
         ("tech", "Story 1"),
     ]
-    assert store.posts_published() == 0
-    store.mark_posts_published(first)
-    assert store.posts_published() == first
-    store.sync_categories(categories("tech"), "other settings of the outputs", NOW)
-    assert store.posts_published() == 0
 
 
 def test_keys_can_be_looked_up_outside_of_a_transaction(store: Store) -> None:
@@ -1230,7 +1239,7 @@ def test_a_removed_item_is_not_forgotten_while_anybody_offers_it(store: Store, s
 
 
 def test_it_is_told_what_a_title_is_and_how_many_categories_the_records_of_a_source_brought(store: Store) -> None:
-    store.sync_categories([Category(slug="news", title="News")], "digest", NOW, from_records=True)
+    store.sync_categories([Category(slug="news", title="News")], NOW, from_records=True)
     with store.transaction() as transaction:
         assert transaction.find_category("One") is None
         slug = transaction.find_or_add_category("One", "one", NOW)
@@ -1242,7 +1251,7 @@ def test_it_is_told_what_a_title_is_and_how_many_categories_the_records_of_a_sou
 
 
 def test_of_two_categories_with_one_title_the_first_is_meant(store: Store) -> None:
-    store.sync_categories([Category(slug=slug, title="Same") for slug in ("z", "a")], "digest", NOW)
+    store.sync_categories([Category(slug=slug, title="Same") for slug in ("z", "a")], NOW)
     with store.transaction() as transaction:
         assert transaction.find_category("Same") == "z"
         assert transaction.find_or_add_category("Same", "same", NOW) == "z"

@@ -622,7 +622,7 @@ DEFENCES = (
     ),
     _d(
         "21 replaced in one step",
-        "publish/files.py",
+        "publish/disk.py",
         "            self.source.replace(self.target)\n",
         "            self.target.write_bytes(self.source.read_bytes())\n            self.source.unlink()\n",
         "tests/publish/test_files.py tests/publish/test_files_killed.py",
@@ -630,8 +630,22 @@ DEFENCES = (
     _d(
         "21 held by the disk",
         "publish/files.py",
-        "            self._sync([step.source for step in steps if step.source is not None and step.is_new])\n",
+        "            self._sync(new)\n",
         "            self._sync([])\n",
+        "tests/publish/test_files_together.py",
+    ),
+    _d(
+        "21 repaired by the next start",
+        "publish/files.py",
+        "                self._finish_interrupted()\n",
+        "                pass\n",
+        "tests/publish/test_files_together.py tests/pipeline/test_folder_state.py",
+    ),
+    _d(
+        "21 one publisher in a folder",
+        "publish/files.py",
+        "            self._lock.take(self._target(_LOCK), self._longest_wait)\n",
+        "",
         "tests/publish/test_files_together.py",
     ),
     _d(

@@ -163,11 +163,16 @@ def test_an_output_folder_that_is_full_or_read_only_keeps_the_last_good_files_an
             _fails_to_publish(daemon, tmp_path, "no room left on the disk")
             ballast.unlink()
             _catches_up(tmp_path, growing)
-            subprocess.run(["mount", "-o", "remount,ro", str(output)], check=True)
+            until(lambda: _is_remounted(output, "ro"))
             _fails_to_publish(daemon, tmp_path, "the file system is read-only")
-            subprocess.run(["mount", "-o", "remount,rw", str(output)], check=True)
+            until(lambda: _is_remounted(output, "rw"))
             _catches_up(tmp_path, growing)
             assert daemon.stop() == 0
+
+
+def _is_remounted(folder: Path, mode: str) -> bool:
+    """Mount a folder anew; the system refuses that while a publish has a file open for writing."""
+    return subprocess.run(["mount", "-o", f"remount,{mode}", str(folder)], check=False).returncode == 0
 
 
 def _fails_to_publish(daemon: RunningDaemon, folder: Path, reason: str) -> None:

@@ -21,13 +21,16 @@ from feedhub.model.source import Health, Source
 from feedhub.pipeline.maintenance import prune
 from feedhub.pipeline.outputs import PublishContext
 from feedhub.pipeline.publish import publish
+from feedhub.ports.publishing import STATE
 from feedhub.publish.addresses import SitePaths
-from feedhub.publish.files import FileGroup, FolderWriter, sync_to_disk
+from feedhub.publish.disk import sync_to_disk
+from feedhub.publish.files import FileGroup, FolderWriter
 from feedhub.publish.formats import renderers
 from feedhub.publish.html_site import HtmlSite
 from feedhub.publish.index import FeedIndex
 from feedhub.store.sql import open_store
 from support.feed_checks import check_feed
+from support.following import due_in, state_of
 from support.library import record
 from support.world import World
 
@@ -61,7 +64,9 @@ def published(world: World, folder: Path, *, everything: bool = False, **output:
 
 
 def files(folder: Path) -> set[str]:
-    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    """Return all files in a folder, but for what names a process or a change."""
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    return found - {".feedhub/lock", STATE}
 
 
 def broken_links(folder: Path) -> list[str]:
@@ -413,7 +418,7 @@ def test_pages_of_removed_items_go_and_nothing_links_to_them(world: World, tmp_p
 
 def test_a_removed_category_takes_its_pages_and_its_archive_along(world: World, tmp_path: Path) -> None:
     world.sources = (replace(A, categories=("papers",)), B)
-    world.store.sync_categories(world.settings.categories, "digest", world.now)
+    world.store.sync_categories(world.settings.categories, world.now)
     published(world, tmp_path)
     feeds = {f"feeds/economy.{kind}" for kind in ("atom", "rss", "json")}
     assert {name for name in files(tmp_path) if "economy" in name} == feeds
@@ -450,13 +455,13 @@ def test_outputs_that_are_named_alone_leave_the_rest_to_the_next_publish(world: 
     world.answer("a", record("News", guid="n", link="https://a.example/n", published=world.now))
     world.poll("a")
     settings = settled(world)
-    number = world.store.pages_published()
+    number = state_of(tmp_path).number
     publish(
         world.store, settings, context_of(settings, tmp_path), slugs=["tech"], health={"a": Health.OK}, now=world.now
     )
-    assert world.store.pages_published() == number
+    assert state_of(tmp_path).number == number
     assert "feeds/economy.atom" in published(world, tmp_path).written
-    assert world.store.pages_published() == world.store.change_number() > number
+    assert state_of(tmp_path).number == world.store.change_number() > number
 
 
 def test_an_address_of_a_source_that_holds_a_secret_is_shown_nowhere(tmp_path: Path) -> None:
@@ -498,7 +503,7 @@ def test_another_look_rewrites_every_page_and_a_lost_note_none(world: World, tmp
     pages = {name for name in files(tmp_path) if name.endswith(".html")}
     changed = (("base.html", "<!DOCTYPE html><title>{{ page.title }}</title>{% block content %}{% endblock %}"),)
     assert set(published(world, tmp_path, templates=changed).written) == pages
-    (tmp_path / ".feedhub/look").unlink()
+    (tmp_path / STATE).unlink()
     assert published(world, tmp_path, templates=changed).written == ()
 
 
@@ -506,7 +511,7 @@ def test_a_template_that_fails_costs_its_page_and_is_not_tried_for_ever(world: W
     failing = (("sources.html", "{{ nobody.knows }}"),)
     report = published(world, tmp_path, templates=failing)
     assert report.failed == (("pages", "template sources.html line 1: 'nobody' is undefined"),)
-    assert world.store.pages_published() == world.store.change_number()
+    assert state_of(tmp_path).number == world.store.change_number()
     assert len(published(world, tmp_path, templates=failing).written) == 0
 
 
@@ -520,21 +525,21 @@ def test_a_theme_that_cannot_be_read_costs_pages_and_no_feed(world: World, tmp_p
     assert all(f"template {name} line 1: " in reason for _, reason in report.failed)
     assert {output for output, _ in report.failed} <= {"pages", "pages of items"}
     assert "News" in (tmp_path / "feeds/economy.atom").read_text()
-    assert world.store.due_outputs() == {}
+    assert due_in(tmp_path, world.store) == {}
     assert (name == "base.html") == ((tmp_path / "index.html").read_bytes() == before)
 
 
 def test_a_folder_in_the_way_of_a_page_is_told_and_tried_again(world: World, tmp_path: Path) -> None:
     (tmp_path / "sources.html").unlink()
     (tmp_path / "sources.html").mkdir()
-    before = world.store.pages_published()
+    before = state_of(tmp_path).number
     world.answer("a", record("News", guid="n", link="https://a.example/n", published=world.now))
     world.poll("a")
     assert [output for output, _ in published(world, tmp_path).failed] == ["pages"]
-    assert world.store.pages_published() == before
+    assert state_of(tmp_path).number == before
     (tmp_path / "sources.html").rmdir()
     assert published(world, tmp_path).failed == ()
-    assert world.store.pages_published() == world.store.change_number() > before
+    assert state_of(tmp_path).number == world.store.change_number() > before
 
 
 def test_a_state_alone_rewrites_the_page_of_the_sources_only(world: World, tmp_path: Path) -> None:

@@ -14,10 +14,12 @@ from feedhub.model.report import PublishReport
 from feedhub.model.settings import Settings
 from feedhub.model.source import PollSettings
 from feedhub.pipeline.posts import PostContext, publish_posts
+from feedhub.pipeline.state import publishing
 from feedhub.ports.store import Store
 from feedhub.publish.files import FolderWriter
 from feedhub.publish.jekyll import JekyllRenderer
 from support.builders import HOUR, ingest, item_id, put
+from support.following import state_of
 from support.output_views import SITE
 from support.stores import sqlite_store
 
@@ -64,13 +66,14 @@ class Place:
 
     @property
     def is_published(self) -> bool:
-        return self.store.posts_published() == self.store.change_number()
+        return state_of(self.folder).posts == self.store.change_number()
 
     def publish(self, *, now: datetime = NOW, everything: bool = False) -> PublishReport:
-        writer = FolderWriter(self.folder)
-        context = PostContext(settings=self.settings, renderer=JekyllRenderer(self.settings, self.site), writer=writer)
+        context = PostContext(settings=self.settings, renderer=JekyllRenderer(self.settings, self.site))
         settings = replace(SETTINGS, site=self.site)
-        return publish_posts(self.store, settings, context, now=now, everything=everything)
+        with publishing(self.store, settings, FolderWriter(self.folder)) as run:
+            publish_posts(run, context, now=now, everything=everything)
+        return run.report
 
     def files(self) -> dict[str, str]:
         """Return the posts; not the notes about their names."""
@@ -82,14 +85,16 @@ class Place:
 
     def all_bytes(self) -> dict[str, tuple[bytes, int]]:
         return {
-            str(path): (path.read_bytes(), path.stat().st_mtime_ns) for path in self.folder.rglob("*") if path.is_file()
+            str(path): (path.read_bytes(), path.stat().st_mtime_ns)
+            for path in self.folder.rglob("*.*")
+            if path.is_file()
         }
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
     with sqlite_store() as store:
-        store.sync_categories([Category(slug="tech", title="科技")], "digest", NOW)
+        store.sync_categories([Category(slug="tech", title="科技")], NOW)
         yield Place(tmp_path / "output", store)
 
 
@@ -152,7 +157,7 @@ def test_names_that_cannot_be_remembered_leave_everything_due(place: Place) -> N
     notes.write_text("a file in the way", "utf-8")
     report = place.publish()
     assert report.failed[0][0] == "names of posts"
-    assert place.store.posts_published() == 0
+    assert state_of(place.folder).posts == 0
     notes.unlink()
     assert place.publish() == PublishReport(unchanged=1)
     assert place.is_published
@@ -323,4 +328,4 @@ def test_a_folder_of_posts_that_cannot_be_listed_is_told(place: Place) -> None:
     (place.folder / "_posts").symlink_to(place.folder.parent)
     report = place.publish()
     assert [path for path, _ in report.failed] == ["_posts", "_posts/2026-11-23-1.md"]
-    assert place.store.posts_published() == 0
+    assert state_of(place.folder).posts == 0

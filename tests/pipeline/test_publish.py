@@ -14,10 +14,12 @@ from feedhub.model.report import PublishReport
 from feedhub.model.source import CategoryMap, Source
 from feedhub.pipeline.outputs import KeptItems, PublishContext
 from feedhub.pipeline.publish import publish, publish_health
+from feedhub.pipeline.state import publishing
 from feedhub.publish.addresses import SitePaths
 from feedhub.publish.files import FolderWriter
 from feedhub.publish.formats import FormatRenderer, renderers
 from feedhub.publish.index import FeedIndex
+from support.following import due_in
 from support.library import record
 from support.power_cut import Disk
 from support.world import World
@@ -46,7 +48,9 @@ def context(world: World, folder: Path, formats: tuple[str, ...] = ("atom", "rss
 
 
 def files(folder: Path) -> set[str]:
-    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    """Return what is published in a folder, and not what feedhub remembers there."""
+    found = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
+    return {path.as_posix() for path in found if ".feedhub" not in path.parts}
 
 
 def test_the_first_publish_writes_every_output(world: World, tmp_path: Path) -> None:
@@ -54,7 +58,7 @@ def test_the_first_publish_writes_every_output(world: World, tmp_path: Path) -> 
     feeds = {f"feeds/{slug}.{form}" for slug in ("all", "economy", "tech") for form in ("atom", "rss", "json")}
     assert files(tmp_path) == feeds | {"feeds.opml", "feedhub.json"}
     assert set(report.written) == files(tmp_path)
-    assert world.store.due_outputs() == {}
+    assert due_in(tmp_path, world.store) == {}
 
 
 def test_a_second_publish_writes_nothing_and_touches_no_file(world: World, tmp_path: Path) -> None:
@@ -89,7 +93,7 @@ def test_what_is_stored_meanwhile_is_left_to_the_next_publish(world: World, tmp_
     publish(world.store, world.settings, during, now=world.now)
     assert (polled, shown("all"), shown("tech")) == (["b"], ["Chips", "Rates"], ["Chips"])
     assert json.loads((tmp_path / "feedhub.json").read_text())["all"]["items"] == 2
-    assert set(world.store.due_outputs()) == {"all", "tech"}
+    assert set(due_in(tmp_path, world.store)) == {"all", "tech"}
     publish(world.store, world.settings, during, now=world.now)
     assert (sorted(shown("all")), sorted(shown("tech"))) == (["Chips", "More chips", "Rates"], ["Chips", "More chips"])
 
@@ -138,7 +142,7 @@ def test_a_lost_output_folder_is_filled_again(world: World, tmp_path: Path) -> N
 
 def test_an_empty_category_keeps_its_files(world: World, tmp_path: Path) -> None:
     world.sources = (Source(name="a", url=A.url, categories=("economy", "empty")),)
-    world.store.sync_categories(world.settings.categories, "other", world.now)
+    world.store.sync_categories(world.settings.categories, world.now)
     publish(world.store, world.settings, context(world, tmp_path), now=world.now)
     assert json.loads((tmp_path / "feeds/empty.json").read_text())["items"] == []
 
@@ -154,7 +158,7 @@ def test_an_output_that_cannot_be_written_is_reported_and_stays_due(world: World
     (tmp_path / "feeds" / "tech.rss").mkdir(parents=True)
     report = publish(world.store, world.settings, context(world, tmp_path), now=world.now)
     assert [name for name, _ in report.failed] == ["tech"]
-    assert set(world.store.due_outputs()) == {"tech"}
+    assert set(due_in(tmp_path, world.store)) == {"tech"}
     assert (tmp_path / "feeds/economy.rss").is_file()
     assert (tmp_path / "feeds/tech.atom").is_file()
 
@@ -171,7 +175,7 @@ def test_what_the_power_failed_in_does_not_count_as_published_and_is_repaired(
         replace(context(world, shown), writer=FolderWriter(shown, sync=before)),
         now=world.now,
     )
-    due = world.store.due_outputs()
+    due = due_in(shown, world.store)
     world.pass_time(hours=1)
     world.answer("b", record("More chips", guid="2", link="https://b.example/2"))
     world.poll("b")
@@ -180,7 +184,7 @@ def test_what_the_power_failed_in_does_not_count_as_published_and_is_repaired(
     with pytest.raises(KeyboardInterrupt):
         publish(world.store, world.settings, replace(context(world, shown), writer=writer), now=world.now)
     disk.lose(shown)
-    assert set(world.store.due_outputs()) > set(due)
+    assert set(due_in(shown, world.store)) > set(due)
     for feed in shown.glob("feeds/*.json"):
         json.loads(feed.read_text())
     publish(world.store, world.settings, context(world, shown), now=world.now)
@@ -203,9 +207,9 @@ def test_the_feed_of_a_category_that_records_named_bears_their_name(tmp_path: Pa
 
 def health_published(world: World, folder: Path, *, everything: bool = False, title: str = "Site") -> PublishReport:
     settings = replace(world.settings, site=replace(world.settings.site, title=title))
-    return publish_health(
-        world.store, settings, renderers(("atom",))[0], FolderWriter(str(folder)), everything=everything
-    )
+    with publishing(world.store, settings, FolderWriter(str(folder))) as run:
+        publish_health(run, renderers(("atom",))[0], everything=everything)
+    return run.report
 
 
 def test_the_health_feed_is_written_once_for_what_happened(world: World, tmp_path: Path) -> None:
@@ -239,7 +243,7 @@ def test_what_cannot_be_removed_is_reported_and_removed_by_the_next_publish_that
 ) -> None:
     publish(world.store, world.settings, context(world, tmp_path), now=world.now)
     world.sources = (A,)
-    world.store.sync_categories(world.settings.categories, "other", world.now)
+    world.store.sync_categories(world.settings.categories, world.now)
     publish(world.store, world.settings, context(world, tmp_path), now=world.now)
     in_the_way = tmp_path / "feeds/tech.rss"
     in_the_way.unlink()

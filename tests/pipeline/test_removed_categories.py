@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ def published(
 
 def sync(world: World, *sources: Source) -> None:
     world.sources = sources
-    world.store.sync_categories(world.settings.categories, "digest", world.now)
+    world.store.sync_categories(world.settings.categories, world.now)
 
 
 def entries(folder: Path) -> list[dict[str, Any]]:
@@ -92,7 +93,8 @@ def test_the_feeds_of_a_removed_category_keep_their_entries_and_one_last_entry_s
     assert set(report.written) >= FEEDS
     last, *kept = entries(tmp_path)
     assert last["title"] == "“Tech” has ended"
-    assert (last["date_published"], last.get("date_modified")) == (world.now.isoformat(), None)
+    removed_at = (world.now - timedelta(hours=1)).isoformat()
+    assert (last["date_published"], last.get("date_modified")) == (removed_at, None)
     assert "removed after 30 days" in last["content_html"]
     assert last["url"] == "https://site.example/"
     assert [item["id"] for item in kept] == [item["id"] for item in before]
@@ -105,7 +107,7 @@ def test_the_feeds_of_a_removed_category_keep_their_entries_and_one_last_entry_s
         assert '"tech"' not in (tmp_path / path).read_text().lower()
 
 
-def test_the_last_entry_has_the_id_and_date_of_the_first_publish_wherever_it_is_published(
+def test_the_last_entry_has_the_id_and_date_of_the_removal_wherever_it_is_published(
     world: World, tmp_path: Path
 ) -> None:
     ended(world, tmp_path / "one")
@@ -119,7 +121,7 @@ def test_the_last_entry_has_the_id_and_date_of_the_first_publish_wherever_it_is_
 
 def test_after_thirty_days_the_files_go(world: World, tmp_path: Path) -> None:
     ended(world, tmp_path)
-    world.pass_time(days=29, hours=23)
+    world.pass_time(days=29, hours=22)
     assert published(world, tmp_path).removed == ()
     world.pass_time(hours=1)
     assert set(published(world, tmp_path).removed) == FEEDS
@@ -142,11 +144,20 @@ def test_a_category_that_comes_back_goes_on_as_if_nothing_had_been(world: World,
         assert f"Chips {days}" in titles(tmp_path)
 
 
-def test_a_category_that_was_never_published_leaves_nothing(world: World, tmp_path: Path) -> None:
+def test_a_folder_that_is_made_later_tells_of_the_removal_too(world: World, tmp_path: Path) -> None:
+    """The store does not know which folders follow it, and an output folder can be lost and made anew."""
     sync(world, A)
-    published(world, tmp_path)
-    assert not [path for path in tmp_path.rglob("*") if "tech" in path.name]
-    assert not (tmp_path / NOTE).exists()
+    published(world, tmp_path / "one")
+    published(world, tmp_path / "two")
+    for folder in (tmp_path / "one", tmp_path / "two"):
+        assert titles(folder)[0] == "“Tech” has ended"
+        assert json.loads((folder / NOTE).read_text()) == {"tech": "ended"}
+    world.pass_time(days=30)
+    published(world, tmp_path / "one")
+    published(world, tmp_path / "three")
+    for folder in (tmp_path / "one", tmp_path / "three"):
+        assert not [path for path in folder.rglob("*") if "tech" in path.name]
+        assert json.loads((folder / NOTE).read_text()) == {"tech": "gone"}
 
 
 def test_what_retention_removes_leaves_the_last_entries(world: World, tmp_path: Path) -> None:
@@ -172,7 +183,7 @@ def test_an_item_that_is_hidden_leaves_the_last_entries_at_once(world: World, tm
 def test_the_feed_shows_as_many_entries_as_it_did(world: World, tmp_path: Path) -> None:
     settings = world.settings
     few = [replace(one, entries=2 if one.slug == "tech" else None) for one in settings.categories]
-    world.store.sync_categories(few, "digest", world.now)
+    world.store.sync_categories(few, world.now)
     published(world, tmp_path, settings=replace(settings, categories=tuple(few)))
     assert titles(tmp_path) == ["Chips 3", "Chips 2"]
     ended(world, tmp_path)
@@ -224,7 +235,7 @@ def test_categories_of_one_title_after_another_are_told_apart(world: World, tmp_
     """The configuration gives the title another slug."""
     published(world, tmp_path)
     world.sources = (A, replace(B, categories=("chips",)))
-    world.store.sync_categories((Category(slug="chips", title="Tech"),), "digest", world.now)
+    world.store.sync_categories((Category(slug="chips", title="Tech"),), world.now)
     published(world, tmp_path)
     assert titles(tmp_path)[0] == "“Tech” has ended"
     assert json.loads((tmp_path / "feeds/chips.json").read_text())["items"] == []

@@ -120,19 +120,18 @@ def settings_of(world: World) -> Settings:
 def publish_all(world: World, folder: Path) -> None:
     """Publish what changed: feeds, pages, archives, posts."""
     settings = settings_of(world)
-    writer = FolderWriter(str(folder))
+    posts = PostSettings(filename="{date}-{id}-{slug}.md")
+    of_posts = PostContext(settings=posts, renderer=JekyllRenderer(posts, settings.site))
     context = PublishContext(
         renderers=renderers(settings.output.formats),
         index=FeedIndex(settings.site, settings.output.formats),
-        writer=writer,
+        writer=FolderWriter(str(folder)),
         page_paths=SitePaths(settings.site),
         pages=HtmlSite(settings.site, settings.output),
+        publish_posts=lambda run, **asked: publish_posts(run, of_posts, **asked),
     )
     health = {one.name: Health.OK for one in SOURCES}
     assert publish(world.store, settings, context, health=health, now=world.now).failed == ()
-    posts = PostSettings(filename="{date}-{id}-{slug}.md")
-    renderer = JekyllRenderer(posts, settings.site)
-    publish_posts(world.store, settings, PostContext(settings=posts, renderer=renderer, writer=writer), now=world.now)
 
 
 def files(folder: Path) -> dict[str, bytes]:

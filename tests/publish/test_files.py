@@ -1,4 +1,3 @@
-import fcntl
 import os
 import subprocess
 import sys
@@ -21,7 +20,9 @@ def file(path: str, body: bytes = b"new") -> OutputFile:
 
 
 def names(folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+    """Return all that is in a folder, but for what feedhub remembers of it, such as its lock."""
+    found = (path.relative_to(folder) for path in folder.rglob("*"))
+    return sorted(path.as_posix() for path in found if ".feedhub" not in path.parts)
 
 
 @pytest.fixture
@@ -193,15 +194,11 @@ except PublishError as error:
     assert names(out) == ["a.atom"]
 
 
-def test_leftover_of_a_dead_writer_goes_and_that_of_a_living_one_stays(out: Path) -> None:
+def test_leftovers_of_dead_writers_go(out: Path) -> None:
     out.mkdir()
-    dead, living, foreign = out / f".a.atom.{'0' * 16}.tmp", out / f".a.atom.{'1' * 16}.tmp", out / ".a.atom.tmp"
-    for path in (dead, living, foreign):
+    dead, foreign = out / f".a.atom.{'0' * 16}.tmp", out / ".a.atom.tmp"
+    for path in (dead, foreign):
         path.write_bytes(b"half")
-    with living.open("rb") as writing:
-        fcntl.flock(writing, fcntl.LOCK_EX)
-        FolderWriter(out).write(file("b.atom"))
-        assert names(out) == sorted([living.name, foreign.name, "b.atom"])
     FolderWriter(out).write(file("b.atom"))
     assert names(out) == sorted([foreign.name, "b.atom"])
 

@@ -18,7 +18,7 @@ def test_a_moved_file_is_whole_at_its_new_place_only(tmp_path: Path) -> None:
     assert writer.move("old/a.md", "older/still/a.md")
     after = (tmp_path / "older/still/a.md").stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / "older/still/a.md"]
+    assert [path for path in tmp_path.rglob("*.*") if path.is_file()] == [tmp_path / "older/still/a.md"]
 
 
 def test_what_is_not_there_or_no_file_is_not_moved(tmp_path: Path) -> None:

@@ -19,17 +19,16 @@ from feedhub.rules.select import (
 
 NOW = datetime(2026, 11, 1, 8, tzinfo=UTC)
 SITE = Site(title="News & more", url="https://news.example")
-TECH = RemovedCategory(slug="tech", title="Tech", published_at=NOW)
+TECH = RemovedCategory(slug="tech", title="Tech", removed_at=NOW)
 ENTRY = StoredItem(
     id="urn:uuid:1", item=Item(title="One"), source="a", source_title="A", published_at=NOW, updated_at=NOW
 )
 
 
-def test_a_removal_ends_the_feeds_for_thirty_days_from_its_first_publish() -> None:
+def test_a_removal_ends_the_feeds_for_thirty_days() -> None:
     assert removal_at(TECH, NOW) is Removal.ENDED
     assert removal_at(TECH, NOW + REMOVED_FOR - timedelta(seconds=1)) is Removal.ENDED
     assert removal_at(TECH, NOW + REMOVED_FOR) is Removal.GONE
-    assert removal_at(replace(TECH, published_at=None), NOW + REMOVED_FOR) is Removal.ENDED
 
 
 def test_a_folder_remembers_how_far_removals_have_come() -> None:
@@ -58,7 +57,3 @@ def test_the_last_entry_says_so_above_all_others_with_one_id_and_date(language: 
     assert "News &amp; more" in (last.item.content or "")
     assert last.id == with_last_entry(TECH, SITE, ())[0].id
     assert last.id != with_last_entry(replace(TECH, slug="arts"), SITE, ())[0].id
-
-
-def test_before_its_first_publish_a_removal_has_no_entry() -> None:
-    assert with_last_entry(replace(TECH, published_at=None), SITE, [ENTRY]) == (ENTRY,)

@@ -104,7 +104,7 @@ def test_every_output_says_why_it_was_published_and_what_became_of_its_files(fol
     config = write_project(folder, PAPER + WIRE.replace("news", "other"), more)
     first = decisions(config)
     assert [line for line in first if "published" in line] == [
-        f"{slug}: published, since the folder has no manifest" for slug in ("all", "news", "other")
+        f"{slug}: published, since nothing is known of what is in the folder" for slug in ("all", "news", "other")
     ]
     assert {f"feeds/{slug}.atom: written" for slug in ("all", "news", "other")} <= set(first)
     write(folder, "paper", ("New", "https://a.example/9"))

@@ -17,6 +17,6 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def store(path: Path) -> Iterator[SqlStore]:
     made = open_store(f"sqlite:///{path}", busy_timeout=0.05)
-    made.sync_categories(categories("tech", "cn"), "first", NOW)
+    made.sync_categories(categories("tech", "cn"), NOW)
     yield made
     made.close()

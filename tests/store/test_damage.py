@@ -13,7 +13,7 @@ from support.builders import NOW, categories, ingest, put
 
 def filled(place: Path) -> SqlStore:
     store = open_store(f"sqlite:///{place}")
-    store.sync_categories(categories("tech"), "first", NOW)
+    store.sync_categories(categories("tech"), NOW)
     put(store, *(ingest(number) for number in range(1, 40)))
     return store
 

@@ -63,7 +63,7 @@ def one_poll_of_everything(store: SqlStore) -> None:
 
 
 def publish_everything(store: SqlStore) -> None:
-    for slug in store.due_outputs():
+    for slug in store.changed_outputs(-1):
         store.newest(slug, 10)
         store.changed_at(slug, 10)
         store.part_starts(slug, NOW - 90 * DAY, NOW, 100, 30)
@@ -164,7 +164,7 @@ def test_no_statement_of_a_poll_or_a_publish_scans_a_table_of_postgresql(
 ) -> None:
     name = new_database(f"plans_{work.__name__}")
     store = open_store(address_of(name))
-    store.sync_categories(categories("tech", "cn"), "first", NOW)
+    store.sync_categories(categories("tech", "cn"), NOW)
     for source in ("big", "other", "third"):
         numbers = range(len(source) * 1000, len(source) * 1000 + 300)
         many = [ingest(number, source, keys=[url(number)], published_at=NOW - number * HOUR) for number in numbers]

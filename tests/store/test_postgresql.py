@@ -44,7 +44,7 @@ def database() -> str:
 def store(database: str) -> Iterator[SqlStore]:
     with emptied(database):
         made = open_store(address_of(database), busy_timeout=0.2)
-        made.sync_categories(categories("tech", "cn"), "first", NOW)
+        made.sync_categories(categories("tech", "cn"), NOW)
         yield made
         made.close()
 

@@ -22,7 +22,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def store(path: Path) -> Iterator[SqlStore]:
     made = open_store(f"sqlite:///{path}")
-    made.sync_categories(categories("tech", "cn"), "first", NOW)
+    made.sync_categories(categories("tech", "cn"), NOW)
     yield made
     made.close()
 

@@ -16,6 +16,7 @@ from feedhub.model.source import Source, SourceState
 from feedhub.store.maintenance import remove_from_category, remove_items
 from feedhub.store.sql import SqlStore, open_store
 from support.builders import DAY, HOUR, NOW, categories, ingest, item_id, named, plan, put, url
+from support.following import due_outputs, publish
 from support.stores import reported_before_kill
 
 LATER = NOW + HOUR
@@ -50,14 +51,16 @@ WRITES: dict[str, Callable[[SqlStore], object]] = {
     "ingest": use_transaction(lambda t: t.ingest("one", plan(ingest(1)), NOW, complete=True)),
     "save_state": use_transaction(lambda t: t.save_state(SourceState(name="one"))),
     "rate": use_transaction(lambda t: t.count_new("one", NOW)),
-    "sync_categories": lambda s: s.sync_categories(categories("new"), "second", NOW),
-    "mark_published": lambda s: s.mark_published({"all": 9}),
+    "sync_categories": lambda s: s.sync_categories(categories("new"), NOW),
+    "forget_folder_before": lambda s: s.forget_folder_before(),
     "refile": use_transaction(lambda t: t.refile(Source(name="one", url=""), "d", 1, lambda *_: Filing(), NOW)),
     "prune": lambda s: s.prune(offered_before=NOW + DAY, keep_per_category=0, forget_before=NOW + DAY, now=NOW),
 }
 READS: dict[str, Callable[[SqlStore], object]] = {
     "states": lambda s: s.states(),
-    "due_outputs": lambda s: s.due_outputs(),
+    "changed_outputs": lambda s: s.changed_outputs(0),
+    "branch_of": lambda s: s.branch_of(0),
+    "folder_before": lambda s: s.folder_before(),
     "newest": lambda s: s.newest("tech", 5),
     "newest of all": lambda s: s.newest("all", 5),
     "categories": lambda s: s.categories(),
@@ -284,11 +287,11 @@ def test_lists_of_many_terms_and_hits_are_read_in_parts(store: SqlStore) -> None
 
 def test_retention_of_nothing_touches_nothing(store: SqlStore) -> None:
     put(store, ingest(1))
-    store.mark_published(store.due_outputs())
+    publish(store)
     with store._write() as connection:
         assert remove_from_category(connection, "tech", []) == []
         remove_items(connection, [], NOW)
-    assert store.due_outputs() == {}
+    assert due_outputs(store) == {}
 
 
 def test_what_is_offered_again_while_retention_runs_stays(store: SqlStore, path: Path) -> None:

@@ -24,7 +24,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def store(path: Path) -> Iterator[SqlStore]:
     made = open_store(f"sqlite:///{path.parent}/a b%23c.db?timeout=5")
-    made.sync_categories(categories("tech", "cn"), "first", NOW)
+    made.sync_categories(categories("tech", "cn"), NOW)
     yield made
     made.close()
 

@@ -201,7 +201,7 @@ def _empty(connection: "psycopg.Connection[tuple[object, ...]]") -> None:
     connection.execute(
         "".join(f"DELETE FROM {name};" for name in (*names, "item_search"))
         + "DELETE FROM meta WHERE key <> 'search_terms'; DELETE FROM categories WHERE slug <> 'all';"
-        "UPDATE categories SET version = 1, published_version = 0, added_at = 0, items = 0"
+        "UPDATE categories SET version = 0, added_at = 0, items = 0"
     )
 
 

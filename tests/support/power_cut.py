@@ -4,7 +4,7 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
-from feedhub.publish.files import sync_to_disk
+from feedhub.publish.disk import sync_to_disk
 
 
 class Disk:

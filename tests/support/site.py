@@ -78,11 +78,11 @@ class SiteFolder:
         return Result(done.returncode, done.stdout, done.stderr)
 
     def files(self) -> dict[str, tuple[bytes, int]]:
-        """Return bytes and modification time of every output file."""
+        """Return bytes and modification time of every output file; what feedhub remembers beside them is none."""
         return {
             path.relative_to(self.output).as_posix(): (path.read_bytes(), path.stat().st_mtime_ns)
             for path in sorted(self.output.rglob("*"))
-            if path.is_file()
+            if path.is_file() and ".feedhub" not in path.parts
         }
 
     def feed(self, slug: str) -> list[dict[str, Any]]:

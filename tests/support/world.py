@@ -143,7 +143,7 @@ class World:
             self.place = Path(folder) / "feedhub.db"
             self.store = store_at(self.place)
             weakref.finalize(self, _discard, self.store, folder)
-        self.store.sync_categories(self.settings.categories, "digest", self.now)
+        self.store.sync_categories(self.settings.categories, self.now)
 
     @property
     def settings(self) -> Settings:
@@ -161,6 +161,7 @@ class World:
             sources=self.sources,
             rules=self.rules,
             rules_digest="rules",
+            output_digest=" ".join(slugs),
         )
 
     def answer(self, name: str, *records: ParsedItem, **more: object) -> None:
@@ -189,7 +190,7 @@ class World:
 
     def refile(self, digest: str) -> int:
         """File what is stored by the rules as they are now; return how many transactions that took."""
-        self.store.sync_categories(self.settings.categories, "digest", self.now)
+        self.store.sync_categories(self.settings.categories, self.now)
         settings = replace(self.settings, rules_digest=digest)
         steps = len(list(refile(self.store, settings, self.cleaner, self.now)))
         check_derived_data(self.place)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from feedhub.errors import ConfigError, FeedhubError, PollError, StoreError, UsageError
+from feedhub.errors import ConfigError, FeedhubError, FolderInUseError, PollError, StoreError, UsageError
 from feedhub.runtime.logs import Masker, logging_to, one_line, printable
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ INTERRUPTED: Final = 130
 
 def exit_code(error: FeedhubError) -> int:
     """Return the code with which an error ends a command."""
-    if isinstance(error, StoreError):
+    if isinstance(error, StoreError | FolderInUseError):
         return NO_STORE
     return MISUSED if isinstance(error, UsageError | ConfigError) else IN_PART
 

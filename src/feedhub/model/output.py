@@ -89,7 +89,9 @@ class PublishReason(Enum):
     CHANGED = "it changed"
     NAMED = "it was asked for"
     EVERYTHING = "everything was asked for"
-    FIRST = "the folder has no manifest"
+    FIRST = "nothing is known of what is in the folder"
+    STORE = "the folder followed another store, or this one before it was restored from a backup"
+    SETTINGS = "the configuration of what is written changed"
     DESIGN = "the pages are of another design"
     UNCHANGED = "nothing in it changed"
     NOT_NAMED = "only others were asked for"
@@ -200,17 +202,24 @@ class CategorySummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RemovedCategory:
-    """A category that was removed. ``entries`` is how many its feed shows, None for as many as others.
+class PublishedBefore:
+    """What a store of schema 8 knew of its output folder: up to which number what was published, of which settings."""
 
-    ``published_at`` is when the removal was first published; None before that.
-    """
+    number: int
+    posts: int
+    health: int
+    settings: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemovedCategory:
+    """A category that was removed. ``entries`` is how many its feed shows, None for as many as others."""
 
     slug: str
     title: str
+    removed_at: datetime
     description: str = ""
     entries: int | None = None
-    published_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

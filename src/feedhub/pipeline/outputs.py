@@ -10,6 +10,7 @@ from typing import Final, Protocol
 from feedhub.model.item import StoredItem
 from feedhub.model.output import OutputFeed, OutputView, Part
 from feedhub.pipeline.parts import ChangedItems, PartFiles, StoredMonths, StoredParts
+from feedhub.pipeline.state import Publishing
 from feedhub.pipeline.writing import PAGES, ReportingWriter
 from feedhub.ports.publishing import FeedRenderer, IndexRenderer, OutputFolder, PagePaths, PageRenderer
 from feedhub.ports.store import Store
@@ -37,12 +38,18 @@ def newest_shown(store: Store, feed: OutputFeed, count: int, zone: tzinfo) -> Se
         asked = min(4 * asked, _MOST_READ)
 
 
+class PostPublisher(Protocol):
+    """Publishes Jekyll posts."""
+
+    def __call__(self, run: Publishing, /, *, now: datetime, everything: bool) -> None: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishContext:
     """What publishing needs besides the store: one renderer per format, the index, the folder, and the pages.
 
     ``pages`` None means that no pages are written; ``page_paths`` says where those lie that were written before.
-    ``version`` is that of feedhub.
+    ``health_feed`` and ``publish_posts`` are for what belongs to no output. ``version`` is that of feedhub.
     """
 
     renderers: Sequence[FeedRenderer]
@@ -50,6 +57,8 @@ class PublishContext:
     writer: OutputFolder
     page_paths: PagePaths
     pages: PageRenderer | None = None
+    health_feed: FeedRenderer | None = None
+    publish_posts: PostPublisher | None = None
     version: str = ""
 
 

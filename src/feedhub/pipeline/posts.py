@@ -11,11 +11,9 @@ from zoneinfo import ZoneInfo
 
 from feedhub.errors import PublishError
 from feedhub.model.output import Category, EndedPost, OutputFile, PostSettings, PostView
-from feedhub.model.report import PublishReport
-from feedhub.model.settings import Settings
+from feedhub.pipeline.state import Publishing
 from feedhub.pipeline.writing import ReportingWriter
-from feedhub.ports.publishing import OutputFolder, OutputWriter, PostRenderer
-from feedhub.ports.store import Store
+from feedhub.ports.publishing import OutputWriter, PostRenderer
 
 _FOLDER: Final = ".feedhub/posts"
 _DAY_LENGTH: Final = len("2026-11-23")
@@ -28,12 +26,9 @@ class PostContext:
 
     settings: PostSettings
     renderer: PostRenderer
-    writer: OutputFolder
 
 
-def publish_posts(
-    store: Store, settings: Settings, context: PostContext, *, now: datetime, everything: bool = False
-) -> PublishReport:
+def publish_posts(run: Publishing, context: PostContext, *, now: datetime, everything: bool = False) -> None:
     """Write the posts that changed, or all; move those that are older than ``keep_days`` to the archive, each once.
 
     The post of an item that left its category is removed, unless retention took it out. An item that cannot become a
@@ -43,26 +38,21 @@ def publish_posts(
     A post in the archive that changes is rewritten there. With ``everything`` it comes back to the posts if
     ``keep_days`` now allows that; by itself nothing does.
     """
-    number, published = store.change_number(), store.posts_published()
-    zone = ZoneInfo(settings.site.timezone)
+    store, site = run.store, run.settings.site
+    zone = ZoneInfo(site.timezone)
     today = now.astimezone(zone).date()
-    with context.writer.group() as group:
-        names, writer = PostNames(group), ReportingWriter(group)
-        run = _Run(context=context, zone=zone, today=today, everything=everything, names=names, writer=writer)
-        run.archive_old()
-        titles = {category.slug: category.title for category in store.categories()}
-        since = 0 if everything else published
-        for ended in store.ended_posts(since):
-            run.remove(ended)
-        for slug, item in store.posts(since):
-            category = Category(slug=slug, title=titles.get(slug, slug))
-            run.publish(PostView(site=settings.site, item=item, category=category))
-        run.save_names()
-        writer.commit()
-    if number != published and not writer.is_incomplete:
-        store.mark_posts_published(number)
-    report = writer.report()
-    return replace(report, written=tuple(dict.fromkeys(report.written)))
+    names, writer = PostNames(run.group), ReportingWriter(run.group)
+    posts = _Posts(context=context, zone=zone, today=today, everything=everything, names=names, writer=writer)
+    posts.archive_old()
+    titles = {category.slug: category.title for category in store.categories()}
+    since = 0 if everything else run.state.posts
+    for ended in store.ended_posts(since):
+        posts.remove(ended)
+    for slug, item in store.posts(since):
+        category = Category(slug=slug, title=titles.get(slug, slug))
+        posts.publish(PostView(site=site, item=item, category=category))
+    posts.save_names()
+    run.step(writer, lambda state: state if writer.is_incomplete else replace(state, posts=run.number))
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +179,7 @@ def date_of(name: str) -> date | None:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Run:
+class _Posts:
     """One publish. ``present`` are the names in the folder of posts, by what follows the day, once they are listed."""
 
     context: PostContext

@@ -9,17 +9,17 @@ from types import MappingProxyType
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from feedhub.errors import PublishError
 from feedhub.model.item import StoredItem
-from feedhub.model.output import Category, CategorySummary, ListedOutputs, OutputChoice, PublishReason, RemovedCategory
+from feedhub.model.output import Category, CategorySummary, ListedOutputs, PublishReason, RemovedCategory
 from feedhub.model.report import PublishReport
 from feedhub.model.settings import Settings
 from feedhub.model.source import Health, SourceState
 from feedhub.pipeline.outputs import KeptItems, OutputFiles, PublishContext
 from feedhub.pipeline.pages import SitePages, is_ours
 from feedhub.pipeline.parts import ChangedItems
+from feedhub.pipeline.state import MANIFEST, FolderState, Publishing, publishing
 from feedhub.pipeline.writing import PAGES, ReportingWriter
-from feedhub.ports.publishing import FeedRenderer, OutputWriter, PageRenderer
+from feedhub.ports.publishing import FeedRenderer
 from feedhub.ports.store import Store
 from feedhub.rules.health import HEALTH_ENTRIES, health_view
 from feedhub.rules.select import (
@@ -37,8 +37,7 @@ from feedhub.rules.select import (
     written_removals,
 )
 
-MANIFEST: Final = "feedhub.json"
-_PAGES_NOTE: Final = ".feedhub/look"
+_HEALTH_FEED: Final = "feeds/health.atom"
 _LEAVING_NOTE: Final = ".feedhub/leaving.json"
 
 
@@ -55,109 +54,91 @@ def publish(
 ) -> PublishReport:
     """Write the outputs that changed, or those named, or all; end those of removed categories, and then remove them.
 
-    ``now`` dates removals that no publish has seen yet, and nothing else. An output that cannot be written is reported,
-    keeps its last good file and stays due. What is linked to is written before what links to it, and removed after.
-    ``health`` and ``states`` are those of each source, by name, for the page of the sources; None are asked for.
+    Jekyll posts and the health feed belong to no output that could be named. An output that cannot be written is
+    reported, keeps its last good file and stays due. What is linked to is written before what links to it, and removed
+    after. ``health`` and ``states`` are those of each source, by name, for the page of the sources; None are asked for.
+
+    Raises:
+        FolderInUseError: another process publishes into the folder.
     """
-    if any(one.published_at is None for one in store.removed_categories()):
-        store.date_removals(now)
-    with context.writer.group() as group:
-        writer = ReportingWriter(group)
-        with store.snapshot():
-            published = _published(
-                store,
-                settings,
-                context,
-                writer,
-                now=now,
-                slugs=slugs,
-                everything=everything,
-                health=health,
-                states=states,
-            )
-        writer.commit()
-        writer.remember_leftovers(published.leftovers)
-        # Only what the disk holds counts as published.
-        store.mark_published({slug: at for slug, at in published.versions.items() if slug not in writer.failed})
-        if published.is_newer and not slugs and not writer.is_incomplete:
-            store.mark_pages_published(published.number)
-        return replace(writer.report(), choices=published.choices)
+    with publishing(store, settings, context.writer) as run:
+        _publish_outputs(run, context, now=now, slugs=slugs, everything=everything, health=health, states=states)
+        if not slugs and context.health_feed is not None:
+            publish_health(run, context.health_feed, everything=everything)
+        if not slugs and context.publish_posts is not None:
+            context.publish_posts(run, now=now, everything=everything)
+    return run.report
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Published:
-    """What was written as of change ``number``: outputs at their ``versions``.
-
-    ``is_newer`` tells that something changed since the last publish; ``leftovers`` are the paths that an earlier one
-    could not remove.
-    """
-
-    number: int
-    is_newer: bool
-    versions: Mapping[str, int]
-    choices: tuple[OutputChoice, ...]
-    leftovers: Sequence[str]
-
-
-def _published(
-    store: Store,
-    settings: Settings,
+def _publish_outputs(
+    run: Publishing,
     context: PublishContext,
-    writer: ReportingWriter,
     *,
     now: datetime,
     slugs: Collection[str],
     everything: bool,
     health: Mapping[str, Health],
     states: Mapping[str, SourceState] | None,
-) -> _Published:
-    manifest = writer.writer.read(MANIFEST)
-    number, before = store.change_number(), store.pages_published()
+) -> None:
+    writer, state = ReportingWriter(run.group), run.state
+    manifest = run.group.read(MANIFEST)
     listed = context.index.listed(manifest) if manifest else ListedOutputs()
-    run = _begun(store, settings, context, writer, listed)
-    present = run.present
-    leftovers = writer.remove_leftovers()
-    departed = [slug for slug in listed.slugs if slug not in present]
-    due = store.due_outputs()
-    renewal = _renewal(context, writer, everything=everything, is_first=manifest is None)
-    choices = chosen_outputs(present, due=due, named=slugs, renewal=renewal)
-    wanted = [choice.slug for choice in choices if choice.is_published]
-    changed_items = run.publish_items(-1 if renewal else before)
+    site = _begun(run.store, run.settings, context, writer, listed)
+    writer.remove(state.unremoved)
+    departed = [slug for slug in listed.slugs if slug not in site.present]
+    renewal = _renewal(run, context, everything=everything, is_first=manifest is None)
+    run.choices = chosen_outputs(site.present, due=_due_outputs(run), named=slugs, renewal=renewal)
+    wanted = [choice.slug for choice in run.choices if choice.is_published]
+    changed_items = site.publish_items(-1 if renewal else state.number)
     changed, shown = {}, None
     for slug in wanted:
-        output = run.output(slug)
+        output = site.output(slug)
         changed[slug] = output.publish(changed_items)
         shown = output.shown if slug == ALL else shown
     if wanted or departed:
         good = {slug: at for slug, at in changed.items() if slug not in writer.failed}
-        run.publish_index({**listed.changed, **good}, shown)
-    if run.pages is not None:
-        run.pages.publish_sources(health, states)
-    run.publish_leaving_archives(is_renewed=changed_items is None and not slugs)
+        site.publish_index({**listed.changed, **good}, shown)
+    if site.pages is not None:
+        site.pages.publish_sources(health, states)
+    site.publish_leaving_archives(is_renewed=changed_items is None and not slugs)
     # Only after the manifest has stopped naming them: who reads the manifest never meets a missing file.
-    run.publish_removals(departed, now, anew=renewal is not None or bool(run.removed_items))
-    if run.pages is not None:
-        run.pages.remove_gone_items()
-    if not slugs and not writer.is_incomplete:
-        run.finish()
-    return _Published(
-        number=number,
-        is_newer=number != before,
-        versions={slug: due[slug] for slug in wanted if slug in due},
-        choices=choices,
-        leftovers=leftovers,
-    )
+    site.publish_removals(departed, now, anew=renewal is not None or bool(site.removed_items))
+    if site.pages is not None:
+        site.pages.remove_gone_items()
+    elif state.design and not slugs and not writer.is_incomplete:
+        site.remove_pages()
+
+    def settled(before: FolderState) -> FolderState:
+        """Only what the disk holds counts as published."""
+        after = replace(before, unremoved=tuple(sorted(set(writer.unremoved))))
+        good = {slug: run.number for slug in wanted if slug not in writer.failed}
+        if slugs or writer.is_incomplete:
+            return replace(after, outputs={**before.outputs, **good})
+        bad = {slug: before.published(slug) for slug in wanted if slug not in good}
+        return replace(after, number=run.number, outputs=bad, design=_design(context))
+
+    run.step(writer, settled)
 
 
-def _renewal(
-    context: PublishContext, writer: ReportingWriter, *, everything: bool, is_first: bool
-) -> PublishReason | None:
+def _due_outputs(run: Publishing) -> list[str]:
+    """Return the outputs that changed since they were published into the folder."""
+    state = run.state
+    oldest = min([state.number, *state.outputs.values()])
+    return [slug for slug, at in run.store.changed_outputs(oldest).items() if at > state.published(slug)]
+
+
+def _renewal(run: Publishing, context: PublishContext, *, everything: bool, is_first: bool) -> PublishReason | None:
     """Return why all outputs and pages are rendered; None when only those are that changed."""
     if everything:
         return PublishReason.EVERYTHING
-    if is_first:
+    if run.renewal is None and is_first:
         return PublishReason.FIRST
-    return None if _pages_are_current(context.pages, writer) else PublishReason.DESIGN
+    return run.renewal or (PublishReason.DESIGN if run.state.design != _design(context) else None)
+
+
+def _design(context: PublishContext) -> str:
+    """Return of which design the pages are, "" when none are written."""
+    return context.pages.design if context.pages else ""
 
 
 def _begun(
@@ -178,31 +159,23 @@ def _begun(
     )
 
 
-def publish_health(
-    store: Store, settings: Settings, renderer: FeedRenderer, writer: OutputWriter, *, everything: bool = False
-) -> PublishReport:
+def publish_health(run: Publishing, renderer: FeedRenderer, *, everything: bool = False) -> None:
     """Write the health feed if something happened since it was written, or there is none yet."""
+    store, settings, writer = run.store, run.settings, ReportingWriter(run.group)
     number = store.health_number()
-    path = "feeds/health.atom"
-    try:
-        if number == store.health_published() and not everything and writer.read(path) is not None:
-            return PublishReport()
-        titles = {source.name: source.title for source in settings.sources}
-        events = store.health_events(HEALTH_ENTRIES)
-        view = health_view(
-            settings.site,
-            events,
-            added_at=store.added_at(ALL),
-            has_pages=settings.output.pages,
-            titles=titles,
-            hub=settings.output.hub,
-        )
-        file = renderer.render(view)
-        is_written = writer.write(file)
-    except PublishError as error:
-        return PublishReport(failed=((path, str(error)),))
-    store.mark_health_published(number)
-    return PublishReport(written=(file.path,) if is_written else (), unchanged=int(not is_written))
+    run.step(writer, lambda state: state if writer.failed else replace(state, health=number))
+    if number == run.state.health and not everything and run.group.read(_HEALTH_FEED) is not None:
+        return
+    titles = {source.name: source.title for source in settings.sources}
+    view = health_view(
+        settings.site,
+        store.health_events(HEALTH_ENTRIES),
+        added_at=store.added_at(ALL),
+        has_pages=settings.output.pages,
+        titles=titles,
+        hub=settings.output.hub,
+    )
+    writer.write(_HEALTH_FEED, partial(renderer.render, view))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -345,14 +318,8 @@ class _Run:
         feed = output_feed(slug, settings.site, self.categories, settings.output)
         return self.store.changed_at(slug, feed.entries)
 
-    def finish(self) -> None:
-        """Remember of which design all pages are, after removing pages that are no longer wanted."""
-        pages = self.context.pages
-        if pages is None and not _pages_are_current(None, self.writer):
-            self._remove_pages()
-        self.writer.write_note(PAGES, _PAGES_NOTE, pages.design.encode() if pages else None)
-
-    def _remove_pages(self) -> None:
+    def remove_pages(self) -> None:
+        """Remove all pages, because they are not wanted any more."""
         paths = self.context.page_paths
         for slug in self.present:
             self.output(slug).remove_pages()
@@ -368,8 +335,3 @@ def _leaving_formats(note: bytes | None) -> tuple[str, set[str]]:
         return str(known["version"]), set(map(str, known["formats"]))
     except (ValueError, TypeError, KeyError, RecursionError):
         return "", set()
-
-
-def _pages_are_current(pages: PageRenderer | None, writer: ReportingWriter) -> bool:
-    """Tell whether the pages in the folder are of today's design; without pages, that there are none."""
-    return writer.writer.read(_PAGES_NOTE) == (pages.design.encode() if pages else None)

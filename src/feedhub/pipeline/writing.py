@@ -1,7 +1,6 @@
 """Writing files one by one, and reporting what happened to each."""
 
-import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -9,11 +8,10 @@ from typing import Final
 from feedhub.errors import PublishError
 from feedhub.model.output import OutputFile
 from feedhub.model.report import PublishReport
-from feedhub.ports.publishing import OutputGroup
+from feedhub.ports.publishing import REMEMBERED, OutputGroup
 
 PAGES: Final = "pages"
 """How reports name what went wrong with pages; no output has that slug."""
-_LEFTOVERS_NOTE: Final = ".feedhub/unremoved.json"
 
 
 @dataclass(slots=True)
@@ -31,16 +29,18 @@ class ReportingWriter:
     outputs: dict[str, str] = field(default_factory=dict)
     """Of which output each file is that was written."""
 
-    def commit(self) -> None:
-        """Have everything in its place, and report what could not be put there."""
-        for path, reason in self.writer.commit().items():
-            self.is_incomplete = True
-            self.failed.setdefault(self.outputs.get(path, path), reason)
+    def take_up(self, failures: Mapping[str, str]) -> None:
+        """Report what could not be put in its place, of what was written here. Notes are of everybody."""
+        for path, reason in failures.items():
             if path in self.written:
                 self.written.remove(path)
             elif path in self.removed:
                 self.removed.remove(path)
                 self.unremoved.append(path)
+            elif not path.startswith(REMEMBERED):
+                continue
+            self.is_incomplete = True
+            self.failed.setdefault(self.outputs.get(path, path), reason)
 
     def put(self, file: OutputFile) -> None:
         """Write one file; raises PublishError when that is not possible."""
@@ -99,20 +99,6 @@ class ReportingWriter:
                 self.failed.setdefault(path, str(error))
                 self.unremoved.append(path)
 
-    def remove_leftovers(self) -> list[str]:
-        """Try again to remove what an earlier publish could not; return what that was."""
-        leftovers = _leftovers(self.writer.read(_LEFTOVERS_NOTE))
-        self.remove(leftovers)
-        return leftovers
-
-    def remember_leftovers(self, before: Sequence[str]) -> None:
-        """Remember what could not be removed, where that is not what was remembered ``before``."""
-        unremoved = sorted(set(self.unremoved))
-        if unremoved != sorted(set(before)):
-            body = json.dumps(unremoved, indent=0).encode() if unremoved else None
-            self.write_note(PAGES, _LEFTOVERS_NOTE, body)
-            self.commit()
-
     def move(self, old: str, new: str) -> None:
         """Rename a file that is there; raises PublishError when that is not possible."""
         if self.writer.move(old, new):
@@ -122,19 +108,15 @@ class ReportingWriter:
     def report(self) -> PublishReport:
         """Return what happened."""
         return PublishReport(
-            written=tuple(self.written),
+            written=tuple(dict.fromkeys(self.written)),
             unchanged=self.unchanged,
             removed=tuple(self.removed),
             failed=tuple(self.failed.items()),
         )
 
 
-def _leftovers(note: bytes | None) -> list[str]:
-    """Return the paths of a note; of one that was damaged, what can be a path of ours."""
-    try:
-        paths = json.loads(note or b"[]")
-    except (ValueError, RecursionError):
-        return []
+def paths_of(paths: object) -> list[str]:
+    """Return the paths that were noted; of a note that was damaged, what can be a path of ours."""
     texts = [path for path in paths if isinstance(path, str)] if isinstance(paths, list) else []
     return [path for path in texts if path[:1] not in ("", "/") and not {"..", "\\", ":"} & {*path.split("/"), *path}]
 

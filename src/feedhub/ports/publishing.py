@@ -18,6 +18,9 @@ from feedhub.model.output import (
     SourceLine,
 )
 
+REMEMBERED: Final = ".feedhub/"
+"""The folder of what feedhub itself remembers, in the output folder. Nobody is shown it."""
+STATE: Final = f"{REMEMBERED}state.json"
 OWN_MARK: Final = "Written by feedhub"
 """What stands in a file of ours where an owner may have one of that name."""
 

@@ -7,7 +7,15 @@ from typing import Protocol
 
 from feedhub.model.identity import Filing, IdentityKey, IngestPlan, KnownKeys, OfferedRecord
 from feedhub.model.item import Item, ItemDates, Received, StoredItem
-from feedhub.model.output import Category, CategorySummary, EndedPost, ItemVersion, PageItem, RemovedCategory
+from feedhub.model.output import (
+    Category,
+    CategorySummary,
+    EndedPost,
+    ItemVersion,
+    PageItem,
+    PublishedBefore,
+    RemovedCategory,
+)
 from feedhub.model.report import (
     Explanation,
     HealthEvent,
@@ -31,12 +39,24 @@ class OutputStore(Protocol):
         """Return a block in which all that this thread asks is told as of one moment; it writes nothing meanwhile."""
         ...
 
-    def due_outputs(self) -> dict[str, int]:
-        """Return slug (``all`` included) → version for every output that changed since it was last published."""
+    def changed_outputs(self, since: int) -> Mapping[str, int]:
+        """Return slug (``all`` included) → number of its newest change, for outputs that changed after ``since``."""
         ...
 
-    def mark_published(self, versions: dict[str, int]) -> None:
-        """Remember that outputs were published at these versions; later changes stay due."""
+    def branch_of(self, number: int) -> str:
+        """Return which branch of changes a change number is of; "" for one that nobody knows any more.
+
+        Whoever follows the store remembers that with the number: another branch says that it is another store now, or
+        one that was restored from a backup, so that the same number is another change.
+        """
+        ...
+
+    def folder_before(self) -> PublishedBefore | None:
+        """Return what was published by a version that kept that in the store; None where that was taken over."""
+        ...
+
+    def forget_folder_before(self) -> None:
+        """Forget that: an output folder took it over."""
         ...
 
     def newest(self, slug: str, limit: int) -> tuple[StoredItem, ...]:
@@ -81,14 +101,6 @@ class OutputStore(Protocol):
         """Return the memberships that ended after a change number otherwise than by retention."""
         ...
 
-    def posts_published(self) -> int:
-        """Return the change number up to which posts were published; 0 at first."""
-        ...
-
-    def mark_posts_published(self, number: int) -> None:
-        """Remember that posts were published up to a change number."""
-        ...
-
     def health_events(self, limit: int) -> tuple[HealthEvent, ...]:
         """Return the newest events, newest first."""
         ...
@@ -97,28 +109,12 @@ class OutputStore(Protocol):
         """Return the number of the newest health event; it only grows, 0 at first."""
         ...
 
-    def health_published(self) -> int:
-        """Return the number up to which health events were published; less than any number when all are due."""
-        ...
-
-    def mark_health_published(self, number: int) -> None:
-        """Remember that health events were published up to a number."""
-        ...
-
     def page_items(self, since: int) -> Iterable[PageItem]:
         """Return the items touched after a change number, all for a negative one; those not shown are ``removed``.
 
         An item is touched by a change of its wording or its categories, by what another source says of it, and by its
         removal. Items are read in parts, so that a large store is not held in memory.
         """
-        ...
-
-    def pages_published(self) -> int:
-        """Return the change number up to which pages and archives were published; -1 when all are to be made anew."""
-        ...
-
-    def mark_pages_published(self, number: int) -> None:
-        """Remember that pages and archives were published up to a change number."""
         ...
 
     def item_versions(
@@ -151,11 +147,7 @@ class OutputStore(Protocol):
         ...
 
     def removed_categories(self) -> tuple[RemovedCategory, ...]:
-        """Return the categories that were published and then removed, until there is one of that slug again."""
-        ...
-
-    def date_removals(self, now: datetime) -> None:
-        """Remember ``now`` as when the removals that are not dated yet were first published."""
+        """Return the categories that were removed, until there is one of that slug again."""
         ...
 
     def last_entries(self, slug: str, limit: int) -> tuple[StoredItem, ...]:
@@ -308,14 +300,12 @@ class PollStore(Protocol):
         """Return when the next scheduled source is due; None when none is."""
         ...
 
-    def sync_categories(
-        self, categories: Sequence[Category], output_digest: str, now: datetime, *, from_records: bool = False
-    ) -> None:
-        """Make the stored categories those of the configuration.
+    def sync_categories(self, categories: Sequence[Category], now: datetime, *, from_records: bool = False) -> None:
+        """Make the stored categories those of the configuration; the changes that follow are a branch of their own.
 
-        New ones are added (and their outputs due), unmentioned ones removed with their memberships. Categories that
-        records named stay; without ``from_records`` (no source names any) only while they hold items. When
-        ``output_digest`` differs from the stored one, every output becomes due.
+        New ones are added, unmentioned ones removed with their memberships. Categories that records named stay; without
+        ``from_records`` (no source names any) only while they hold items. Where one that was stored is another now,
+        every output has changed.
         """
         ...
 

@@ -6,19 +6,15 @@ import os
 import re
 import secrets
 import stat
-import sys
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic, sleep
-from typing import Final
+from typing import Final, Self
 
 from feedhub.errors import PublishError
 from feedhub.model.output import OutputFile
-
-if sys.platform != "win32":
-    import fcntl
+from feedhub.ports.publishing import REMEMBERED, STATE
+from feedhub.publish.disk import FolderLock, Step, mark_of, plan_of, read_plan, sync_to_disk
 
 # Control characters, and what Windows forbids in names; ":" is also its drive letter and its hidden streams.
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f\\:*?"<>|]')
@@ -26,11 +22,11 @@ _RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?:\..
 _MAX_NAME_BYTES = 200  # of the usual 255: the temporary name is longer
 _LEFTOVER = re.compile(r"\..+\.[0-9a-f]{16}\.tmp")
 _MODE = 0o644
-_REMEMBERED: Final = ".feedhub/"
+_LOCK: Final = f"{REMEMBERED}lock"
+_PLAN: Final = f"{REMEMBERED}publishing.json"
+"""What is being put in its place just now; it is there from before the first rename until the disk holds the last."""
 _MOST_STAGED: Final = 20_000
 """Files that lie under temporary names at a time: so much more room on the disk may be needed."""
-_PAUSE: Final = 0.005
-_FEW, _SYNC_THREADS = 4, 8
 _REASONS = {
     errno.ENOSPC: "no room left on the disk",
     errno.EDQUOT: "no room left in the quota",
@@ -52,7 +48,7 @@ Sync = Callable[[Collection[Path]], None]
 class FolderWriter:
     """Writes files into one folder, each at once, or many together as a ``FileGroup``.
 
-    The folder is made when the first file is written. Safe to use from many threads, and beside other processes that
+    The folder is made when a group is opened. Safe to use from many threads, and beside other processes that
     publish into the same folder.
     """
 
@@ -63,7 +59,7 @@ class FolderWriter:
         sync: Sync | None = None,
         longest_wait: float = 60.0,
     ) -> None:
-        """``longest_wait`` is how many seconds other processes may be publishing into the folder."""
+        """``longest_wait`` is for how many seconds another process may be publishing into the folder."""
         self._folder = Path(folder)
         self._sync = sync or sync_to_disk
         self._longest_wait = longest_wait
@@ -112,39 +108,18 @@ class FolderWriter:
                 raise PublishError(reason)
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """What is to be done at ``target``: ``source`` takes its place, or nothing does. ``what`` says it to people."""
-
-    path: str
-    what: str
-    target: Path
-    source: Path | None = None
-    is_new: bool = False
-
-    def take(self) -> None:
-        """Do it; raises OSError."""
-        if self.source is not None:
-            self.source.replace(self.target)
-        else:
-            with contextlib.suppress(FileNotFoundError):
-                self.target.unlink()
-
-    def take_back(self) -> None:
-        """Remove what was written for it."""
-        if self.source is not None and self.is_new:
-            with contextlib.suppress(OSError):
-                self.source.unlink()
-
-
 class FileGroup:
     """Files that get their places together, in the order in which they were written, removed and moved.
 
     Until ``commit`` new files lie beside their places, under temporary names, and readers meet what was there before.
-    Then the disk is made to hold them, they are renamed, and it is made to hold the names: whatever happens to the
-    machine, a file is what it was or what it is to be, and what is noted after ``commit`` is true. What feedhub itself
-    remembers (``.feedhub/``) stays as it is when anything before it could not be put in its place. ``read``, ``names``
-    and all else look at what will be. One group at a time has anything in it in a folder, whatever process it is of.
+    Then the disk is made to hold them and a plan of them, they are renamed, and it is made to hold the names: whatever
+    happens to the machine, a file is what it was or what it is to be, and what is noted after ``commit`` is true. What
+    feedhub itself remembers (``.feedhub/``) stays as it is when anything before it could not be put in its place.
+    ``read``, ``names`` and all else look at what will be.
+
+    One group at a time is open in a folder, whatever process it is of. It first carries out the plan of one that was
+    cut short. Where a file is found then that is neither whole nor to be had, what is remembered of the folder's state
+    is removed, so that everything is compared.
     """
 
     def __init__(self, folder: Path, sync: Sync, longest_wait: float, swept: set[Path]) -> None:
@@ -153,17 +128,29 @@ class FileGroup:
         self._longest_wait = longest_wait
         self._swept = swept
         self._token = secrets.token_hex(4)
-        self._lock: int | None = None
-        self._refusal: PublishError | None = None
+        self._lock = FolderLock()
         self._parents: dict[str, Path] = {}
         self._ready: set[Path] = set()
-        self._steps: list[_Step] = []
+        self._steps: list[Step] = []
         self._touched: set[Path] = set()
         self._failed: dict[str, str] = {}
         # Where that lies which will be in a folder under a name: under a temporary name, or nowhere.
         self._staged: defaultdict[Path, dict[str, Path | None]] = defaultdict(dict)
 
-    def __enter__(self) -> "FileGroup":
+    def __enter__(self) -> Self:
+        """Wait until no other process has a group of this folder open; killed ones have none.
+
+        Raises:
+            FolderInUseError: another one has, for too long.
+            PublishError: what was cut short cannot be carried to its end.
+        """
+        try:
+            self._lock.take(self._target(_LOCK), self._longest_wait)
+            with _os_errors(REMEMBERED, "read"):
+                self._finish_interrupted()
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -180,7 +167,7 @@ class FileGroup:
                 return False
             temporary = folder / f".{target.name}.{self._token}{len(self._steps):08x}.tmp"
             _write_new(temporary, file.body)
-        self._stage(_Step(file.path, "written", target, temporary, is_new=True), temporary)
+        self._stage(Step(file.path, "written", target, temporary, mark_of(file.body)), temporary)
         return True
 
     def remove(self, path: str) -> bool:
@@ -190,8 +177,7 @@ class FileGroup:
             present = self._present(target)
             if present is None or _status(present) is None:
                 return False
-            self._take_lock()
-        self._stage(_Step(path, "removed", target), None)
+        self._stage(Step(path, "removed", target), None)
         return True
 
     def move(self, old: str, new: str) -> bool:
@@ -205,7 +191,7 @@ class FileGroup:
             self._prepare(target.parent)
         self._staged[source.parent][source.name] = None
         self._touched.add(source.parent)
-        self._stage(_Step(old, f"moved to {new}", target, source), present)
+        self._stage(Step(old, f"moved to {new}", target, source, new=new), present)
         return True
 
     def read(self, path: str) -> bytes | None:
@@ -249,15 +235,13 @@ class FileGroup:
         for step in self._steps:
             step.take_back()
         self._steps, self._staged = [], defaultdict(dict)
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        self._lock.release()
 
     def _present(self, target: Path) -> Path | None:
         """Return where that lies which will be at a place: there, or elsewhere; None for nothing."""
         return self._staged[target.parent].get(target.name, target)
 
-    def _stage(self, step: _Step, present: Path | None) -> None:
+    def _stage(self, step: Step, present: Path | None) -> None:
         self._steps.append(step)
         self._staged[step.target.parent][step.target.name] = present
         self._touched.add(step.target.parent)
@@ -267,17 +251,61 @@ class FileGroup:
     def _place_all(self) -> None:
         steps, folders = self._steps, self._touched
         self._steps, self._touched, self._staged = [], set(), defaultdict(dict)
+        plan = self._target(_PLAN)
+        new = [step.source for step in steps if step.source is not None and step.mark is not None]
         try:
-            self._sync([step.source for step in steps if step.source is not None and step.is_new])
-            for step in steps:
-                self._take(step)
-            self._sync(folders)
+            if len(steps) > 1:
+                plan.parent.mkdir(parents=True, exist_ok=True)
+                plan.write_bytes(plan_of(steps))
+                new += [plan, plan.parent]
+            self._sync(new)
         except OSError as exc:
-            for step in steps:
-                self._fail(step, exc)
+            self._fail_all(steps, exc)
+            with contextlib.suppress(OSError):
+                plan.unlink()
+            return
+        for step in steps:
+            self._take(step)
+        try:
+            self._sync(folders)
+            plan.unlink(missing_ok=True)
+        except OSError as exc:
+            self._fail_all(steps, exc)
 
-    def _take(self, step: _Step) -> None:
-        if self._failed and step.path.startswith(_REMEMBERED):
+    def _finish_interrupted(self) -> None:
+        """Carry out the rest of a plan; raises OSError where that is not possible now."""
+        place = self._target(_PLAN)
+        try:
+            planned = [(one, self._target(one.path)) for one in read_plan(place.read_bytes())]
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except PublishError:
+            planned = []  # not ours
+        rest, bad, done = [], 0, 0
+        for one, target in planned:
+            temporary = target.parent / one.temporary if _LEFTOVER.fullmatch(one.temporary) else None
+            if one.mark is None:
+                rest.append(Step(one.path, "removed", target))
+            elif temporary is not None and temporary.is_file():
+                rest.append(Step(one.path, "written", target, temporary, one.mark))
+                bad += not one.mark.is_of(temporary)
+            else:
+                done += 1
+                bad += not one.mark.is_of(target)
+        if not bad or done:
+            # If not, the disk was not made to hold what was prepared, so that nothing was given its place.
+            for step in rest:
+                if step.mark is None or (step.source is not None and step.mark.is_of(step.source)):
+                    self._take(step)
+            self._sync({step.target.parent for step in rest if step.target.parent.is_dir()})
+        if self._failed or (bad and done):
+            self._failed.clear()
+            self._target(STATE).unlink(missing_ok=True)
+            self._sync([place.parent])
+        place.unlink()
+
+    def _take(self, step: Step) -> None:
+        if self._failed and step.path.startswith(REMEMBERED):
             step.take_back()
             return
         try:
@@ -285,7 +313,11 @@ class FileGroup:
         except OSError as exc:
             self._fail(step, exc)
 
-    def _fail(self, step: _Step, exc: OSError) -> None:
+    def _fail_all(self, steps: Collection[Step], exc: OSError) -> None:
+        for step in steps:
+            self._fail(step, exc)
+
+    def _fail(self, step: Step, exc: OSError) -> None:
         step.take_back()
         self._failed[step.path] = f"{step.path}: cannot be {step.what}: {_reason(exc)}"
 
@@ -311,33 +343,11 @@ class FileGroup:
             folder.mkdir(parents=True, exist_ok=True)
             root = Path(os.path.realpath(self._folder))
             self._touched.update(one for one in folder.parents if one.is_relative_to(root))
-        self._take_lock()
         if folder not in self._swept:
             # Once for each writer, because listing a large folder is slow.
             self._swept.add(folder)
             _sweep(folder)
         self._ready.add(folder)
-
-    def _take_lock(self) -> None:
-        """Wait until no other process has anything in a group of this folder; killed ones hold no lock."""
-        if self._refusal is not None:
-            raise self._refusal
-        if sys.platform == "win32" or self._lock is not None:
-            return
-        self._lock = os.open(self._folder, os.O_RDONLY)
-        end = monotonic() + self._longest_wait
-        while True:
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as exc:
-                if monotonic() > end:
-                    self._refusal = PublishError("another process has been publishing into the folder for too long")
-                    raise self._refusal from exc
-                sleep(_PAUSE)
-            except OSError:
-                return  # a file system without locks
-            else:
-                return
 
 
 @contextlib.contextmanager
@@ -397,74 +407,7 @@ def _sweep(folder: Path) -> None:
         leftovers = [Path(entry.path) for entry in entries if _LEFTOVER.fullmatch(entry.name)]
     for leftover in leftovers:
         with contextlib.suppress(OSError):
-            if sys.platform == "win32":
-                # Windows refuses to remove what a living process holds open.
-                leftover.unlink()
-                continue
-            descriptor = os.open(leftover, os.O_WRONLY | os.O_NOFOLLOW)
-            try:
-                # Versions before locked every file that they were writing.
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                leftover.unlink()
-            finally:
-                os.close(descriptor)
-
-
-def sync_to_disk(paths: Collection[Path]) -> None:
-    """Have the disk hold some files, or the names in some folders: by file system where that can be asked."""
-    if len(paths) > _FEW:
-        devices = {path.lstat().st_dev: path for path in paths}
-        if all(_sync_file_system(path) for path in devices.values()):
-            return
-    sync_each(paths)
-
-
-def sync_each(paths: Collection[Path]) -> None:
-    """Have the disk hold some files, or the names in some folders, one by one."""
-    if len(paths) <= _FEW:
-        for path in paths:
-            _sync_one(path)
-        return
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(max_workers=_SYNC_THREADS) as threads:
-        for _ in threads.map(_sync_one, paths):
-            pass
-
-
-def _sync_file_system(path: Path) -> bool:
-    """Sync the file system on which a file or folder lies; False where there is no such call."""
-    from ctypes import CDLL, get_errno
-
-    try:
-        call = CDLL(None, use_errno=True).syncfs
-    except (AttributeError, OSError, TypeError):
-        return False
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        if call(descriptor) == 0:
-            return True
-        if get_errno() in (errno.ENOSYS, errno.EPERM):
-            return False
-        raise OSError(get_errno(), os.strerror(get_errno()))
-    finally:
-        os.close(descriptor)
-
-
-def _sync_one(path: Path) -> None:
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except PermissionError:
-        if path.is_dir():
-            return  # a system that cannot open folders
-        raise
-    try:
-        os.fsync(descriptor)
-    except OSError as exc:
-        if exc.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
-            raise  # some systems cannot sync a folder
-    finally:
-        os.close(descriptor)
+            leftover.unlink()
 
 
 def checked_parts(path: str) -> tuple[str, ...]:

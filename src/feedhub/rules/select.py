@@ -258,8 +258,7 @@ _TEXTS: Final[Mapping[str, str]] = MappingProxyType(
 
 def removal_at(category: RemovedCategory, now: datetime) -> Removal:
     """Return how far a removal has to have come now."""
-    published_at = category.published_at or now
-    return Removal.GONE if now - published_at >= REMOVED_FOR else Removal.ENDED
+    return Removal.GONE if now - category.removed_at >= REMOVED_FOR else Removal.ENDED
 
 
 def removed_feed(category: RemovedCategory, settings: OutputSettings) -> OutputFeed:
@@ -275,10 +274,8 @@ def removed_feed(category: RemovedCategory, settings: OutputSettings) -> OutputF
 def with_last_entry(category: RemovedCategory, site: Site, entries: Sequence[StoredItem]) -> tuple[StoredItem, ...]:
     """Return the entries that a removed category shows, and before them the one that says that it ended.
 
-    That one has the same id in every output folder, and the date at which the removal was first published.
+    That one has the same id and date in every output folder.
     """
-    if category.published_at is None:
-        return tuple(entries)
     words = "zh" if site.language.lower().partition("-")[0] == "zh" else "en"
     last = StoredItem(
         id=uuid.uuid5(uuid.NAMESPACE_URL, f"{site.url.rstrip('/')}/feeds/{category.slug}#removed").urn,
@@ -289,7 +286,7 @@ def with_last_entry(category: RemovedCategory, site: Site, entries: Sequence[Sto
         ),
         source=site.title,
         source_title=site.title,
-        published_at=category.published_at,
-        updated_at=category.published_at,
+        published_at=category.removed_at,
+        updated_at=category.removed_at,
     )
     return (last, *entries)

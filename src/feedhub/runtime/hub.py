@@ -150,7 +150,8 @@ class Hub:
     def _outputs(self) -> "OutputPublisher":
         from feedhub.runtime.publisher import OutputPublisher
 
-        return OutputPublisher(self.settings, self.page_templates, self.post_template)
+        wait = self.waits.other_publisher
+        return OutputPublisher(self.settings, self.page_templates, self.post_template, longest_wait=wait)
 
     @cached_property
     def templates(self) -> "LimitedTemplates":
@@ -220,18 +221,15 @@ class Hub:
         unknown = [slug for slug in slugs if slug not in present]
         if unknown:
             raise UsageError(f'no category "{unknown[0]}"; there are: {", ".join(sorted(present))}')
-        with self.store.task_lock("publish", wait=self.waits.other_publisher):
-            report = self._outputs.publish(self.store, self.now(), slugs=slugs, everything=not slugs)
-        return self._passed_on(report)
+        return self._passed_on(self._outputs.publish(self.store, self.now(), slugs=slugs, everything=not slugs))
 
     def publish_due(self) -> PublishReport:
         """Write the outputs that changed since they were published, and run what is to be run after that."""
         return self._passed_on(self.write_due())
 
     def write_due(self) -> PublishReport:
-        """Write the outputs that changed since they were published."""
-        with self.store.task_lock("publish", wait=self.waits.other_publisher):
-            return self._outputs.publish(self.store, self.now())
+        """Write the outputs that changed; raises FolderInUseError while another process publishes."""
+        return self._outputs.publish(self.store, self.now())
 
     def _passed_on(self, report: PublishReport) -> PublishReport:
         if self.settings.after is None and not self.settings.notify:
@@ -390,7 +388,7 @@ class Hub:
         settings = self.settings
         from_records = any(source.category_map for source in settings.sources)
         now = self.now()
-        self.store.sync_categories(settings.categories, settings.output_digest, now, from_records=from_records)
+        self.store.sync_categories(settings.categories, now, from_records=from_records)
         return retitle(self.store, settings.sources)
 
     def refiling(self) -> Iterator[None]:

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from functools import cached_property
 from importlib.metadata import version
@@ -10,11 +10,13 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from feedhub.errors import PublishError, StoreError
+from feedhub.model.output import PostSettings
 from feedhub.model.report import PublishReport
 from feedhub.model.settings import Settings
 from feedhub.model.source import Health, SourceState
 from feedhub.pipeline.outputs import PublishContext
-from feedhub.pipeline.publish import publish, publish_health
+from feedhub.pipeline.publish import publish
+from feedhub.pipeline.state import Publishing
 from feedhub.ports.publishing import PageRenderer
 from feedhub.ports.store import Store
 from feedhub.publish.addresses import SitePaths
@@ -36,7 +38,8 @@ log = logging.getLogger(__name__)
 class OutputPublisher:
     """Writes the feeds, their index and pages, and Jekyll posts where they are configured.
 
-    ``page_templates`` and ``post_template`` make what renders templates of the owner.
+    ``page_templates`` and ``post_template`` make what renders templates of the owner; for ``longest_wait`` seconds
+    another process may be publishing into the folder.
     """
 
     def __init__(
@@ -44,18 +47,21 @@ class OutputPublisher:
         settings: Settings,
         page_templates: MakeTemplates,
         post_template: "Callable[[str], RendersPosts]",
+        *,
+        longest_wait: float,
     ) -> None:
         self._settings = settings
         self._post_template = post_template
         self._cache = EntryCache()
-        self._writer = writer = FolderWriter(settings.output.dir)
         pages = _page_renderer(settings, page_templates, self._cache) if settings.output.pages else None
         self._context = PublishContext(
             renderers=renderers(settings.output.formats, self._cache, added_formats(settings.output.formats)),
             index=FeedIndex(settings.site, settings.output.formats, has_pages=settings.output.pages),
-            writer=writer,
+            writer=FolderWriter(settings.output.dir, longest_wait=longest_wait),
             page_paths=SitePaths(settings.site),
             pages=pages,
+            health_feed=FormatRenderer(ATOM_FORMAT),
+            publish_posts=self._publish_posts if settings.posts else None,
             version=version("feedhub"),
         )
 
@@ -75,42 +81,34 @@ class OutputPublisher:
             health=self._health(states, now) if self._settings.output.pages else {},
             states=states,
         )
-        parts = [report]
-        if not slugs:
-            parts += self._publish_without_category(store, now, everything=everything)
-        report = _summed(parts)
         if log.isEnabledFor(logging.DEBUG):
             from feedhub.runtime.decisions import log_publish_decisions
 
             log_publish_decisions(report)
         return report
 
-    def _publish_without_category(self, store: Store, now: datetime, *, everything: bool) -> list[PublishReport]:
-        """Publish what belongs to no category: the health feed, and Jekyll posts where they are configured."""
-        parts = [
-            publish_health(
-                store, self._settings, FormatRenderer(ATOM_FORMAT), self._context.writer, everything=everything
-            ),
-        ]
-        if self._settings.posts is not None:
-            from feedhub.pipeline.posts import publish_posts
+    def _publish_posts(self, run: Publishing, /, *, now: datetime, everything: bool) -> None:
+        """Publish Jekyll posts; only where they are configured the modules for that are imported."""
+        from feedhub.pipeline.posts import publish_posts
 
-            try:
-                parts.append(publish_posts(store, self._settings, self._posts, now=now, everything=everything))
-            except PublishError as error:  # the template, or the file name: it costs the posts
-                parts.append(PublishReport(failed=((self._settings.posts.dir, str(error)),)))
-        return parts
+        try:
+            publish_posts(run, self._posts, now=now, everything=everything)
+        except PublishError as error:  # the template, or the file name: it costs the posts
+            run.fail(self._posts_settings.dir, str(error))
 
     @cached_property
     def _posts(self) -> "PostContext":
-        """What writes Jekyll posts; only where they are configured its modules are imported."""
         from feedhub.pipeline.posts import PostContext
         from feedhub.publish.jekyll import JekyllRenderer
 
+        posts = self._posts_settings
+        return PostContext(settings=posts, renderer=JekyllRenderer(posts, self._settings.site, self._post_template))
+
+    @property
+    def _posts_settings(self) -> PostSettings:
         posts = self._settings.posts
         assert posts is not None  # noqa: S101 - tells the type checker
-        renderer = JekyllRenderer(posts, self._settings.site, self._post_template)
-        return PostContext(settings=posts, renderer=renderer, writer=self._writer)
+        return posts
 
     def _health(self, states: Mapping[str, SourceState], now: datetime) -> dict[str, Health]:
         """Return the health of every source, by name."""
@@ -125,16 +123,6 @@ def _page_renderer(settings: Settings, page_templates: MakeTemplates, cache: Ent
 
     added = added_formats(settings.output.formats)
     return HtmlSite(settings.site, settings.output, settings.categories, added, page_templates, cache)
-
-
-def _summed(parts: Sequence[PublishReport]) -> PublishReport:
-    return PublishReport(
-        written=tuple(path for part in parts for path in part.written),
-        unchanged=sum(part.unchanged for part in parts),
-        removed=tuple(path for part in parts for path in part.removed),
-        failed=tuple(failure for part in parts for failure in part.failed),
-        choices=tuple(choice for part in parts for choice in part.choices),
-    )
 
 
 _LONGEST: Final = 60.0

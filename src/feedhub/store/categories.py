@@ -13,21 +13,13 @@ from feedhub.rules.categorize import UniqueSlugs
 from feedhub.rules.select import ALL
 from feedhub.store.database import Connection, Database, PreparedStatement, chunks
 from feedhub.store.memberships import remove_memberships
-from feedhub.store.outputs import (
-    HEALTH_PUBLISHED,
-    PAGES_PUBLISHED,
-    POSTS_PUBLISHED,
-    put_value,
-    shown_wordings,
-)
+from feedhub.store.outputs import begin_branch, next_change, put_change, shown_wordings
 from feedhub.store.source_states import SqlSourceTransaction
 from feedhub.store.sqlite import insert
 from feedhub.store.status import EPOCH
-from feedhub.store.tables import categories, filings, memberships, meta, removed_categories
+from feedhub.store.tables import categories, filings, memberships, removed_categories
 
 _INSTANT = categories.c.added_at.type
-_OUTPUT_DIGEST: Final = "output_digest"
-_DIGEST = select(meta.c.value).where(meta.c.key == _OUTPUT_DIGEST)
 _CONFIGURED = select(categories).where(categories.c.slug != ALL, categories.c.from_records == 0)
 _OF_RECORDS = select(categories.c.slug, categories.c.title).where(categories.c.from_records == 1)
 _EMPTY_OF_RECORDS = select(categories.c.slug).where(
@@ -50,33 +42,27 @@ _OF_CATEGORY = PreparedStatement(
     .order_by(memberships.c.published_at.desc(), memberships.c.first_seen_at.desc(), memberships.c.position)
     .limit(_MOST_ENTRIES)
 )
-_PUBLISHED_ONCE = select(categories).where(categories.c.slug == bindparam("slug"), categories.c.published_version > 0)
+_BUMP_ALL = PreparedStatement(update(categories).values(version=bindparam("number")))
+_BY_SLUG = select(categories).where(categories.c.slug == bindparam("slug"))
 _REMOVED = select(removed_categories).order_by(removed_categories.c.slug)
 _SHOWN_LAST = select(removed_categories.c.shown).where(removed_categories.c.slug == bindparam("slug"))
-_DATE_REMOVALS = (
-    update(removed_categories)
-    .where(removed_categories.c.published_at.is_(None))
-    .values(published_at=bindparam("now", type_=removed_categories.c.published_at.type))
-)
 
 
 class SqlCategories(Database):
     """See ``feedhub.ports.store.PollStore``; of those that were removed ``feedhub.ports.store.OutputStore``."""
 
-    def sync_categories(
-        self, categories: Sequence[Category], output_digest: str, now: datetime, *, from_records: bool = False
-    ) -> None:
+    def sync_categories(self, categories: Sequence[Category], now: datetime, *, from_records: bool = False) -> None:
         wanted = {
             one.slug: (one.title, one.description, position, one.entries) for position, one in enumerate(categories)
         }
         with self._write() as connection:
+            begin_branch(connection)
             connection.execute(_DATE_UNDATED, {"now": now})
             rows = connection.execute(_CONFIGURED)
             stored = {row.slug: (row.title, row.description, row.position, row.entries) for row in rows}
-            same_outputs = connection.execute(_DIGEST).scalar() == output_digest
-            if stored == wanted and same_outputs:
+            if stored == wanted:
                 if not from_records:
-                    _remove_categories(connection, connection.execute(_EMPTY_OF_RECORDS).scalars())
+                    _remove_categories(connection, connection.execute(_EMPTY_OF_RECORDS).scalars(), now)
                 return
             titles = {title for title, *_ in wanted.values()}
             replaced = [
@@ -85,17 +71,16 @@ class SqlCategories(Database):
                 # The configuration now gives this title another slug.
                 if row.slug not in wanted and row.title in titles
             ]
-            _remove_categories(connection, {*(stored.keys() - wanted.keys()), *replaced})
+            _remove_categories(connection, {*(stored.keys() - wanted.keys()), *replaced}, now)
+            number = _take_number(connection)
             # Titles and order are shown with every item, so any change of a stored one makes all outputs due.
-            if not same_outputs or any(wanted.get(slug) != values for slug, values in stored.items()):
-                _make_everything_due(connection)
+            if any(wanted.get(slug) != values for slug, values in stored.items()):
+                connection.execute(_BUMP_ALL, {"number": number})
             if wanted:
-                connection.execute(
-                    _PUT_CATEGORY, [_category_row(slug, *values, now=now) for slug, values in wanted.items()]
-                )
+                put = [_category_row(slug, *values, now=now, number=number) for slug, values in wanted.items()]
+                connection.execute(_PUT_CATEGORY, put)
                 _count_anew(connection, wanted.keys() - stored.keys())
                 _forget_removals(connection, wanted)
-            put_value(connection, _OUTPUT_DIGEST, output_digest)
 
     def removed_categories(self) -> tuple[RemovedCategory, ...]:
         return tuple(
@@ -104,14 +89,10 @@ class SqlCategories(Database):
                 title=row.title,
                 description=row.description,
                 entries=row.entries,
-                published_at=row.published_at,
+                removed_at=row.removed_at,
             )
             for row in self._query(_REMOVED)
         )
-
-    def date_removals(self, now: datetime) -> None:
-        with self._write() as connection:
-            connection.execute(_DATE_REMOVALS, {"now": now})
 
     def last_entries(self, slug: str, limit: int) -> tuple[StoredItem, ...]:
         with self._read() as connection:
@@ -120,18 +101,17 @@ class SqlCategories(Database):
             return shown_wordings(connection, pairs[:limit])
 
 
-def _remove_categories(connection: Connection, slugs: Collection[str]) -> None:
+def _remove_categories(connection: Connection, slugs: Collection[str], now: datetime) -> None:
     for slug in sorted(slugs):
-        _remember_removal(connection, slug)
+        _remember_removal(connection, slug, now)
         remove_memberships(connection, slug)
         connection.execute(delete(categories).where(categories.c.slug == slug))
 
 
-def _make_everything_due(connection: Connection) -> None:
-    connection.execute(update(categories).values(version=categories.c.version + 1))
-    put_value(connection, POSTS_PUBLISHED, 0)
-    put_value(connection, HEALTH_PUBLISHED, -1)
-    put_value(connection, PAGES_PUBLISHED, -1)
+def _take_number(connection: Connection) -> int:
+    number = next_change(connection)
+    put_change(connection, number)
+    return number
 
 
 def _category_row(
@@ -142,27 +122,25 @@ def _category_row(
     entries: int | None = None,
     *,
     now: datetime,
+    number: int,
     from_records: bool = False,
 ) -> dict[str, object]:
-    """Return the row of a new category; its output is due."""
+    """Return the row of a category that is new with the change ``number``."""
     return {
         "slug": slug,
         "title": title,
         "description": description,
         "position": position,
         "from_records": int(from_records),
-        "version": 1,
-        "published_version": 0,
+        "version": number,
         "added_at": now,
         "entries": entries,
     }
 
 
-def _remember_removal(connection: Connection, slug: str) -> None:
-    """Remember what the feed of a category shows that is about to be removed, if it was ever published."""
-    row = connection.execute(_PUBLISHED_ONCE, {"slug": slug}).first()
-    if row is None:
-        return
+def _remember_removal(connection: Connection, slug: str, now: datetime) -> None:
+    """Remember what the feed of a category shows that is about to be removed."""
+    row = connection.execute(_BY_SLUG, {"slug": slug}).first()
     shown = [list(pair) for pair in connection.execute(_OF_CATEGORY, {"slug": slug})]
     _forget_removals(connection, [slug])
     connection.execute(
@@ -173,7 +151,7 @@ def _remember_removal(connection: Connection, slug: str) -> None:
             "description": row.description,
             "entries": row.entries,
             "shown": json.dumps(shown, separators=(",", ":")),
-            "published_at": None,
+            "removed_at": now,
         },
     )
 
@@ -214,8 +192,9 @@ class SqlCategoryTransaction(SqlSourceTransaction):
         slug: str = UniqueSlugs(self._query(select(categories.c.slug)).scalars()).take(wanted)
         last = self._query(select(func.max(categories.c.position))).scalar()
         position = max(last + 1, _FIRST_PLACE_OF_RECORDS)
+        number = _take_number(self._connection)
         self._connection.execute(
-            categories.insert(), _category_row(slug, title, "", position, now=now, from_records=True)
+            categories.insert(), _category_row(slug, title, "", position, now=now, number=number, from_records=True)
         )
         _count_anew(self._connection, [slug])
         _forget_removals(self._connection, [slug])

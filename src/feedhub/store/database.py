@@ -17,12 +17,12 @@ from types import TracebackType
 from typing import Any, Final, TypeVar
 
 import sqlalchemy
-from sqlalchemy import Delete, Engine, Executable, Insert, Select, TextClause, Update, bindparam, inspect, text, update
+from sqlalchemy import Delete, Engine, Executable, Insert, Select, TextClause, Update, inspect, text
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.exc import DBAPIError
 
 from feedhub.errors import NotAloneError, StoreError, StoreInUseError
-from feedhub.store.tables import AnyRow, categories
+from feedhub.store.tables import AnyRow
 
 CHUNK: Final = 500
 """Parameters of one statement: SQLite before 3.32 took 999 at most."""
@@ -94,7 +94,7 @@ class Sharing:
     sources: frozenset[str]
     keys: frozenset[str] | None = None
     items: Counter[str] = field(default_factory=Counter)
-    versions: Counter[str] = field(default_factory=Counter)
+    versions: dict[str, int] = field(default_factory=dict)
 
 
 class Connection:
@@ -388,7 +388,7 @@ class Database(Reader):
             connection = Connection(plain, self._backend, sharing)
             yield connection
             rows = [
-                {"wanted": slug, "more": sharing.items[slug], "bumps": sharing.versions[slug]}
+                {"wanted": slug, "more": sharing.items[slug], "changed": sharing.versions.get(slug, -1)}
                 for slug in sorted(sharing.items.keys() | sharing.versions.keys())
             ]
             if rows:
@@ -429,9 +429,10 @@ class Database(Reader):
 
 
 _ADD_UP = PreparedStatement(
-    update(categories)
-    .where(categories.c.slug == bindparam("wanted"))
-    .values(items=categories.c["items"] + bindparam("more"), version=categories.c.version + bindparam("bumps"))
+    text(
+        "UPDATE categories SET items = items + :more,"
+        " version = CASE WHEN version < :changed THEN :changed ELSE version END WHERE slug = :wanted"
+    )
 )
 
 

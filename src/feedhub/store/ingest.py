@@ -24,7 +24,7 @@ from feedhub.store.database import Connection, PreparedStatement, chunks
 from feedhub.store.keys import KeyTransaction
 from feedhub.store.ledger import write_notes
 from feedhub.store.memberships import FiledItem, file_items, file_new, outputs_showing, settle_shown
-from feedhub.store.outputs import bump, count_items, next_change, touch
+from feedhub.store.outputs import bump, count_items, next_change
 from feedhub.store.queries import index_new, reindexed
 from feedhub.store.source_states import SqlSourceTransaction
 from feedhub.store.sqlite import insert
@@ -193,7 +193,7 @@ class _Ingestion:
         bump(self.connection, outputs, changed, already_touched={self._pk(ingest) for ingest in new})
         # No output shows a further report of an item, but its page does.
         reported = {self._pk(one) for one in rewritten if one.item is not None and not self._stays_dropped(one)}
-        touch(self.connection, reported - changed)
+        bump(self.connection, (), reported - changed)
         return frozenset(outputs)
 
     def _lock_names_of(self, new: Sequence[Ingest]) -> None:

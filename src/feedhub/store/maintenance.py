@@ -17,7 +17,7 @@ from feedhub.rules.select import ALL
 from feedhub.store.database import Connection, Database, PreparedStatement, chunks
 from feedhub.store.ledger import write_notes
 from feedhub.store.memberships import settle_memberships, settle_shown
-from feedhub.store.outputs import bump, count_items, touch
+from feedhub.store.outputs import bump, count_items
 from feedhub.store.queries import reindexed
 from feedhub.store.tables import (
     NO_WORDING,
@@ -219,8 +219,7 @@ def remove_from_category(connection: Connection, slug: str, pks: list[int]) -> l
     connection.execute(delete(filings).where(filings.c.slug == slug, filings.c.item_pk.in_(pks)))
     left = delete(memberships).where(memberships.c.slug == slug, memberships.c.item_pk.in_(pks))
     count_items(connection, {slug: -connection.execute(left).rowcount})
-    bump(connection, {ALL, slug, *_categories_of(connection, pks)}, ())
-    touch(connection, pks)
+    bump(connection, {ALL, slug, *_categories_of(connection, pks)}, pks)
     held = connection.execute(select(memberships.c.item_pk).where(memberships.c.item_pk.in_(pks))).scalars()
     return sorted(set(pks) - set(held))
 
@@ -235,8 +234,7 @@ def remove_items(connection: Connection, pks: list[int], now: datetime) -> None:
         return
     slugs = connection.execute(select(memberships.c.slug).where(memberships.c.item_pk.in_(pks))).scalars()
     shown = connection.execute(select(items.c.pk).where(items.c.pk.in_(pks), items.c.shown_by.is_not(None)))
-    bump(connection, {ALL, *slugs}, ())
-    touch(connection, pks)
+    bump(connection, {ALL, *slugs}, pks)
     gone = Counter({ALL: len(shown)})
     gone.update(slugs)
     count_items(connection, {slug: -count for slug, count in gone.items()})

@@ -1,15 +1,20 @@
-"""Categories as outputs: which version is published, what they hold, when they last changed; posts and pages."""
+"""Categories as outputs: what changed since a change number, what they hold, when they last changed; posts and pages.
 
+What is published, and where, the store does not know: several output folders may follow it, each at its own pace.
+"""
+
+import json
+import secrets
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, bindparam, exists, func, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, delete, exists, func, select, update
 
 from feedhub.model.item import StoredItem
-from feedhub.model.output import EndedPost, ItemVersion, OtherSource, PageItem
+from feedhub.model.output import EndedPost, ItemVersion, OtherSource, PageItem, PublishedBefore
 from feedhub.rules.select import ALL
 from feedhub.store.database import Connection, Database, PreparedStatement, chunks
 from feedhub.store.sqlite import insert
@@ -17,6 +22,7 @@ from feedhub.store.status import EPOCH
 from feedhub.store.tables import (
     NO_WORDING,
     AnyRow,
+    branches,
     categories,
     decode_item,
     ended_memberships,
@@ -27,20 +33,29 @@ from feedhub.store.tables import (
     sources,
 )
 
-POSTS_PUBLISHED: Final = "posts_published"
-PAGES_PUBLISHED: Final = "pages_published"
-HEALTH_PUBLISHED: Final = "health_published"
 _CHANGES: Final = "change_number"
+_TAKEN_OVER: Final = "published_by_schema_8"
 _NO_LIMIT: Final = 2**62
+_LONGEST_LAG: Final = 1_000_000  # a folder that is further behind has all of it compared
 
 _BUMP = PreparedStatement(
-    update(categories).where(categories.c.slug == bindparam("wanted")).values(version=categories.c.version + 1)
+    update(categories).where(categories.c.slug == bindparam("wanted")).values(version=bindparam("number"))
 )
 _VALUE = PreparedStatement(select(meta.c.value).where(meta.c.key == bindparam("wanted")))
 _new_value = insert(meta)
 _PUT_VALUE = PreparedStatement(
     _new_value.on_conflict_do_update(index_elements=["key"], set_={"value": _new_value.excluded.value})
 )
+_BRANCH = PreparedStatement(
+    select(branches.c.token).where(branches.c.number <= bindparam("number")).order_by(branches.c.number.desc()).limit(1)
+)
+_ANY_BRANCH = PreparedStatement(select(branches.c.number).limit(1))
+_NEW_BRANCH = PreparedStatement(branches.insert())
+_far_behind = select(func.max(branches.c.number)).where(branches.c.number <= bindparam("to")).scalar_subquery()
+_OTHER_BRANCHES = PreparedStatement(
+    delete(branches).where((branches.c.number >= bindparam("from")) | (branches.c.number < _far_behind))
+)
+_FORGET_VALUE = PreparedStatement(delete(meta).where(meta.c.key == bindparam("wanted")))
 _TOUCH = PreparedStatement(
     update(sightings)
     .where(sightings.c.item_pk.in_(bindparam("pks", expanding=True)))
@@ -66,22 +81,29 @@ def count_items(connection: Connection, more: Mapping[str, int]) -> None:
 def bump(
     connection: Connection, slugs: Collection[str], pks: Collection[int], *, already_touched: Collection[int] = ()
 ) -> None:
-    """Make outputs due, and the posts and pages of the items ``pks``; see ``touch``."""
-    if connection.sharing is not None:
-        connection.sharing.versions.update(slugs)
-    elif slugs:
-        connection.execute(_BUMP, [{"wanted": slug} for slug in sorted(slugs)])
-    touch(connection, pks, already_touched=already_touched)
+    """Give outputs and items the next change number, by which publishing finds what changed.
 
-
-def touch(connection: Connection, pks: Collection[int], *, already_touched: Collection[int] = ()) -> None:
-    """Give items the next change number, by which publishing finds what changed; some ``already_touched`` have it."""
-    if not pks:
+    Some items that are ``already_touched`` have it.
+    """
+    if not slugs and not pks:
         return
     number = next_change(connection)
     put_change(connection, number)
+    if connection.sharing is not None:
+        connection.sharing.versions.update(dict.fromkeys(slugs, number))
+    elif slugs:
+        connection.execute(_BUMP, [{"wanted": slug, "number": number} for slug in sorted(slugs)])
     for part in chunks(sorted(set(pks).difference(already_touched))):
         connection.execute(_TOUCH, {"number": number, "pks": part})
+
+
+def begin_branch(connection: Connection) -> None:
+    """Have the changes from now on belong to a branch of their own; see ``SqlOutputs.branch_of``."""
+    number = next_change(connection)
+    connection.execute(_OTHER_BRANCHES, {"from": number, "to": number - _LONGEST_LAG})
+    if not connection.execute(_ANY_BRANCH).first():
+        number = 0
+    connection.execute(_NEW_BRANCH, {"number": number, "token": secrets.token_hex(8)})
 
 
 def next_change(connection: Connection) -> int:
@@ -117,6 +139,7 @@ _IS_CHANGED = PreparedStatement(
     select(
         exists().where(sightings.c.touched > bindparam("number"))
         | exists().where(ended_memberships.c.number > bindparam("number"))
+        | exists().where(categories.c.version > bindparam("number"))
     )
 )
 _EARLIER = items.alias("earlier")
@@ -249,15 +272,10 @@ def _stored_items(connection: Connection, rows: Sequence[AnyRow]) -> tuple[Store
 
 _ITEMS_OF = PreparedStatement(select(categories.c["items"]).where(categories.c.slug == bindparam("slug")))
 _ADDED_AT = PreparedStatement(select(categories.c.added_at).where(categories.c.slug == bindparam("slug")))
-_DUE = (
+_CHANGED = PreparedStatement(
     select(categories.c.slug, categories.c.version)
-    .where(categories.c.version > categories.c.published_version)
+    .where(categories.c.version > bindparam("since"))
     .order_by(categories.c.position)
-)
-_MARK_PUBLISHED = (
-    update(categories)
-    .where(categories.c.slug == bindparam("wanted"), categories.c.published_version < bindparam("at"))
-    .values(published_version=bindparam("at"))
 )
 _PAGES = PreparedStatement(_ANY_WORDING.where(items.c.pk.in_(bindparam("pks", expanding=True))).order_by(items.c.pk))
 _SLUGS = PreparedStatement(
@@ -352,13 +370,19 @@ def _of(slug: str) -> _OutputStatements:
 class SqlOutputs(Database):
     """What publishing asks; see ``feedhub.ports.store.OutputStore``."""
 
-    def due_outputs(self) -> dict[str, int]:
-        return dict(self._query(_DUE))
+    def changed_outputs(self, since: int) -> dict[str, int]:
+        return dict(self._query(_CHANGED, {"since": since}))
 
-    def mark_published(self, versions: dict[str, int]) -> None:
-        if versions:
-            with self._write() as connection:
-                connection.execute(_MARK_PUBLISHED, [{"wanted": slug, "at": at} for slug, at in versions.items()])
+    def branch_of(self, number: int) -> str:
+        return self._query(_BRANCH, {"number": number}).scalar() or ""
+
+    def folder_before(self) -> PublishedBefore | None:
+        found: str | None = self._query(_VALUE, {"wanted": _TAKEN_OVER}).scalar()
+        return PublishedBefore(**json.loads(found)) if found else None
+
+    def forget_folder_before(self) -> None:
+        with self._write() as connection:
+            connection.execute(_FORGET_VALUE, {"wanted": _TAKEN_OVER})
 
     def newest(self, slug: str, limit: int) -> tuple[StoredItem, ...]:
         with self._read() as connection:
@@ -379,10 +403,8 @@ class SqlOutputs(Database):
         return found or EPOCH
 
     def change_number(self) -> int:
-        if self._is_held:
-            return getattr(self._held, "number", None) or self._number(_CHANGES)
-        number = self._number(_CHANGES)
-        if not self._backend.can_share or not self._query(_IS_CHANGED, {"number": number}).scalar():
+        number = getattr(self._held, "number", None) or int(self._query(_VALUE, {"wanted": _CHANGES}).scalar() or 0)
+        if self._is_held or not self._backend.can_share or not self._query(_IS_CHANGED, {"number": number}).scalar():
             return number
         with self._write() as connection:
             return _moved_number(connection)
@@ -413,24 +435,6 @@ class SqlOutputs(Database):
             EndedPost(slug=row.slug, item_id=row.id, published_at=row.published_at)
             for row in self._query(_ENDED, {"since": since})
         )
-
-    def posts_published(self) -> int:
-        return self._number(POSTS_PUBLISHED)
-
-    def mark_posts_published(self, number: int) -> None:
-        self._put_number(POSTS_PUBLISHED, number)
-
-    def health_published(self) -> int:
-        return self._number(HEALTH_PUBLISHED)
-
-    def mark_health_published(self, number: int) -> None:
-        self._put_number(HEALTH_PUBLISHED, number)
-
-    def pages_published(self) -> int:
-        return self._number(PAGES_PUBLISHED, unset=-1)
-
-    def mark_pages_published(self, number: int) -> None:
-        self._put_number(PAGES_PUBLISHED, number)
 
     def page_items(self, since: int) -> Iterator[PageItem]:
         # Not ordered by the database, which would read all sightings in their order to save itself the sorting.
@@ -468,13 +472,6 @@ class SqlOutputs(Database):
 
     def last_new_at(self) -> Mapping[str, datetime]:
         return {name: at for name, at in self._query(_LAST_NEW) if at is not None}
-
-    def _number(self, name: str, *, unset: int = 0) -> int:
-        return int(self._query(_VALUE, {"wanted": name}).scalar() or unset)
-
-    def _put_number(self, name: str, number: int) -> None:
-        with self._write() as connection:
-            put_value(connection, name, number)
 
 
 def _page_items(connection: Connection, pks: Sequence[int]) -> list[PageItem]:

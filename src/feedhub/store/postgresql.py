@@ -35,7 +35,7 @@ from feedhub.store.database import (
     record_version,
     schema_version,
 )
-from feedhub.store.tables import metadata
+from feedhub.store.tables import metadata, ninth
 
 _DAMAGED = "is damaged; restore a backup, or empty it and poll everything again (ids stay the same)"
 # By SQLSTATE, or by its class, which is its first two letters (appendix A of PostgreSQL's manual).
@@ -409,7 +409,8 @@ _FIRST: Migration = (
     "CREATE TABLE item_search (pk BIGINT PRIMARY KEY, terms TSVECTOR NOT NULL)",
     "CREATE INDEX item_search_terms ON item_search USING gin (terms)",
 )
-_ALL = """INSERT INTO categories (slug, title, description, position, version, published_version, added_at)
-    VALUES ('all', '', '', -1, 1, 0, 0)"""
+_ALL = """INSERT INTO categories (slug, title, description, position, version, added_at)
+    VALUES ('all', '', '', -1, 0, 0)"""
 # A new store has the tables as they are now. No store here is older than 8.
-MIGRATIONS: tuple[Migration, ...] = ((),) * 8
+_NINTH = ninth("BIGINT", 'TEXT COLLATE "C"', "CAST(extract(epoch FROM now()) AS BIGINT) * 1000000")
+MIGRATIONS: tuple[Migration, ...] = (*((),) * 8, _NINTH)

@@ -17,7 +17,7 @@ from feedhub.store.categories import SqlCategoryTransaction
 from feedhub.store.database import Connection, Database, PreparedStatement
 from feedhub.store.ledger import write_notes
 from feedhub.store.memberships import FiledItem, file_items, outputs_showing, settle_shown
-from feedhub.store.outputs import bump, touch
+from feedhub.store.outputs import bump
 from feedhub.store.queries import reindexed
 from feedhub.store.sqlite import insert
 from feedhub.store.status import EPOCH
@@ -170,7 +170,7 @@ class SqlRefilingTransaction(SqlCategoryTransaction):
         changed = pks.union(shown_pks, own, moved)
         bump(connection, slugs | shown | ({ALL} if own or moved else set()), changed)
         # What no output shows of an item may be named on its page.
-        touch(connection, updated - changed)
+        bump(connection, (), updated - changed)
 
 
 class _Refiled:

@@ -117,7 +117,7 @@ def restore_store(url: str, backup: Path) -> Path | None:
     try:
         with backend.guard_for(str(place)):
             place.parent.mkdir(parents=True, exist_ok=True)
-        with backend.task_lock("run", 0), backend.task_lock("publish", BUSY_TIMEOUT), backend.guard_for(str(place)):
+        with backend.task_lock("run", 0), backend.guard_for(str(place)):
             shutil.copyfile(backup, beside)
             _verified(address.set(database=str(beside)), backup)
             return put_in_place(beside, place)

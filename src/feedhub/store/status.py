@@ -21,7 +21,7 @@ from feedhub.model.report import SourceCounts
 from feedhub.model.source import Health, SourceState
 from feedhub.rules.select import ALL
 
-SCHEMA: Final = 8
+SCHEMA: Final = 9
 """The schema that these statements are for, which is the newest: how many migrations there are."""
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

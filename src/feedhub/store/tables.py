@@ -201,8 +201,7 @@ categories = Table(
     Column("title", Text, nullable=False),
     Column("description", Text, nullable=False),
     Column("position", Integer, nullable=False),
-    Column("version", Integer, nullable=False),
-    Column("published_version", Integer, nullable=False),
+    Column("version", Integer, nullable=False),  # the number of the newest change in what its output shows
     Column("added_at", Instant, nullable=False),
     Column("from_records", Integer, nullable=False, server_default="0"),
     Column("items", Integer, nullable=False, server_default="0"),  # as many as it holds
@@ -210,7 +209,7 @@ categories = Table(
 )
 Index("categories_title", categories.c.title)
 
-# ``shown`` is JSON: pairs of item and source, newest first. ``published_at`` is NULL until the removal was published.
+# ``shown`` is JSON: pairs of item and source, newest first.
 removed_categories = Table(
     "removed_categories",
     metadata,
@@ -219,7 +218,15 @@ removed_categories = Table(
     Column("description", Text, nullable=False),
     Column("entries", Integer),
     Column("shown", Text, nullable=False),
-    Column("published_at", Instant),
+    Column("removed_at", Instant),
+)
+
+# From which change on which branch is followed: see ``SqlOutputs.branch_of``.
+branches = Table(
+    "branches",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("token", Text, nullable=False),
 )
 
 ledger = Table(
@@ -378,3 +385,30 @@ def decode_configuration(name: str, text: str) -> Source:
 def fact_digest(*parts: str | None) -> str:
     """Return one digest for one fact, so that a repeated fact is written once."""
     return hashlib.sha256(dump(parts).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def ninth(number: str, text: str, now: str) -> tuple[str, ...]:
+    """Have output folders remember what was published, of which the store keeps a note for the one that it had.
+
+    Outputs have change numbers: those that are due a new one. The types and the present time are of the dialect.
+    """
+
+    def told(name: str, unset: int) -> str:
+        return f"coalesce((SELECT CAST(value AS BIGINT) FROM meta WHERE \"key\" = '{name}'), {unset})"  # noqa: S608
+
+    changed = f"({told('change_number', 0)} + 1)"
+    return (
+        f"""INSERT INTO meta ("key", value) SELECT 'published_by_schema_8',
+            '{{"number": ' || {told("pages_published", -1)} || ', "posts": ' || {told("posts_published", 0)}
+            || ', "health": ' || {told("health_published", 0)} || ', "settings": "' || value || '"}}'
+            FROM meta WHERE "key" = 'output_digest'""",  # noqa: S608
+        f"UPDATE categories SET version = CASE WHEN version > published_version THEN {changed} ELSE 0 END",  # noqa: S608
+        f"""INSERT INTO meta ("key", value) VALUES ('change_number', CAST({changed} AS TEXT))
+            ON CONFLICT ("key") DO UPDATE SET value = excluded.value""",  # noqa: S608
+        """DELETE FROM meta
+            WHERE "key" IN ('pages_published', 'posts_published', 'health_published', 'output_digest')""",
+        "ALTER TABLE categories DROP COLUMN published_version",
+        "ALTER TABLE removed_categories RENAME COLUMN published_at TO removed_at",
+        f"UPDATE removed_categories SET removed_at = {now} WHERE removed_at IS NULL",  # noqa: S608
+        f"CREATE TABLE branches (number {number} NOT NULL, token {text} NOT NULL, PRIMARY KEY (number))",
+    )

@@ -132,7 +132,7 @@ golden: install
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes --no-emit-index-url $(UPGRADE) \
 		--no-header pyproject.toml -o requirements.lock
-	uv pip compile --quiet --universal --python-version 3.11 --extra fulltext --extra notify --extra postgres --generate-hashes --no-emit-index-url \
+	uv pip compile --quiet --universal --python-version 3.11 --extra fulltext --extra notify --extra cluster --generate-hashes --no-emit-index-url \
 		--constraint requirements.lock --no-header pyproject.toml -o requirements-run.lock
 
 # What is generated from the configuration models; a test holds it current.

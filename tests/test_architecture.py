@@ -58,6 +58,7 @@ LIBRARIES = {
     "requests": {"fetch"},
     "rich": {"cli"},
     "psycopg": {"store"},
+    "procrastinate": {"runtime"},
     "sqlalchemy": {"store"},
     "starlette": {"web"},
     "structlog": {"runtime"},

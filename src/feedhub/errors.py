@@ -19,6 +19,7 @@ FeedhubError
 │   ├── StoreInUseError       another process or thread holds it, or the right to a task on it
 │   ├── ReplacedStoreError    another file took its place
 │   ├── NotAloneError         a transaction beside others came to what must be done alone
+│   ├── FencedError           another worker has the host by now
 │   └── DamagedStoreError     nor will it by waiting
 ├── PublishError         one output could not be written; the last good one stays
 │   └── FolderInUseError      another process publishes into the folder
@@ -136,6 +137,10 @@ class ReplacedStoreError(StoreError):
 
 class NotAloneError(StoreError):
     """A transaction that runs beside others came to what must be done alone; it is taken back, and repeated so."""
+
+
+class FencedError(StoreError):
+    """A worker was thought dead, and what it fetched is another's to store; or it goes by an old configuration."""
 
 
 class DamagedStoreError(StoreError):

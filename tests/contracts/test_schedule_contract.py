@@ -55,6 +55,17 @@ def test_of_the_sources_of_a_host_the_longest_overdue_have_their_turn(store: Sto
     assert due(store, per_host=2) == ["c", "a"]
 
 
+def test_the_due_sources_of_one_host_come_longest_overdue_first(store: Store) -> None:
+    store.plan_polls(
+        [
+            *(planned(name, minutes, "one.example") for name, minutes in (("b", -1), ("c", -3), ("a", -2), ("d", 1))),
+            planned("x", -9, "other.example"),
+        ]
+    )
+    assert [state.name for state in store.due_on_host("one.example", NOW, limit=2)] == ["c", "a"]
+    assert [state.name for state in store.due_on_host("one.example", NOW, limit=9)] == ["c", "a", "b"]
+
+
 def test_what_is_not_in_the_plan_is_never_due(store: Store) -> None:
     store.plan_polls([planned("a", -1), planned("b", -1)])
     store.plan_polls([planned("b", -1)])

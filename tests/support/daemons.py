@@ -34,7 +34,7 @@ def until(ask: Callable[[], Answer], *, patience: float = PATIENCE, what: str = 
 
 @dataclass(slots=True)
 class RunningDaemon:
-    """One ``feedhub run --log json``."""
+    """One ``feedhub run --log json``, or worker."""
 
     process: "subprocess.Popen[bytes]"
     log: Path
@@ -103,13 +103,14 @@ def running(
     environment: Mapping[str, str] | None = None,
     is_ready: bool = True,
     program: Sequence[str] = IMPATIENT,
+    command: str = "run",
 ) -> Iterator[RunningDaemon]:
     """Run the daemon for the block; whatever is left of it then is killed."""
     config.parent.mkdir(parents=True, exist_ok=True)
     log = config.parent / f"log-{time.monotonic_ns()}"
     with log.open("wb") as stream:
         process = subprocess.Popen(
-            [sys.executable, *program, "run", "--log", "json", *arguments, "-c", str(config)],
+            [sys.executable, *program, command, "--log", "json", *arguments, "-c", str(config)],
             stdout=stream,
             stderr=stream,
             start_new_session=True,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from feedhub.cli import daemon, sources, stored
+from feedhub.cli import cluster, daemon, sources, stored
 from feedhub.cli.main import (
     MISUSED,
     ConfigOption,
@@ -352,6 +352,9 @@ _COMMANDS: Final = (
     ("run", daemon.run, "feedhub run --log json"),
     ("serve", daemon.serve, "feedhub serve --port 8000"),
     ("health", daemon.health, "feedhub health && echo it lives"),
+    ("apply", cluster.apply, "feedhub apply -c config/feedhub.yaml"),
+    ("worker", cluster.worker, "feedhub worker --concurrency 64"),
+    ("workers", cluster.workers, "feedhub workers --json"),
     ("publish", publish, "feedhub publish economy"),
     ("status", status, "feedhub status --json"),
     ("preview", preview, "feedhub preview https://example.org/feed.xml --limit 3"),

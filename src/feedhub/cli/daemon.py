@@ -107,7 +107,7 @@ def run(
     as_json = log is LogForm.JSON
     with (
         logging_events(sys.stderr, masked=session.masked, verbose=session.options.verbose, as_json=as_json),
-        _errors_as_events() if as_json else nullcontext(),
+        errors_as_events() if as_json else nullcontext(),
         session.hub(makes_store=True) as hub,
     ):
         for warning in _places_of_this_run(session, hub.settings):
@@ -168,7 +168,7 @@ def _places_of_this_run(session: Session, settings: "Settings") -> Iterator[str]
 
 
 @contextmanager
-def _errors_as_events() -> Iterator[None]:
+def errors_as_events() -> Iterator[None]:
     """Log an error that ends the command, so that the whole log has one form."""
     try:
         yield

@@ -397,7 +397,7 @@ def migrate_store(
     from feedhub.store.copying import TABLES
     from feedhub.store.sql import copy_store
 
-    (old, hidden), (new, more) = _store_address("FROM", origin), _store_address("TO", target)
+    (old, hidden), (new, more) = store_address("FROM", origin), store_address("TO", target)
     session.masked.hide({*hidden, *more})
     with session.screen.progress("copying") as progress:
         progress.begin(len(TABLES))
@@ -409,21 +409,22 @@ def migrate_store(
     session.screen.print("next: write the new address as `store:` into the configuration")
 
 
-def _store_address(name: str, text: str) -> tuple[str, tuple[str, ...]]:
+def store_address(name: str, text: str) -> tuple[str, tuple[str, ...]]:
     """Return the address of a store as a configuration in this folder would mean it, and the secrets in it.
 
     Raises:
         UsageError: it is none.
     """
     from feedhub.config.files import expand
-    from feedhub.config.forms import store_address, store_url, url_secrets
+    from feedhub.config.forms import store_address as checked
+    from feedhub.config.forms import store_url, url_secrets
 
     filled = expand(text, os.environ)
     address = str(filled.value)
     if filled.faults:
         raise UsageError(f"{name}: {filled.faults[0][1]}")
     try:
-        store_address(address)
+        checked(address)
     except ValueError as error:
         raise UsageError(f"{name}: {error}") from error
     return store_url(address, str(Path.cwd())), (*filled.taken.get((), ()), *url_secrets(address))

@@ -198,6 +198,16 @@ class Transaction(Protocol):
         """
         ...
 
+    def must_hold(self, host: str, job: int, generation: int) -> bool:
+        """Let nobody take a host from this job of a worker until the end; tell whether others want to ask it soon.
+
+        In stores that many workers share. It comes first in a transaction.
+
+        Raises:
+            FencedError: another job has the host, or a configuration after that of this number was applied.
+        """
+        ...
+
     def save_state(self, state: SourceState) -> None:
         """Remember ``state``. A source that has another title or address now makes the outputs due that show it."""
         ...
@@ -294,6 +304,10 @@ class PollStore(Protocol):
 
         The cost does not grow with sources that are not due.
         """
+        ...
+
+    def due_on_host(self, host: str, now: datetime, *, limit: int) -> tuple[SourceState, ...]:
+        """Return scheduled sources of one host whose time has come, longest overdue first."""
         ...
 
     def next_due_at(self) -> datetime | None:

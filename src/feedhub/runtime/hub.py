@@ -67,6 +67,8 @@ class Waits:
     """After a WebSub hub could not be told of a change; four times as long after each further failure."""
     probe: float = 15.0
     """From one poll to the next while no source can be reached."""
+    takeover: float = 10.0
+    """After the last sign of life of a worker, until others take over; twice as often jobs are handed out."""
     grace: float = 8.0
     """For polls under way when the daemon is told to stop."""
     last_publish: float = 15.0
@@ -283,12 +285,9 @@ class Hub:
         """Say why two of what ``explain`` returned are one item, or two."""
         from feedhub.rules.explain import explain_pair
 
-        return explain_pair(
-            one,
-            other,
-            sources={source.name: source for source in self.settings.sources},
-            changing={state.name: state.changing for state in self.store.states()},
-        )
+        sources = {source.name: source for source in self.settings.sources}
+        changing = {state.name: state.changing for state in self.store.states()}
+        return explain_pair(one, other, sources=sources, changing=changing)
 
     def hide(self, ref: str, reason: str = "") -> Explanation:
         """Hide the item that ``ref`` names, as ``explain`` understands it; words of a title do not do.

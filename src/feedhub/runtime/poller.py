@@ -267,8 +267,12 @@ class Ingester:
         """Store one poll and report how it went; see ``ingest_all``."""
         return self.ingest_all([fetched])[0]
 
-    def ingest_all(self, batch: Sequence[Fetched]) -> list[PollReport]:
+    def ingest_all(
+        self, batch: Sequence[Fetched], first: Callable[[Transaction], None] = lambda _: None
+    ) -> list[PollReport]:
         """Store polls in one transaction, each all or nothing, and report how they went.
+
+        Every transaction begins with ``first``.
 
         Where one breaks, all are taken back, and each is stored by a transaction of its own: what that costs is paid
         then, and not by a savepoint before each poll, for which the database keeps what every page was like.
@@ -279,22 +283,25 @@ class Ingester:
         held_hosts, outage = dict(self._held_hosts), self.outage
         try:
             try:
-                return self._stored(batch, beside=_beside(batch))
+                return self._stored(batch, first, beside=_beside(batch))
             except NotAloneError:
                 self._held_hosts, self.outage = dict(held_hosts), outage
-                return self._stored(batch)
+                return self._stored(batch, first)
         except StoreError:
             raise
         except Exception as error:  # one source must never cost another its poll
             self._held_hosts, self.outage = held_hosts, outage
             if len(batch) > 1:
-                return [report for fetched in batch for report in self.ingest_all([fetched])]
+                return [report for fetched in batch for report in self.ingest_all([fetched], first)]
             log.debug("storing %s failed unexpectedly", batch[0].source.name, exc_info=True)
             failed = replace(batch[0], error=_unexpected(error))
-        return self._stored([failed])
+        return self._stored([failed], first)
 
-    def _stored(self, batch: Sequence[Fetched], beside: Sequence[str] = ()) -> list[PollReport]:
+    def _stored(
+        self, batch: Sequence[Fetched], first: Callable[[Transaction], None], beside: Sequence[str] = ()
+    ) -> list[PollReport]:
         with self._context.store.transaction(beside) as transaction:
+            first(transaction)
             return [self._ingest(fetched, transaction) for fetched in batch]
 
     def _ingest(self, fetched: Fetched, transaction: Transaction) -> PollReport:

@@ -255,7 +255,7 @@ class Backend(ABC):
         self.place: Final = place
 
     @contextmanager
-    def _lent(self, kind: type[_T]) -> Iterator[_T]:
+    def lent(self, kind: type[_T]) -> Iterator[_T]:
         """Lend a connection of the driver, which is of this ``kind``, outside of any transaction."""
         raw = self.engine.raw_connection()
         try:

@@ -96,7 +96,8 @@ _LOCKS: Final = 0x66656564
 _WRITER: Final = 0
 # What others wrote before is seen by each statement, once the lock is held.
 _BEGIN_WRITING: Final = f"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({_LOCKS}, {_WRITER})"
-_BEGIN_SHARING: Final = f"""BEGIN ISOLATION LEVEL READ COMMITTED;
+# A process that is frozen within a transaction holds nobody up for long.
+_BEGIN_SHARING: Final = f"""BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = 10000;
     SELECT pg_advisory_xact_lock_shared({_LOCKS}, {_WRITER}); SELECT """
 _LOCK: Final = PreparedStatement(
     text("SELECT count(pg_advisory_xact_lock(number)) FROM unnest(CAST(:numbers AS bigint[])) AS number")
@@ -111,7 +112,9 @@ _NOTICE_LOSS: Final = {
 }
 _HAVE_LOSS_NOTICED: Final = """SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10;
     SET tcp_keepalives_count = 3; SET tcp_user_timeout = 60000"""
-_IS_MADE: Final = "SELECT to_regclass('schema_migrations') IS NOT NULL"
+# to_regclass would answer from what the connection knew before it waited for the lock of another that made them.
+_IS_MADE: Final = """SELECT EXISTS (
+    SELECT FROM pg_class WHERE relname = 'schema_migrations' AND pg_table_is_visible(oid))"""
 _HOLDER: Final = """SELECT application_name, state_change FROM pg_locks JOIN pg_stat_activity USING (pid)
     WHERE locktype = 'advisory' AND classid = %s AND objid = %s AND granted
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
@@ -161,7 +164,7 @@ class PostgresBackend(Backend):
 
     def make(self, *, may_make: bool) -> None:
         """The server makes no database by itself: only its tables may be missing."""
-        with self._lent(psycopg.Connection) as driver:
+        with self.lent(psycopg.Connection) as driver:
             encoding, is_made = str(_value(driver, "SHOW server_encoding")), _value(driver, _IS_MADE)
         if encoding != "UTF8":
             raise StoreError(f"store {self.place} has the encoding {encoding}: create the database with UTF8")
@@ -181,7 +184,7 @@ class PostgresBackend(Backend):
 
     def check(self) -> None:
         """Read every row, and have ``amcheck`` compare the indexes with them, if it is installed and may be used."""
-        with self._lent(psycopg.Connection) as driver:
+        with self.lent(psycopg.Connection) as driver:
             for table in metadata.tables:
                 driver.execute(f'SELECT sum(length(whole::text)) FROM "{table}" AS whole')  # noqa: S608 - our own
             if _value(driver, _MAY_CHECK):
@@ -189,7 +192,7 @@ class PostgresBackend(Backend):
 
     def tidy_up(self) -> None:
         """Refresh what the planner knows of the tables; the server gives back room by itself."""
-        with self._lent(psycopg.Connection) as driver:
+        with self.lent(psycopg.Connection) as driver:
             for table in (*metadata.tables, "item_search"):
                 driver.execute(f'ANALYZE "{table}"')
 
@@ -214,9 +217,14 @@ class PostgresBackend(Backend):
         if written.returncode:
             raise StoreError(f"store {self.place} cannot be copied: {' '.join(written.stderr.split())}")
 
+    def connection_arguments(self) -> dict[str, Any]:
+        """Return what libpq is to be told to reach the database."""
+        return dict(self.engine.dialect.create_connect_args(self._address)[1])
+
     @contextmanager
-    def task_lock(self, task: str, wait: float) -> Iterator[Callable[[], None]]:
-        lock = _TaskLock(self, task)
+    def task_lock(self, task: str, wait: float, *, shared_as: str = "") -> Iterator[Callable[[], None]]:
+        """See ``Backend``. With ``shared_as``, the name of another command, all that name one hold it together."""
+        lock = _TaskLock(self, task, shared_as)
         try:
             lock.take(wait)
             yield lock.keep
@@ -261,9 +269,10 @@ class PostgresBackend(Backend):
 class _TaskLock:
     """An advisory lock by a connection of its own, whose name tells others who holds it."""
 
-    def __init__(self, backend: PostgresBackend, task: str) -> None:
+    def __init__(self, backend: PostgresBackend, task: str, shared_as: str) -> None:
         self._backend: Final = backend
-        self._task: Final = task
+        self._task: Final = shared_as or task
+        self._try: Final = f"SELECT pg_try_advisory_lock{'_shared' if shared_as else ''}(%s, %s)"
         self._number: Final = zlib.crc32(task.encode()) & 0x7FFFFFFF
         self._raw: PoolProxiedConnection | None = None
 
@@ -307,7 +316,7 @@ class _TaskLock:
         name = f"{task} with process id {os.getpid()} on {socket.gethostname()}"[:63]
         cursor.execute("SELECT set_config('application_name', %s, false)", [name])
         until = time.monotonic() + wait
-        while not cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [_LOCKS, self._number]).fetchone()[0]:
+        while not cursor.execute(self._try, [_LOCKS, self._number]).fetchone()[0]:
             if time.monotonic() >= until:
                 holder = cursor.execute(_HOLDER, [_LOCKS, self._number]).fetchone()
                 who, since = holder or (f"another {task}", None)

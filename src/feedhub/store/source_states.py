@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import BigInteger, bindparam, delete, func, literal, select, type_coerce, update
+from sqlalchemy import BigInteger, bindparam, delete, func, literal, select, text, type_coerce, update
 
+from feedhub.errors import FencedError
 from feedhub.model.report import HealthEvent
 from feedhub.model.source import PlannedPoll, SourceState
 from feedhub.rules.identity import KEYS_OF_SOURCES
@@ -61,6 +62,12 @@ _DUE = PreparedStatement(
     .order_by(_OVERDUE.c.next_poll_at, _OVERDUE.c.id)
     .limit(bindparam("most"))
 )
+_DUE_ON_HOST = PreparedStatement(
+    select(sources)
+    .where(sources.c.host == bindparam("wanted"), *_IS_DUE)
+    .order_by(sources.c.next_poll_at, sources.c.id)
+    .limit(bindparam("most"))
+)
 _ANY_DUE = PreparedStatement(select(sources.c.id).where(*_IS_DUE).limit(1))
 _NEXT = PreparedStatement(
     select(sources.c.next_poll_at)
@@ -80,6 +87,14 @@ _RATE = PreparedStatement(
     .where(sources.c.name == bindparam("wanted"), sightings.c.first_seen_at >= bindparam("since"))
 )
 _NOTE = PreparedStatement(select(meta.c.value).where(meta.c.key == bindparam("wanted")))
+# Of the tables of ``store/cluster.py``. The row stays as it is until the transaction ends.
+_MUST_HOLD = PreparedStatement(
+    text(
+        "SELECT wanted_at > clock_timestamp() - interval '3 seconds' FROM cluster_hosts"
+        " WHERE host = :host AND job = :job AND held_since IS NOT NULL"
+        " AND :generation = (SELECT max(number) FROM cluster_generations) FOR SHARE"
+    )
+)
 _NEWEST_EVENT = select(func.max(health_events.c.id))
 
 
@@ -100,6 +115,9 @@ class SqlSources(Database):
                 return ()
             rows = connection.execute(_DUE, {"now": now, "per_host": per_host, "most": limit})
         return tuple(_state_of(row) for row in rows)
+
+    def due_on_host(self, host: str, now: datetime, *, limit: int) -> tuple[SourceState, ...]:
+        return tuple(map(_state_of, self._query(_DUE_ON_HOST, {"wanted": host, "now": now, "most": limit})))
 
     def next_due_at(self) -> datetime | None:
         found: datetime | None = self._query(_NEXT).scalar()
@@ -146,6 +164,12 @@ class SqlSourceTransaction(SourceReader, OpenTransaction):
         row = self._source_row(self._connection, name)
         return SourceState(name=name) if row is None else _state_of(row)
 
+    def must_hold(self, host: str, job: int, generation: int) -> bool:
+        found = self._connection.execute(_MUST_HOLD, {"host": host, "job": job, "generation": generation}).first()
+        if found is None:
+            raise FencedError(f"{host} is another worker's by now, or another configuration was applied")
+        return bool(found[0])
+
     def save_state(self, state: SourceState) -> None:
         before = self._source_row(self._connection, state.name)
         number = self._source_id(state.name)
@@ -181,11 +205,11 @@ class SqlSourceTransaction(SourceReader, OpenTransaction):
         slugs = connection.execute(_SHOWN_IN, {"source_id": number}).scalars()
         for kind in KEYS_OF_SOURCES:
             before, after = f"{kind}:{old}:", f"{kind}:{new}:"
-            text = identity_keys.c.text
+            key = identity_keys.c.text
             connection.execute(
                 update(identity_keys)
-                .where(text >= before, text < f"{before[:-1]};")
-                .values(text=literal(after) + func.substr(text, len(before) + 1))
+                .where(key >= before, key < f"{before[:-1]};")
+                .values(text=literal(after) + func.substr(key, len(before) + 1))
             )
         long = select(sightings.c.guid).where(
             sightings.c.source_id == number, func.length(sightings.c.guid) > _LONG_GUID

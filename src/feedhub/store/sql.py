@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import URL, make_url, text
 from sqlalchemy.exc import ArgumentError
@@ -25,6 +26,9 @@ from feedhub.store.refiling import SqlRefiling, SqlRefilingTransaction, SqlSight
 from feedhub.store.source_states import SqlSources
 from feedhub.store.sqlite import SqliteBackend, is_store_file, put_in_place
 from feedhub.store.status import StatusReader
+
+if TYPE_CHECKING:
+    from feedhub.store.cluster import ClusterTables
 
 BUSY_TIMEOUT = 10.0
 
@@ -59,6 +63,20 @@ class SqlStore(
 
     def task_lock(self, task: str, *, wait: float) -> AbstractContextManager[Callable[[], None]]:
         return self._backend.task_lock(task, wait)
+
+    def cluster(self) -> "ClusterTables":
+        """Return what workers on many machines tell one another by this store.
+
+        Raises:
+            UsageError: it is in a file, which has one machine.
+        """
+        if not self._backend.can_share:
+            raise UsageError(f"workers need a store on PostgreSQL, and {self._place} is none (docs/growing.md)")
+        from feedhub.store.cluster import ClusterTables
+        from feedhub.store.postgresql import PostgresBackend
+
+        assert isinstance(self._backend, PostgresBackend)  # noqa: S101 - tells the type checker
+        return ClusterTables(self._backend)
 
 
 @cache

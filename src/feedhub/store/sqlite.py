@@ -232,7 +232,7 @@ class SqliteBackend(Backend):
         if not may_make and not Path(self.place).exists():
             raise NoStoreError(f"no store yet at {self.place}: `feedhub poll` and `feedhub run` make it")
         Path(self.place).parent.mkdir(parents=True, exist_ok=True)
-        with self._lent(sqlite3.Connection) as driver:
+        with self.lent(sqlite3.Connection) as driver:
             # Both are kept in the file. A wording of 2 KB fills half of a page of the usual 4 KB; two do not fit in.
             driver.execute("PRAGMA page_size = 8192")
             driver.execute("PRAGMA journal_mode = WAL")
@@ -243,19 +243,19 @@ class SqliteBackend(Backend):
 
     def check(self) -> None:
         """Run SQLite's own check of all pages and indexes."""
-        with self._lent(sqlite3.Connection) as driver:
+        with self.lent(sqlite3.Connection) as driver:
             found = str(driver.execute("PRAGMA integrity_check(1)").fetchall()[0][0])
         if found != "ok":
             raise DamagedStoreError(f"store {self.place} {_DAMAGED} ({found})")
 
     def tidy_up(self) -> None:
         """Refresh what the planner knows of the tables, and shorten the write-ahead log that grew meanwhile."""
-        with self._lent(sqlite3.Connection) as driver:
+        with self.lent(sqlite3.Connection) as driver:
             driver.execute("PRAGMA optimize")
             driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def copy(self, path: Path) -> None:
-        with self._lent(sqlite3.Connection) as driver:
+        with self.lent(sqlite3.Connection) as driver:
             target = sqlite3.connect(path)
             try:
                 driver.backup(target)

@@ -1,0 +1,168 @@
+"""Many machines on one store: ``feedhub apply``, ``feedhub worker`` and ``feedhub workers``."""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from feedhub.cli.daemon import LogForm, errors_as_events
+from feedhub.cli.main import JsonOption, Session, command
+from feedhub.cli.stored import store_address
+from feedhub.errors import UsageError
+
+if TYPE_CHECKING:
+    from feedhub.store.cluster import Backlog, KnownWorker
+    from feedhub.store.sql import SqlStore
+
+StoreOption = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="ADDRESS",
+        show_default=False,
+        help="postgresql+psycopg://…, with ${NAME} for variables; else $FEEDHUB_STORE, else the configuration's.",
+    ),
+]
+_WAIT: Final = 10.0
+_MOST_HOSTS: Final = 5
+
+
+def _address(session: Session, given: str | None) -> tuple[str, str]:
+    """Return the address of the store, as it is and as a configuration says it."""
+    from feedhub.config.files import escaped
+
+    text = given or os.environ.get("FEEDHUB_STORE")
+    if text is None:
+        text = escaped(session.settings().store)
+    address, secrets = store_address("--store", text)
+    session.masked.hide(secrets)
+    return address, text
+
+
+@contextmanager
+def _opened(session: Session, address: str) -> "Iterator[SqlStore]":
+    from feedhub.store.sql import open_store
+
+    store = open_store(address, busy_timeout=session.waits.writer if session.waits else _WAIT)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@command()
+def apply(session: Session) -> None:
+    """Put the configuration in force for all workers.
+
+    It goes into the store, and they take it up within seconds. A secret in it must be ${NAME}: each machine has its
+    own variables."""
+    from feedhub.cli.screen import count
+    from feedhub.runtime.cluster.generations import apply_generation, read_generation
+    from feedhub.runtime.hub import Hub
+
+    settings, document = read_generation(session.options.config, session.options.overrides)
+    session.masked.hide(settings.secrets)
+    for problem in (*settings.problems, *settings.warnings):
+        session.screen.print_err(str(problem))
+    with _opened(session, settings.store) as store, Hub(settings, waits=session.waits) as hub:
+        hub.store = store
+        generation, is_new = apply_generation(hub, store.cluster(), document)
+        for _ in hub.refiling():
+            pass
+    words = "is in force" if is_new else "is in force already"
+    session.screen.print(f"generation {generation.number} {words}: {count(len(settings.sources), 'source')}")
+
+
+@command(has_log=False)
+def worker(
+    session: Session,
+    store: StoreOption = None,
+    concurrency: Annotated[
+        int, typer.Option("--concurrency", min=1, max=1_000, metavar="N", help="Hosts that are asked at the same time.")
+    ] = 32,
+    log: Annotated[LogForm, typer.Option("--log", help="Form of the log on stderr.")] = LogForm.TEXT,
+) -> None:
+    """Poll one store together with other workers.
+
+    A store on PostgreSQL, and on the configuration that `feedhub apply` put into it. Until SIGTERM or Ctrl-C. Any
+    number of them, on any machines: when one is gone, the others take over what it did."""
+    from contextlib import nullcontext
+
+    from feedhub.runtime.logs import logging_events
+    from feedhub.runtime.memory import keep_heaps_small
+
+    keep_heaps_small()
+    as_json = log is LogForm.JSON
+    with (
+        logging_events(sys.stderr, masked=session.masked, verbose=session.options.verbose, as_json=as_json),
+        errors_as_events() if as_json else nullcontext(),
+    ):
+        try:
+            from feedhub.runtime.cluster.worker import Worker
+        except ImportError as error:
+            raise UsageError("workers need feedhub's extra `cluster` (procrastinate, psycopg)") from error
+        from feedhub.runtime.cluster.generations import SharedConfiguration
+
+        address, text = _address(session, store)
+        with _opened(session, address) as opened:
+            shared = SharedConfiguration(text, session.options.overrides)
+            hidden = set[str]()
+
+            def hide(secrets: Iterable[str]) -> None:
+                hidden.update(secrets)
+                session.masked.hide(hidden)
+
+            Worker(opened, shared, room=concurrency, waits=session.waits, hide=hide).run()
+
+
+@command()
+def workers(session: Session, store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """List the workers on a store, and what waits.
+
+    Exit 1 if there is none that polls."""
+    address, _ = _address(session, store)
+    with _opened(session, address) as opened:
+        tables = opened.cluster()
+        if not tables.is_made:
+            raise UsageError("no worker was ever started on this store")
+        found, backlog = tables.workers(), tables.backlog()
+    if as_json:
+        session.screen.json(
+            {"workers": [{**asdict(one), "since": one.since.isoformat()} for one in found], "backlog": asdict(backlog)}
+        )
+    else:
+        _print(session, found, backlog)
+    if not any(not one.fault for one in found):
+        raise typer.Exit(1)
+
+
+def _print(session: Session, found: "Sequence[KnownWorker]", backlog: "Backlog") -> None:
+    from feedhub.cli.screen import Row, count
+    from feedhub.rules.health import duration_text
+
+    rows = [
+        Row(
+            cells=(
+                one.name,
+                str(one.process),
+                f"{len(one.hosts)}/{one.room}",
+                str(one.generation or ""),
+                f"{one.heard_ago:.0f} s ago",
+            ),
+            note=one.fault or " ".join(one.hosts[:_MOST_HOSTS]),
+        )
+        for one in found
+    ]
+    screen = session.screen
+    if rows:
+        screen.table(("machine", "process", "hosts", "generation", "heard of"), rows, numbers=frozenset({1, 2, 3}))
+    late = f", the first since {duration_text(backlog.lag)}" if backlog.due else ""
+    screen.print(
+        f"{count(len(rows), 'worker')}; {backlog.due} sources due{late}; {backlog.jobs} hosts wait for a worker"
+    )
+    if backlog.closed_hosts:
+        screen.print(f"asked to be left alone: {' '.join(backlog.closed_hosts[:_MOST_HOSTS])}")

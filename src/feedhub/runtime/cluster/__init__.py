@@ -1,0 +1,1 @@
+"""Workers on many machines that poll one store: their engine, their jobs, and the configuration that they share."""

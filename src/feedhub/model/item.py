@@ -217,7 +217,7 @@ class CleanedItem(Sent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoredItem:
+class StoredItem(Sent):
     """An item as an output shows it: permanent id, fixed published time, the wording chosen for that output.
 
     ``id`` is a ``urn:uuid:`` (SPEC §4). Instants are aware UTC. ``source`` names the source whose wording

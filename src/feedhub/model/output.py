@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Final, Literal
 
-from feedhub.model.item import StoredItem
+from feedhub.model.item import Sent, StoredItem
 from feedhub.model.source import Health
 
 Content = Literal["full", "summary", "none"]
@@ -128,7 +128,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OutputView:
+class OutputView(Sent):
     """The items chosen for one output feed or page of its list, newest first; ``updated_at`` is that of a change.
 
     ``part`` is None for the feed that is subscribed to and the first page, else the document of the archive or the page
@@ -187,7 +187,7 @@ class ListedOutputs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CategorySummary:
+class CategorySummary(Sent):
     """A category as the manifest, ``status`` and the OPML list name it.
 
     ``changed_at`` is the newest change of what its feed shows; None where there is none, or it was not asked for.
@@ -223,7 +223,7 @@ class RemovedCategory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OutputFile:
+class OutputFile(Sent):
     """``path`` is relative to the output folder, with forward slashes."""
 
     path: str
@@ -265,7 +265,7 @@ class EndedPost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OtherSource:
+class OtherSource(Sent):
     """Another source that reported an item, and where. ``source`` is its name, ``title`` what it calls itself."""
 
     source: str
@@ -274,7 +274,7 @@ class OtherSource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PageItem:
+class PageItem(Sent):
     """An item as its page shows it, in the wording of its owner.
 
     ``slugs`` belong to ``item.categories``, in the same order. ``also`` are the other sources, first seen first.
@@ -288,7 +288,7 @@ class PageItem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ItemVersion:
+class ItemVersion(Sent):
     """Which item an output shows and where in its order; ``change_number`` is that of its newest change."""
 
     id: str
@@ -297,7 +297,7 @@ class ItemVersion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ItemView:
+class ItemView(Sent):
     """The page of one item; ``view`` holds nothing but that item."""
 
     view: OutputView
@@ -325,7 +325,7 @@ class FrontView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SourceLine:
+class SourceLine(Sent):
     """A source as the sources page names it. ``newest_at`` is when it last gave an item that was new.
 
     ``link`` is its own page; ``slugs`` are the categories where it is filed, with their titles.

@@ -7,6 +7,7 @@ from typing import Literal
 
 from feedhub.model.document import Validators
 from feedhub.model.identity import KeyPattern
+from feedhub.model.item import Sent
 from feedhub.model.kind import OptionValue
 
 NAMED_FORMATS = ("iso", "epoch", "epoch_ms", "epoch_us", "relative")
@@ -216,7 +217,7 @@ class Health(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SourceState:
+class SourceState(Sent):
     """What is remembered about a source between polls. Instants are aware UTC.
 
     ``validators``, ``body_digest`` and ``reading_digest`` belong to the last document that was parsed and stored;

@@ -34,6 +34,7 @@ class StoredMonths:
         self.slug = slug
         self._zone = zone
         self._counts: dict[str, int] = {}
+        self._older: dict[tuple[str, datetime], int] = {}
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -53,7 +54,10 @@ class StoredMonths:
 
     def count_before(self, month: str, moment: datetime) -> int:
         """Return how many items of a month are older than an instant."""
-        return self.store.count_between(self.slug, month_bounds(month, self._zone)[0], moment)
+        key = month, moment
+        if key not in self._older:
+            self._older[key] = self.store.count_between(self.slug, month_bounds(month, self._zone)[0], moment)
+        return self._older[key]
 
     def versions(self, month: str, skip: int, limit: int) -> tuple[ItemVersion, ...]:
         """Return items of a month, newest first, without the newest ``skip`` ones."""
@@ -240,6 +244,7 @@ class PartFiles:
     notes: str
     write: PartWriter
     remove: Callable[[Part], None]
+    _noted: dict[str, dict[Part, str]] = field(default_factory=dict)
 
     def publish(self, changed: ChangedItems | None) -> None:
         """Write the parts that changed, or all of them when ``changed`` is None.
@@ -319,12 +324,14 @@ class PartFiles:
 
         From a file that is not ours or was damaged it is nothing.
         """
-        try:
-            lines = json.loads(self.writer.writer.read(self._note(month)) or b"{}")
-            found = {part_of(str(name)): str(digest) for name, digest in lines.items()}
-        except (ValueError, TypeError, AttributeError, RecursionError):
-            return {}
-        return {part: digest for part, digest in found.items() if part and part.month == month}
+        if month not in self._noted:
+            try:
+                lines = json.loads(self.writer.writer.read(self._note(month)) or b"{}")
+                found = {part_of(str(name)): str(digest) for name, digest in lines.items()}
+            except (ValueError, TypeError, AttributeError, RecursionError):
+                found = {}
+            self._noted[month] = {part: digest for part, digest in found.items() if part and part.month == month}
+        return self._noted[month]
 
 
 def _digest(own: Sequence[ItemVersion], older: Part | None, newer: Part | None) -> str:

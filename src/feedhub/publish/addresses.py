@@ -104,7 +104,12 @@ class SitePaths:
 
 def public(site: Site, path: str) -> str:
     """Return the public address of a file in the output folder."""
-    return f"{site.url.rstrip('/')}/{path if _PLAIN_PATH.fullmatch(path) else quote(path)}"
+    return f"{site.url.rstrip('/')}/{public_path(path)}"
+
+
+def public_path(path: str) -> str:
+    """Return a path in the output folder as addresses have it."""
+    return path if _PLAIN_PATH.fullmatch(path) else quote(path)
 
 
 def feed_url(site: Site, slug: str, kind: str, part: Part | None = None) -> str:

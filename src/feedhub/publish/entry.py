@@ -9,7 +9,7 @@ from html import escape
 from typing import Final
 from urllib.parse import quote, urlsplit
 
-from feedhub.model.item import Enclosure, Person, StoredItem
+from feedhub.model.item import Enclosure, Person, Sent, StoredItem
 from feedhub.model.output import Content, OutputView
 from feedhub.rules.language import Direction, direction_of, direction_of_language, has_right_to_left
 from feedhub.rules.lazy_patterns import lazy_pattern
@@ -44,7 +44,7 @@ _URN = lazy_pattern(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Upstream:
+class Upstream(Sent):
     """Where an item came from: our name for the source, its own title, its page and its feed."""
 
     name: str
@@ -54,7 +54,7 @@ class Upstream:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(Sent):
     """An item with every string safe to write and every address valid. Instants are UTC, to the second.
 
     ``tags`` never repeat ``categories``. ``language`` is None when it is that of the feed. ``summary`` is None when

@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from feedhub.model.output import CategorySummary, ListedOutputs, OutputFile, Part, Site
 from feedhub.ports.publishing import OWN_MARK
-from feedhub.publish.addresses import SEARCH_PAGE, SITEMAP_PATH, feed_path, feed_url, page_url, public
+from feedhub.publish.addresses import SEARCH_PAGE, SITEMAP_PATH, feed_path, feed_url, page_url, public, public_path
 from feedhub.publish.entry import Entry, safe_line
 from feedhub.publish.formats import FORMAT_NAME, FORMATS
 from feedhub.publish.json_feed import json_text, listing
@@ -210,9 +210,10 @@ def sitemap(site: Site, pages: Iterable[tuple[str, datetime | None]]) -> bytes:
         f"<!-- {OWN_MARK} -->",
         '<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">',
     ]
+    base = escape(public(site, ""))
     for path, at in pages:
-        changed = f"<lastmod>{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}Z</lastmod>" if at else ""
-        lines.append(f"<url><loc>{escape(public(site, path))}</loc>{changed}</url>")
+        changed = f"<lastmod>{at.astimezone(UTC).isoformat('T', 'seconds')[:19]}Z</lastmod>" if at else ""
+        lines.append(f"<url><loc>{base}{escape(public_path(path))}</loc>{changed}</url>")
     return "\n".join((*lines, "</urlset>", "")).encode()
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from markupsafe import Markup
 
-from feedhub.model.item import Enclosure, StoredItem
+from feedhub.model.item import Enclosure, Sent, StoredItem
 from feedhub.model.output import OutputView, Site, page_policy
 from feedhub.publish.addresses import item_path
 from feedhub.publish.entry import (
@@ -31,7 +31,7 @@ EXCERPT: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Marks:
+class Marks(Sent):
     """What the markup of an item says of its language and direction; None for what is that of the page.
 
     ``title`` is the direction of the title where it is not that of the item. ``lang`` is "" where it is unknown.
@@ -47,7 +47,7 @@ NO_MARKS: Final = Marks(lang=None, dir=None, title=None, text=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Card:
+class Card(Sent):
     """One item in a list. ``page`` is its path, ``link`` the original."""
 
     title: str
@@ -227,7 +227,7 @@ class Player:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Media:
+class Media(Sent):
     """What an item has beside its text. ``picture`` is None where the text or a player shows it already.
 
     ``is_film`` tells that the original is a page which plays a film; ``files`` are the attachments without a player.

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
+from feedhub.model.item import Sent
 from feedhub.model.output import PAGE_POLICY, Category, OutputFormat, OutputSettings, Site, page_policy
 from feedhub.publish.addresses import (
     CATEGORIES_PATH,
@@ -63,7 +64,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PageHead:
+class PageHead(Sent):
     """What templates call ``page``: the part that all pages have. ``root`` leads from it to the root of the site.
 
     ``slug`` is the output that its Subscribe button leads to, ``place`` the path of the entry of the navigation that

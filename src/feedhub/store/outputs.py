@@ -24,7 +24,7 @@ from feedhub.store.tables import (
     AnyRow,
     branches,
     categories,
-    decode_item,
+    decode_again,
     ended_memberships,
     items,
     memberships,
@@ -256,7 +256,7 @@ def _stored_items(connection: Connection, rows: Sequence[AnyRow]) -> tuple[Store
     return tuple(
         StoredItem(
             id=row.id,
-            item=decode_item(row.wording, row.effect),
+            item=decode_again(row.wording, row.effect),
             source=row.name,
             published_at=row.published_at,
             updated_at=row.updated_at,
@@ -481,7 +481,7 @@ def _page_items(connection: Connection, pks: Sequence[int]) -> list[PageItem]:
         slugs[pk].append(slug)
     also: dict[int, list[OtherSource]] = defaultdict(list)
     for row in connection.execute(_OTHERS, {"pks": pks}):
-        wording = decode_item(row.wording, row.effect)
+        wording = decode_again(row.wording, row.effect)
         if wording != NO_WORDING:
             also[row.item_pk].append(OtherSource(source=row.name, title=row.title, link=wording.link))
     return [

@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, fields
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, Column, Dialect, ForeignKey, Index, Integer, MetaData, Row, Table, Text
@@ -324,6 +325,10 @@ def decode_item(text: str, effect: str | None = None) -> Item:
         published_at=datetime.fromisoformat(data["published_at"]) if "published_at" in data else None,
         enclosures=tuple(Enclosure(**known(enclosure, _ENCLOSURE)) for enclosure in data.get("enclosures", ())),
     )
+
+
+decode_again: Final = lru_cache(maxsize=512)(decode_item)
+"""``decode_item`` for publishing, of which one after the other reads the same newest items."""
 
 
 def decode_link(text: str) -> str | None:

@@ -561,3 +561,16 @@ def test_ten_thousand_sources_load_quickly(sited: Make) -> None:
     assert len(settings.sources) == 10_000
     # Measured: 1.2 s; a quadratic step would take minutes.
     assert time.process_time() - started < 8
+
+
+def test_a_former_slug_is_no_category_and_of_one_category(sited: Callable[[str], Any]) -> None:
+    sources = "sources: [{name: a, url: https://a.example/f, category: news}]\n"
+    made = sited(sources + "categories: {news: {formerly: [old, older]}, tech: {title: T}}\n")
+    assert [one.formerly for one in made.load().categories] == [("old", "older"), ()]
+    made = sited(
+        sources + "categories: {tech: {formerly: news}, it: {formerly: [old, 7]}, arts: {formerly: [a, old]}}\n"
+    )
+    assert [problem.partition(": ")[2] for problem in made.problems()] == [
+        'categories.tech.formerly: "news" is a category still; put tech where it is named',
+        'categories.arts.formerly[1]: "old" was it already',
+    ]

@@ -210,6 +210,40 @@ def test_a_chinese_site_says_it_in_chinese(world: World, tmp_path: Path) -> None
     assert titles(tmp_path)[0] == "“Tech”已停止更新"
 
 
+def test_a_renamed_category_says_for_thirty_days_where_it_is_now(world: World, tmp_path: Path) -> None:
+    published(world, tmp_path)
+    before = entries(tmp_path)
+    world.sources = (A, replace(B, categories=("it",)))
+    economy, it = world.settings.categories
+    settings = replace(world.settings, categories=(economy, replace(it, title="Computers", formerly=("tech",))))
+    world.store.sync_categories(settings.categories, world.now)
+    world.refile("renamed")
+    world.store.sync_categories(settings.categories, world.now)
+    published(world, tmp_path, settings=settings)
+    last, *kept = entries(tmp_path)
+    assert [last["title"], last["url"]] == ["“Tech” has moved", "https://site.example/category/it.html"]
+    assert "https://site.example/feeds/it.rss" in last["content_html"]
+    assert [item["id"] for item in kept] == [item["id"] for item in before]
+    moved = json.loads((tmp_path / "feeds/it.json").read_text())["items"]
+    assert [item["id"] for item in moved] == [item["id"] for item in before]
+    for path in FEEDS:
+        assert check_feed(path, (tmp_path / path).read_bytes()) == []
+    world.pass_time(days=29)
+    assert published(world, tmp_path, settings=settings, everything=True).written == ()
+    world.pass_time(days=1)
+    assert set(published(world, tmp_path, settings=settings).removed) == FEEDS
+    assert json.loads((tmp_path / NOTE).read_text()) == {"tech": "gone"}
+
+
+def test_a_removal_that_turns_out_to_be_a_renaming_says_so_from_then_on(world: World, tmp_path: Path) -> None:
+    ended(world, tmp_path)
+    world.pass_time(days=1)
+    (economy,) = world.settings.categories
+    settings = replace(world.settings, categories=(replace(economy, formerly=("tech",)),), output_digest="another")
+    assert set(published(world, tmp_path, settings=settings).written) >= FEEDS
+    assert titles(tmp_path)[:2] == ["“Tech” has moved", "Chips 3"]
+
+
 @pytest.mark.parametrize("note", [b"", b"[]", b"{", b'{"tech": "x"}', b'{"../x": "gone"}', b"[" * 10_000])
 def test_a_damaged_note_costs_nothing(world: World, tmp_path: Path, note: bytes) -> None:
     ended(world, tmp_path)

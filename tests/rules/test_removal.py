@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from feedhub.model.item import Item, StoredItem
-from feedhub.model.output import OutputSettings, RemovedCategory, Site
+from feedhub.model.output import Category, OutputSettings, RemovedCategory, Site
 from feedhub.rules.select import (
     REMOVED_FOR,
     Removal,
@@ -57,3 +57,17 @@ def test_the_last_entry_says_so_above_all_others_with_one_id_and_date(language: 
     assert "News &amp; more" in (last.item.content or "")
     assert last.id == with_last_entry(TECH, SITE, ())[0].id
     assert last.id != with_last_entry(replace(TECH, slug="arts"), SITE, ())[0].id
+
+
+@pytest.mark.parametrize(("language", "title"), [("en", "“Tech” has moved"), ("zh", "“Tech”已迁移")])
+def test_the_last_entry_of_a_renamed_category_says_where_it_is_now(language: str, title: str) -> None:
+    now = Category(slug="it", title="IT & <more>", formerly=("tech",))
+    addresses = ("https://news.example/category/it.html", "https://news.example/feeds/it.atom?a&b")
+    last, *rest = with_last_entry(TECH, replace(SITE, language=language), [ENTRY], now, addresses)
+    assert rest == [ENTRY]
+    assert (last.item.title, last.item.link) == (title, addresses[0])
+    assert "IT &amp; &lt;more&gt;" in (last.item.content or "")
+    assert '<a href="https://news.example/feeds/it.atom?a&amp;b">' in (last.item.content or "")
+    assert last.published_at == NOW
+    assert last.id != with_last_entry(TECH, SITE, ())[0].id
+    assert last.id != with_last_entry(TECH, SITE, (), replace(now, slug="computers"), addresses)[0].id

@@ -255,6 +255,7 @@ def _settled(
     problems += repeated_names(files)
     categories, of_sources, of_rules = _categories(files)
     problems += of_rules
+    problems += former_slugs(files, categories)
     if problems or config is None:
         problems += (problem for refused in of_sources.values() for problem in refused.values())
         return None
@@ -273,6 +274,23 @@ def _settled(
     )
     warnings = (without_values(warning, known) for warning in warnings_of(files, settings, categories))
     return replace(settings, warnings=tuple(_in_order(warnings, files)))
+
+
+def former_slugs(files: Sequence[ConfigFile], table: CategoryTable) -> Iterator[Problem]:
+    """Yield a problem for every former slug of a category that there is still, or that two categories had."""
+    owners: dict[str, str] = {}
+    for slug, file, place in _keys(files, "categories"):
+        entries = file.value["categories"]
+        entry = entries.get(slug) if isinstance(entries, dict) else None
+        former = entry.get("formerly") if isinstance(entry, dict) else None
+        for index, old in enumerate(former if isinstance(former, list) else [former]):
+            path = (*place, "formerly", index) if isinstance(former, list) else (*place, "formerly")
+            if not isinstance(old, str):
+                continue
+            if old in table.titles:
+                yield file.problem(path, f"{file.found(path, old)} is a category still; put {slug} where it is named")
+            elif owners.setdefault(old, slug) != slug:
+                yield file.problem(path, f"{file.found(path, old)} was {owners[old]} already")
 
 
 def _categories(files: Sequence[ConfigFile]) -> tuple[CategoryTable, dict[str, dict[int, Problem]], list[Problem]]:

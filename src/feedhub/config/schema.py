@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, create_model, model_validator
 
 from feedhub.config.forms import (
+    NAMES_SCHEMA,
     CategoryNames,
     CategorySlug,
     Count,
@@ -28,6 +29,7 @@ from feedhub.config.forms import (
     Text,
     Timezone,
     WebUrl,
+    one_or_many,
 )
 from feedhub.config.reading import DEFAULT_STORE
 from feedhub.config.schema_mapping import InnerFolder, PostName, Whole
@@ -294,6 +296,11 @@ class WebSection(Section):
     )
 
 
+Slugs = Annotated[
+    list[CategorySlug], BeforeValidator(one_or_many), WithJsonSchema(NAMES_SCHEMA), Form("slug, or a list")
+]
+
+
 class CategorySection(Section):
     """One category, that is, one set of output feeds."""
 
@@ -302,6 +309,11 @@ class CategorySection(Section):
     )
     description: Text = Field(default="", description="One sentence about it.")
     entries: Entries | None = Field(default=None, description="Newest N items in its feeds. Default: `output.entries`.")
+    formerly: Slugs = Field(
+        default=[],
+        description="Slugs that it had before: their feeds say for 30 days where it is now, and then end.",
+        examples=["old-slug"],
+    )
     limit: LimitSection | None = Field(
         default=None, description="How much room a single source has. Default: `output.limit`."
     )

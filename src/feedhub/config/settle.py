@@ -370,6 +370,7 @@ def _categories(parts: Sequence[Checked], table: CategoryTable) -> tuple[Categor
             description=section.description,
             entries=section.entries,
             per_source=section.limit.per_source if section.limit else None,
+            formerly=tuple(dict.fromkeys(section.formerly)),
         )
         for slug, title in table.titles.items()
         for section in [declared.get(slug) or CategorySection.model_validate({})]

@@ -27,13 +27,17 @@ class Site:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Category:
-    """A label that our configuration gives to items; it owns output feeds. ``slug`` is also their file name."""
+    """A label that our configuration gives to items; it owns output feeds. ``slug`` is also their file name.
+
+    ``formerly`` are slugs that it had before.
+    """
 
     slug: str
     title: str
     description: str = ""
     entries: int | None = None
     per_source: int | None = None
+    formerly: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -289,11 +289,20 @@ class _Run:
             feed,
             settings.site,
             settings.output,
-            with_last_entry(category, settings.site, entries),
+            with_last_entry(category, settings.site, entries, *self._successor(category.slug)),
             addresses={source.name: source.url for source in settings.sources},
             secrets=settings.secrets,
         )
         self.output(category.slug).end(replace(view, is_removed=True))
+
+    def _successor(self, slug: str) -> tuple[Category | None, list[str]]:
+        """Return the category that one is now, if it is another, with the addresses where it is read and subscribed."""
+        found = next((one for one in self.settings.categories if slug in one.formerly), None)
+        if found is None:
+            return None, []
+        page = [self.context.page_paths.list_page(found.slug)] if self.settings.output.pages else []
+        paths = [*page, *self.context.index.paths(found.slug)]
+        return found, [f"{self.settings.site.url.rstrip('/')}/{path}" for path in paths]
 
     def publish_index(self, changed: Mapping[str, datetime | None], shown: Sequence[StoredItem] | None) -> None:
         """Write what speaks of all outputs; ``changed`` says when those changed that were published, None for never.

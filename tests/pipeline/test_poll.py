@@ -8,7 +8,7 @@ import pytest
 from feedhub.errors import FetchError, HttpStatusError, ParseError
 from feedhub.model.document import Freshness
 from feedhub.model.identity import KeyPattern
-from feedhub.model.item import CleanedItem, Item, ParsedFeed, Rejected
+from feedhub.model.item import Item, ParsedFeed, Rejected
 from feedhub.model.output import Retention
 from feedhub.model.report import Outcome
 from feedhub.model.source import Condition, PageMap, Replacement, Rule, Source
@@ -353,8 +353,7 @@ def test_rejected_records_without_a_name_are_not_taken_for_each_other() -> None:
 def test_an_item_that_a_rule_rewrites_is_found_as_it_was_rewritten() -> None:
     edit = Replacement(field="title", pattern="Chips", replacement="Fabs")
     world = World((A,), rules=(Rule(name="r", when=Condition(kind="title", values=("Chips",)), replace=(edit,)),))
-    ready = CleanedItem(item=Item(title="Chips today", guid="1"), terms=("chips today", ""))
-    other = CleanedItem(item=Item(title="Bread today", guid="2"), terms=("bread prepared", ""))
+    ready, other = Item(title="Chips today", guid="1"), Item(title="Bread today", summary="prepared", guid="2")
     items = (record("Chips today", guid="1"), record("Bread today", guid="2", position=1))
     world.answer("a", feed=ParsedFeed(title="A", items=items, cleaned={0: ready, 1: other}))
     world.poll("a")

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from feedhub.errors import FetchError
-from feedhub.model.item import CleanedItem, Detail, Item, Markup, ParsedFeed, ParsedItem, Person
+from feedhub.model.item import Detail, Item, Markup, ParsedFeed, ParsedItem, Person
 from feedhub.model.report import Outcome
 from feedhub.model.source import CategoryMap, Condition, DetailMap, FieldMap, Replacement, Rule, Source
 from feedhub.pipeline.maintenance import refile
@@ -272,7 +272,7 @@ def test_a_link_that_was_put_right_is_shown_as_received_without_the_rule_and_the
 ) -> None:
     world = World((A, B), rules=(UNWRAP,))
     wrapped = record("Chips", guid="1", link=WRAPPED)
-    early = CleanedItem(item=Item(title="Chips", guid="1", link=WRAPPED), terms=("chips", ""))
+    early = Item(title="Chips", guid="1", link=WRAPPED)
     cleaned = {0: early} if is_cleaned_early else {}
     world.answer("a", feed=ParsedFeed(title="A", items=(wrapped,), cleaned=cleaned))
     world.poll("a")

@@ -2,10 +2,11 @@
 
 import logging
 import os
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -149,6 +150,19 @@ def test_it_polls_again_and_again_and_publishes_what_is_new(site: Site) -> None:
     assert [report.new for report in notes.polls][:3] == [1, 0, 0]
     assert "feeds/news.atom" in notes.written
     assert (site.folder / "output" / "feeds" / "health.atom").exists()
+
+
+def test_it_makes_new_items_searchable_when_nothing_else_is_to_do(site: Site) -> None:
+    with running(site) as (notes, _):
+        wait_for(lambda: notes.count("paper"))
+        wait_for(lambda: not unindexed(site))
+    with closing(open_store(f"sqlite:///{site.folder}/feedhub.db")) as store:
+        assert store.item_count() == 1
+
+
+def unindexed(site: Site) -> list[object]:
+    with closing(sqlite3.connect(site.folder / "feedhub.db")) as connection:
+        return connection.execute("SELECT item_pk FROM unindexed_items").fetchall()
 
 
 def test_a_saved_configuration_is_taken_up(site: Site, server: LoopbackServer) -> None:

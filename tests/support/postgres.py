@@ -209,8 +209,8 @@ def check_derived_data(connection: "psycopg.Connection[tuple[object, ...]]") -> 
     """See ``support.derived_data``."""
     kept = dict(connection.execute("SELECT slug, items FROM categories").fetchall())
     assert kept == dict(connection.execute(COUNTED).fetchall())
-    last = connection.execute("SELECT value FROM meta WHERE key = 'search_indexed_to'").fetchone()
-    shown = [row for row in connection.execute(SHOWN).fetchall() if last is None or row[0] <= int(last[0])]
+    waiting = {pk for (pk,) in connection.execute("SELECT item_pk FROM unindexed_items").fetchall()}
+    shown = [row for row in connection.execute(SHOWN).fetchall() if row[0] not in waiting]
     indexed = connection.execute("SELECT pk, terms::text FROM item_search ORDER BY pk").fetchall()
     vectors = [(pk, text_vector(*item_terms(decode_item(*wording)))) for pk, *wording in sorted(shown)]
     made = connection.execute(

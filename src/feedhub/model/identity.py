@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, IntEnum
 
-from feedhub.model.item import Item, ParsedItem, Received, Sent, Terms
+from feedhub.model.item import Item, ParsedItem, Received, Sent
 
 
 class KeyStrength(IntEnum):
@@ -246,14 +246,13 @@ class Filing(Sent):
 class Ingest(Sent):
     """One record that is ready to be stored: decided, cleaned and filed. ``item`` None leaves the stored item as it is.
 
-    ``item`` is what was ``received``, before any rule. ``terms`` are the search terms of what is shown, if they are
-    known already. ``record_digest`` is that of a record that follows from what is stored of it, None for others.
+    ``item`` is what was ``received``, before any rule. ``record_digest`` is that of a record that follows from what is
+    stored of it, None for others.
     """
 
     decision: Decision
     item: Item | None = None
     received: Received = Received.WHOLE
-    terms: Terms | None = None
     filing: Filing | None = None
     published_at: datetime | None = None
     record_digest: int | None = None

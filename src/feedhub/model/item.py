@@ -160,7 +160,7 @@ class ParsedFeed(Sent):
     notes: tuple[str, ...] = ()
     cursor: str | None = None
     reading: str | None = None
-    cleaned: "Mapping[int, CleanedItem]" = field(default_factory=dict)
+    cleaned: "Mapping[int, Item]" = field(default_factory=dict)
     is_apart: bool = False
 
 
@@ -206,14 +206,6 @@ class ItemDates:
 
     published_at: datetime
     first_seen_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CleanedItem(Sent):
-    """An item that is ready to be filed, with the search terms that it has if no rule changes it."""
-
-    item: Item
-    terms: Terms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

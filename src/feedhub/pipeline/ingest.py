@@ -230,8 +230,7 @@ class _Planner:
             self.unread[decision.item_id] = self.fetched.details.waiting[parsed.position]
         if decision.verdict not in _REWRITTEN:
             return Ingest(decision=decision, record_digest=digest)
-        early = self.feed.cleaned.get(parsed.position)
-        item = early.item if early else self._cleaned(decision, received)
+        item = self.feed.cleaned.get(parsed.position) or self._cleaned(decision, received)
         received = self._kept(decision, received)
         filing = self.filer.filing(item, received, dates_of(parsed, known, self.now))
         if filing.dropped_by is None and received is Received.LISTED and decision.verdict in UNSEEN:
@@ -242,7 +241,6 @@ class _Planner:
             decision=decision,
             item=item,
             received=received,
-            terms=early.terms if early and filing.shown is None else None,
             filing=filing,
             published_at=settled_published(parsed.published_at, self.now),
             record_digest=digest,

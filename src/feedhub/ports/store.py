@@ -341,7 +341,8 @@ class PollStore(Protocol):
     def index_some(self, most: int = 200) -> bool:
         """Put ``most`` stored items at once into the full text where that is not complete; tell whether more are left.
 
-        So it is after a version that made its search terms otherwise. Until then searches find what is in it.
+        New items wait for that, and all items after a version that made its search terms otherwise. A search does it
+        for itself, as far as that is done within two seconds.
         """
         ...
 

@@ -186,6 +186,7 @@ class Daemon:
         self._keep_right: Callable[[], None] = lambda: None
         self._right_until = 0.0
         self._refiling = Refiling(self._waits.refiling)
+        self._is_index_behind = True
         self._change_due: Loaded | None = None
         self._fault: ConfigFault | None = None
         self._stop_at: float | None = None
@@ -257,7 +258,8 @@ class Daemon:
 
     def _next_event(self) -> "Event | None":
         wait = self._notifier.wait(self._publish_timer.wait(self._waits.tick))
-        if self._refiling.is_under_way and self._store_retry.may_try and self._stop_at is None:
+        has_more_to_do = self._refiling.is_under_way or self._is_index_behind
+        if has_more_to_do and self._store_retry.may_try and self._stop_at is None:
             wait = 0.0
         if self._stop_at is not None:
             wait = max(0.0, min(wait, self._stop_at - monotonic()))
@@ -300,6 +302,8 @@ class Daemon:
                 self._start_due()
             if self._inbox.empty():
                 self._refile_or_publish()
+            if self._inbox.empty() and self._is_index_behind and self._stop_at is None:
+                self._is_index_behind = self._poller.hub.store.index_some()
 
     def _be_the_only_one(self) -> None:
         """Make sure of the right to poll on this store, which a lost connection takes away, before it is used."""
@@ -333,6 +337,7 @@ class Daemon:
                 self._be_the_only_one()
                 report = self._poller.hub.ingester.ingest(fetched)
                 log_poll(report)
+                self._is_index_behind |= report.new > 0
                 if report.outcome is not Outcome.SKIPPED:
                     self._publish_timer.mark()
                 for observer in self._observers:

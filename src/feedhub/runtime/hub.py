@@ -391,7 +391,7 @@ class Hub:
         return retitle(self.store, settings.sources)
 
     def refiling(self) -> Iterator[None]:
-        """File stored items by the present rules, let searches find all of them, and yield after each transaction.
+        """File stored items by the present rules, and yield after each transaction.
 
         Nothing happens where that is so.
         """
@@ -400,8 +400,6 @@ class Hub:
         for source, warnings in refile(self.store, self.settings, self._cleaner, self.now()):
             for warning in warnings:
                 log.warning("%s: %s", source.name, warning)
-            yield
-        while self.store.index_some():
             yield
 
     def plan_polls(self, *, set_by: float = 0.0) -> None:

@@ -100,7 +100,7 @@ def preview_source(
 def _cleaned(parsed: ParsedItem, feed: ParsedFeed, source: Source, context: FetchContext) -> Item:
     """Return an item as a poll would store it; a worker has cleaned it already, unless its text is to be fetched."""
     cleaned = feed.cleaned.get(parsed.position)
-    return cleaned.item if cleaned else context.cleaner.clean(as_received(parsed), source)
+    return cleaned or context.cleaner.clean(as_received(parsed), source)
 
 
 def _filing(parsed: ParsedItem, item: Item, source: Source, context: FetchContext, now: datetime) -> Filing:

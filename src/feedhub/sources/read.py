@@ -6,10 +6,9 @@ from importlib import import_module
 from typing import cast
 
 from feedhub.model.document import Document
-from feedhub.model.item import CleanedItem, ParsedFeed, ParsedItem
+from feedhub.model.item import Item, ParsedFeed, ParsedItem
 from feedhub.model.report import RecordTrace
 from feedhub.model.source import Source
-from feedhub.rules.text import item_terms
 from feedhub.sources.markup import HtmlCleaner
 
 # What a kind declares as its reader and its tracer (model/kind.py).
@@ -49,9 +48,8 @@ def trace_document(document: Document, source: Source, limit: int, tracer: str) 
     return cast(_Tracer, _imported(tracer))(document, source, limit)
 
 
-def _cleaned(parsed: ParsedItem, source: Source, cleaner: HtmlCleaner) -> CleanedItem:
-    item = replace(cleaner.clean(parsed, source), published_at=parsed.published_at)
-    return CleanedItem(item=item, terms=item_terms(item))
+def _cleaned(parsed: ParsedItem, source: Source, cleaner: HtmlCleaner) -> Item:
+    return replace(cleaner.clean(parsed, source), published_at=parsed.published_at)
 
 
 def _imported(place: str) -> object:

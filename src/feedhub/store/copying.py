@@ -14,12 +14,13 @@ from feedhub.errors import StoreError
 from feedhub.model.report import CopiedTable
 from feedhub.store.database import Connection, PreparedStatement
 from feedhub.store.outputs import put_value
-from feedhub.store.queries import INDEX_VALUES, SqlSearch
-from feedhub.store.tables import categories, meta, metadata, schema_migrations
+from feedhub.store.queries import INDEX_VERSION, SqlSearch
+from feedhub.store.tables import categories, meta, metadata, schema_migrations, unindexed_items
 
 _MOST: Final = 500
 _ORIGIN: Final = "copied_from"
-TABLES: Final = [table.name for table in metadata.sorted_tables if table not in {meta, schema_migrations}]
+_OWN: Final = {meta, schema_migrations, unindexed_items}
+TABLES: Final = [table.name for table in metadata.sorted_tables if table not in _OWN]
 """Every table after those that it refers to. The values in ``meta`` come last, and make the store whole."""
 
 _Row = tuple[Any, ...]
@@ -191,6 +192,6 @@ class SqlCopying(SqlSearch):
         values = [statements.mapped(row) for part in statements.parts(given, None) for row in part]
         with self._write() as connection:
             connection.execute(statements.delete)
-            connection.execute(statements.insert, [value for value in values if value["key"] not in INDEX_VALUES])
+            connection.execute(statements.insert, [value for value in values if value["key"] != INDEX_VERSION])
             self._backend.number_on(connection)
         self.empty_foreign_index()

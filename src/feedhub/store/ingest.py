@@ -17,15 +17,14 @@ from feedhub.model.identity import (
     LedgerNote,
     Verdict,
 )
-from feedhub.model.item import Item, Terms
+from feedhub.model.item import Item
 from feedhub.rules.select import ALL
-from feedhub.rules.text import item_terms
 from feedhub.store.database import Connection, PreparedStatement, chunks
 from feedhub.store.keys import KeyTransaction
 from feedhub.store.ledger import write_notes
 from feedhub.store.memberships import FiledItem, file_items, file_new, outputs_showing, settle_shown
 from feedhub.store.outputs import bump, count_items, next_change
-from feedhub.store.queries import index_new, reindexed
+from feedhub.store.queries import index_later, reindexed
 from feedhub.store.source_states import SqlSourceTransaction
 from feedhub.store.sqlite import insert
 from feedhub.store.tables import (
@@ -221,7 +220,7 @@ class _Ingestion:
         """Return the outputs and items that show a change in ``all``; the owner's wording shows a new item."""
         shown_by = {self._pk(one): self._shown_by(one) for one in worded} | moved
         own = [one for one in worded if shown_by[self._pk(one)] == self.source_id and not _is_dropped(one)]
-        self._index(one for one in own if _is(one, Verdict.NEW))
+        index_later(self.connection, (self._pk(one) for one in own if _is(one, Verdict.NEW)))
         changed = {self._pk(one) for one in own} | moved.keys()
         return ({ALL} if changed else set()), changed
 
@@ -396,15 +395,6 @@ class _Ingestion:
             ]
         if marks:
             self.connection.execute(_SET_LEFT_AT, marks)
-
-    def _index(self, new: Iterable[Ingest]) -> None:
-        """Put new items into the full text; what no worker has cut is cut here."""
-        terms: dict[int, Terms] = {}
-        for ingest in new:
-            item = (ingest.filing.shown if ingest.filing else None) or ingest.item
-            if item is not None:
-                terms[self._pk(ingest)] = ingest.terms or item_terms(item)
-        index_new(self.connection, terms)
 
     def _file(self, worded: list[Ingest]) -> tuple[set[str], set[int]]:
         known: list[FiledItem] = []

@@ -1,9 +1,11 @@
 """What people ask: the full text, with its index, and all that is known of an item (``feedhub explain``).
 
-An item is in the index by the terms of what ``all`` shows of it. The index keeps no copy of that: whoever changes it
-does so inside of ``reindexed``. How it is kept is each database's own (``Backend``).
+An item is in the index by the terms of what ``all`` shows of it. New ones wait for that until somebody searches, or the
+daemon has nothing else to do. The index keeps no copy of the texts: whoever changes what is shown of an item does so
+inside of ``reindexed``. How it is kept is each database's own (``Backend``).
 """
 
+import logging
 import re
 import unicodedata
 from collections import defaultdict
@@ -11,11 +13,13 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from time import monotonic
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import BindParameter, Select, bindparam, delete, or_, select
 
+from feedhub.errors import StoreError
 from feedhub.model.identity import KeyStrength
 from feedhub.model.item import Item, StoredItem, Terms
 from feedhub.model.report import Explanation, KeyReport, LedgerEntry, SearchHit, SightingReport
@@ -31,6 +35,7 @@ from feedhub.rules.text import (
 from feedhub.store.database import Connection, Database, PreparedStatement, chunks
 from feedhub.store.ledger import ledger_entry, title_holds
 from feedhub.store.outputs import put_value, shown_items
+from feedhub.store.sqlite import insert
 from feedhub.store.tables import (
     AnyRow,
     categories,
@@ -45,7 +50,10 @@ from feedhub.store.tables import (
     sightings,
     sources,
     stored_key,
+    unindexed_items,
 )
+
+log = logging.getLogger(__name__)
 
 _PKS: Final[BindParameter[Any]] = bindparam("pks", expanding=True)
 _WORDINGS = PreparedStatement(
@@ -54,21 +62,25 @@ _WORDINGS = PreparedStatement(
     .where(items.c.pk.in_(_PKS))
 )
 _NEXT = PreparedStatement(
-    select(items.c.pk).where(items.c.pk > bindparam("after")).order_by(items.c.pk).limit(bindparam("most"))
+    select(unindexed_items.c.item_pk).order_by(unindexed_items.c.item_pk).limit(bindparam("most"))
 )
+_WAITING = PreparedStatement(select(unindexed_items.c.item_pk).where(unindexed_items.c.item_pk.in_(_PKS)))
+_WAIT = PreparedStatement(insert(unindexed_items).on_conflict_do_nothing())
+_ALL_WAIT = PreparedStatement(unindexed_items.insert().from_select(["item_pk"], select(items.c.pk)))
+_NONE_WAITS = PreparedStatement(delete(unindexed_items))
+_WAITED = PreparedStatement(delete(unindexed_items).where(unindexed_items.c.item_pk.in_(_PKS)))
 _VALUE = PreparedStatement(select(meta.c.value).where(meta.c.key == bindparam("wanted")))
-_TERMS: Final = "search_terms"
-# The last item that was put into an index that is being made anew; there is none once all are.
-_LAST: Final = "search_indexed_to"
-_BEFORE_ALL: Final = -1
-INDEX_VALUES: Final = frozenset({_TERMS, _LAST})
-"""Values of a store that tell of its index of the full text alone."""
+INDEX_VERSION: Final = "search_terms"
+"""The value of a store that tells which terms its index has."""
+_MOST_AT_ONCE: Final = 200
+_PATIENCE: Final = 2.0
+"""For how many seconds a search makes the index whole before it answers from what there is."""
 
 
 @contextmanager
 def reindexed(connection: Connection, pks: Collection[int]) -> Iterator[None]:
     """Let the index follow what the block changes of what is shown of these items. Such blocks are never nested."""
-    known = _indexed(connection, pks)
+    known = sorted({*pks} - {*_waiting(connection, pks)})
     before = _terms_shown(connection, known)
     yield
     after = _terms_shown(connection, known)
@@ -77,50 +89,48 @@ def reindexed(connection: Connection, pks: Collection[int]) -> Iterator[None]:
     connection.backend.index_texts(connection, _term_rows(after, changed))
 
 
-def index_new(connection: Connection, terms: dict[int, Terms]) -> None:
-    """Put items that were stored just now into the index."""
-    connection.backend.index_texts(connection, _term_rows(terms, _indexed(connection, terms.keys())))
+def index_later(connection: Connection, pks: Iterable[int]) -> None:
+    """Have items that were stored just now wait for the index."""
+    if rows := [{"item_pk": pk} for pk in pks]:
+        connection.execute(_WAIT, rows)
 
 
 class SqlSearch(Database):
     """See ``feedhub.ports.store.MaintenanceStore``."""
 
-    def index_some(self, most: int = 200) -> bool:
-        if self._query(_VALUE, {"wanted": _LAST}).scalar() is None:
+    def index_some(self, most: int = _MOST_AT_ONCE) -> bool:
+        if not self._query(_NEXT, {"most": 1}):
             return False
         with self._write() as connection:
-            last = _indexed_to(connection)
-            if last is None:
-                return False
-            pks = connection.execute(_NEXT, {"after": last, "most": most}).scalars()
+            pks = connection.execute(_NEXT, {"most": most}).scalars()
             connection.backend.index_texts(connection, _term_rows(_terms_shown(connection, pks), pks))
-            if len(pks) < most:
-                connection.execute(delete(meta).where(meta.c.key == _LAST))
-                return False
-            put_value(connection, _LAST, pks[-1])
-            return True
+            for part in chunks(pks):
+                connection.execute(_WAITED, {"pks": part})
+        return len(pks) == most
 
     def empty_foreign_index(self) -> None:
         """Begin the index anew if its terms are not those that this feedhub would make, and could take out again."""
         version = f"{TERMS_VERSION} {unicodedata.unidata_version}"
-        if self._query(_VALUE, {"wanted": _TERMS}).scalar() == version:
+        if self._query(_VALUE, {"wanted": INDEX_VERSION}).scalar() == version:
             return
         with self._write() as connection:
             connection.backend.empty_index(connection)
-            if connection.execute(_NEXT, {"after": _BEFORE_ALL, "most": 1}):
-                put_value(connection, _LAST, _BEFORE_ALL)
-            put_value(connection, _TERMS, version)
+            connection.execute(_NONE_WAITS)
+            connection.execute(_ALL_WAIT)
+            put_value(connection, INDEX_VERSION, version)
+
+    def _make_index_whole(self) -> None:
+        """Put in what waits, as far as that is soon done; a store that cannot be written to is searched as it is."""
+        until = monotonic() + _PATIENCE
+        try:
+            while self.index_some() and monotonic() < until:
+                pass
+        except StoreError as error:
+            log.warning("the newest items cannot be found yet", extra={"reason": str(error)})
 
 
-def _indexed(connection: Connection, pks: Collection[int]) -> list[int]:
-    """Return those of the items that are in the index, if they are shown."""
-    last = _indexed_to(connection) if pks else None
-    return sorted(pks if last is None else (pk for pk in pks if pk <= last))
-
-
-def _indexed_to(connection: Connection) -> int | None:
-    last = connection.execute(_VALUE, {"wanted": _LAST}).scalar()
-    return None if last is None else int(last)
+def _waiting(connection: Connection, pks: Collection[int]) -> list[int]:
+    return [pk for part in chunks(pks) for pk in connection.execute(_WAITING, {"pks": part}).scalars()]
 
 
 def _terms_shown(connection: Connection, pks: Collection[int]) -> dict[int, Terms]:
@@ -190,10 +200,11 @@ _BY_ADDRESS = (
 )
 
 
-class SqlQueries(Database):
+class SqlQueries(SqlSearch):
     """See ``feedhub.ports.store.QueryStore``."""
 
     def search(self, query: str, limit: int) -> tuple[SearchHit, ...]:
+        self._make_index_whole()
         terms = query_terms(query)
         hits: dict[int, SearchHit] = {}
         with self._read() as connection:
@@ -213,12 +224,14 @@ class SqlQueries(Database):
         return tuple(hits[pk] for pk in best)
 
     def search_items(self, query: str, limit: int) -> tuple[StoredItem, ...]:
+        self._make_index_whole()
         with self._read() as connection:
             return shown_items(
                 connection, connection.backend.matching(connection, query_terms(query), limit, last=True)
             )
 
     def count_matches(self, query: str, most: int) -> int:
+        self._make_index_whole()
         with self._read() as connection:
             return len(connection.backend.matching(connection, query_terms(query), most, last=True))
 
@@ -237,6 +250,7 @@ class SqlQueries(Database):
         return (*explained, *_explain_by_ledger(refs, rest))
 
     def explain_titles(self, words: str, limit: int) -> tuple[Explanation, ...]:
+        self._make_index_whole()
         with self._read() as connection:
             pks = connection.backend.matching(connection, query_terms(words), limit, last=True, in_title=True)
             names = connection.execute(select(items.c.id).where(items.c.pk.in_(pks))).scalars()

@@ -210,6 +210,9 @@ categories = Table(
 )
 Index("categories_title", categories.c.title)
 
+# Items that searches cannot find yet; the index of the full text has all others that are shown.
+unindexed_items = Table("unindexed_items", metadata, Column("item_pk", Integer, primary_key=True, autoincrement=False))
+
 # ``shown`` is JSON: pairs of item and source, newest first.
 removed_categories = Table(
     "removed_categories",
@@ -395,7 +398,8 @@ def fact_digest(*parts: str | None) -> str:
 def ninth(number: str, text: str, now: str) -> tuple[str, ...]:
     """Have output folders remember what was published, of which the store keeps a note for the one that it had.
 
-    Outputs have change numbers: those that are due a new one. The types and the present time are of the dialect.
+    Outputs have change numbers: those that are due a new one. Items that wait for the index of the full text are named.
+    The types and the present time are of the dialect.
     """
 
     def told(name: str, unset: int) -> str:
@@ -415,5 +419,9 @@ def ninth(number: str, text: str, now: str) -> tuple[str, ...]:
         "ALTER TABLE categories DROP COLUMN published_version",
         "ALTER TABLE removed_categories RENAME COLUMN published_at TO removed_at",
         f"UPDATE removed_categories SET removed_at = {now} WHERE removed_at IS NULL",  # noqa: S608
+        f"CREATE TABLE unindexed_items (item_pk {number} NOT NULL, PRIMARY KEY (item_pk))",
+        """INSERT INTO unindexed_items SELECT pk FROM items
+            WHERE pk > (SELECT CAST(value AS BIGINT) FROM meta WHERE "key" = 'search_indexed_to')""",
+        """DELETE FROM meta WHERE "key" = 'search_indexed_to'""",
         f"CREATE TABLE branches (number {number} NOT NULL, token {text} NOT NULL, PRIMARY KEY (number))",
     )

@@ -33,7 +33,7 @@ def test_what_is_shown_again_by_the_next_publish_is_not_written_again() -> None:
     first = cache.written(view, "atom", pen)
     for _ in range(3):
         pen.written.clear()
-        cache.start_publish()
+        cache.end_publish()
         assert cache.written(view, "atom", pen) == first
         assert pen.written == []
 
@@ -41,8 +41,8 @@ def test_what_is_shown_again_by_the_next_publish_is_not_written_again() -> None:
 def test_what_one_publish_did_not_show_is_forgotten() -> None:
     cache, pen, view = EntryCache(), Pen(), rich_view()
     cache.written(view, "atom", pen)
-    cache.start_publish()
-    cache.start_publish()
+    cache.end_publish()
+    cache.end_publish()
     pen.written.clear()
     cache.written(view, "atom", pen)
     assert len(pen.written) == len(view.items)
@@ -52,7 +52,7 @@ def test_what_one_publish_did_not_show_is_forgotten() -> None:
 def test_an_item_that_changed_is_written_again_and_the_others_are_not(change: str) -> None:
     cache, pen, view = EntryCache(), Pen(), rich_view()
     cache.written(view, "atom", pen)
-    cache.start_publish()
+    cache.end_publish()
     pen.written.clear()
     stored = view.items[0]
     new = {
@@ -67,7 +67,7 @@ def test_an_item_that_changed_is_written_again_and_the_others_are_not(change: st
 def test_much_is_not_kept_until_the_next_publish() -> None:
     cache, pen, view = EntryCache(max_bytes_between=3), Pen(), rich_view()
     cache.written(view, "atom", pen)
-    cache.start_publish()
+    cache.end_publish()
     pen.written.clear()
     cache.written(view, "atom", pen)
     assert len(pen.written) == len(view.items)
@@ -78,7 +78,7 @@ def test_what_fits_is_kept_however_many_publishes_there_were() -> None:
     cache = EntryCache(max_bytes_between=sum(map(len, EntryCache().written(view, "atom", pen))))
     for _ in range(4):
         cache.written(view, "atom", pen)
-        cache.start_publish()
+        cache.end_publish()
     assert len(pen.written) == 2 * len(view.items)
 
 

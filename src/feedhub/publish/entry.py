@@ -93,7 +93,6 @@ def entries_of(view: OutputView) -> tuple[Entry, ...]:
     return tuple(entry_of(stored, view.content, view.site.language) for stored in view.items)
 
 
-@lru_cache(maxsize=512)  # every format and the page of an output show the same items
 def entry_of(stored: StoredItem, texts: Content, site_language: str) -> Entry:
     """Return an item with as much text as ``texts`` says, for a feed in ``site_language``."""
     item = stored.item
@@ -313,54 +312,95 @@ MAX_BYTES: Final = 64_000_000
 MAX_BYTES_BETWEEN: Final = 8_000_000
 """Bytes that are kept until the next publish; if there are more, none are."""
 
+_MOST_KNOWN: Final = 512
+
 _Key = tuple[str, int]
-_Written = dict[str, bytes]
-"""An entry as it was written, by the name of the format; its cards in lists, by other names."""
+
+
+@dataclass(slots=True)
+class _Kept:
+    """What was made of an item: its entry with the texts of a view, and how that is written.
+
+    The latter by the name of the format; cards in lists have other names.
+    """
+
+    entry: tuple[Content, Entry] | None = None
+    written: dict[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class EntryCache:
-    """Keeps entries as they were written, so that an entry in several documents is written once in each format.
+    """Keeps entries and how they were written, so that an item in several documents is read and written once.
 
     All formats and the pages of one site with one configuration share it. What one publish does not show is forgotten
-    by the next.
+    by the next; entries are forgotten at its end.
     """
 
     max_bytes_between: int = MAX_BYTES_BETWEEN
-    _entries: dict[_Key, _Written] = field(default_factory=dict)
-    _earlier: dict[_Key, _Written] = field(default_factory=dict)
-    _last: tuple[OutputView | None, list[_Written]] = (None, [])
+    _items: dict[_Key, _Kept] = field(default_factory=dict)
+    _earlier: dict[_Key, _Kept] = field(default_factory=dict)
+    _known: dict[int, tuple[StoredItem, _Kept]] = field(default_factory=dict)
+    """By the identity of an item, which is sooner found out than its hash."""
+    _last: tuple[OutputView | None, list[_Kept]] = (None, [])
     _size: int = 0
+    _size_of_entries: int = 0
 
-    def start_publish(self) -> None:
-        """Begin another publish."""
-        self._earlier = self._entries if self._size <= self.max_bytes_between else {}
-        self._entries, self._size, self._last = {}, 0, (None, [])
+    def end_publish(self) -> None:
+        """Let another publish begin."""
+        self._earlier = self._items if self._size - self._size_of_entries <= self.max_bytes_between else {}
+        for kept in self._earlier.values():
+            kept.entry = None
+        self._items, self._known, self._last = {}, {}, (None, [])
+        self._size = self._size_of_entries = 0
 
     def written(self, view: OutputView, kind: str, write: Callable[[Entry], bytes]) -> list[bytes]:
         """Return the items of ``view`` as ``write`` writes them in the format ``kind``, in their order."""
-        return self.made(view, kind, lambda stored: write(entry_of(stored, view.content, view.site.language)))
+        return self.made(view, kind, lambda entry, _: write(entry))
 
-    def made(self, view: OutputView, kind: str, make: Callable[[StoredItem], bytes]) -> list[bytes]:
+    def made(self, view: OutputView, kind: str, make: Callable[[Entry, StoredItem], bytes]) -> list[bytes]:
         """Return what ``make`` makes of the items of ``view``; ``kind`` names what that is."""
         if self._last[0] is not view:
-            self._last = view, [self._entry(stored) for stored in view.items]
-        return [self._text(entry, stored, kind, make) for entry, stored in zip(self._last[1], view.items, strict=True)]
+            self._last = view, [self._kept(stored) for stored in view.items]
+        return [
+            self._text(kept, stored, view, kind, make) for kept, stored in zip(self._last[1], view.items, strict=True)
+        ]
 
-    def _entry(self, stored: StoredItem) -> _Written:
+    def entry(self, view: OutputView, stored: StoredItem) -> Entry:
+        """Return the entry of an item of ``view``."""
+        return self._entry(self._kept(stored), stored, view)
+
+    def _kept(self, stored: StoredItem) -> _Kept:
+        known = self._known.get(id(stored))
+        if known is not None and known[0] is stored:
+            return known[1]
         # The key holds a hash and not the item itself, whose texts would be kept once more.
         key = stored.id, hash(stored)
-        entry = self._entries.get(key)
-        if entry is None:
-            entry = self._entries[key] = self._earlier.pop(key, {})
-            self._size += sum(map(len, entry.values()))
-        return entry
-
-    def _text(self, entry: _Written, stored: StoredItem, kind: str, make: Callable[[StoredItem], bytes]) -> bytes:
-        text = entry.get(kind)
-        if text is None:
-            text = make(stored)
+        kept = self._items.get(key)
+        if kept is None:
+            kept = self._earlier.pop(key, None) or _Kept()
+            self._size += sum(map(len, kept.written.values()))
             if self._size < MAX_BYTES:
-                entry[kind] = text
+                self._items[key] = kept
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        self._known[id(stored)] = stored, kept
+        return kept
+
+    def _entry(self, kept: _Kept, stored: StoredItem, view: OutputView) -> Entry:
+        if kept.entry is None or kept.entry[0] != view.content:
+            entry = entry_of(stored, view.content, view.site.language)
+            size = len(entry.content or "") + len(entry.summary or "")
+            self._size, self._size_of_entries = self._size + size, self._size_of_entries + size
+            kept.entry = view.content, entry
+        return kept.entry[1]
+
+    def _text(
+        self, kept: _Kept, stored: StoredItem, view: OutputView, kind: str, make: Callable[[Entry, StoredItem], bytes]
+    ) -> bytes:
+        text = kept.written.get(kind)
+        if text is None:
+            text = make(self._entry(kept, stored, view), stored)
+            if self._size < MAX_BYTES:
+                kept.written[kind] = text
                 self._size += len(text)
         return text

@@ -1,7 +1,7 @@
 """The pages of a site: what each shows, as values for its template (``templates/``)."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from html import escape
@@ -44,7 +44,7 @@ from feedhub.publish.addresses import (
     page_url,
     public,
 )
-from feedhub.publish.entry import EntryCache, entries_of, host_of, safe_line, safe_url
+from feedhub.publish.entry import Entry, EntryCache, host_of, safe_line, safe_url
 from feedhub.publish.formats import ATOM_FORMAT
 from feedhub.publish.index import article_data, initials, robots, sitemap
 from feedhub.publish.page_entries import (
@@ -59,8 +59,6 @@ from feedhub.publish.page_entries import (
     marks_of,
     media_of,
     policy_of,
-    shown_title,
-    source_name,
 )
 from feedhub.publish.page_frame import ROOT, PageFrame, PageHead, readers_of
 from feedhub.publish.page_texts import PageTexts
@@ -102,6 +100,7 @@ class HtmlSite:
         """``categories`` are those of the configuration, ``added`` formats of others; ``make`` as in ``PageFrame``."""
         self._cache = cache or EntryCache()
         self._sections: dict[str, _Section] = {}
+        self._source_rows: dict[SourceLine, Mapping[str, object]] = {}
         # Pages that there are once, each with what it was rendered of.
         self._singles: dict[str, tuple[PageHead, Mapping[str, object], bytes]] = {}
         self._categories = {each.slug: each for each in categories}
@@ -116,10 +115,12 @@ class HtmlSite:
 
     def item(self, view: ItemView) -> OutputFile:
         """Return the page of an item."""
-        (entry,) = entries_of(view.view)
-        self._drawn(view.view, _CARD, "")  # a list shows it, too, and now its entry is at hand
-        page, words, path = view.page, self._words, item_path(view.page.item, self._zone)
-        title, excerpt, media = shown_title(entry, words), excerpt_of(entry), media_of(entry)
+        page, words = view.page, self._words
+        (stored,) = view.view.items
+        entry = self._cache.entry(view.view, stored)
+        card = self._card(entry, stored)
+        self._drawn(view.view, _CARD, "", lambda *_: card)  # a list shows it, too, and now its entry is at hand
+        path, title, excerpt, media = card.page, card.title, excerpt_of(entry), media_of(entry)
         slugs = tuple(zip(page.slugs, map(safe_line, page.item.categories), strict=True))
         feeds = [feed for slug, name in slugs for feed in self._frame.feeds(slug, name)[:1]]
         head = PageHead(
@@ -135,9 +136,9 @@ class HtmlSite:
         content = content_of(entry, words)
         values = {
             "title": title,
-            "marks": marks_of(entry, page.item.item.language, title, excerpt, self._site),
-            "source": {"title": source_name(entry), "link": entry.source.link},
-            "authors": [person.name for person in entry.authors if person.name != source_name(entry)],
+            "marks": card.marks if entry.title else marks_of(entry, stored.item.language, title, excerpt, self._site),
+            "source": {"title": card.source, "link": entry.source.link},
+            "authors": [person.name for person in entry.authors if person.name != card.source],
             "link": entry.link,
             "host": host_of(entry.link) if entry.link else "",
             "content": content,
@@ -158,7 +159,7 @@ class HtmlSite:
                 for link in [safe_url(one.link)]
             ],
             "data": article_data(entry, title, head.canonical, head.image),
-            "published": {"machine": words.machine(entry.published_at), "moment": words.moment(entry.published_at)},
+            "published": {"machine": card.machine_time, "moment": words.moment(entry.published_at)},
         }
         return self._page("item.html", path, head, values)
 
@@ -267,23 +268,23 @@ class HtmlSite:
             slug=HEALTH_SLUG,
             place=SOURCES_PATH,
         )
-        rows = [
-            {
-                "title": safe_line(line.title) or safe_line(line.name),
-                "link": safe_url(line.link),
-                "feed": feed,
-                "feed_name": host_of(feed) if feed else "",
-                "categories": [{"title": safe_line(title), "path": page_path(slug)} for slug, title in line.slugs],
-                "state": line.state.value,
-                "state_text": words.state(line.state),
-                "since": words.date(line.failing_since) if line.failing_since else None,
-                "newest": words.date(line.newest_at) if line.newest_at else None,
-                "newest_machine": words.local(line.newest_at).date().isoformat() if line.newest_at else None,
-            }
-            for line in lines
-            for feed in [safe_url(line.url)]
-        ]
-        return self._page("sources.html", SOURCES_PATH, head, {"rows": rows})
+        self._source_rows = rows = {line: self._source_rows.get(line) or self._source_row(line) for line in lines}
+        return self._page("sources.html", SOURCES_PATH, head, {"rows": [*rows.values()]})
+
+    def _source_row(self, line: SourceLine) -> Mapping[str, object]:
+        words, feed = self._words, safe_url(line.url)
+        return {
+            "title": safe_line(line.title) or safe_line(line.name),
+            "link": safe_url(line.link),
+            "feed": feed,
+            "feed_name": host_of(feed) if feed else "",
+            "categories": [{"title": safe_line(title), "path": page_path(slug)} for slug, title in line.slugs],
+            "state": line.state.value,
+            "state_text": words.state(line.state),
+            "since": words.date(line.failing_since) if line.failing_since else None,
+            "newest": words.date(line.newest_at) if line.newest_at else None,
+            "newest_machine": words.local(line.newest_at).date().isoformat() if line.newest_at else None,
+        }
 
     def categories(self, view: FrontView) -> OutputFile:
         """Return the page of all categories, with what each holds."""
@@ -366,18 +367,24 @@ class HtmlSite:
             for html in [self._drawn(shown, _CARD, root)]
         ]
 
+    def _card(self, entry: Entry, stored: StoredItem) -> Card:
+        return card_of(entry, stored, self._site, self._words, self._zone)
+
     def _cards(self, view: OutputView) -> tuple[Card, ...]:
         """Return the items of a view as values for templates."""
-        return tuple(card_of(stored, view, self._words, self._zone) for stored in view.items)
+        return tuple(self._card(self._cache.entry(view, stored), stored) for stored in view.items)
 
-    def _drawn(self, view: OutputView, kind: str, root: str) -> Markup | None:
+    def _drawn(
+        self, view: OutputView, kind: str, root: str, card: Callable[[Entry, StoredItem], Card] | None = None
+    ) -> Markup | None:
         """Return the items of a view as our macros render them, once; None where the owner has templates."""
         if not self._frame.templates.is_ours or not view.items:
             return None
         macro, *options = ("line",) if kind.startswith(_LINE) else ("card", kind == _DATED_CARD)
+        card = card or self._card
 
-        def draw(stored: StoredItem) -> bytes:
-            return self._frame.draw(macro, card_of(stored, view, self._words, self._zone), *options)
+        def draw(entry: Entry, stored: StoredItem) -> bytes:
+            return self._frame.draw(macro, card(entry, stored), *options)
 
         html = b"\n".join(self._cache.made(view, kind, draw)).decode().replace(ROOT, root)
         return Markup(html)  # noqa: S704 - the macros escape

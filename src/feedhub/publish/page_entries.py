@@ -18,7 +18,6 @@ from feedhub.publish.entry import (
     LONGEST_HEADING,
     Entry,
     cut_between_words,
-    entry_of,
     host_of,
     language_tag,
     plain_text,
@@ -79,9 +78,8 @@ def days_of(view: OutputView, words: PageTexts) -> dict[str, list[StoredItem]]:
     return {words.day(some[0].published_at): some for some in days.values()}
 
 
-def card_of(stored: StoredItem, view: OutputView, words: PageTexts, zone: tzinfo) -> Card:
+def card_of(entry: Entry, stored: StoredItem, site: Site, words: PageTexts, zone: tzinfo) -> Card:
     """Return an item as lists show it."""
-    entry, site = entry_of(stored, view.content, view.site.language), view.site
     title = shown_title(entry, words)
     excerpt = excerpt_of(entry)
     if excerpt.rstrip("…").startswith(title.rstrip("…")) and not entry.title:

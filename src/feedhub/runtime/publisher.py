@@ -69,18 +69,20 @@ class OutputPublisher:
         self, store: Store, now: datetime, *, slugs: Collection[str] = (), everything: bool = False
     ) -> PublishReport:
         """Write what changed, or the named outputs (posts belong to none), or all."""
-        self._cache.start_publish()
-        states = {state.name: state for state in store.states()} if self._settings.output.pages else {}
-        report = publish(
-            store,
-            self._settings,
-            self._context,
-            now=now,
-            slugs=slugs,
-            everything=everything,
-            health=self._health(states, now) if self._settings.output.pages else {},
-            states=states,
-        )
+        try:
+            states = {state.name: state for state in store.states()} if self._settings.output.pages else {}
+            report = publish(
+                store,
+                self._settings,
+                self._context,
+                now=now,
+                slugs=slugs,
+                everything=everything,
+                health=self._health(states, now) if self._settings.output.pages else {},
+                states=states,
+            )
+        finally:
+            self._cache.end_publish()
         if log.isEnabledFor(logging.DEBUG):
             from feedhub.runtime.decisions import log_publish_decisions
 

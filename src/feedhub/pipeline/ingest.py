@@ -285,7 +285,6 @@ class _Planner:
     def _cleaned(self, decision: Decision, received: Received) -> Item:
         source, parsed = self.fetched.source, decision.keyed.item
         item = self.context.cleaner.clean(as_received(parsed, self.fetched.details), source)
-        item = replace(item, published_at=parsed.published_at)
         if source.detail is None or decision.verdict in UNSEEN or received is Received.LISTED:
             return item
         # The list's own text changed; the text of the second request stays, since that is not made again.

@@ -267,6 +267,7 @@ class HtmlCleaner:
             image=parsed.image,
             comments=parsed.comments,
             enclosures=parsed.enclosures,
+            published_at=parsed.published_at,
         )
 
     def clean_again(self, markup: str, item: Item, source: Source) -> str | None:

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import cast
 
 from feedhub.model.document import Document
-from feedhub.model.item import Item, ParsedFeed, ParsedItem
+from feedhub.model.item import ParsedFeed
 from feedhub.model.report import RecordTrace
 from feedhub.model.source import Source
 from feedhub.sources.markup import HtmlCleaner
@@ -36,7 +36,7 @@ def read_and_clean(document: Document, source: Source, reader: str) -> ParsedFee
         return feed
     cleaner = HtmlCleaner()
     unknown = (item for item in feed.items if item.text_digest not in document.known_texts)
-    return replace(feed, cleaned={item.position: _cleaned(item, source, cleaner) for item in unknown})
+    return replace(feed, cleaned={item.position: cleaner.clean(item, source) for item in unknown})
 
 
 def trace_document(document: Document, source: Source, limit: int, tracer: str) -> tuple[RecordTrace, ...]:
@@ -46,10 +46,6 @@ def trace_document(document: Document, source: Source, limit: int, tracer: str) 
         ParseError: what reading the document fails with before any record is read.
     """
     return cast(_Tracer, _imported(tracer))(document, source, limit)
-
-
-def _cleaned(parsed: ParsedItem, source: Source, cleaner: HtmlCleaner) -> Item:
-    return replace(cleaner.clean(parsed, source), published_at=parsed.published_at)
 
 
 def _imported(place: str) -> object:

@@ -111,7 +111,7 @@ def make_item(item: ParsedItem) -> ParsedItem:
     has_name = item.title or item.link or item.guid
     if not (has_name or item.enclosures or text.strip() or pictures_of(item) or _shows_something(body)):
         raise Unusable("nothing in it: no title, text, link or id")
-    return replace(item, text_digest=text_digest(item.title, text))
+    return item.but(text_digest=text_digest(item.title, text))
 
 
 def _shows_something(body: Markup | None) -> bool:

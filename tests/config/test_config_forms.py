@@ -247,7 +247,7 @@ def test_only_services_of_networks_are_told(sited: Callable[[str], Any], address
 
 def test_who_is_told_of_nothing_is_a_problem(sited: Callable[[str], Any]) -> None:
     (problem,) = sited('notify: {desk: {to: "${DESK}"}}').problems(DESK="json://a.example")
-    assert problem.endswith("notify.desk: say of what: categories, rules or health")
+    assert problem.endswith("notify.desk: say of what: categories, rules, digests or health")
 
 
 def test_every_service_that_may_be_told_is_in_the_documentation_and_known_to_apprise() -> None:

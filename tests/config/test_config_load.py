@@ -574,3 +574,12 @@ def test_a_former_slug_is_no_category_and_of_one_category(sited: Callable[[str],
         'categories.tech.formerly: "news" is a category still; put tech where it is named',
         'categories.arts.formerly[1]: "old" was it already',
     ]
+
+
+def test_a_digest_is_no_feed_of_another_category(sited: Callable[[str], Any]) -> None:
+    made = sited("categories: {tech: {digest: {}}, it: {digest: {every: day, at: '18:30'}}, arts: {}}\n")
+    assert [one.digest_at for one in made.load().categories] == ["07:00", "18:30", None]
+    (problem,) = sited("categories: {tech: {digest: {}}, tech-digest: {title: T}}\n").problems()
+    assert problem.endswith("categories.tech.digest: is published as tech-digest, which is a category, too")
+    (problem,) = sited("categories: {tech: {digest: {at: '7:00'}}}\n").problems()
+    assert problem.endswith('categories.tech.digest.at: expected a time of the day such as 07:00, found "7:00"')

@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -110,7 +110,7 @@ def test_a_message_is_noted_before_it_is_sent_and_not_sent_again_after_an_unknow
     desk.answers = [vanish]
     ran = desk.offers("One", "Two")
     assert "may have arrived; it is not sent again" in " ".join(ran.out.split())
-    assert noted == ["[('[2, 0, 0, null, true]',)]"]
+    assert noted == ["[('[2, 0, {}, 0, null, true]',)]"]
     with Hub(load_settings(str(desk.config))) as hub:
         notify_of_new(hub.store, hub.settings, utc_now() + timedelta(hours=2))
     assert not any("Two" in text for text in desk.told[1:])
@@ -120,7 +120,7 @@ def test_one_that_was_cut_off_while_it_was_sending_is_told_and_not_sent_again(de
     desk.offers("One")
     with Hub(load_settings(str(desk.config))) as hub:
         with hub.store.transaction() as transaction:
-            transaction.set_note("notify.desk", "[1, 0, 0, null, true]")
+            transaction.set_note("notify.desk", "[1, 0, {}, 0, null, true]")
         telling = notify_of_new(hub.store, hub.settings, utc_now())
     assert [fault for _, fault in telling.faults] == [
         "was cut off while it was sending, so the message may have arrived"
@@ -135,6 +135,22 @@ def test_who_is_told_of_rules_alone_gets_what_they_hold_for(desk: Desk) -> None:
     desk.offers("One")
     desk.offers("One", "Silver", "Gold")
     assert desk.told == ["Gold (A feed)\nhttps://a.example/Gold"]
+
+
+def test_a_digest_is_told_once_when_its_day_has_ended(desk: Desk) -> None:
+    desk.tells("{to: '${DESK}', digests: [tech], every: 1s}")
+    digest = "categories: {tech: {digest: {at: '23:00'}}}\nrules:\n"
+    desk.config.write_text(desk.config.read_text("utf-8").replace("rules:\n", digest), encoding="utf-8")
+    assert run("poll", "--all", "--no-publish", "-c", desk.config).code == 1, "there is no file yet"
+    end = datetime(2026, 1, 2, 15, tzinfo=UTC)  # 23:00 in Shanghai; the items are of 8:00 on days in a row
+    with Hub(load_settings(str(desk.config))) as hub:
+        notify_of_new(hub.store, hub.settings, end - timedelta(days=1))
+        (desk.folder / "a.xml").write_bytes(rss(*((title, f"https://a.example/{title}") for title in ("One", "Two"))))
+        assert run("poll", "--all", "--no-publish", "-c", desk.config).code == 0
+        for moment in (end - timedelta(seconds=1), end, end - timedelta(days=1), end + timedelta(hours=23)):
+            notify_of_new(hub.store, hub.settings, moment)
+    assert [json.loads(one.body)["title"] for one in desk.server.log] == ["Test: tech 2026-01-02 (1)"]
+    assert desk.told == ["Two (A feed)\nhttps://a.example/Two"]
 
 
 def test_the_daemon_tells_what_is_new_once_it_is_published(desk: Desk) -> None:

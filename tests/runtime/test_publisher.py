@@ -1,13 +1,20 @@
 """When the daemon publishes, and what a failure costs."""
 
 import threading
+import time
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from math import inf
+from pathlib import Path
 
 import pytest
 
 from feedhub.errors import PublishError, StoreError
 from feedhub.model.report import PublishReport
-from feedhub.runtime.publisher import PublishTimer
+from feedhub.runtime.plugins import load_settings
+from feedhub.runtime.publisher import PublishTimer, seconds_to_digest
+from support.cli_runs import write_project
 
 
 def raising(error: Exception) -> Callable[[], PublishReport]:
@@ -88,3 +95,24 @@ def test_a_store_out_of_use_is_told_when_a_publish_has_ended() -> None:
     with pytest.raises(StoreError):
         publisher.finish()
     assert (publisher.is_under_way, publisher.wait(60)) == (False, 0)
+
+
+def test_it_is_due_again_when_a_day_of_a_digest_ends() -> None:
+    reports: list[PublishReport] = []
+    publisher = PublishTimer(PublishReport, reports.append, gap=0.0, until_due=lambda: 0.05)
+    publisher.run()
+    publisher.begin(lambda: None)
+    assert not publisher.is_under_way
+    time.sleep(0.06)
+    publisher.begin(lambda: None)
+    publisher.finish()
+    assert len(reports) == 2
+
+
+def test_the_next_end_of_a_day_is_waited_for(tmp_path: Path) -> None:
+    digest = "categories: {a: {digest: {at: '07:00'}}, b: {digest: {at: '06:30'}}, c: {}}"
+    settings = load_settings(str(write_project(tmp_path, "  []\n", digest)))
+    now = datetime(2026, 11, 28, 22, tzinfo=UTC)  # six o'clock in Shanghai
+    assert seconds_to_digest(settings, now) == 1_800
+    assert seconds_to_digest(settings, now + timedelta(minutes=30)) == 1_800
+    assert seconds_to_digest(replace(settings, categories=()), now) == inf

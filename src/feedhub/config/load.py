@@ -29,6 +29,7 @@ from feedhub.errors import ConfigError
 from feedhub.model.kind import KindTable
 from feedhub.model.output import FormatTable
 from feedhub.model.settings import Problem, Settings
+from feedhub.rules.digests import digest_slug
 
 SHORTEST: Final = 4
 """Anything shorter is a part of too many ordinary words to be taken out of a text."""
@@ -256,6 +257,7 @@ def _settled(
     categories, of_sources, of_rules = _categories(files)
     problems += of_rules
     problems += former_slugs(files, categories)
+    problems += digests_in_the_way(files, categories)
     if problems or config is None:
         problems += (problem for refused in of_sources.values() for problem in refused.values())
         return None
@@ -291,6 +293,15 @@ def former_slugs(files: Sequence[ConfigFile], table: CategoryTable) -> Iterator[
                 yield file.problem(path, f"{file.found(path, old)} is a category still; put {slug} where it is named")
             elif owners.setdefault(old, slug) != slug:
                 yield file.problem(path, f"{file.found(path, old)} was {owners[old]} already")
+
+
+def digests_in_the_way(files: Sequence[ConfigFile], table: CategoryTable) -> Iterator[Problem]:
+    """Yield a problem for every digest whose feed would be that of a category."""
+    for slug, file, place in _keys(files, "categories"):
+        entry = file.value["categories"]
+        section = entry.get(slug) if isinstance(entry, dict) else None
+        if isinstance(section, dict) and section.get("digest") is not None and digest_slug(slug) in table.titles:
+            yield file.problem((*place, "digest"), f"is published as {digest_slug(slug)}, which is a category, too")
 
 
 def _categories(files: Sequence[ConfigFile]) -> tuple[CategoryTable, dict[str, dict[int, Problem]], list[Problem]]:

@@ -96,6 +96,14 @@ def _variable(text: str) -> str:
     return text
 
 
+def _time_of_day(text: str) -> str:
+    if not _TIME_OF_DAY.fullmatch(text):
+        raise ValueError("expected a time of the day such as 07:00")
+    return text
+
+
+_TIME_OF_DAY: Final = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]")
+TimeOfDay = Annotated[str, AfterValidator(_time_of_day), Form("time such as 07:00")]
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 Arguments = Annotated[list[Line], Field(min_length=1), Form("list of texts")]
 
@@ -260,6 +268,9 @@ class NotifySection(Section):
         default=[], description="New items of these categories are told; `all` stands for every item."
     )
     rules: Names = Field(default=[], description="New items on which one of these rules holds are told.")
+    digests: CategoryNames = Field(
+        default=[], description="Digests of these categories are told, each when its day has ended."
+    )
     health: Flag = Field(
         default=False, description="Whether it is told that a source fails, recovers, moves or is gone."
     )
@@ -269,8 +280,8 @@ class NotifySection(Section):
 
     @model_validator(mode="after")
     def _tells_something(self) -> Self:
-        if not (self.categories or self.rules or self.health):
-            raise ValueError("say of what: categories, rules or health")
+        if not (self.categories or self.rules or self.health or self.digests):
+            raise ValueError("say of what: categories, rules, digests or health")
         return self
 
 
@@ -296,6 +307,13 @@ class WebSection(Section):
     )
 
 
+class DigestSection(Section):
+    """A feed beside that of the category, `feeds/SLUG-digest.*`: one entry a day that tells what came, by source."""
+
+    every: Literal["day"] = Field(default="day", description="How much time an entry tells of.")
+    at: TimeOfDay = Field(default="07:00", description="When days end, in the time zone of the site.")
+
+
 Slugs = Annotated[
     list[CategorySlug], BeforeValidator(one_or_many), WithJsonSchema(NAMES_SCHEMA), Form("slug, or a list")
 ]
@@ -309,6 +327,11 @@ class CategorySection(Section):
     )
     description: Text = Field(default="", description="One sentence about it.")
     entries: Entries | None = Field(default=None, description="Newest N items in its feeds. Default: `output.entries`.")
+    digest: DigestSection | None = Field(
+        default=None,
+        description="A feed with one entry a day that tells what came.",
+        examples=[{"every": "day", "at": "07:00"}],
+    )
     formerly: Slugs = Field(
         default=[],
         description="Slugs that it had before: their feeds say for 30 days where it is now, and then end.",

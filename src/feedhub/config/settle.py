@@ -313,6 +313,7 @@ def _notify(name: str, section: NotifySection, table: CategoryTable) -> NotifyTa
         ),
         rules=tuple(section.rules),
         health=section.health,
+        digests=tuple(dict.fromkeys(map(table.slug_for_asking, section.digests))),
         every=section.every,
     )
 
@@ -371,6 +372,7 @@ def _categories(parts: Sequence[Checked], table: CategoryTable) -> tuple[Categor
             entries=section.entries,
             per_source=section.limit.per_source if section.limit else None,
             formerly=tuple(dict.fromkeys(section.formerly)),
+            digest_at=section.digest.at if section.digest else None,
         )
         for slug, title in table.titles.items()
         for section in [declared.get(slug) or CategorySection.model_validate({})]
@@ -442,6 +444,10 @@ def _read_again_for(rules: Sequence[Rule], rules_digest: str, sources: Iterable[
         yield replace(source, settings_digest=digest(source.settings_digest, rules_digest)) if is_concerned else source
 
 
+_OF_LATER_VERSIONS: Final = ("formerly", "digest_at")
+"""What versions before did not know: without it, an output is as they left it."""
+
+
 def _output_digest(
     site: Site,
     output: OutputSettings,
@@ -449,7 +455,10 @@ def _output_digest(
     categories: Sequence[Category],
     sources: Sequence[Source],
 ) -> str:
-    shown = [asdict(category) for category in categories]
+    shown = [
+        {name: value for name, value in asdict(category).items() if value or name not in _OF_LATER_VERSIONS}
+        for category in categories
+    ]
     titles = sorted((source.name, source.title) for source in sources if source.title)
     written = [*([asdict(posts)] if posts else []), *([titles] if titles else [])]
     settings = {name: value for name, value in asdict(output).items() if name != "dir"}

@@ -158,17 +158,18 @@ def _idle_conditions(files: Sequence[ConfigFile], settings: Settings, table: Cat
 def _idle_notifications(file: ConfigFile, settings: Settings, table: CategoryTable) -> Iterator[Problem]:
     """Warn of notifications that ask for a category or a rule that does not exist, and of a missing extra."""
     is_known = not any(source.category_map for source in settings.sources)
+    digests = {category.slug for category in settings.categories if category.digest_at is not None}
     known = {
         "rules": {rule.name for rule in settings.rules},
+        "digests": digests,
         **({"categories": {ALL, *table.titles}} if is_known else {}),
     }
     for name, target in _mapping(file.value.get("notify")).items():
         for key, names in known.items():
             for place, wanted in _values(target, ("notify", name), key):
                 if (wanted if key == "rules" or wanted == ALL else table.slug_for_asking(wanted)) not in names:
-                    yield file.problem(
-                        place, f"there is nothing of the name {file.found(place, wanted)} among the {key}"
-                    )
+                    said = f"there is nothing of the name {file.found(place, wanted)} among the {key}"
+                    yield file.problem(place, said)
     if settings.notify and not find_spec("apprise"):
         yield file.problem(
             ("notify",), "needs the extra notify, which is not installed here: docs/notifications.md tells how"

@@ -29,7 +29,8 @@ class Site:
 class Category:
     """A label that our configuration gives to items; it owns output feeds. ``slug`` is also their file name.
 
-    ``formerly`` are slugs that it had before.
+    ``formerly`` are slugs that it had before. ``digest_at`` is when the days of its digest end, ``HH:MM`` in the zone
+    of the site; None for no digest.
     """
 
     slug: str
@@ -38,6 +39,7 @@ class Category:
     entries: int | None = None
     per_source: int | None = None
     formerly: tuple[str, ...] = ()
+    digest_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

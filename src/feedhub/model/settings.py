@@ -72,7 +72,8 @@ class NotifyTarget:
     """Who is told of what is new. ``to`` is an address of Apprise, which is a secret as a whole.
 
     ``categories`` are slugs, or ``all``, ``rules`` are names: new items in one of these, or on which one of these
-    holds, are told. With ``health`` so are health events. ``every`` is the least time in seconds from one message to
+    holds, are told. With ``health`` so are health events, and the ``digests`` of categories when their days have ended.
+    ``every`` is the least time in seconds from one message to
     the next.
     """
 
@@ -81,6 +82,7 @@ class NotifyTarget:
     categories: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
     health: bool = False
+    digests: tuple[str, ...] = ()
     every: float = 300.0
 
 

@@ -14,6 +14,7 @@ from feedhub.model.output import Category, CategorySummary, ListedOutputs, Publi
 from feedhub.model.report import PublishReport
 from feedhub.model.settings import Settings
 from feedhub.model.source import Health, SourceState
+from feedhub.pipeline.digests import publish_digests
 from feedhub.pipeline.outputs import KeptItems, OutputFiles, PublishContext
 from feedhub.pipeline.pages import SitePages, is_ours
 from feedhub.pipeline.parts import ChangedItems
@@ -62,7 +63,10 @@ def publish(
         FolderInUseError: another process publishes into the folder.
     """
     with publishing(store, settings, context.writer) as run:
-        _publish_outputs(run, context, now=now, slugs=slugs, everything=everything, health=health, states=states)
+        changed = _publish_outputs(
+            run, context, now=now, slugs=slugs, everything=everything, health=health, states=states
+        )
+        publish_digests(run, context, now=now, slugs=slugs, changed=changed)
         if not slugs and context.health_feed is not None:
             publish_health(run, context.health_feed, everything=everything)
         if not slugs and context.publish_posts is not None:
@@ -79,7 +83,7 @@ def _publish_outputs(
     everything: bool,
     health: Mapping[str, Health],
     states: Mapping[str, SourceState] | None,
-) -> None:
+) -> ChangedItems | None:
     writer, state = ReportingWriter(run.group), run.state
     manifest = run.group.read(MANIFEST)
     listed = context.index.listed(manifest) if manifest else ListedOutputs()
@@ -118,6 +122,7 @@ def _publish_outputs(
         return replace(after, number=run.number, outputs=bad, design=_design(context))
 
     run.step(writer, settled)
+    return changed_items
 
 
 def _due_outputs(run: Publishing) -> list[str]:

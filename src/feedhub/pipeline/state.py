@@ -25,7 +25,7 @@ class FolderState:
     It follows the store of the ``branch`` to which the change ``as_of`` belongs. Everything is published up to the
     change ``number``, but for ``outputs`` that are up to another one. ``settings`` is the digest of what all files
     depend on in the configuration, ``design`` that of the pages, "" where there are none. ``unremoved`` are paths that
-    are still to be removed.
+    are still to be removed. ``digests`` says of each category up to the end of which day its digest is published.
     """
 
     branch: str = ""
@@ -37,6 +37,7 @@ class FolderState:
     settings: str = ""
     design: str = ""
     unremoved: tuple[str, ...] = ()
+    digests: Mapping[str, str] = field(default_factory=dict)
 
     def published(self, slug: str) -> int:
         """Return the change up to which an output is published."""
@@ -44,12 +45,13 @@ class FolderState:
 
     def renewed(self, settings: str) -> "FolderState":
         """Return the state of the folder once everything in it is to be compared."""
-        return FolderState(settings=settings, design=self.design, unremoved=self.unremoved)
+        return FolderState(settings=settings, design=self.design, unremoved=self.unremoved, digests=self.digests)
 
 
 def written_state(state: FolderState) -> OutputFile:
     """Return the file in which a folder remembers its state."""
-    facts = {**asdict(replace(state, outputs={})), "outputs": dict(state.outputs)}
+    maps = {"outputs": dict(state.outputs), "digests": dict(state.digests)}
+    facts = {**asdict(replace(state, outputs={}, digests={})), **maps}
     return OutputFile(path=STATE, body=json.dumps(facts, indent=0, sort_keys=True).encode())
 
 
@@ -67,6 +69,7 @@ def read_state(body: bytes | None) -> FolderState | None:
             design=str(told["design"]),
             outputs={str(slug): int(number) for slug, number in told["outputs"].items()},
             unremoved=tuple(paths_of(told["unremoved"])),
+            digests={slug: str(told["digests"][slug]) for slug in paths_of([*told["digests"]])},
         )
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return None

@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from feedhub.model.output import Site
+from feedhub.model.item import Item, StoredItem
+from feedhub.model.output import Category, Site
 from feedhub.model.report import HealthEvent, SightedItem, StoredSighting
 from feedhub.model.settings import NotifyTarget
 from feedhub.model.source import Rule, Source
 from feedhub.rules.categorize import file_item, record_categories
-from feedhub.rules.select import ALL
+from feedhub.rules.digests import by_source
+from feedhub.rules.select import ALL, words_of
 from feedhub.rules.text import plain
 
-_MOST_LINES: Final = 15
+MOST_LINES: Final = 15
 _LONGEST_TITLE: Final = 200
 _LONGEST_LINK: Final = 500
 # What chat services take for a call of everybody or of somebody, and for a link that says another address.
@@ -31,20 +33,19 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Words:
-    new: str
-    health: str
-    more: str
-    joint: str
-    colon: str
+class Part:
+    """A part of a message: a line for each of the ``count`` things that it tells of, or for the last ones of them."""
+
+    heading: str
+    lines: Sequence[str]
+    count: int
 
 
-_WORDS: Final[Mapping[str, _Words]] = MappingProxyType(
-    {
-        "en": _Words(new="{} new", health="{} about sources", more="and {} more", joint=", ", colon=": "),
-        "zh": _Words(new="{} 条新内容", health="{} 条来源状态", more="还有 {} 条", joint="，", colon="："),
-    }
-)
+_COLON: Final[Mapping[str, str]] = MappingProxyType({"en": ": ", "zh": "："})
+_JOINT: Final[Mapping[str, str]] = MappingProxyType({"en": ", ", "zh": "，"})
+_NEW: Final[Mapping[str, str]] = MappingProxyType({"en": "{} new", "zh": "{} 条新内容"})
+_HEALTH: Final[Mapping[str, str]] = MappingProxyType({"en": "{} about sources", "zh": "{} 条来源状态"})
+_MORE: Final[Mapping[str, str]] = MappingProxyType({"en": "and {} more", "zh": "还有 {} 条"})
 
 
 class News:
@@ -58,7 +59,7 @@ class News:
         sources: Mapping[str, Source] = MappingProxyType({}),
     ) -> None:
         self.count = 0
-        self.last: deque[StoredSighting] = deque(maxlen=_MOST_LINES)
+        self.last: deque[StoredSighting] = deque(maxlen=MOST_LINES)
         for item in items:
             sighting = _chosen(target, item, rules, sources) if item.is_shown else None
             if sighting is not None:
@@ -88,23 +89,42 @@ def _applied(sighting: StoredSighting, rules: Sequence[Rule], sources: Mapping[s
     return frozenset(filing.applied)
 
 
-def message(site: Site, news: News, events: Sequence[HealthEvent], titles: Mapping[str, str]) -> Message:
-    """Return the message that tells of new items and of health events; ``titles`` are those of sources, by name."""
-    words = _WORDS["zh" if site.language.lower().partition("-")[0] == "zh" else "en"]
-    parts = [text.format(count) for text, count in ((words.new, news.count), (words.health, len(events))) if count]
-    lines = [_item_text(item, titles) for item in news.last]
-    lines += [harmless(f"{titles.get(event.source, event.source)}{words.colon}{event.text}") for event in events]
-    lines, left = lines[:_MOST_LINES], news.count + len(events) - len(lines[:_MOST_LINES])
-    more = [words.more.format(left)] if left else []
-    title = f"{harmless(site.title)}{words.colon}{words.joint.join(parts)}"
+def news_part(site: Site, news: News, titles: Mapping[str, str]) -> Part:
+    """Return what is said of new items; ``titles`` are those of sources, by name."""
+    lines = [_line(one.shown, titles.get(one.source, one.source)) for one in news.last]
+    return Part(heading=_NEW[words_of(site)].format(news.count), lines=lines, count=news.count)
+
+
+def health_part(site: Site, events: Sequence[HealthEvent], titles: Mapping[str, str]) -> Part:
+    """Return what is said of health events; ``titles`` are those of sources, by name."""
+    words = words_of(site)
+    lines = [harmless(f"{titles.get(event.source, event.source)}{_COLON[words]}{event.text}") for event in events]
+    return Part(heading=_HEALTH[words].format(len(lines)), lines=lines, count=len(lines))
+
+
+def digest_part(site: Site, category: Category, day: str, items: Sequence[StoredItem], count: int) -> Part:
+    """Return what is said of a day of a category: of some of its items, by source, of ``count`` in all."""
+    lines = [_line(one.item, source) for source, some in by_source(items) for one in some]
+    return Part(heading=f"{harmless(category.title)} {day} ({count})", lines=lines[-MOST_LINES:], count=count)
+
+
+def message(site: Site, parts: Iterable[Part]) -> Message | None:
+    """Return the message that tells of all that; None where that is nothing."""
+    told = [part for part in parts if part.count]
+    if not told:
+        return None
+    words = words_of(site)
+    lines = [line for part in told for line in part.lines][:MOST_LINES]
+    left = sum(part.count for part in told) - len(lines)
+    more = [_MORE[words].format(left)] if left else []
+    title = f"{harmless(site.title)}{_COLON[words]}{_JOINT[words].join(part.heading for part in told)}"
     return Message(title=title, body="\n\n".join([*lines, *more]))
 
 
-def _item_text(item: StoredSighting, titles: Mapping[str, str]) -> str:
-    link = item.shown.link or ""
-    text = harmless(item.shown.title or link)
-    text += f" ({harmless(titles.get(item.source, item.source))})"
-    return f"{text}\n{link}" if len(link) <= _LONGEST_LINK else text
+def _line(item: Item, source: str) -> str:
+    link = item.link or ""
+    text = f"{harmless(item.title or link)} ({harmless(source)})"
+    return f"{text}\n{link}" if 0 < len(link) <= _LONGEST_LINK else text
 
 
 def harmless(text: str) -> str:

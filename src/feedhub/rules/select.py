@@ -267,6 +267,11 @@ _MOVED: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
 )
 
 
+def words_of(site: Site) -> str:
+    """Return in which language a site says what is ours to say: ``zh`` or ``en``."""
+    return "zh" if site.language.lower().partition("-")[0] == "zh" else "en"
+
+
 def removal_at(category: RemovedCategory, now: datetime) -> Removal:
     """Return how far a removal has to have come now."""
     return Removal.GONE if now - category.removed_at >= REMOVED_FOR else Removal.ENDED
@@ -294,7 +299,7 @@ def with_last_entry(
     Where it is another category now, its ``successor``, that one tells the ``addresses`` of that one's feeds, the first
     of which is its link. It has the same id and date in every output folder.
     """
-    words = "zh" if site.language.lower().partition("-")[0] == "zh" else "en"
+    words = words_of(site)
     title, text = (_MOVED if successor else _ENDED)[words]
     text = escape(text.format(successor.title if successor else site.title), quote=False)
     links = "".join(f'<li><a href="{escape(address)}">{escape(address)}</a></li>' for address in addresses)

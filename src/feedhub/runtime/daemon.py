@@ -18,7 +18,7 @@ from feedhub.runtime.config_loader import BackgroundLoad, ConfigWatch, Loaded, U
 from feedhub.runtime.hub import Hub
 from feedhub.runtime.memory import give_back_memory
 from feedhub.runtime.poller import DuePoller, FinishedFetch, PollsUnderWay
-from feedhub.runtime.publisher import PublishTimer
+from feedhub.runtime.publisher import PublishTimer, seconds_to_digest
 from feedhub.runtime.refiling import Refiling
 from feedhub.runtime.scheduler import ClockWatch, Scheduler
 from feedhub.runtime.systemd import Notifier
@@ -174,7 +174,11 @@ class Daemon:
         self._under_way = PollsUnderWay()
         self._poller = DuePoller(hub, self._inbox.put, self._under_way)
         self._publish_timer = PublishTimer(
-            hub.write_due, self._published, gap=self._waits.publish, retry=self._waits.publish_retry
+            hub.write_due,
+            self._published,
+            gap=self._waits.publish,
+            retry=self._waits.publish_retry,
+            until_due=lambda: seconds_to_digest(self._poller.hub.settings, self._poller.hub.now()),
         )
         self._clock = ClockWatch(hub.now, monotonic)
         self._watch = ConfigWatch(lambda: self._inbox.put(Reload("a file was saved")))

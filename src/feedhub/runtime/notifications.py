@@ -7,19 +7,22 @@ the next message; an end that was not seen does not: the message may have arrive
 import json
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from importlib.util import find_spec
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from feedhub.errors import StoreInUseError, UsageError, WorkerError
 from feedhub.model.report import Delivered, Delivery, PollReport, PublishReport
 from feedhub.model.settings import ConfigFault, NotifyTarget, Settings
 from feedhub.pipeline.maintenance import note_outcome
 from feedhub.ports.store import Store
-from feedhub.rules.notices import Message, News, message
+from feedhub.rules.digests import day_name, last_end
+from feedhub.rules.notices import MOST_LINES, Message, News, Part, digest_part, health_part, message, news_part
+from feedhub.rules.select import EPOCH
 from feedhub.rules.text import or_nearest
 from feedhub.runtime.hub import Hub
 from feedhub.runtime.worker_pool import WorkerPool
@@ -37,7 +40,7 @@ _INTERRUPTED: Final = "was cut off while it was sending, so the message may have
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _State:
-    """What a target was told of: items and health events up to these numbers.
+    """What a target was told of: items and health events up to these numbers, digests up to the ends of these days.
 
     ``tries`` counts refusals in succession, ``wait_until`` is before which nothing is sent; ``is_sending`` says that a
     message was begun.
@@ -45,13 +48,15 @@ class _State:
 
     items: int
     health: int
+    digests: Mapping[str, datetime] = field(default_factory=dict)
     tries: int = 0
     wait_until: datetime | None = None
     is_sending: bool = False
 
     def written(self) -> str:
         until = self.wait_until and self.wait_until.isoformat()
-        return json.dumps([self.items, self.health, self.tries, until, self.is_sending])
+        digests = {slug: end.isoformat() for slug, end in self.digests.items()}
+        return json.dumps([self.items, self.health, digests, self.tries, until, self.is_sending])
 
     def may_send(self, now: datetime, longest: timedelta) -> bool:
         """Whether it is time; a clock that was set back does not let it wait for longer than ever."""
@@ -61,9 +66,15 @@ class _State:
 def _read(text: str) -> _State | None:
     if not text:
         return None
-    items, health, tries, until, is_sending = json.loads(text)
-    wait_until = datetime.fromisoformat(until) if until else None
-    return _State(items=items, health=health, tries=tries, wait_until=wait_until, is_sending=is_sending)
+    items, health, digests, tries, until, is_sending = json.loads(text)
+    return _State(
+        items=items,
+        health=health,
+        digests={slug: datetime.fromisoformat(end) for slug, end in digests.items()},
+        tries=tries,
+        wait_until=datetime.fromisoformat(until) if until else None,
+        is_sending=is_sending,
+    )
 
 
 @dataclass(slots=True)
@@ -105,9 +116,9 @@ class _Teller:
         with self._store.transaction() as transaction:
             state = _read(transaction.note(self._name))
         with self._store.snapshot():
-            newest = _State(items=self._store.last_item_number(), health=self._store.health_number())
+            newest = self._newest(state)
             before = state or newest  # for a new target, what was there before is no news
-            is_new = (before.items, before.health) != (newest.items, newest.health)
+            is_new = (before.items, before.health, before.digests) != (newest.items, newest.health, newest.digests)
             may_send = before.may_send(self._now, max(self._every, _LONGEST_WAIT))
             content = self._message(before, newest) if is_new and may_send else None
         if before.is_sending:
@@ -127,9 +138,29 @@ class _Teller:
         news = News(target, store.sighted_items(state.items, newest.items, None), settings.rules, sources)
         count = min(newest.health - state.health, _MOST_EVENTS) if target.health else 0
         events = store.health_events(count)[::-1] if count > 0 else ()
-        if not news.count and not events:
-            return None
-        return message(settings.site, news, events, {each.name: each.title for each in store.states() if each.title})
+        site, titles = settings.site, {each.name: each.title for each in store.states() if each.title}
+        parts = [news_part(site, news, titles), *self._digests(state, newest), health_part(site, events, titles)]
+        return message(site, parts)
+
+    def _newest(self, state: _State | None) -> _State:
+        zone, told = ZoneInfo(self._settings.site.timezone), state.digests if state else {}
+        digests = {
+            # A clock that was set back makes no day of one that was told.
+            one.slug: max(last_end(self._now, one.digest_at, zone), told.get(one.slug, EPOCH))
+            for one in self._settings.categories
+            if one.slug in self._target.digests and one.digest_at is not None
+        }
+        return _State(items=self._store.last_item_number(), health=self._store.health_number(), digests=digests)
+
+    def _digests(self, state: _State, newest: _State) -> Iterator[Part]:
+        site, store = self._settings.site, self._store
+        for category in self._settings.categories:
+            slug, end = category.slug, newest.digests.get(category.slug)
+            since = state.digests.get(slug)
+            if end is not None and since is not None and since < end:
+                ids = [version.id for version in store.item_versions(slug, since, end, MOST_LINES)]
+                items, count = store.items_by_id(slug, ids), store.count_between(slug, since, end)
+                yield digest_part(site, category, day_name(end, ZoneInfo(site.timezone)), items, count)
 
     def _send(self, telling: Telling, content: Message, before: _State, told: _State) -> None:
         delivery = send(self._target, content, self._settings)

@@ -6,8 +6,10 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from functools import cached_property
 from importlib.metadata import version
+from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
 
 from feedhub.errors import PublishError, StoreError
 from feedhub.model.output import PostSettings
@@ -25,6 +27,7 @@ from feedhub.publish.files import FolderWriter
 from feedhub.publish.formats import ATOM_FORMAT, FormatRenderer, renderers
 from feedhub.publish.index import FeedIndex
 from feedhub.publish.templating import MakeTemplates
+from feedhub.rules.digests import day_end
 from feedhub.rules.health import health_of
 from feedhub.runtime.plugins import added_formats
 
@@ -127,6 +130,13 @@ def _page_renderer(settings: Settings, page_templates: MakeTemplates, cache: Ent
     return HtmlSite(settings.site, settings.output, settings.categories, added, page_templates, cache)
 
 
+def seconds_to_digest(settings: Settings, now: datetime) -> float:
+    """Return after how many seconds a day of a digest ends, infinity where there is none."""
+    zone = ZoneInfo(settings.site.timezone)
+    ends = (day_end(now, one.digest_at, zone) for one in settings.categories if one.digest_at is not None)
+    return min(((end - now).total_seconds() for end in ends), default=inf)
+
+
 _LONGEST: Final = 60.0
 _MOST_TOLD: Final = 20
 
@@ -135,6 +145,7 @@ class PublishTimer:
     """Decides when ``publish`` is called; times in seconds.
 
     It is called ``gap`` after the last time at the earliest; after a failure ``retry``, and twice as long each time.
+    After ``until_due`` it is due again although nothing happened.
     ``begin`` calls it in a thread, so that polls are stored meanwhile; what came of it is taken up by ``finish``.
     """
 
@@ -145,12 +156,15 @@ class PublishTimer:
         *,
         gap: float = 2.0,
         retry: float = 4.0,
+        until_due: Callable[[], float] = lambda: inf,
     ) -> None:
         self.publish = publish
         self._gap = gap
         self._first_retry = retry
         self._on_published = on_published
         self._is_due = True
+        self._until_due = until_due
+        self._due_at = inf
         self._not_before = 0.0
         self._retry = self._first_retry
         self._thread: threading.Thread | None = None
@@ -173,6 +187,7 @@ class PublishTimer:
 
     def begin(self, ended: Callable[[], None]) -> None:
         """Publish in a thread, if it is due and the last time is long enough ago; ``ended`` is called from there."""
+        self._is_due = self._is_due or monotonic() >= self._due_at
         if not self._is_due or self.is_under_way or monotonic() < self._not_before:
             return
         self._is_due = False
@@ -212,6 +227,7 @@ class PublishTimer:
             self._is_due = True
             raise report
         self._not_before = monotonic() + self._gap
+        self._due_at = monotonic() + self._until_due()
         again = f"{self._retry:g}s"
         for output, reason in report.failed[:_MOST_TOLD]:
             log.error("publish failed", extra={"output": output, "reason": reason, "again_in": again})

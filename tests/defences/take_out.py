@@ -588,7 +588,7 @@ DEFENCES = (
     _d(
         "17 out of the folder",
         "publish/files.py",
-        "if not known.is_relative_to(root):",
+        "if not Path(known).is_relative_to(root):",
         "if False:",
         "tests/publish/test_files_paths.py",
     ),
@@ -623,8 +623,8 @@ DEFENCES = (
     _d(
         "21 replaced in one step",
         "publish/disk.py",
-        "            self.source.replace(self.target)\n",
-        "            self.target.write_bytes(self.source.read_bytes())\n            self.source.unlink()\n",
+        "            os.replace(self.source, target)\n",
+        "            Path(target).write_bytes(Path(self.source).read_bytes())\n            os.unlink(self.source)\n",
         "tests/publish/test_files.py tests/publish/test_files_killed.py",
     ),
     _d(
@@ -644,7 +644,7 @@ DEFENCES = (
     _d(
         "21 one publisher in a folder",
         "publish/files.py",
-        "            self._lock.take(self._target(_LOCK), self._longest_wait)\n",
+        "            self._lock.take(Path(_place(*self._target(_LOCK))), self._longest_wait)\n",
         "",
         "tests/publish/test_files_together.py",
     ),

@@ -26,6 +26,7 @@ def out(tmp_path: Path) -> Path:
 
 UNSAFE_PATHS = [
     "/etc/passwd",
+    "/x",
     "../x",
     "feeds/../../x",
     "feeds/./x",

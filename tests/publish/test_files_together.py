@@ -102,7 +102,7 @@ def test_what_waits_for_the_disk_is_told_where_the_system_tells(tmp_path: Path) 
 def test_what_the_disk_refuses_to_hold_has_failed_and_the_next_publish_writes_it(tmp_path: Path, failing: int) -> None:
     left = failing
 
-    def sync(paths: Collection[Path]) -> None:
+    def sync(paths: Collection[str]) -> None:
         nonlocal left
         left -= 1
         if left == 0:

@@ -14,12 +14,12 @@ class Disk:
         self.left = cut
         self.held = set(held)
 
-    def __call__(self, paths: Collection[Path]) -> None:
+    def __call__(self, paths: Collection[str]) -> None:
         self.left -= 1
         if self.left == 0:
             raise KeyboardInterrupt
         sync_to_disk(paths)
-        self.held.update(path.stat().st_ino for path in paths if path.is_file())
+        self.held.update(Path(path).stat().st_ino for path in paths if Path(path).is_file())
 
     def lose(self, folder: Path) -> None:
         """Cut all files that the disk was not made to hold."""

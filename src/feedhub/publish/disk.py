@@ -10,6 +10,7 @@ import sys
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Final
@@ -37,14 +38,17 @@ class FileMark:
     size: int
     digest: str
 
-    def is_of(self, place: Path) -> bool:
+    def is_of(self, place: str) -> bool:
         """Tell whether this is the mark of what lies at a place; raises OSError."""
-        return (
-            not place.is_symlink()
-            and place.is_file()
-            and place.stat().st_size == self.size
-            and (mark_of(place.read_bytes()) == self)
-        )
+        if os.path.islink(place) or not os.path.isfile(place) or os.stat(place).st_size != self.size:
+            return False
+        return mark_of(read_file(place)) == self
+
+
+def read_file(place: str) -> bytes:
+    """Return what a file holds, without the cost of a buffer; raises OSError."""
+    with FileIO(place) as stream:
+        return stream.readall()
 
 
 def mark_of(body: bytes) -> FileMark:
@@ -54,31 +58,33 @@ def mark_of(body: bytes) -> FileMark:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What is to be done at ``target``: ``source`` takes its place, or nothing does. ``what`` says it to people.
+    """What is to be done at a place: ``source`` takes it, or nothing does. ``what`` says it to people.
 
     ``mark`` is that of a file which was written for it. A file that is moved goes to the path ``new``.
     """
 
     path: str
     what: str
-    target: Path
-    source: Path | None = None
+    folder: str
+    name: str
+    source: str | None = None
     mark: FileMark | None = None
     new: str = ""
 
     def take(self) -> None:
         """Do it; raises OSError."""
+        target = f"{self.folder}{os.sep}{self.name}"
         if self.source is not None:
-            self.source.replace(self.target)
+            os.replace(self.source, target)
         else:
             with contextlib.suppress(FileNotFoundError):
-                self.target.unlink()
+                os.unlink(target)
 
     def take_back(self) -> None:
         """Remove what was written for it."""
         if self.source is not None and self.mark is not None:
             with contextlib.suppress(OSError):
-                self.source.unlink()
+                os.unlink(self.source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +101,7 @@ def plan_of(steps: Iterable[Step]) -> bytes:
     planned: dict[str, list[str | int] | None] = {}
     for step in steps:
         if step.mark is not None and step.source is not None:
-            planned[step.path] = [step.source.name, step.mark.size, step.mark.digest]
+            planned[step.path] = [os.path.basename(step.source), step.mark.size, step.mark.digest]
         elif step.source is None:
             planned[step.path] = None
         else:
@@ -117,10 +123,10 @@ def read_plan(body: bytes) -> list[PlannedFile]:
         return []
 
 
-def sync_to_disk(paths: Collection[Path]) -> None:
+def sync_to_disk(paths: Collection[str]) -> None:
     """Have the disk hold some files, or the names in some folders: by file system where that is quicker."""
     if len(paths) > _FEW and is_quicker_together(len(paths), waiting_bytes()):
-        devices = {path.lstat().st_dev: path for path in paths}
+        devices = {os.lstat(path).st_dev: path for path in paths}
         if all(_sync_file_system(path) for path in devices.values()):
             return
     sync_each(paths)
@@ -143,7 +149,7 @@ def waiting_bytes() -> int:
         return 0
 
 
-def sync_each(paths: Collection[Path]) -> None:
+def sync_each(paths: Collection[str]) -> None:
     """Have the disk hold some files, or the names in some folders, one by one."""
     if len(paths) <= _FEW:
         for path in paths:
@@ -156,7 +162,7 @@ def sync_each(paths: Collection[Path]) -> None:
             pass
 
 
-def _sync_file_system(path: Path) -> bool:
+def _sync_file_system(path: str) -> bool:
     """Sync the file system on which a file or folder lies; False where there is no such call."""
     from ctypes import CDLL, get_errno
 
@@ -175,11 +181,11 @@ def _sync_file_system(path: Path) -> bool:
         os.close(descriptor)
 
 
-def _sync_one(path: Path) -> None:
+def _sync_one(path: str) -> None:
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except PermissionError:
-        if path.is_dir():
+        if os.path.isdir(path):
             return  # a system that cannot open folders
         raise
     try:

@@ -14,7 +14,7 @@ from typing import Final, Self
 from feedhub.errors import PublishError
 from feedhub.model.output import OutputFile
 from feedhub.ports.publishing import REMEMBERED, STATE
-from feedhub.publish.disk import FolderLock, Step, mark_of, plan_of, read_plan, sync_to_disk
+from feedhub.publish.disk import FolderLock, Step, mark_of, plan_of, read_file, read_plan, sync_to_disk
 
 # Control characters, and what Windows forbids in names; ":" is also its drive letter and its hidden streams.
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f\\:*?"<>|]')
@@ -22,6 +22,7 @@ _RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?:\..
 _MAX_NAME_BYTES = 200  # of the usual 255: the temporary name is longer
 _LEFTOVER = re.compile(r"\..+\.[0-9a-f]{16}\.tmp")
 _MODE = 0o644
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _LOCK: Final = f"{REMEMBERED}lock"
 _PLAN: Final = f"{REMEMBERED}publishing.json"
 """What is being put in its place just now; it is there from before the first rename until the disk holds the last."""
@@ -41,7 +42,7 @@ _REASONS = {
     errno.ELOOP: "a symbolic link leads round in a circle",
 }
 
-Sync = Callable[[Collection[Path]], None]
+Sync = Callable[[Collection[str]], None]
 """Has the disk hold some files, or the names in some folders; raises OSError when it cannot."""
 
 
@@ -60,10 +61,10 @@ class FolderWriter:
         longest_wait: float = 60.0,
     ) -> None:
         """``longest_wait`` is for how many seconds another process may be publishing into the folder."""
-        self._folder = Path(folder)
+        self._folder = os.fspath(folder)
         self._sync = sync or sync_to_disk
         self._longest_wait = longest_wait
-        self._swept: set[Path] = set()
+        self._swept: set[str] = set()
 
     def group(self) -> "FileGroup":
         """Return what writes files together; to be closed, as a ``with`` block does."""
@@ -122,20 +123,20 @@ class FileGroup:
     is removed, so that everything is compared.
     """
 
-    def __init__(self, folder: Path, sync: Sync, longest_wait: float, swept: set[Path]) -> None:
+    def __init__(self, folder: str, sync: Sync, longest_wait: float, swept: set[str]) -> None:
         self._folder = folder
         self._sync = sync
         self._longest_wait = longest_wait
         self._swept = swept
         self._token = secrets.token_hex(4)
         self._lock = FolderLock()
-        self._parents: dict[str, Path] = {}
-        self._ready: set[Path] = set()
+        self._parents: dict[str, str] = {}
+        self._ready: set[str] = set()
         self._steps: list[Step] = []
-        self._touched: set[Path] = set()
+        self._touched: set[str] = set()
         self._failed: dict[str, str] = {}
         # Where that lies which will be in a folder under a name: under a temporary name, or nowhere.
-        self._staged: defaultdict[Path, dict[str, Path | None]] = defaultdict(dict)
+        self._staged: defaultdict[str, dict[str, str | None]] = defaultdict(dict)
 
     def __enter__(self) -> Self:
         """Wait until no other process has a group of this folder open; killed ones have none.
@@ -145,7 +146,7 @@ class FileGroup:
             PublishError: what was cut short cannot be carried to its end.
         """
         try:
-            self._lock.take(self._target(_LOCK), self._longest_wait)
+            self._lock.take(Path(_place(*self._target(_LOCK))), self._longest_wait)
             with _os_errors(REMEMBERED, "read"):
                 self._finish_interrupted()
         except BaseException:
@@ -158,40 +159,39 @@ class FileGroup:
 
     def write(self, file: OutputFile) -> bool:
         """See ``FolderWriter.write``; what turns out by ``commit`` only, is told there."""
-        target = self._target(file.path)
+        folder, name = self._target(file.path)
         with _os_errors(file.path, "written"):
-            folder = target.parent
             self._prepare(folder)
-            present = self._present(target)
+            present = self._present(folder, name)
             if present is not None and _holds(present, file.body):
                 return False
-            temporary = folder / f".{target.name}.{self._token}{len(self._steps):08x}.tmp"
+            temporary = _place(folder, f".{name}.{self._token}{len(self._steps):08x}.tmp")
             _write_new(temporary, file.body)
-        self._stage(Step(file.path, "written", target, temporary, mark_of(file.body)), temporary)
+        self._stage(Step(file.path, "written", folder, name, temporary, mark_of(file.body)), temporary)
         return True
 
     def remove(self, path: str) -> bool:
         """See ``FolderWriter.remove``."""
-        target = self._target(path)
+        folder, name = self._target(path)
         with _os_errors(path, "removed"):
-            present = self._present(target)
+            present = self._present(folder, name)
             if present is None or _status(present) is None:
                 return False
-        self._stage(Step(path, "removed", target), None)
+        self._stage(Step(path, "removed", folder, name), None)
         return True
 
     def move(self, old: str, new: str) -> bool:
         """See ``FolderWriter.move``."""
-        source, target = self._target(old), self._target(new)
+        before, target = self._target(old), self._target(new)
         with _os_errors(old, f"moved to {new}"):
-            present = self._present(source)
+            present = self._present(*before)
             if present is None or _size(present) is None:
                 return False
-            _status(target)
-            self._prepare(target.parent)
-        self._staged[source.parent][source.name] = None
-        self._touched.add(source.parent)
-        self._stage(Step(old, f"moved to {new}", target, source, new=new), present)
+            _status(_place(*target))
+            self._prepare(target[0])
+        self._staged[before[0]][before[1]] = None
+        self._touched.add(before[0])
+        self._stage(Step(old, f"moved to {new}", *target, _place(*before), new=new), present)
         return True
 
     def read(self, path: str) -> bytes | None:
@@ -202,8 +202,8 @@ class FileGroup:
         """
         target = self._target(path)
         with _os_errors(path, "read"):
-            present = self._present(target)
-            return present.read_bytes() if present is not None and _size(present) is not None else None
+            present = self._present(*target)
+            return read_file(present) if present is not None and _size(present) is not None else None
 
     def names(self, folder: str) -> list[str]:
         """Return the names of the files directly in a folder below, sorted, hidden ones left out; [] if there is none.
@@ -211,7 +211,7 @@ class FileGroup:
         Raises:
             PublishError: no permission, or a path that would leave the folder.
         """
-        place = self._target(f"{folder}/x").parent
+        place, _ = self._target(f"{folder}/x")
         found: set[str] = set()
         with (
             _os_errors(folder, "listed"),
@@ -237,27 +237,28 @@ class FileGroup:
         self._steps, self._staged = [], defaultdict(dict)
         self._lock.release()
 
-    def _present(self, target: Path) -> Path | None:
-        """Return where that lies which will be at a place: there, or elsewhere; None for nothing."""
-        return self._staged[target.parent].get(target.name, target)
+    def _present(self, folder: str, name: str) -> str | None:
+        """Return where that lies which will be in a folder under a name: there, or elsewhere; None for nothing."""
+        staged = self._staged[folder]
+        return staged[name] if name in staged else _place(folder, name)
 
-    def _stage(self, step: Step, present: Path | None) -> None:
+    def _stage(self, step: Step, present: str | None) -> None:
         self._steps.append(step)
-        self._staged[step.target.parent][step.target.name] = present
-        self._touched.add(step.target.parent)
+        self._staged[step.folder][step.name] = present
+        self._touched.add(step.folder)
         if len(self._steps) >= _MOST_STAGED:
             self._place_all()
 
     def _place_all(self) -> None:
         steps, folders = self._steps, self._touched
         self._steps, self._touched, self._staged = [], set(), defaultdict(dict)
-        plan = self._target(_PLAN)
+        plan = Path(_place(*self._target(_PLAN)))
         new = [step.source for step in steps if step.source is not None and step.mark is not None]
         try:
             if len(steps) > 1:
                 plan.parent.mkdir(parents=True, exist_ok=True)
                 plan.write_bytes(plan_of(steps))
-                new += [plan, plan.parent]
+                new += [str(plan), str(plan.parent)]
             self._sync(new)
         except OSError as exc:
             self._fail_all(steps, exc)
@@ -274,7 +275,7 @@ class FileGroup:
 
     def _finish_interrupted(self) -> None:
         """Carry out the rest of a plan; raises OSError where that is not possible now."""
-        place = self._target(_PLAN)
+        place = Path(_place(*self._target(_PLAN)))
         try:
             planned = [(one, self._target(one.path)) for one in read_plan(place.read_bytes())]
         except (FileNotFoundError, NotADirectoryError):
@@ -282,26 +283,26 @@ class FileGroup:
         except PublishError:
             planned = []  # not ours
         rest, bad, done = [], 0, 0
-        for one, target in planned:
-            temporary = target.parent / one.temporary if _LEFTOVER.fullmatch(one.temporary) else None
+        for one, (folder, name) in planned:
+            temporary = _place(folder, one.temporary) if _LEFTOVER.fullmatch(one.temporary) else ""
             if one.mark is None:
-                rest.append(Step(one.path, "removed", target))
-            elif temporary is not None and temporary.is_file():
-                rest.append(Step(one.path, "written", target, temporary, one.mark))
+                rest.append(Step(one.path, "removed", folder, name))
+            elif os.path.isfile(temporary):
+                rest.append(Step(one.path, "written", folder, name, temporary, one.mark))
                 bad += not one.mark.is_of(temporary)
             else:
                 done += 1
-                bad += not one.mark.is_of(target)
+                bad += not one.mark.is_of(_place(folder, name))
         if not bad or done:
             # If not, the disk was not made to hold what was prepared, so that nothing was given its place.
             for step in rest:
                 if step.mark is None or (step.source is not None and step.mark.is_of(step.source)):
                     self._take(step)
-            self._sync({step.target.parent for step in rest if step.target.parent.is_dir()})
+            self._sync({step.folder for step in rest if os.path.isdir(step.folder)})
         if self._failed or (bad and done):
             self._failed.clear()
-            self._target(STATE).unlink(missing_ok=True)
-            self._sync([place.parent])
+            Path(_place(*self._target(STATE))).unlink(missing_ok=True)
+            self._sync([str(place.parent)])
         place.unlink()
 
     def _take(self, step: Step) -> None:
@@ -321,33 +322,37 @@ class FileGroup:
         step.take_back()
         self._failed[step.path] = f"{step.path}: cannot be {step.what}: {_reason(exc)}"
 
-    def _target(self, path: str) -> Path:
-        """Return where ``path`` lies, and refuse what is not below the folder, symbolic links followed."""
+    def _target(self, path: str) -> tuple[str, str]:
+        """Return in which folder ``path`` lies, and refuse what is not below ours, symbolic links followed."""
         folder, name = path[: path.rfind("/") + 1], path[path.rfind("/") + 1 :]
         known = self._parents.get(folder)
         if known is None or _objection(name):
             folders = checked_parts(path)[:-1]
             # Path.resolve() raises RuntimeError for links that lead round in a circle, before Python 3.13.
-            root = Path(os.path.realpath(self._folder))
-            known = Path(os.path.realpath(root.joinpath(*folders)))
-            if not known.is_relative_to(root):
+            root = os.path.realpath(self._folder)
+            known = os.path.realpath(os.path.join(root, *folders))
+            if not Path(known).is_relative_to(root):
                 raise PublishError(f"{path}: leaves the output folder through a symbolic link")
             self._parents[folder] = known
-        return known / name
+        return known, name
 
-    def _prepare(self, folder: Path) -> None:
+    def _prepare(self, folder: str) -> None:
         """Make a folder into which something is written, and remove what killed processes left there."""
         if folder in self._ready:
             return
-        if not folder.is_dir():
-            folder.mkdir(parents=True, exist_ok=True)
-            root = Path(os.path.realpath(self._folder))
-            self._touched.update(one for one in folder.parents if one.is_relative_to(root))
+        if not os.path.isdir(folder):
+            os.makedirs(folder, exist_ok=True)
+            root = os.path.realpath(self._folder)
+            self._touched.update(str(one) for one in Path(folder).parents if one.is_relative_to(root))
         if folder not in self._swept:
             # Once for each writer, because listing a large folder is slow.
             self._swept.add(folder)
             _sweep(folder)
         self._ready.add(folder)
+
+
+def _place(folder: str, name: str) -> str:
+    return f"{folder}{os.sep}{name}"
 
 
 @contextlib.contextmanager
@@ -363,10 +368,10 @@ def _reason(exc: OSError) -> str:
     return _REASONS.get(exc.errno or 0) or (exc.strerror or str(exc)).lower()
 
 
-def _status(target: Path) -> os.stat_result | None:
+def _status(target: str) -> os.stat_result | None:
     """Return what is known of what lies at a place, None for nothing; raises OSError for a folder."""
     try:
-        status = target.lstat()
+        status = os.lstat(target)
     except (FileNotFoundError, NotADirectoryError):
         return None
     if stat.S_ISDIR(status.st_mode):
@@ -374,7 +379,7 @@ def _status(target: Path) -> os.stat_result | None:
     return status
 
 
-def _size(target: Path) -> int | None:
+def _size(target: str) -> int | None:
     """Return the size of a regular file. A symbolic link is none: it is replaced, never followed."""
     try:
         status = _status(target)
@@ -383,31 +388,34 @@ def _size(target: Path) -> int | None:
     return status.st_size if status is not None and stat.S_ISREG(status.st_mode) else None
 
 
-def _holds(target: Path, body: bytes) -> bool:
+def _holds(target: str, body: bytes) -> bool:
     status = _status(target)
     if status is None or not stat.S_ISREG(status.st_mode) or status.st_size != len(body):
         return False
-    return target.read_bytes() == body
+    return read_file(target) == body
 
 
-def _write_new(temporary: Path, body: bytes) -> None:
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), _MODE)
+def _write_new(temporary: str, body: bytes) -> None:
+    descriptor = os.open(temporary, _NEW, _MODE)
     try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(body)
+        left = memoryview(body)
+        while left:
+            left = left[os.write(descriptor, left) :]
     except BaseException:
         with contextlib.suppress(OSError):
-            temporary.unlink()
+            os.unlink(temporary)
         raise
+    finally:
+        os.close(descriptor)
 
 
-def _sweep(folder: Path) -> None:
+def _sweep(folder: str) -> None:
     """Remove temporary files whose writers are dead. When that fails, the next run tries again."""
     with os.scandir(folder) as entries:
-        leftovers = [Path(entry.path) for entry in entries if _LEFTOVER.fullmatch(entry.name)]
+        leftovers = [entry.path for entry in entries if _LEFTOVER.fullmatch(entry.name)]
     for leftover in leftovers:
         with contextlib.suppress(OSError):
-            leftover.unlink()
+            os.unlink(leftover)
 
 
 def checked_parts(path: str) -> tuple[str, ...]:
@@ -427,16 +435,16 @@ def checked_parts(path: str) -> tuple[str, ...]:
 def _objection(part: str) -> str | None:
     if part in ("", ".", ".."):
         return "an empty name, '.' or '..'"
-    if _UNSAFE.search(part) or not _encodable(part):
+    try:
+        length = len(part.encode())
+    except UnicodeEncodeError:
+        length = 0
+    if not length or _UNSAFE.search(part):
         return "a character that is not allowed in file names"
     if part.endswith((".", " ")):
         return "a name that ends with a dot or a blank"
     if _RESERVED.fullmatch(part):
         return "a name that Windows reserves"
-    if len(part.encode()) > _MAX_NAME_BYTES:
+    if length > _MAX_NAME_BYTES:
         return "a name that is too long"
     return None
-
-
-def _encodable(part: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in part)

@@ -81,6 +81,20 @@ def test_a_failure_is_told_and_the_next_publish_tries_again(tmp_path: Path, monk
     assert (ran.code, "cannot be started: No such file" in ran.out) == (1, True)
 
 
+def test_each_output_folder_has_its_own_program_told_of_it(tmp_path: Path) -> None:
+    write_hook(tmp_path)
+    config = project(tmp_path, "[./hook]")
+    (tmp_path / "hook.before").write_text("cannot push", encoding="utf-8")
+    assert run("poll", "-c", config).code == 1
+    pending = set(told(tmp_path))
+    (tmp_path / "hook.before").unlink()
+    assert run("publish", "--set", "output.dir=other", "--set", "output.pages=false", "-c", config).code == 0
+    assert "feeds/news.atom" in told(tmp_path)
+    assert not [path for path in told(tmp_path) if path.endswith(".html")]
+    assert run("publish", "-c", config).code == 0
+    assert set(told(tmp_path)) >= pending
+
+
 def git(*arguments: str | Path, folder: Path) -> str:
     ran = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True)
     return ran.stdout

@@ -34,8 +34,7 @@ _MOST_OUTPUT: Final = 65_536
 _SHOWN_OUTPUT: Final = 300
 _PASSED_ON: Final = ("PATH", "HOME", "LANG")
 _WAIT_FOR_OTHERS: Final = 70.0
-_PENDING: Final = f"{OUTPUT_AFTER}: pending"
-"""The paths that no run told of yet, or none that ended well: each in a list in JSON."""
+_UNDER_WAY: Final = "run under way"
 _STOPPED: Final = "was stopped with the daemon"
 
 
@@ -57,8 +56,9 @@ def passed_on(report: PublishReport, store: Store, settings: Settings, now: date
     """
     failed = list(report.failed)
     if settings.after is not None:
-        _note_changes(store, (*report.written, *report.removed))
-        fault = _run_pending(store, settings.after, settings.output.dir, now, lambda: False)
+        pending = _Pending(settings.output.dir)
+        pending.add(store, (*report.written, *report.removed))
+        fault = _run_pending(store, settings.after, pending, now, lambda: False)
         failed += [(OUTPUT_AFTER, fault)] if fault else []
     if settings.notify:
         from feedhub.runtime.notifications import notify_of_new
@@ -67,39 +67,52 @@ def passed_on(report: PublishReport, store: Store, settings: Settings, now: date
     return replace(report, failed=tuple(failed))
 
 
-def _note_changes(store: Store, paths: Iterable[str]) -> None:
-    changed = set(paths)
-    if changed:
-        with store.transaction() as transaction:
-            _put_pending(transaction, changed | _pending(transaction))
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """The paths in an output folder of which no run told yet, or none that ended well: each in a list in JSON.
+
+    They are noted in the store: in the folder the program might push them on, as what it was not told of yet.
+    """
+
+    folder: str
+
+    def add(self, store: Store, paths: Iterable[str]) -> None:
+        """Add what a publish changed."""
+        changed = set(paths)
+        if changed:
+            with store.transaction() as transaction:
+                self.put(transaction, changed | self.get(transaction))
+
+    def get(self, transaction: Transaction, of: str = "pending") -> set[str]:
+        """Return what is noted: what is pending, or what a run that did not end was for."""
+        return set(json.loads(transaction.note(self._name(of)) or "[]"))
+
+    def put(self, transaction: Transaction, paths: Iterable[str], of: str = "pending") -> None:
+        """Note that instead."""
+        transaction.set_note(self._name(of), json.dumps(sorted(paths), ensure_ascii=False))
+
+    def _name(self, of: str) -> str:
+        return f"{OUTPUT_AFTER}: {of} in {self.folder}"
 
 
-def _pending(transaction: Transaction) -> set[str]:
-    return set(json.loads(transaction.note(_PENDING) or "[]"))
-
-
-def _put_pending(transaction: Transaction, paths: Iterable[str]) -> None:
-    transaction.set_note(_PENDING, json.dumps(sorted(paths), ensure_ascii=False))
-
-
-def _run_pending(store: Store, after: AfterPublish, folder: str, now: datetime, is_stopped: Callable[[], bool]) -> str:
+def _run_pending(
+    store: Store, after: AfterPublish, pending: _Pending, now: datetime, is_stopped: Callable[[], bool]
+) -> str:
     """Run the program for all paths that are pending; return why it failed, "" if it did not or nothing is pending."""
     try:
         with store.task_lock("after", wait=_WAIT_FOR_OTHERS):
             with store.transaction() as transaction:
-                told = _pending(transaction)
                 # What a publish adds meanwhile is pending then; a run that is cut off leaves a mark of what it was for.
-                running = f"{_PENDING}, run under way"
-                told |= set(json.loads(transaction.note(running) or "[]"))
+                told = pending.get(transaction) | pending.get(transaction, _UNDER_WAY)
                 if not told:
                     return ""
-                transaction.set_note(running, json.dumps(sorted(told), ensure_ascii=False))
-                _put_pending(transaction, ())
-            ended = run_hook(after, folder, told, is_stopped=is_stopped)
+                pending.put(transaction, told, _UNDER_WAY)
+                pending.put(transaction, ())
+            ended = run_hook(after, pending.folder, told, is_stopped=is_stopped)
             with store.transaction() as transaction:
-                transaction.set_note(running, "")
+                pending.put(transaction, (), _UNDER_WAY)
                 if ended.fault:
-                    _put_pending(transaction, told | _pending(transaction))
+                    pending.put(transaction, told | pending.get(transaction))
                 if ended.fault != _STOPPED:
                     failed = f"the program that is run after publishing {ended.fault}"
                     text = failed if ended.fault else "it ends well again"
@@ -225,12 +238,12 @@ class RunAfterPublish:
 
     def _work(self) -> None:
         while (hub := self._next()) is not None:
-            after, folder = hub.settings.after, hub.settings.output.dir
+            after, pending = hub.settings.after, _Pending(hub.settings.output.dir)
             if after is None:
                 continue
             try:
-                self._note_paths(hub.store)
-                fault = _run_pending(hub.store, after, folder, hub.now(), self._is_over)
+                self._note_paths(hub.store, pending)
+                fault = _run_pending(hub.store, after, pending, hub.now(), self._is_over)
             except Exception as error:  # whatever it is, it must not end the thread
                 log.debug("running output.after failed unexpectedly", exc_info=True)
                 fault = f"{type(error).__name__}: {error}"
@@ -240,11 +253,11 @@ class RunAfterPublish:
             else:
                 log.debug("output.after ended well")
 
-    def _note_paths(self, store: Store) -> None:
+    def _note_paths(self, store: Store, pending: _Pending) -> None:
         """Note what was published; while the store cannot be used, it is kept for the next time."""
         with self._changed:
             paths = frozenset(self._paths)
-        _note_changes(store, paths)
+        pending.add(store, paths)
         with self._changed:
             self._paths -= paths
 

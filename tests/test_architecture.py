@@ -59,6 +59,7 @@ LIBRARIES = {
     "rich": {"cli"},
     "psycopg": {"store"},
     "procrastinate": {"runtime"},
+    "psycopg_pool": {"runtime"},  # comes with procrastinate
     "sqlalchemy": {"store"},
     "starlette": {"web"},
     "structlog": {"runtime"},

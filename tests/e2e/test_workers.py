@@ -55,7 +55,7 @@ class Growing:
 
 
 @contextmanager
-def feeds() -> Iterator[tuple[Growing, list[str]]]:
+def feeds(hosts: int = HOSTS) -> Iterator[tuple[Growing, list[str]]]:
     """Serve them; the sources as the inside of YAML flow mappings."""
     growing = Growing()
     with serve({"*": growing}, host="0.0.0.0") as web:
@@ -64,7 +64,7 @@ def feeds() -> Iterator[tuple[Growing, list[str]]]:
             [
                 f"name: s{host}x{number}, category: [h{host}, news], "
                 f"url: 'http://127.0.1.{host}:{web.port}/s{host}x{number}'"
-                for host in range(1, HOSTS + 1)
+                for host in range(1, hosts + 1)
                 for number in range(OF_A_HOST)
             ],
         )
@@ -134,8 +134,9 @@ def polled_by_one(folder: Path, growing: Growing, sources: list[str]) -> dict[st
     return tree(folder / "output")
 
 
+@pytest.mark.timeout(180)
 def test_two_workers_one_of_them_killed_leave_what_one_machine_leaves(tmp_path: Path) -> None:
-    with feeds() as (growing, sources):
+    with feeds(hosts=4) as (growing, sources):
         published = polled_with_a_kill(tmp_path / "two", growing, sources, 1)
         assert published == polled_by_one(tmp_path / "one", growing, sources)
         assert growing.most_at_once <= CONCURRENT
@@ -210,6 +211,55 @@ def test_a_frozen_worker_is_replaced_and_stores_and_asks_nothing_when_it_goes_on
     assert min(gaps) > GAP / 2, gaps
 
 
+@pytest.mark.timeout(180)
+def test_edges_publish_and_serve_what_workers_store_and_one_of_them_tells_of_it(tmp_path: Path) -> None:
+    database = new_database("edges")
+    store = ("--store", address_of(database))
+    told = tmp_path / "told"
+    hook = f"output: {{pages: false, after: {{run: [sh, -c, 'echo told >> {told}']}}}}"
+    with serve({"*": static(rss(("Item", "https://a.example/1")))}) as web, ExitStack() as stack:
+        config = write_config(
+            tmp_path, [f"name: a, url: '{web.url('/a')}', category: news"], more=f"store: '{address_of(database)}'\n"
+        )
+        config.write_text(config.read_text("utf-8").replace("output: {pages: false}", hook), "utf-8")
+        folders = [tmp_path / "one", tmp_path / "two"]
+        edges = [
+            stack.enter_context(
+                running(
+                    folder / "x.yaml",
+                    *store,
+                    "--output",
+                    str(folder / "out"),
+                    "--port",
+                    "0",
+                    command="edge",
+                    is_ready=False,
+                )
+            )
+            for folder in folders
+        ]
+        for edge in edges:
+            edge.heard("nothing is published: no configuration")
+        assert run("apply", "-c", config).code == 0
+        for edge in edges:
+            edge.heard("started")
+        with running(tmp_path / "w" / "x.yaml", *store, command="worker") as worker:
+            worker.heard("poll", source="a")
+            places = [folder / "out" / "feeds" / "news.atom" for folder in folders]
+            until(lambda: all(place.exists() and b"a.example/1" in place.read_bytes() for place in places))
+            assert worker.stop() == 0
+        # What is published stays when the store cannot be asked, and the state of each is in its folder.
+        assert [(folder / "out" / ".feedhub" / "state.json").exists() for folder in folders] == [True, True]
+        count = until(lambda: told.exists() and told.read_text().count("told"))
+        assert 1 <= count <= 3
+        assert [edge.stop() for edge in edges] == [0, 0]
+    expected = run("publish", "-c", config)
+    assert expected.code == 0
+    trees = [tree(folder) for folder in (tmp_path / "output", *(folder / "out" for folder in folders))]
+    assert trees[0] == trees[1] == trees[2]
+
+
+@pytest.mark.timeout(180)
 def test_workers_take_up_what_is_applied_and_take_no_work_without_its_variables(tmp_path: Path) -> None:
     database = new_database("generations")
     with serve({"*": static(rss(("Item", "https://a.example/1")))}) as web:

@@ -1,10 +1,12 @@
-"""Many machines on one store: ``feedhub apply``, ``feedhub worker`` and ``feedhub workers``."""
+"""Many machines on one store: ``feedhub apply``, ``worker``, ``workers`` and ``edge``."""
 
+import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -15,6 +17,7 @@ from feedhub.cli.stored import store_address
 from feedhub.errors import UsageError
 
 if TYPE_CHECKING:
+    from feedhub.runtime.cluster.generations import SharedConfiguration
     from feedhub.store.cluster import Backlog, KnownWorker
     from feedhub.store.sql import SqlStore
 
@@ -77,6 +80,9 @@ def apply(session: Session) -> None:
     session.screen.print(f"generation {generation.number} {words}: {count(len(settings.sources), 'source')}")
 
 
+LogOption = Annotated[LogForm, typer.Option("--log", help="Form of the log on stderr.")]
+
+
 @command(has_log=False)
 def worker(
     session: Session,
@@ -84,14 +90,72 @@ def worker(
     concurrency: Annotated[
         int, typer.Option("--concurrency", min=1, max=1_000, metavar="N", help="Hosts that are asked at the same time.")
     ] = 32,
-    log: Annotated[LogForm, typer.Option("--log", help="Form of the log on stderr.")] = LogForm.TEXT,
+    log: LogOption = LogForm.TEXT,
 ) -> None:
     """Poll one store together with other workers.
 
     A store on PostgreSQL, and on the configuration that `feedhub apply` put into it. Until SIGTERM or Ctrl-C. Any
     number of them, on any machines: when one is gone, the others take over what it did."""
+    with _at_work(session, store, log) as (opened, shared):
+        try:
+            from feedhub.runtime.cluster.worker import Worker
+        except ImportError as error:
+            raise UsageError("workers need feedhub's extra `cluster` (procrastinate, psycopg)") from error
+
+        Worker(opened, shared, room=concurrency, waits=session.waits, hide=_hiding(session)).run()
+
+
+@command(has_log=False)
+def edge(
+    session: Session,
+    store: StoreOption = None,
+    output: Annotated[
+        str, typer.Option("--output", metavar="DIR", help="Folder of its own to publish into; made where missing.")
+    ] = "output",
+    host: Annotated[str, typer.Option("--host", metavar="ADDRESS", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", metavar="N", min=0, max=65_535, help="Port; 0: any.")] = 8080,
+    log: LogOption = LogForm.TEXT,
+) -> None:
+    """Publish from a shared store, and serve that.
+
+    Into a folder of its own, on the configuration that `feedhub apply` put into the store on PostgreSQL. It polls
+    nothing. Until SIGTERM or Ctrl-C. Any number of them: each publishes for itself."""
+    from feedhub.cli.daemon import stop_event
+    from feedhub.model.settings import WebSettings
+    from feedhub.runtime.after_publish import RunAfterPublish
+    from feedhub.runtime.cluster.edge import Edge, OneOfMany
+    from feedhub.runtime.notifications import NotifyAfterPublish
+    from feedhub.runtime.websub import PingAfterPublish
+    from feedhub.web.server import WebObserver
+
+    here = [f"output.dir={json.dumps(str(Path(output).resolve()))}"]
+    with _at_work(session, store, log, here) as (opened, shared), stop_event() as stopped:
+        tell = OneOfMany(
+            opened,
+            (
+                PingAfterPublish(lambda settings: settings.output.hub),
+                RunAfterPublish(session.masked),
+                NotifyAfterPublish(session.masked),
+            ),
+        )
+        Edge(
+            opened,
+            shared,
+            web=WebSettings(enabled=True, host=host, port=port),
+            observers=(WebObserver(), tell),
+            waits=session.waits,
+            hide=_hiding(session),
+        ).run(stopped)
+
+
+@contextmanager
+def _at_work(
+    session: Session, store: str | None, log: LogForm, here: Sequence[str] = ()
+) -> "Iterator[tuple[SqlStore, SharedConfiguration]]":
+    """Log events, open the store, and say how its configuration is read here, with these overrides."""
     from contextlib import nullcontext
 
+    from feedhub.runtime.cluster.generations import SharedConfiguration
     from feedhub.runtime.logs import logging_events
     from feedhub.runtime.memory import keep_heaps_small
 
@@ -101,22 +165,20 @@ def worker(
         logging_events(sys.stderr, masked=session.masked, verbose=session.options.verbose, as_json=as_json),
         errors_as_events() if as_json else nullcontext(),
     ):
-        try:
-            from feedhub.runtime.cluster.worker import Worker
-        except ImportError as error:
-            raise UsageError("workers need feedhub's extra `cluster` (procrastinate, psycopg)") from error
-        from feedhub.runtime.cluster.generations import SharedConfiguration
-
         address, text = _address(session, store)
         with _opened(session, address) as opened:
-            shared = SharedConfiguration(text, session.options.overrides)
-            hidden = set[str]()
+            yield opened, SharedConfiguration(text, (*here, *session.options.overrides))
 
-            def hide(secrets: Iterable[str]) -> None:
-                hidden.update(secrets)
-                session.masked.hide(hidden)
 
-            Worker(opened, shared, room=concurrency, waits=session.waits, hide=hide).run()
+def _hiding(session: Session) -> Callable[[Iterable[str]], None]:
+    """Return what hides secrets from the log, those of earlier configurations too."""
+    hidden = set[str]()
+
+    def hide(secrets: Iterable[str]) -> None:
+        hidden.update(secrets)
+        session.masked.hide(hidden)
+
+    return hide
 
 
 @command()

@@ -355,6 +355,7 @@ _COMMANDS: Final = (
     ("apply", cluster.apply, "feedhub apply -c config/feedhub.yaml"),
     ("worker", cluster.worker, "feedhub worker --concurrency 64"),
     ("workers", cluster.workers, "feedhub workers --json"),
+    ("edge", cluster.edge, "feedhub edge --output /srv/feeds --port 8000"),
     ("publish", publish, "feedhub publish economy"),
     ("status", status, "feedhub status --json"),
     ("preview", preview, "feedhub preview https://example.org/feed.xml --limit 3"),

@@ -41,7 +41,7 @@ def serve(
 
     from feedhub.web.server import WebServer
 
-    with session.hub() as hub, _stop_event() as stopped:
+    with session.hub() as hub, stop_event() as stopped:
         web = hub.settings.web
         web = replace(web, host=host or web.host, port=web.port if port is None else port)
         # Opened now, so that a store that cannot be used ends the command, and not the first request.
@@ -60,7 +60,7 @@ def serve(
 
 
 @contextmanager
-def _stop_event() -> Iterator[threading.Event]:
+def stop_event() -> Iterator[threading.Event]:
     """Yield an event that SIGTERM and SIGINT set, for the block."""
     stopped = threading.Event()
 

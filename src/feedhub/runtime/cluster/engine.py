@@ -18,6 +18,7 @@ from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
 from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
 from procrastinate.schema import SchemaManager
+from psycopg_pool import AsyncConnectionPool
 
 from feedhub.runtime.cluster.hosts import Lease
 from feedhub.runtime.cluster.polling import CUT_SOON
@@ -69,6 +70,11 @@ class _Manager(JobManager):
         self._lease.renew(sent_at)
 
 
+def _pool(**options: Any) -> AsyncConnectionPool[Any]:
+    """Return a pool that does not ask before each statement whether the connection is there: the worker begins anew."""
+    return AsyncConnectionPool(**{**options, "check": None})
+
+
 def make_engine_tables(tables: ClusterTables) -> None:
     """Make the tables of the engine where they are missing, or bring them up to date."""
     folder = Path(SchemaManager.get_migrations_path())
@@ -102,7 +108,9 @@ class Engine:
         self._threads = ThreadPoolExecutor(room, thread_name_prefix="host")
         self._beside = ThreadPoolExecutor(2, thread_name_prefix="control")
         arguments = {**tables.connection_arguments(), **_NOTICE_LOSS}
-        self._connector = PsycopgConnector(kwargs=arguments, min_size=1, max_size=6, timeout=10.0)
+        self._connector = PsycopgConnector(
+            pool_factory=_pool, kwargs={**arguments, "autocommit": True}, min_size=1, max_size=6, timeout=10.0
+        )
         self._polls, self._control = App(connector=self._connector), App(connector=self._connector)
         self._of_polls = self._polls.job_manager = _Manager(self._connector, lease)
         self._of_control = self._control.job_manager = _Manager(self._connector, Lease(waits.takeover))

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from feedhub.store.tables import unpacked
 from feeds import serving
 from poll import CATEGORIES, Spent, adopt_orphans, run, write_config
 
@@ -35,8 +36,9 @@ INSERT INTO sightings (item_pk, source_id, guid, url_key, title, text_digest, ex
                        left_at, wording, touched, received)
   SELECT 1000000 + n, 100000 + n % :sources, n, printf('https://old%d.example/story/%d', n % :sources, n),
          'Old story ' || n, printf('%032x', n), '', :until - n * :step, :until - n * :step, :until, one.wording, 0, 1
-  FROM copies,
-       (SELECT json_set(wording, '$.content', 'Short.', '$.summary', '') AS wording FROM sightings LIMIT 1) AS one;
+  FROM copies, (
+    SELECT json_set(unpacked(wording), '$.content', 'Short.', '$.summary', '') AS wording FROM sightings LIMIT 1
+  ) AS one;
 INSERT INTO filings (item_pk, source_id, slug, rule, first_seen_at)
   SELECT 1000000 + n, 100000 + n % :sources, 'c' || n % :categories, '', :until - n * :step FROM copies;
 INSERT INTO memberships (slug, item_pk, source_id, rule, published_at, first_seen_at, position)
@@ -104,6 +106,7 @@ def fill(path: Path, items: int) -> None:
     step = timedelta(days=3650) // timedelta(microseconds=1) // items
     known = {"sources": OLD_SOURCES, "categories": CATEGORIES, "until": until, "step": step}
     database = sqlite3.connect(path)
+    database.create_function("unpacked", 1, unpacked)
     database.execute(
         "CREATE TEMP TABLE copies AS WITH RECURSIVE count(n) AS (VALUES (0) UNION ALL SELECT n + 1 FROM count"
         f" WHERE n + 1 < {items}) SELECT n FROM count"

@@ -26,6 +26,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from feedhub.store.tables import unpacked
 from processes import cpu_seconds_of, family, megabytes_of
 
 LIVE = 10
@@ -132,7 +133,7 @@ def _copied(table: str, row: dict[str, Any], copy: int, step: int) -> dict[str, 
     elif table == "identity_keys":
         made["text"] += f"~{copy}"
     elif table == "sightings":
-        wording = json.loads(row["wording"])
+        wording = json.loads(unpacked(row["wording"]) or "")
         if wording.get("link"):
             wording["link"] = wording["link"].replace("://", f"://copy{copy}.")
         made["wording"] = json.dumps(wording, ensure_ascii=False, sort_keys=True, separators=(",", ":"))

@@ -32,11 +32,11 @@ FENCED = {"pipeline": {0, 1}, "errors": {0}}
 LIBRARIES = {
     "apprise": {"fetch"},
     "apscheduler": {"runtime"},
-    "backports": {"fetch"},
+    "backports": {"fetch", "store"},
     "brotli": {"fetch"},
     "anyascii": {"rules"},
     "charset_normalizer": {"sources"},
-    "compression": {"fetch"},  # the standard library from Python 3.14 on
+    "compression": {"fetch", "store"},  # the standard library from Python 3.14 on
     "dateutil": {"rules"},
     "feedgen": {"publish"},
     "filelock": {"store"},

@@ -199,7 +199,7 @@ def test_a_wording_comes_back_whole(store: Store) -> None:
         "title": 'A "quoted" 标题',
         "guid": "g",
         "summary": "<p>s</p>",
-        "content": "<p>\U0001f600</p>",
+        "content": f"<p>\U0001f600 {'some words ' * 90}</p>",
         "authors": (Person(name="A", email="a@example.org"), Person(name="B", uri="https://b.example.org")),
         "tags": ("x", "y"),
         "language": "zh",

@@ -37,7 +37,8 @@ KINDS: dict[str, Callable[[Path], str]] = {"sqlite": _sqlite, "postgresql": _pos
 def fill(store: SqlStore, many: int = 600) -> None:
     """Store something in every table."""
     store.sync_categories(categories("tech", "cn", "gone"), NOW)
-    put(store, *(ingest(number) for number in range(many)), complete=True)
+    long = {"content": f"<p>{'words 文字 ' * 90}</p>"}
+    put(store, *(ingest(number, wording=long if number == 3 else None) for number in range(many)), complete=True)
     notes = [LedgerNote(kind="dropped", reason="rule", key="k", title="题", link="l")]
     with store.transaction() as transaction:
         changed = ingest(1, verdict=Verdict.CHANGED, title="另一个标题", slugs=["cn"])

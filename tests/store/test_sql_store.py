@@ -15,6 +15,7 @@ from feedhub.model.identity import Filing, Verdict
 from feedhub.model.source import Source, SourceState
 from feedhub.store.maintenance import remove_from_category, remove_items
 from feedhub.store.sql import SqlStore, open_store
+from feedhub.store.tables import encode_item
 from support.builders import DAY, HOUR, NOW, categories, ingest, item_id, named, plan, put, url
 from support.following import due_outputs, publish
 from support.stores import reported_before_kill
@@ -327,6 +328,20 @@ def test_a_key_of_any_length_takes_little_room(store: SqlStore, path: Path) -> N
     connection.close()
     assert url("a" * 284).text in stored
     assert sorted(map(len, stored)) == [len("url:sha256=") + 64, 60 + len(":sha256=") + 64, 300]
+
+
+def test_a_long_wording_takes_little_room_and_one_of_a_version_before_is_read(store: SqlStore, path: Path) -> None:
+    words = {"content": f"<p>{'the same words again and again, ' * 100}</p>"}
+    put(store, ingest(1, wording=words), ingest(2, wording=words))
+    shown = store.newest("all", 2)
+    first = next(one.item for one in shown if one.id == item_id(1))
+    with sqlite3.connect(path) as connection:
+        packed = [stored for (stored,) in connection.execute("SELECT wording FROM sightings")]
+        connection.execute("UPDATE sightings SET wording = ? WHERE item_pk = 1", (encode_item(first),))
+    connection.close()
+    assert all(isinstance(stored, bytes) and len(stored) < 300 for stored in packed)
+    assert store.newest("all", 2) == shown
+    assert {one.item.content for one in shown} == {words["content"]}
 
 
 @pytest.mark.parametrize("stray", [OSError("not ours"), ValueError("not ours")])

@@ -4,7 +4,7 @@ import sqlite3
 from pathlib import Path
 
 from feedhub.rules.text import item_terms
-from feedhub.store.tables import decode_item
+from feedhub.store.tables import decode_item, unpacked
 
 COUNTED = """SELECT slug, CASE slug
     WHEN 'all' THEN (SELECT count(*) FROM items WHERE shown_by IS NOT NULL)
@@ -31,11 +31,11 @@ def check_derived_data(path: Path) -> None:
         assert indexed == _terms_of(shown)
 
 
-def _terms_of(shown: list[tuple[int, str, str | None]]) -> list[tuple[object, ...]]:
+def _terms_of(shown: list[tuple[int, str | bytes, str | bytes | None]]) -> list[tuple[object, ...]]:
     """Return what an index holds that was made at one stroke."""
     made = sqlite3.connect(":memory:")
     made.execute("CREATE VIRTUAL TABLE item_search USING fts5(title, body, content='', tokenize='unicode61')")
-    rows = [(pk, *item_terms(decode_item(wording, effect))) for pk, wording, effect in shown]
+    rows = [(pk, *item_terms(decode_item(unpacked(wording), unpacked(effect)))) for pk, wording, effect in shown]
     made.executemany("INSERT INTO item_search (rowid, title, body) VALUES (?, ?, ?)", rows)
     found = _terms_in(made, "main.item_search")
     made.close()

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from sqlalchemy import Table, text
+from sqlalchemy import Table, bindparam, text
 
 from feedhub.errors import StoreError
 from feedhub.model.report import CopiedTable
 from feedhub.store.database import Connection, PreparedStatement
 from feedhub.store.outputs import put_value
 from feedhub.store.queries import INDEX_VERSION, SqlSearch
-from feedhub.store.tables import categories, meta, metadata, schema_migrations, unindexed_items
+from feedhub.store.tables import Wording, categories, meta, metadata, schema_migrations, unindexed_items, unpacked
 
 _MOST: Final = 500
 _ORIGIN: Final = "copied_from"
@@ -27,7 +27,7 @@ _Row = tuple[Any, ...]
 
 
 class _TableStatements:
-    """Statements of one table in the order of its key, with values as they are in the database."""
+    """Statements of one table in the order of its key, with values as they are in the database, texts unpacked."""
 
     def __init__(self, table: Table) -> None:
         self._columns = [column.name for column in table.columns]
@@ -40,8 +40,12 @@ class _TableStatements:
         self._next = _prepared(f"SELECT {names} {own} {after} ORDER BY {keys} LIMIT :most")
         self._count = _prepared(f"SELECT count(*) {own}")
         self.last: Final = _prepared(f"SELECT {names} {own} ORDER BY {newest} LIMIT 1")
-        values = _values(self._columns)
-        self.insert: Final = _prepared(f'INSERT INTO "{table.name}" ({names}) VALUES ({values})')  # noqa: S608 - our own
+        packed = [column.name for column in table.columns if isinstance(column.type, Wording)]
+        self._packed = [self._columns.index(name) for name in packed]
+        insert = f'INSERT INTO "{table.name}" ({names}) VALUES ({_values(self._columns)})'  # noqa: S608 - our own
+        self.insert: Final = PreparedStatement(
+            text(insert).bindparams(*(bindparam(name, type_=Wording) for name in packed))
+        )
         self.delete: Final = _prepared(f"DELETE {own}")
 
     def mapped(self, row: _Row) -> dict[str, Any]:
@@ -56,8 +60,14 @@ class _TableStatements:
             rows = connection.execute(self._next if last else self._first, most | after)
             if not rows:
                 return
-            yield rows
+            yield [self._unpacked(row) for row in rows] if self._packed else rows
             last = rows[-1]
+
+    def _unpacked(self, row: _Row) -> _Row:
+        values = list(row)
+        for place in self._packed:
+            values[place] = unpacked(values[place])
+        return tuple(values)
 
     def count(self, connection: Connection) -> int:
         """Return how many rows there are."""

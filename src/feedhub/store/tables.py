@@ -10,6 +10,7 @@ older feedhub can read what a newer one of the same schema wrote.
 
 import hashlib
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, fields
 from datetime import datetime
@@ -24,6 +25,13 @@ from feedhub.model.item import Enclosure, Item, Person
 from feedhub.model.source import CategoryMap, Source
 from feedhub.store.status import dump, instant, known, microseconds, present
 
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+_WORTH_PACKING: Final = 300
+_PACKER: Final = zstd.ZstdCompressor(level=1)  # made for each text, it takes twice as long
 AnyRow = Row[*tuple[Any, ...]]
 
 
@@ -46,6 +54,35 @@ class Instant(TypeDecorator[datetime]):
 
 def _microseconds(value: datetime | None) -> int | None:
     return None if value is None else microseconds(value)
+
+
+class Wording(TypeDecorator[str]):
+    """A long text. SQLite, which compresses nothing, is given a frame of Zstandard (RFC 8878), half as long.
+
+    A text that stands there as it is was written by a version before, or is short.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[str | None], str | bytes | None] | None:
+        """Return what packs a text, where the database does not do so itself."""
+        return _packed if dialect.name == "sqlite" else None
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[str | bytes | None], str | None] | None:
+        """Return what gives back what was bound."""
+        return unpacked if dialect.name == "sqlite" else None
+
+
+def _packed(text: str | None) -> str | bytes | None:
+    if text is None or len(text) < _WORTH_PACKING:
+        return text
+    return _PACKER.compress(text.encode(), _PACKER.FLUSH_FRAME)
+
+
+def unpacked(stored: str | bytes | None) -> str | None:
+    """Return a long text as SQLite was given it."""
+    return zstd.decompress(stored).decode() if isinstance(stored, bytes) else stored
 
 
 metadata = MetaData()
@@ -133,10 +170,10 @@ sightings = Table(
     Column("first_seen_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     Column("left_at", Instant),
-    Column("wording", Text, nullable=False),
+    Column("wording", Wording, nullable=False),
     Column("touched", Integer, nullable=False, server_default="0"),
     Column("evidence", Text),  # NULL: written by a version that did not keep it
-    Column("effect", Text),  # what the rules change in the wording, as JSON; NULL: nothing
+    Column("effect", Wording),  # what the rules change in the wording, as JSON; NULL: nothing
     Column("dropped_by", Text),  # the rule; NULL: none
     Column("received", Integer, nullable=False, server_default="0"),  # model/item.py: Received
     Column("record_digest", Integer),  # of the record that this was read in; NULL: it is to be read again

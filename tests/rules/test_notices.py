@@ -1,7 +1,8 @@
 """Of which new items people are told, and in which words."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -62,6 +63,15 @@ def test_items_are_told_that_are_shown_in_a_category_or_on_which_a_rule_holds(
     news = News(NotifyTarget(name="t", to="", categories=categories, rules=rules), ITEMS, RULES, SOURCES)
     assert [one.shown.title for one in news.last] == titles
     assert news.count == len(titles)
+
+
+def test_what_was_published_days_before_it_came_is_no_news() -> None:
+    old, late = (
+        replace(said(title), dates=ItemDates(published_at=AT, first_seen_at=AT + age))
+        for title, age in (("Old", timedelta(days=2, seconds=1)), ("Late", timedelta(days=2)))
+    )
+    news = News(EVERYTHING, [item(old), item(late)])
+    assert [one.shown.title for one in news.last] == ["Late"]
 
 
 EVERYTHING = NotifyTarget(name="t", to="", categories=("all",))

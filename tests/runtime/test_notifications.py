@@ -4,6 +4,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
@@ -37,10 +38,16 @@ class Desk:
             self.folder, "  - {name: a, url: a.xml, category: tech}\n", f"{rules}notify: {{desk: {target}}}"
         )
 
-    def offers(self, *titles: str) -> Ran:
+    def offers(self, *titles: str, publish: bool = True) -> Ran:
         """Let the source offer these items, and poll it."""
-        (self.folder / "a.xml").write_bytes(rss(*((title, f"https://a.example/{title}") for title in titles)))
-        return run("poll", "--all", "-c", self.config)
+        now = format_datetime(utc_now())
+        items = "".join(
+            f"<item><title>{title}</title><link>https://a.example/{title}</link><pubDate>{now}</pubDate></item>"
+            for title in titles
+        )
+        feed = f"<rss version='2.0'><channel><title>A feed</title>{items}</channel></rss>"
+        (self.folder / "a.xml").write_text(feed, "utf-8")
+        return run("poll", "--all", *([] if publish else ["--no-publish"]), "-c", self.config)
 
     def answer(self, wire: Wire) -> None:
         """Answer as the next of ``answers`` does, or take the message."""
@@ -155,8 +162,7 @@ def test_a_digest_is_told_once_when_its_day_has_ended(desk: Desk) -> None:
 
 def test_the_daemon_tells_what_is_new_once_it_is_published(desk: Desk) -> None:
     desk.offers("One")
-    (desk.folder / "a.xml").write_bytes(rss(("One", "https://a.example/One"), ("Two", "https://a.example/Two")))
-    assert run("poll", "--all", "--no-publish", "-c", desk.config).code == 0
+    desk.offers("One", "Two", publish=False)
     observer = NotifyAfterPublish(lambda text: text, pause=0.05)
     with Hub(load_settings(str(desk.config))) as hub:
         observer.reloaded(hub)

@@ -4,6 +4,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from types import MappingProxyType
 from typing import Final
 
@@ -18,6 +19,8 @@ from feedhub.rules.select import ALL, words_of
 from feedhub.rules.text import plain
 
 MOST_LINES: Final = 15
+_OLD: Final = timedelta(days=2)
+"""What was published so long before it came is no news: a source that is new brings all that it has."""
 _LONGEST_TITLE: Final = 200
 _LONGEST_LINK: Final = 500
 # What chat services take for a call of everybody or of somebody, and for a link that says another address.
@@ -71,6 +74,9 @@ def _chosen(
     target: NotifyTarget, item: SightedItem, rules: Sequence[Rule], sources: Mapping[str, Source]
 ) -> StoredSighting | None:
     for sighting in item.sightings:
+        dates = sighting.dates
+        if dates.first_seen_at - dates.published_at > _OLD:
+            return None
         if sighting.dropped_by is None and (
             ALL in target.categories
             or not sighting.categories.isdisjoint(target.categories)

@@ -1,6 +1,6 @@
 """Pages for people: one for each item, the front page, the sources. Only what changed is written."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -45,12 +45,20 @@ class SitePages:
         self._addresses = {source.name: source.url for source in settings.sources}
         self._feed = output_feed(ALL, settings.site, (), settings.output)
 
-    def publish_item(self, page: PageItem) -> None:
-        """Write the page of an item; that of a removed one is removed by ``remove_gone_items``."""
-        if page.removed:
-            self._gone.append(self._paths.item(page.item))
-        else:
-            self._writer.write(ITEMS, partial(self._renderer.item, self._item_view(page)))
+    def publish_items(self, pages: Iterable[PageItem], formats: Collection[str]) -> None:
+        """Write the pages of items, which feeds in some ``formats`` show, too.
+
+        Those of removed ones are removed by ``remove_gone_items``.
+        """
+        for render in self._renderer.items(self._item_views(pages), formats):
+            self._writer.write(ITEMS, render)
+
+    def _item_views(self, pages: Iterable[PageItem]) -> Iterator[ItemView]:
+        for page in pages:
+            if page.removed:
+                self._gone.append(self._paths.item(page.item))
+            else:
+                yield self._item_view(page)
 
     def remove_gone_items(self) -> None:
         """Remove the pages of removed items."""

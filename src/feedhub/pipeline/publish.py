@@ -1,7 +1,7 @@
 """Publishing: from stored items to files, only for outputs that changed."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -10,7 +10,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from feedhub.model.item import StoredItem
-from feedhub.model.output import Category, CategorySummary, ListedOutputs, PublishReason, RemovedCategory
+from feedhub.model.output import Category, CategorySummary, ListedOutputs, PageItem, PublishReason, RemovedCategory
 from feedhub.model.report import PublishReport
 from feedhub.model.settings import Settings
 from feedhub.model.source import Health, SourceState
@@ -209,18 +209,30 @@ class _Run:
         """
         if self.pages is None and since < 0:
             return None
-        zone = ZoneInfo(self.settings.site.timezone)
         changed = ChangedItems()
-        for page in self.store.page_items(since):
+        pages = self._noted(self.store.page_items(since), changed)
+        if self.pages is not None:
+            self.pages.publish_items(pages, self._formats_of_items(since))
+        for _ in pages:
+            pass
+        return None if since < 0 else changed
+
+    def _formats_of_items(self, since: int) -> Sequence[str]:
+        """Return the formats in which most of the items are shown that changed after a change number."""
+        output = self.settings.output
+        are_most_old = since < 0 and self.store.item_count() > output.entries * len(self.present)
+        return output.archived_in if are_most_old else output.formats
+
+    def _noted(self, pages: Iterable[PageItem], changed: ChangedItems) -> Iterator[PageItem]:
+        zone = ZoneInfo(self.settings.site.timezone)
+        for page in pages:
             published_at = page.item.published_at
             changed.add((ALL, *page.slugs), month_of(published_at, zone), published_at)
             if page.removed:
                 self.removed_items.append(page.item.id)
             else:
                 self.kept_of_all.keep(page.item)
-            if self.pages is not None:
-                self.pages.publish_item(page)
-        return None if since < 0 else changed
+            yield page
 
     def output(self, slug: str) -> OutputFiles:
         """Return what writes and removes the files of an output."""

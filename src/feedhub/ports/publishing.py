@@ -1,6 +1,6 @@
 """What publishing asks of the outside: renderers of each kind of file, and the output folder."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import date
 from typing import Final, Protocol
@@ -91,8 +91,8 @@ class PageRenderer(Protocol):
         """A digest of the templates and of all else that every page shows: when it changes, all pages do."""
         ...
 
-    def item(self, view: ItemView) -> OutputFile:
-        """Return the page of an item."""
+    def items(self, views: Iterator[ItemView], formats: Collection[str]) -> Iterator[Callable[[], OutputFile]]:
+        """Return what renders the page of each item, in any order; feeds in some ``formats`` show them soon, too."""
         ...
 
     def list_page(self, view: OutputView, months: Sequence[Part]) -> OutputFile:

@@ -90,7 +90,7 @@ def render_atom(view: OutputView, cache: EntryCache) -> bytes:
     Raises:
         ValueError: the view breaks its own contract (an id or the site's address is empty).
     """
-    entries = cache.written(view, "atom", partial(atom_text, scheme=category_scheme(view)))
+    entries = atom_entries(view, cache)
     generator = generator_of(view, "atom")
     generator.register_extension(NAME, AtomFeed, rss=False)
     place_in_archive(generator, view, "atom")
@@ -103,11 +103,21 @@ def render_rss(view: OutputView, cache: EntryCache) -> bytes:
     Raises:
         ValueError: the view breaks its own contract (an id or the site's address is empty).
     """
-    items = cache.written(view, "rss", partial(rss_text, scheme=category_scheme(view)))
+    items = rss_items(view, cache)
     generator = generator_of(view, "rss")
     generator.register_extension(NAME, RssFeed, atom=False)
     place_in_archive(generator, view, "rss")
     return _around(_styled(generator.rss_str(pretty=True), view), b"  </channel>", items)
+
+
+def atom_entries(view: OutputView, cache: EntryCache) -> list[bytes]:
+    """Return the entries of an Atom document; raises ValueError as that does."""
+    return cache.written(view, "atom", partial(atom_text, scheme=category_scheme(view)))
+
+
+def rss_items(view: OutputView, cache: EntryCache) -> list[bytes]:
+    """Return the items of an RSS document; raises ValueError as that does."""
+    return cache.written(view, "rss", partial(rss_text, scheme=category_scheme(view)))
 
 
 def generator_of(view: OutputView, kind: str) -> Any:

@@ -1,7 +1,7 @@
 """An item as every format shows it: each string safe to write, each address valid, so that all formats agree."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -368,6 +368,16 @@ class EntryCache:
     def entry(self, view: OutputView, stored: StoredItem) -> Entry:
         """Return the entry of an item of ``view``."""
         return self._entry(self._kept(stored), stored, view)
+
+    def keep(self, stored: StoredItem, written: Mapping[str, bytes]) -> None:
+        """Keep how an item was written elsewhere, as ``written_of`` returned it there."""
+        if self._size < MAX_BYTES:
+            self._kept(stored).written.update(written)
+            self._size += sum(map(len, written.values()))
+
+    def written_of(self, stored: StoredItem) -> dict[str, bytes]:
+        """Return all ways in which an item was written."""
+        return self._kept(stored).written
 
     def _kept(self, stored: StoredItem) -> _Kept:
         known = self._known.get(id(stored))

@@ -1,9 +1,10 @@
 """The pages of a site: what each shows, as values for its template (``templates/``)."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from functools import partial
 from html import escape
 from typing import Final
 from urllib.parse import quote, urlsplit
@@ -47,6 +48,7 @@ from feedhub.publish.addresses import (
 from feedhub.publish.entry import Entry, EntryCache, host_of, safe_line, safe_url
 from feedhub.publish.formats import ATOM_FORMAT
 from feedhub.publish.index import article_data, initials, robots, sitemap
+from feedhub.publish.many_pages import ManyPages, Workers
 from feedhub.publish.page_entries import (
     NO_MARKS,
     Card,
@@ -96,8 +98,12 @@ class HtmlSite:
         added: Sequence[OutputFormat] = (),
         make: MakeTemplates = PageTemplates,
         cache: EntryCache | None = None,
+        workers: Workers | None = None,
     ) -> None:
-        """``categories`` are those of the configuration, ``added`` formats of others; ``make`` as in ``PageFrame``."""
+        """``categories`` are those of the configuration, ``added`` formats of others; ``make`` as in ``PageFrame``.
+
+        ``workers`` make pages of many items.
+        """
         self._cache = cache or EntryCache()
         self._sections: dict[str, _Section] = {}
         self._source_rows: dict[SourceLine, Mapping[str, object]] = {}
@@ -108,6 +114,9 @@ class HtmlSite:
         self._zone = ZoneInfo(site.timezone)
         self._words = PageTexts(site.language, self._zone)
         self._frame = PageFrame(site, output, self._words, categories, added, make=make)
+        self._many = None
+        if workers is not None and self._frame.templates.is_ours and not added:
+            self._many = ManyPages(self.item, self._cache, workers, site, output, categories)
         texts, facts = sorted(self._frame.templates.texts.items()), sorted(asdict(site).items())
         names = tuple(one.name for one in self._frame.formats)
         shown = repr((_DESIGN, texts, facts, names, self._frame.places, PAGE_POLICY, output.search))
@@ -162,6 +171,10 @@ class HtmlSite:
             "published": {"machine": card.machine_time, "moment": words.moment(entry.published_at)},
         }
         return self._page("item.html", path, head, values)
+
+    def items(self, views: Iterator[ItemView], formats: Collection[str]) -> Iterator[Callable[[], OutputFile]]:
+        """Return what renders the page of each item; see ``PageRenderer.items``."""
+        return self._many.renders(views, formats) if self._many else (partial(self.item, view) for view in views)
 
     def list_page(self, view: OutputView, months: Sequence[Part]) -> OutputFile:
         """Return the first page of an output's list, or one of its older pages."""

@@ -35,7 +35,12 @@ def render_json_feed(view: OutputView, cache: EntryCache) -> bytes:
             "items": [],
         }
     )
-    return listing(document, cache.written(view, "json", _item_text))
+    return listing(document, json_items(view, cache))
+
+
+def json_items(view: OutputView, cache: EntryCache) -> list[bytes]:
+    """Return the items of a JSON Feed document."""
+    return cache.written(view, "json", _item_text)
 
 
 def listing(document: JsonObject, items: Iterable[bytes]) -> bytes:

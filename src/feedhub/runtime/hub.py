@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from feedhub.publish.jekyll import RendersPosts
     from feedhub.publish.templating import PageTemplates
     from feedhub.rules.explain import PairAnswer
-    from feedhub.runtime.inspection import PreviewParser
     from feedhub.runtime.poller import Ingester
     from feedhub.runtime.publisher import OutputPublisher
     from feedhub.runtime.rendering import LimitedTemplates
+    from feedhub.runtime.worker_pool import ParsePool
     from feedhub.sources.feed.discover import DiscoveredFeed
     from feedhub.sources.markup import HtmlCleaner
 
@@ -142,7 +142,7 @@ class Hub:
         return build_fetcher(self.settings.poll, now=self.now, shared=self._of_fetcher)
 
     @cached_property
-    def parser(self) -> "PreviewParser":
+    def parser(self) -> "ParsePool":
         """Worker processes that read documents."""
         from feedhub.runtime.worker_pool import ParsePool
 
@@ -152,8 +152,9 @@ class Hub:
     def _outputs(self) -> "OutputPublisher":
         from feedhub.runtime.publisher import OutputPublisher
 
-        wait = self.waits.other_publisher
-        return OutputPublisher(self.settings, self.page_templates, self.post_template, longest_wait=wait)
+        wait, make = self.waits.other_publisher, (self.page_templates, self.post_template)
+        workers = lambda *task: self.parser.run(*task)  # noqa: E731, PLW0108 - mostly nothing needs them
+        return OutputPublisher(self.settings, *make, longest_wait=wait, workers=workers)
 
     @cached_property
     def templates(self) -> "LimitedTemplates":

@@ -34,6 +34,7 @@ from feedhub.runtime.plugins import added_formats
 if TYPE_CHECKING:
     from feedhub.pipeline.posts import PostContext
     from feedhub.publish.jekyll import RendersPosts
+    from feedhub.publish.many_pages import Workers
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ class OutputPublisher:
     """Writes the feeds, their index and pages, and Jekyll posts where they are configured.
 
     ``page_templates`` and ``post_template`` make what renders templates of the owner; for ``longest_wait`` seconds
-    another process may be publishing into the folder.
+    another process may be publishing into the folder; ``workers`` make pages of many items.
     """
 
     def __init__(
@@ -52,11 +53,12 @@ class OutputPublisher:
         post_template: "Callable[[str], RendersPosts]",
         *,
         longest_wait: float,
+        workers: "Workers | None" = None,
     ) -> None:
         self._settings = settings
         self._post_template = post_template
         self._cache = EntryCache()
-        pages = _page_renderer(settings, page_templates, self._cache) if settings.output.pages else None
+        pages = _page_renderer(settings, page_templates, self._cache, workers) if settings.output.pages else None
         self._context = PublishContext(
             renderers=renderers(settings.output.formats, self._cache, added_formats(settings.output.formats)),
             index=FeedIndex(settings.site, settings.output.formats, has_pages=settings.output.pages),
@@ -123,11 +125,13 @@ class OutputPublisher:
         }
 
 
-def _page_renderer(settings: Settings, page_templates: MakeTemplates, cache: EntryCache) -> PageRenderer:
+def _page_renderer(
+    settings: Settings, page_templates: MakeTemplates, cache: EntryCache, workers: "Workers | None"
+) -> PageRenderer:
     from feedhub.publish.html_site import HtmlSite
 
     added = added_formats(settings.output.formats)
-    return HtmlSite(settings.site, settings.output, settings.categories, added, page_templates, cache)
+    return HtmlSite(settings.site, settings.output, settings.categories, added, page_templates, cache, workers)
 
 
 def seconds_to_digest(settings: Settings, now: datetime) -> float:

@@ -279,6 +279,10 @@ class ParsePool:
         """
         return self._read(_draft, document, source)
 
+    def run(self, function: Callable[..., Answer], /, *given: object) -> Answer:
+        """Have a worker do something else that takes long; see ``WorkerPool.run``."""
+        return self._pool.run(function, *given)
+
     def close(self) -> None:
         """Stop the workers at once; documents that are being read fail with ParseError."""
         self._pool.close()

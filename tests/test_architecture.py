@@ -49,6 +49,7 @@ LIBRARIES = {
     "markdown_it": {"sources"},
     "markupsafe": {"publish"},  # comes with jinja2
     "nh3": {"sources"},
+    "pebble": {"runtime"},
     "prometheus_client": {"web"},
     "pydantic": {"config"},
     "pydantic_core": {"config"},

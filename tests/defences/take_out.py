@@ -298,8 +298,8 @@ DEFENCES = (
     _d(
         "8 time of a document",
         "runtime/worker_pool.py",
-        "worker.ask(task, self._timeout)",
-        "worker.ask(task, None)",
+        "args=(function, *given), timeout=self._timeout",
+        "args=(function, *given), timeout=None",
         "tests/runtime/test_parse_pool.py",
     ),
     _d(

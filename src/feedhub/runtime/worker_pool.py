@@ -4,15 +4,18 @@ import gc
 import importlib
 import multiprocessing
 import os
-import pickle
-import queue
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable
+from concurrent.futures import CancelledError
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeVar, cast
+from multiprocessing.context import BaseContext
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from feedhub.errors import ParseError, WorkerError
 from feedhub.model.document import Document
@@ -23,9 +26,6 @@ from feedhub.model.source import Source
 from feedhub.runtime.plugins import source_kind
 
 if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
-    from multiprocessing.context import ForkServerContext, SpawnContext
-
     from feedhub.sources.feed.discover import DiscoveredFeed
     from feedhub.sources.mapped.drafts import Draft
 
@@ -46,7 +46,7 @@ class _Broken:
 
 
 class WorkerPool:
-    """Runs functions in worker processes, each of which starts when it is needed. Safe for many threads.
+    """Runs functions in worker processes, which start with the first call. Safe for many threads.
 
     A call that takes longer than ``timeout`` seconds, or whose worker dies, is an error; its worker is replaced and the
     others go on. ``memory`` bounds the address space of a worker in bytes, where the system can. ``modules`` are
@@ -56,14 +56,12 @@ class WorkerPool:
     def __init__(
         self, *, workers: int | None = None, timeout: float, memory: int = _MEMORY, modules: tuple[str, ...] = ()
     ) -> None:
+        self._workers = workers or min(os.cpu_count() or 1, _MOST_WORKERS)
         self._timeout = timeout
         self._memory = memory
         self._modules = modules
-        self._workers: set[_Worker] = set()
-        # One place for each worker, None where it is not started. What came last goes first: few of them start.
-        self._places: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
-        for _ in range(workers or min(os.cpu_count() or 1, _MOST_WORKERS)):
-            self._places.put(None)
+        self._pool: ProcessPool | None = None
+        self._pending: set[ProcessFuture[Any]] = set()
         self._closed = False
         self._lock = threading.Lock()
 
@@ -73,133 +71,84 @@ class WorkerPool:
         Raises:
             WorkerError: it took too long or too much memory, broke, or the pool was closed; says which.
         """
-        task = pickle.dumps((function, given), pickle.HIGHEST_PROTOCOL)
         for _ in range(_ATTEMPTS):
+            pool = self._running()
             try:
-                with self._lent() as worker:
-                    answer: Answer | _Broken = pickle.loads(worker.ask(task, self._timeout))  # noqa: S301 - our own
-            except _DeadWorkerError:
-                continue
-            except TimeoutError as exc:
+                answer = self._answer(pool, function, given)
+            except FutureTimeoutError as exc:
                 raise WorkerError(f"it took longer than {self._timeout:g} s") from exc
-            except (EOFError, OSError) as exc:
-                words = "it was stopped" if self._closed else "its process died; it may need too much memory"
-                raise WorkerError(words) from exc
-            if isinstance(answer, _Broken):
-                raise WorkerError(answer.words)
-            return answer
+            except ProcessExpired as exc:
+                raise WorkerError("its process died; it may need too much memory") from exc
+            except (CancelledError, BrokenProcessPool, RuntimeError):
+                self._discard(pool)  # a fault of the pool and not of what it did: try again with a new one
+            else:
+                if isinstance(answer, _Broken):
+                    raise WorkerError(answer.words)
+                return answer
         raise WorkerError("no process could be started for it")
 
     def close(self) -> None:
         """Stop the workers at once; what they do ends in errors."""
         with self._lock:
             self._closed = True
-            for worker in self._workers:
-                worker.kill()
-        # Those at work are ended by the threads that asked them.
-        places = 0
-        with suppress(queue.Empty):
-            while True:
-                idle = self._places.get_nowait()
-                places += 1
-                if idle is not None:
-                    self._end(idle)
-        for _ in range(places):
-            self._places.put(None)
+            pool = self._pool
+        if pool is not None:
+            self._discard(pool)
 
-    @contextmanager
-    def _lent(self) -> Iterator["_Worker"]:
-        """Lend a worker to one thread; one with which anything goes wrong is ended."""
-        worker = self._places.get()
-        kept = None
+    def _answer(
+        self, pool: ProcessPool, function: Callable[..., Answer], given: tuple[object, ...]
+    ) -> Answer | _Broken:
+        future: ProcessFuture[Answer | _Broken] = pool.schedule(
+            _guarded, args=(function, *given), timeout=self._timeout
+        )
+        with self._lock:
+            is_running = self._pool is pool
+            if is_running:
+                self._pending.add(future)
+        if not is_running:
+            future.cancel()  # type: ignore[no-untyped-call]
         try:
-            worker = worker or self._started()
-            yield worker
-            kept = worker
+            return future.result()
         finally:
-            if worker is not None and kept is None:
-                self._end(worker)
-            self._places.put(kept)
+            with self._lock:
+                self._pending.discard(future)
 
-    def _started(self) -> "_Worker":
+    def _running(self) -> ProcessPool:
         with self._lock:
             if self._closed:
                 raise WorkerError("it was stopped")
-            try:
-                worker = _Worker(self._memory, self._modules)
-            except (EOFError, OSError, RuntimeError) as exc:
-                raise _DeadWorkerError from exc
-            self._workers.add(worker)
-            return worker
+            if self._pool is None:
+                self._pool = ProcessPool(
+                    max_workers=self._workers,
+                    context=_context(),
+                    initializer=_prepare,
+                    initargs=(self._memory, self._modules),
+                )
+            return self._pool
 
-    def _end(self, worker: "_Worker") -> None:
-        with self._lock:
-            self._workers.discard(worker)
-        worker.end()
+    def _discard(self, pool: ProcessPool) -> None:
+        """Stop a pool for good, after cancelling what waits in it.
 
-
-class _DeadWorkerError(Exception):
-    """A worker did not start, or died before it was given its task: another may get it."""
-
-
-class _Worker:
-    """A process that does one task after the other, and our end of the pipe to it."""
-
-    def __init__(self, memory: int, modules: tuple[str, ...]) -> None:
-        context = _context()
-        self._pipe, theirs = context.Pipe()
-        with closing(theirs):
-            self._process = context.Process(target=_serve, args=(theirs, memory, modules), daemon=True)
-            self._process.start()
-        self._is_ready = False
-
-    def ask(self, task: bytes, timeout: float) -> bytes:
-        """Return what it answers to a task.
-
-        Raises:
-            TimeoutError: it does not within so many seconds.
-            EOFError: it dies of it, or is killed; OSError is the same.
+        pebble stops by itself when a worker dies while idle, and never answers the tasks that wait.
         """
-        try:
-            if not self._is_ready:
-                self._pipe.recv_bytes()
-                self._is_ready = True
-            self._pipe.send_bytes(task)
-        except (EOFError, OSError) as exc:
-            raise _DeadWorkerError from exc
-        if not self._pipe.poll(timeout):
-            raise TimeoutError
-        answer: bytes = self._pipe.recv_bytes()
-        return answer
-
-    def kill(self) -> None:
-        """Kill it, from any thread: the one that waits for it learns that it died."""
-        self._process.kill()
-
-    def end(self) -> None:
-        """Kill it, and free what it took here."""
-        self._process.kill()
-        self._process.join()
-        self._process.close()
-        self._pipe.close()
+        with self._lock:
+            if self._pool is not pool:
+                return
+            self._pool = None
+            pending, self._pending = self._pending, set()
+        for future in pending:
+            future.cancel()  # type: ignore[no-untyped-call]
+        pool.stop()  # type: ignore[no-untyped-call]
+        pool.join()
 
 
-def _context() -> "SpawnContext | ForkServerContext":
+def _context() -> BaseContext:
     """Return how workers start: never by fork, which copies locks that other threads hold."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_PRELOADED)
     return context
-
-
-def _serve(pipe: "Connection[bytes, bytes]", memory: int, modules: tuple[str, ...]) -> None:
-    """Be a worker, until the other end of the pipe is closed. First of all, tell that it is ready."""
-    _prepare(memory, modules)
-    with suppress(EOFError, OSError, MemoryError):
-        pipe.send_bytes(b"")
-        while True:
-            pipe.send_bytes(_answer(pipe.recv_bytes()))
 
 
 def _prepare(memory: int, modules: tuple[str, ...]) -> None:
@@ -218,15 +167,13 @@ def _prepare(memory: int, modules: tuple[str, ...]) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
 
 
-def _answer(task: bytes) -> bytes:
+def _guarded(function: Callable[..., Answer], *given: object) -> Answer | _Broken:
     try:
-        function, given = pickle.loads(task)  # noqa: S301 - our own
-        return pickle.dumps(function(*given), pickle.HIGHEST_PROTOCOL)
+        return function(*given)
     except MemoryError:
-        broken = _Broken("it needs too much memory")
+        return _Broken("it needs too much memory")
     except Exception as exc:  # noqa: BLE001 - what is hostile to us may break anything; it costs this call only
-        broken = _Broken(f"{type(exc).__name__}: {str(exc)[:200]}")
-    return pickle.dumps(broken)
+        return _Broken(f"{type(exc).__name__}: {str(exc)[:200]}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,7 +35,9 @@ class Desk:
         """Write the configuration with this target."""
         rules = "rules:\n  - {name: no advertising, when: {title: Advertising}, then: {drop: true}}\n"
         self.config = write_project(
-            self.folder, "  - {name: a, url: a.xml, category: tech}\n", f"{rules}output: {{pages: false}}\nnotify: {{desk: {target}}}"
+            self.folder,
+            "  - {name: a, url: a.xml, category: tech}\n",
+            f"{rules}output: {{pages: false}}\nnotify: {{desk: {target}}}",
         )
 
     def offers(self, *titles: str, publish: bool = True) -> Ran:

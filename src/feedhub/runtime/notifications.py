@@ -191,7 +191,8 @@ def send(target: NotifyTarget, content: Message, settings: Settings) -> Delivery
     """Send a message to a target, in a process of its own that is ended after half a minute."""
     if not find_spec("apprise"):
         return Delivery(how=Delivered.REFUSED, reason="the extra notify is not installed (docs/notifications.md)")
-    with closing(WorkerPool(workers=1, timeout=_SECONDS, memory=_MEMORY)) as pool:
+    # A second attempt could be a second message.
+    with closing(WorkerPool(workers=1, timeout=_SECONDS, memory=_MEMORY, attempts=1)) as pool:
         try:
             return pool.run(_deliver, target.to, content.title, content.body, settings.poll.allow_private)
         except WorkerError as error:

@@ -50,12 +50,20 @@ class WorkerPool:
 
     A call that takes longer than ``timeout`` seconds, or whose worker dies, is an error; its worker is replaced and the
     others go on. ``memory`` bounds the address space of a worker in bytes, where the system can. ``modules`` are
-    imported before the first call, so that its time is not theirs.
+    imported before the first call, so that its time is not theirs. A call that ends because something is wrong with the
+    pool, and not with what it did, is made again, in all ``attempts`` times.
     """
 
     def __init__(
-        self, *, workers: int | None = None, timeout: float, memory: int = _MEMORY, modules: tuple[str, ...] = ()
+        self,
+        *,
+        workers: int | None = None,
+        timeout: float,
+        memory: int = _MEMORY,
+        modules: tuple[str, ...] = (),
+        attempts: int = _ATTEMPTS,
     ) -> None:
+        self._attempts = attempts
         self._workers = workers or min(os.cpu_count() or 1, _MOST_WORKERS)
         self._timeout = timeout
         self._memory = memory
@@ -71,7 +79,7 @@ class WorkerPool:
         Raises:
             WorkerError: it took too long or too much memory, broke, or the pool was closed; says which.
         """
-        for _ in range(_ATTEMPTS):
+        for _ in range(self._attempts):
             pool = self._running()
             try:
                 answer = self._answer(pool, function, given)

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from feedhub.errors import PublishError
 from feedhub.model.item import StoredItem
-from feedhub.model.output import CategoryView, FrontView, ItemView, PageItem, Part, SourceLine
+from feedhub.model.output import CategorySummary, CategoryView, FrontView, ItemView, PageItem, Part, SourceLine
 from feedhub.model.settings import Settings
 from feedhub.model.source import Health, SourceState
 from feedhub.pipeline.outputs import newest_shown
@@ -64,7 +64,9 @@ class SitePages:
         """Remove the pages of removed items."""
         self._writer.remove(self._gone)
 
-    def publish_front(self, months: Sequence[Part], shown: Sequence[StoredItem] | None = None) -> None:
+    def publish_front(
+        self, months: Sequence[Part], summaries: Sequence[CategorySummary], shown: Sequence[StoredItem] | None
+    ) -> None:
         """Write the front page, and the files that depend on nothing but the configuration.
 
         ``shown`` are the items in the feed of everything, where it was just written.
@@ -80,7 +82,6 @@ class SitePages:
         newest_of_all = shown if shown is not None and has_all else store.newest(ALL, _IN_SITEMAP)
         items = newest_of_all[:_LATEST] if feed.per_source is None else newest_shown(store, feed, _LATEST, zone)
         latest = output_view(feed, settings.site, settings.output, items, store.added_at(ALL))
-        summaries = store.categories()
         sitemap = self._renderer.sitemap(newest_of_all[:_IN_SITEMAP], [summary.slug for summary in summaries])
         if self._is_free(sitemap.path):
             self._writer.write_all([sitemap])

@@ -9,7 +9,6 @@ from types import MappingProxyType
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from feedhub.model.item import StoredItem
 from feedhub.model.output import Category, CategorySummary, ListedOutputs, PageItem, PublishReason, RemovedCategory
 from feedhub.model.report import PublishReport
 from feedhub.model.settings import Settings
@@ -94,14 +93,14 @@ def _publish_outputs(
     run.choices = chosen_outputs(site.present, due=_due_outputs(run), named=slugs, renewal=renewal)
     wanted = [choice.slug for choice in run.choices if choice.is_published]
     changed_items = site.publish_items(-1 if renewal else state.number)
-    changed, shown = {}, None
+    changed, of_all = {}, None
     for slug in wanted:
         output = site.output(slug)
         changed[slug] = output.publish(changed_items)
-        shown = output.shown if slug == ALL else shown
+        of_all = output if slug == ALL else of_all
     if wanted or departed:
         good = {slug: at for slug, at in changed.items() if slug not in writer.failed}
-        site.publish_index({**listed.changed, **good}, shown)
+        site.publish_index({**listed.changed, **good}, of_all)
     if site.pages is not None:
         site.pages.publish_sources(health, states)
     site.publish_leaving_archives(is_renewed=changed_items is None and not slugs)
@@ -156,6 +155,7 @@ def _begun(
         context=context,
         writer=writer,
         earlier_formats=listed.formats,
+        summaries=summaries,
         present=[ALL, *(category.slug for category in summaries)],
         # Categories that only records named are in the store and not in the configuration.
         categories=[*settings.categories, *(Category(slug=one.slug, title=one.title) for one in summaries)],
@@ -195,6 +195,7 @@ class _Run:
     context: PublishContext
     writer: ReportingWriter
     earlier_formats: Sequence[str]
+    summaries: Sequence[CategorySummary]
     present: Sequence[str]
     categories: Sequence[Category]
     pages: SitePages | None
@@ -321,14 +322,14 @@ class _Run:
         paths = [*page, *self.context.index.paths(found.slug)]
         return found, [f"{self.settings.site.url.rstrip('/')}/{path}" for path in paths]
 
-    def publish_index(self, changed: Mapping[str, datetime | None], shown: Sequence[StoredItem] | None) -> None:
+    def publish_index(self, changed: Mapping[str, datetime | None], of_all: OutputFiles | None) -> None:
         """Write what speaks of all outputs; ``changed`` says when those changed that were published, None for never.
 
-        ``shown`` are the items in the feed of everything, if it was published.
+        ``of_all`` is what wrote the output of everything, if it was published.
         """
         store = self.store
         present = [CategorySummary(slug=ALL, title=self.settings.site.title, items=store.item_count())]
-        present += store.categories()
+        present += self.summaries
         together, *categories = (
             replace(one, changed_at=changed[one.slug] if one.slug in changed else self._changed_at(one.slug))
             for one in present
@@ -336,7 +337,8 @@ class _Run:
         files = self.context.index.render(together, categories)
         self.writer.write_all(files)
         if self.pages is not None:
-            self.pages.publish_front(self.output(ALL).linked_pages(), shown)
+            of_all = of_all or self.output(ALL)
+            self.pages.publish_front(of_all.linked_pages(), self.summaries, of_all.shown)
 
     def _changed_at(self, slug: str) -> datetime | None:
         """Return when an output changed that no manifest speaks of, because it could not be published."""

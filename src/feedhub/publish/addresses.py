@@ -1,6 +1,5 @@
 """Paths and public addresses of what is published."""
 
-import re
 import uuid
 from datetime import tzinfo
 from typing import Final
@@ -27,6 +26,7 @@ SEARCH_FEED: Final = "search.atom"
 """Searches are answered by the web server; no file is there."""
 
 _OF_OUTPUT: Final = lazy_pattern(r"(?:feeds/|feeds/archive/|category/)([a-z0-9_-]+)(?:/[^/]+)?\.[a-z0-9]+")
+_NO_DIGIT: Final = lazy_pattern("[^0-9a-f]")
 _PLAIN_PATH: Final = lazy_pattern(r"[A-Za-z0-9_.~/-]*")
 _ITEM_PAGE: Final = lazy_pattern(r"(?:[^?#]*/)?items/[0-9]{4}/[0-9]{2}/([0-9a-f]{8}|[0-9a-f]{32})\.html(?:[?#].*)?")
 
@@ -54,7 +54,7 @@ def list_path(slug: str, part: Part | None = None) -> str:
 def item_path(item: StoredItem, zone: tzinfo) -> str:
     """Return the path of an item's page: the month in which it was published, and the first digits of its id."""
     year, _, month = month_of(item.published_at, zone).partition("-")
-    digits = re.sub("[^0-9a-f]", "", item.id.removeprefix("urn:uuid:").lower())
+    digits = _NO_DIGIT.sub("", item.id.removeprefix("urn:uuid:").lower())
     return f"items/{year}/{month}/{digits if item.is_twin else digits[:8]}.html"
 
 

@@ -20,11 +20,12 @@ from feedhub.store.database import Connection, Database, PreparedStatement, chun
 from feedhub.store.sqlite import insert
 from feedhub.store.status import EPOCH
 from feedhub.store.tables import (
+    AS_STORED,
     NO_WORDING,
     AnyRow,
     branches,
     categories,
-    decode_again,
+    decode_stored,
     ended_memberships,
     items,
     memberships,
@@ -145,8 +146,7 @@ _IS_CHANGED = PreparedStatement(
 _EARLIER = items.alias("earlier")
 _PREFIX = func.substr(items.c.id, 1, len("urn:uuid:") + 8)
 _WORDING = (
-    sightings.c.wording,
-    sightings.c.effect,
+    *AS_STORED,
     sightings.c.updated_at,
     sources.c.name,
     sources.c.title,
@@ -256,7 +256,7 @@ def _stored_items(connection: Connection, rows: Sequence[AnyRow]) -> tuple[Store
     return tuple(
         StoredItem(
             id=row.id,
-            item=decode_again(row.wording, row.effect),
+            item=decode_stored(row.wording, row.effect),
             source=row.name,
             published_at=row.published_at,
             updated_at=row.updated_at,
@@ -285,7 +285,7 @@ _SLUGS = PreparedStatement(
     .order_by(memberships.c.item_pk, categories.c.position)
 )
 _OTHERS = PreparedStatement(
-    select(sightings.c.item_pk, sightings.c.wording, sightings.c.effect, sources.c.name, sources.c.title)
+    select(sightings.c.item_pk, *AS_STORED, sources.c.name, sources.c.title)
     .join(items, items.c.pk == sightings.c.item_pk)
     .join(sources, sources.c.id == sightings.c.source_id)
     .where(
@@ -481,7 +481,7 @@ def _page_items(connection: Connection, pks: Sequence[int]) -> list[PageItem]:
         slugs[pk].append(slug)
     also: dict[int, list[OtherSource]] = defaultdict(list)
     for row in connection.execute(_OTHERS, {"pks": pks}):
-        wording = decode_again(row.wording, row.effect)
+        wording = decode_stored(row.wording, row.effect)
         if wording != NO_WORDING:
             also[row.item_pk].append(OtherSource(source=row.name, title=row.title, link=wording.link))
     return [

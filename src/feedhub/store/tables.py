@@ -17,7 +17,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Column, Dialect, ForeignKey, Index, Integer, MetaData, Row, Table, Text
+from sqlalchemy import BigInteger, Column, Dialect, ForeignKey, Index, Integer, MetaData, Row, Table, Text, type_coerce
 from sqlalchemy.types import TypeDecorator
 
 from feedhub.model.identity import Evidence, Sighting
@@ -367,8 +367,16 @@ def decode_item(text: str, effect: str | None = None) -> Item:
     )
 
 
-decode_again: Final = lru_cache(maxsize=512)(decode_item)
-"""``decode_item`` for publishing, of which one after the other reads the same newest items."""
+@lru_cache(maxsize=512)  # one publish after the other reads the same newest items
+def decode_stored(wording: str | bytes, effect: str | bytes | None) -> Item:
+    """Return what a wording and an effect say that were read as ``AS_STORED``."""
+    return decode_item(unpacked(wording) or "", unpacked(effect))
+
+
+AS_STORED: Final = tuple(
+    type_coerce(column, Text).label(column.key) for column in (sightings.c.wording, sightings.c.effect)
+)
+"""The columns of wording and effect, as they are in the database: unpacked is what is not known yet."""
 
 
 def decode_link(text: str) -> str | None:

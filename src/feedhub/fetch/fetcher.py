@@ -139,7 +139,6 @@ class HttpFetcher:
         self, request: Request, chain: RedirectChain, left: float, slot: Slot, *, is_repeat: bool
     ) -> Document | NotModified | None:
         """Send one request. None: the answer was a redirect, which ``chain`` has followed."""
-        host = urlsplit(chain.url).hostname or ""
         response: requests.Response | None = None
         with self._watchdog.watch(left, request.timeout, slot.sent) as exchange, self._dialer.during(exchange):
             try:
@@ -160,7 +159,7 @@ class HttpFetcher:
                 if exchange.reused and not is_reading and isinstance(exc, requests.ConnectionError):
                     raise _StaleConnectionError from exc
                 time_fault = partial(self._time_fault, request, chain.url)
-                late = exchange.deadline_error()
+                host, late = urlsplit(chain.url).hostname or "", exchange.deadline_error()
                 raise fetch_error(exc, host, is_reading=is_reading, deadline_error=late, time_fault=time_fault) from exc
             finally:
                 if response is not None:

@@ -242,7 +242,7 @@ def keeps_credentials(origin: str, target: str) -> bool:
 
 def is_same_origin(first: str, second: str) -> bool:
     """Tell whether scheme, host and port of two addresses are the same."""
-    return _origin(urlsplit(first)) == _origin(urlsplit(second))
+    return first == second or _origin(urlsplit(first)) == _origin(urlsplit(second))
 
 
 def _origin(parts: SplitResult) -> tuple[str, str, int | None]:

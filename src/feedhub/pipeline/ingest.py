@@ -81,7 +81,7 @@ def store_poll(
             next_poll=NextPoll(at=fetched.held_until, reason=PollReason.HOST),
         )
     planned = None
-    state = replace(before, last_poll_at=now, pacing=pacing_text(source, context.settings.poll))
+    state = before.but(last_poll_at=now, pacing=pacing_text(source, context.settings.poll))
     if fetched.error:
         state = _unreached_state(state, fetched) if is_offline else _failed_state(state, fetched, now)
         next_poll = _next_try(state, fetched, context, now, is_offline=is_offline)
@@ -95,7 +95,7 @@ def store_poll(
         report = _success_report(fetched, planned)
         state = _succeeded_state(state, fetched, planned, report.new, now)
         next_poll = _next_poll(transaction, state, fetched, context, now)
-    state, events = health_events(before, replace(state, next_poll_at=next_poll.at), source, now)
+    state, events = health_events(before, state.but(next_poll_at=next_poll.at), source, now)
     transaction.add_health_events(events)
     transaction.save_state(state)
     return StoredPoll(report=report, next_poll=next_poll, ingests=planned.ingests if planned else ())
@@ -340,8 +340,7 @@ def _succeeded_state(
     state: SourceState, fetched: Fetched, planned: _Planned | None, new: int, now: datetime
 ) -> SourceState:
     answer = fetched.answer
-    state = replace(
-        state,
+    state = state.but(
         failures=0,
         failing_since=None,
         last_error=None,
@@ -351,10 +350,10 @@ def _succeeded_state(
     )
     if answer is not None:
         state = move_after_success(state, fetched.requested_url, answer.redirects)
-        state = replace(state, validators=answer.validators)
+        state = state.but(validators=answer.validators)
     if isinstance(answer, Document):
         # Without a plan they may be other bytes, but nothing that anybody uses is different.
-        state = replace(state, body_digest=answer.digest)
+        state = state.but(body_digest=answer.digest)
     if planned is not None:
         state = replace(
             state,

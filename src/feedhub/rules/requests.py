@@ -158,7 +158,7 @@ def move_after_success(state: SourceState, asked: str, redirects: Sequence[Redir
     """Return the state after a poll that gave a feed; a target is believed when three polls in a row led there."""
     target = permanent_target(redirects)
     if target is None or target == asked:
-        return replace(state, move_target=None, move_sightings=0)
+        return state.but(move_target=None, move_sightings=0) if state.move_target or state.move_sightings else state
     sightings = state.move_sightings + 1 if target == state.move_target else 1
     if sightings < _SIGHTINGS_BELIEVED:
         return replace(state, move_target=target, move_sightings=sightings)

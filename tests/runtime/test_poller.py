@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from feedhub.errors import FetchError, StoreError
+from feedhub.model.item import ParsedFeed
 from feedhub.model.report import Outcome, PollReport
 from feedhub.model.source import HostGroup, PollSettings, Source
 from feedhub.pipeline.fetch import Fetched
@@ -159,3 +160,23 @@ def test_what_has_come_meanwhile_is_stored_together_but_not_without_bound() -> N
     assert [report.source for report in reports] == [source.name for source in sources(300)]
     assert sum(together) == 300
     assert 1 < max(together) <= 32
+
+
+def test_documents_that_come_one_after_the_other_are_stored_together_but_wait_for_no_slow_one() -> None:
+    is_stored = threading.Event()
+    together: list[int] = []
+
+    def fetch(source: Source) -> Fetched:
+        if source.name == "s12":
+            assert is_stored.wait(10)
+        time.sleep(0.01)
+        return Fetched(source=source, feed=ParsedFeed(title="", items=()))
+
+    def noted(some: Sequence[Fetched]) -> list[PollReport]:
+        together.append(len(some))
+        is_stored.set()
+        return ingest(some)
+
+    poll(sources(13), fetch, ingest=noted, workers=1)
+    assert sum(together) == 13
+    assert len(together) <= 4

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from support.cli_runs import rss, run
-from support.daemons import RunningDaemon, running, until, write_config
+from support.daemons import PATIENCE, RunningDaemon, running, until, write_config
 from support.postgres import address_of, connected, new_database
 from support.responders import static
 from support.server import Wire, serve
@@ -119,7 +119,10 @@ def polled_with_a_kill(folder: Path, growing: Growing, sources: list[str], numbe
         begin = len(sources) * (2 + number % 5) // 8
         until(lambda: sum(growing.asked.values()) > begin)
         os.kill(killed.pid, signal.SIGKILL)
-        until(lambda: len(stored(database)) == 3 * len(sources))
+        try:
+            until(lambda: len(stored(database)) == 3 * len(sources), patience=2 * PATIENCE)
+        except AssertionError as error:
+            raise AssertionError(f"{len(stored(database))} items: {[*killed.lines[-9:], *left.lines[-20:]]}") from error
         assert left.stop() == 0
     published = run("publish", "-c", config)
     assert published.code == 0, published.err

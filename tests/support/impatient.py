@@ -14,7 +14,7 @@ if __name__ == "__main__":
             store_retry=0.2,
             hub_retry=0.2,
             probe=0.5,
-            takeover=1.5,
+            takeover=3.0,
             grace=1.0,
             last_publish=5.0,
         )

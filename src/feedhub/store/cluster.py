@@ -257,6 +257,14 @@ class ClusterTables:
         count: int = self._ask(_WAITING, queue=QUEUE, most=most)[0][0]
         return count
 
+    def count_jobs_anew(self) -> None:
+        """Have the planner know how many jobs there are.
+
+        As long as it thinks that there are none, as after they were last counted while there were none, it compares
+        all with all: to take one job of 4,000 took 292 ms of CPU, and 0.3 once they were counted.
+        """
+        self._ask("ANALYZE procrastinate_jobs")
+
     def take(self, host: str, job: int) -> TakenHost | None:
         """Give a host to a job that runs; None when the job was ended meanwhile, or another one has the host."""
         rows = self._ask(_TAKE, host=host, job=job)

@@ -33,6 +33,7 @@ _ENOUGH_WAIT: Final = 2_000
 """Jobs that wait; while there are more, no due sources are looked for."""
 _MOST_AT_ONCE: Final = 4_000
 _IN_A_BATCH: Final = 500
+_MANY: Final = 50
 _LOOK: Final = 1.0
 _HEARTBEATS: Final = 0.3
 _HEAR: Final = "UPDATE procrastinate_workers SET last_heartbeat = NOW() WHERE id = %(worker_id)s RETURNING id"
@@ -182,7 +183,10 @@ class Engine:
             await self._end_lost()
             await self.in_thread(self._on_tick)
             if await self.in_thread(self._tables.waiting_jobs, _ENOUGH_WAIT) < _ENOUGH_WAIT:
-                await self.hand_out(await self.in_thread(self._tables.due_hosts, _MOST_AT_ONCE, CUT_SOON))
+                hosts = await self.in_thread(self._tables.due_hosts, _MOST_AT_ONCE, CUT_SOON)
+                await self.hand_out(hosts)
+                if len(hosts) > _MANY:
+                    await self.in_thread(self._tables.count_jobs_anew)
         except Exception as error:  # the next one may do better
             log.debug("handing out failed", exc_info=True)
             log.error("no polls were handed out", extra={"reason": str(error) or type(error).__name__})

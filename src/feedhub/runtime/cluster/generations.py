@@ -1,14 +1,16 @@
 """The configuration that all workers share: a generation in the store, applied by one, followed by all."""
 
 import json
+import logging
 import os
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from feedhub.config.generation import GivenReader, digest_of, written_generation
 from feedhub.config.reading import LimitedReader, find_config
-from feedhub.errors import ConfigError, StoreError, UsageError
+from feedhub.errors import ConfigError, StoreError, StoreInUseError, UsageError
 from feedhub.model.settings import Settings
 from feedhub.runtime.cluster.hosts import DatabaseClock
 from feedhub.runtime.config_loader import Unusable, unusable
@@ -17,7 +19,11 @@ from feedhub.runtime.plugins import load_settings
 from feedhub.store.cluster import ClusterTables, Generation
 from feedhub.store.sql import SqlStore
 
+log = logging.getLogger(__name__)
+
 _PATIENCE: Final = 10.0
+_HOUSEKEEPING: Final = "housekeeping"
+_LATELY: Final = timedelta(hours=12)
 
 
 def read_generation(path: str | None, overrides: Sequence[str]) -> tuple[Settings, str]:
@@ -94,3 +100,31 @@ def adopt_left(shared: SharedConfiguration, store: SqlStore, tables: ClusterTabl
             put_in_force(hub, tables, generation.number)
     except StoreError:
         return
+
+
+def keep_house(hub: Hub, number: int, tables: ClusterTables) -> bool:
+    """Apply retention, and let the database tidy up, as a daemon does every night; one of all workers does it.
+
+    ``number`` is the generation of ``hub``. Return whether it was done; not where another worker did it lately, or one
+    of another configuration is to.
+    """
+    store = hub.store
+    try:
+        with store.task_lock("apply", wait=0.0):
+            newest = tables.newest_generation()
+            with store.transaction() as transaction:
+                last = transaction.note(_HOUSEKEEPING)
+            if (
+                newest is None
+                or newest.number != number
+                or (last and hub.now() - datetime.fromisoformat(last) < _LATELY)
+            ):
+                return False
+            report = hub.prune()
+            store.maintain()
+            with store.transaction() as transaction:
+                transaction.set_note(_HOUSEKEEPING, hub.now().isoformat())
+    except StoreInUseError:
+        return False
+    log.info("housekeeping", extra={"removed": report.items, "keys": report.keys, "ledger": report.ledger})
+    return True

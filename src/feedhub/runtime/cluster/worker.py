@@ -12,16 +12,18 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
+from feedhub.errors import StoreError
 from feedhub.fetch.fetcher import SharedParts
 from feedhub.fetch.local import Reads
 from feedhub.model.settings import Settings
 from feedhub.rules.pacing import group_key, host_pace
 from feedhub.runtime.cluster.engine import Engine, make_engine_tables
-from feedhub.runtime.cluster.generations import SharedConfiguration, adopt_left
+from feedhub.runtime.cluster.generations import SharedConfiguration, adopt_left, keep_house
 from feedhub.runtime.cluster.hosts import DatabaseClock, Lease, SharedThrottle
 from feedhub.runtime.cluster.polling import LONGEST_JOB, HostPolls, InForce
 from feedhub.runtime.config_loader import Unusable
 from feedhub.runtime.hub import Hub, Waits
+from feedhub.runtime.scheduler import next_cron_time
 from feedhub.runtime.systemd import Notifier
 from feedhub.store.cluster import Generation
 from feedhub.store.sql import SqlStore
@@ -31,6 +33,8 @@ log = logging.getLogger(__name__)
 _LONGEST_WAIT: Final = 60.0
 _LOOK: Final = 0.2
 _PATIENCE: Final = 5.0
+_NIGHTLY: Final = "20 0 * * *"
+_FIRST_HOUSEKEEPING: Final = timedelta(minutes=10)
 _LEFT_ALONE: Final = timedelta(seconds=30)
 _MORE_THAN_A_REQUEST: Final = 5.0
 
@@ -74,6 +78,7 @@ class Worker:
         wait = self.waits.store_retry
         while not stop.is_set():
             session = _Session(self)
+            self._notifier.alive()
             try:
                 await session.run(stop, self._notifier)
             except Exception as error:  # others poll meanwhile, and this one comes back
@@ -120,7 +125,7 @@ class _Session:
             waits=self._waits,
             room=self._worker.room,
             poll=self._poll,
-            on_tick=self._adopt_left,
+            on_tick=self._tick,
         )
         with ExitStack() as held:
             keep = held.enter_context(tables.beside_workers(wait=1.0))
@@ -211,6 +216,7 @@ class _Session:
             )
             hub: Hub = _WorkerHub(settings, clock, self._waits, self._worker.store, throttle)
             self._clock, self._throttle = clock, throttle
+            self._house_at = clock.now() + _FIRST_HOUSEKEEPING
         else:
             before = self._polls.in_force.hub
             hub = before.reconfigured(settings)
@@ -245,6 +251,20 @@ class _Session:
             fault=self._fault,
         )
         self._told = facts
+
+    def _tick(self) -> None:
+        self._adopt_left()
+        if self._polls is None or not self._house_at <= (now := self._clock.now()):
+            return
+        in_force = self._polls.in_force
+        self._house_at = next_cron_time(_NIGHTLY, in_force.hub.settings.site.timezone, now) or now + timedelta(days=1)
+        threading.Thread(target=self._keep_house, args=(in_force,), name="housekeeping", daemon=True).start()
+
+    def _keep_house(self, in_force: InForce) -> None:
+        try:
+            keep_house(in_force.hub, in_force.number, self._worker.tables)
+        except StoreError as error:
+            log.error("housekeeping failed", extra={"reason": str(error)})
 
     def _adopt_left(self) -> None:
         """Put in force what was added by somebody who did not get so far."""

@@ -1,10 +1,12 @@
-"""Feeds for benchmarks: 60 KB, 30 entries, served from loopback by a process of its own."""
+"""Feeds for benchmarks: 60 KB, 30 entries, served from loopback by a process of its own; others of plain text."""
 
 import hashlib
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -45,6 +47,27 @@ def _entry(number: int, entry: int, *, changed: bool) -> str:
         f"<pubDate>Wed, {day:02} May 2024 {hour:02}:00:00 GMT</pubDate>"
         f"<description>{words[:120]}</description><content:encoded><![CDATA[{body}]]></content:encoded></item>"
     )
+
+
+WORDS = "The ferry left at dawn with forty passengers and a crate of oysters, bound for the island. "
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+def entry(category: int, number: int, minutes: int) -> str:
+    """Return one record of about 1.6 KB."""
+    link = f"https://c{category}.example/{number}"
+    date = format_datetime(NOW - timedelta(minutes=minutes))
+    text = f"&lt;p&gt;{WORDS * 8}&lt;/p&gt;&lt;p&gt;{WORDS * 8}&lt;/p&gt;"
+    return (
+        f"<item><title>Story {number} of {category}</title><link>{link}</link><guid>{link}</guid>"
+        f"<pubDate>{date}</pubDate><description>{text}</description></item>"
+    )
+
+
+def document(category: int, entries: str) -> str:
+    """Return a feed of RSS."""
+    head = f"<title>Source {category}</title><link>https://c{category}.example/</link><description>x</description>"
+    return f'<?xml version="1.0"?><rss version="2.0"><channel>{head}{entries}</channel></rss>'
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,6 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from functools import partial
 from pathlib import Path
 from time import perf_counter, process_time
@@ -28,27 +26,9 @@ from feedhub.rules.select import ALL, PAGE_SIZE, PART_SIZE, open_in_feed, open_i
 from feedhub.runtime.hub import Hub
 from feedhub.runtime.plugins import load_settings
 from feedhub.runtime.publisher import OutputPublisher
+from feeds import document, entry
 
 T = TypeVar("T")
-WORDS = "The ferry left at dawn with forty passengers and a crate of oysters, bound for the island. "
-NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-
-
-def entry(category: int, number: int, minutes: int) -> str:
-    """Return one record of about 1.6 KB."""
-    link = f"https://c{category}.example/{number}"
-    date = format_datetime(NOW - timedelta(minutes=minutes))
-    text = f"&lt;p&gt;{WORDS * 8}&lt;/p&gt;&lt;p&gt;{WORDS * 8}&lt;/p&gt;"
-    return (
-        f"<item><title>Story {number} of {category}</title><link>{link}</link><guid>{link}</guid>"
-        f"<pubDate>{date}</pubDate><description>{text}</description></item>"
-    )
-
-
-def document(category: int, entries: str) -> str:
-    """Return a feed of RSS."""
-    head = f"<title>Source {category}</title><link>https://c{category}.example/</link><description>x</description>"
-    return f'<?xml version="1.0"?><rss version="2.0"><channel>{head}{entries}</channel></rss>'
 
 
 def measured(work: Callable[[], T]) -> tuple[T, float, float]:

@@ -20,8 +20,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from feeds import Site, serving
-from pages import document, entry
+from feeds import Site, document, entry, serving
 from poll import Spent, adopt_orphans, run, write_config
 from processes import cpu_seconds_of, family
 

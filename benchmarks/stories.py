@@ -21,7 +21,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from feedhub.rules.stories.events import StoryItem, place
+from feedhub.rules.stories.events import StoryItem, kept_keys, place
 from feedhub.rules.stories.features import StoryFeatures, is_digest, story_features
 from feedhub.rules.stories.reprints import judge_reprint
 from feedhub.rules.stories.trial import StoryWindow
@@ -162,7 +162,7 @@ def linked(rows: Sequence[Row], shuffled: Random | None = None) -> Iterator[tupl
             yield number, placement.link.number, False
         for story in placement.merged:
             yield number, story, False
-        window.add(item)
+        window.add(item, kept_keys(item.features, placement))
 
 
 def groups(count: int, links: Iterable[tuple[int, int, bool]]) -> list[list[int]]:

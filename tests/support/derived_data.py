@@ -7,7 +7,7 @@ from feedhub.rules.text import item_terms
 from feedhub.store.tables import decode_item, unpacked
 
 COUNTED = """SELECT slug, CASE slug
-    WHEN 'all' THEN (SELECT count(*) FROM items WHERE shown_by IS NOT NULL)
+    WHEN 'all' THEN (SELECT count(*) FROM items WHERE shown_by IS NOT NULL AND unlisted IS NULL)
     ELSE (SELECT count(*) FROM memberships WHERE memberships.slug = categories.slug) END FROM categories"""
 SHOWN = """SELECT items.pk, wording, effect FROM items
     JOIN sightings ON sightings.item_pk = items.pk AND sightings.source_id = items.shown_by"""

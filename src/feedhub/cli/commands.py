@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from feedhub.cli import cluster, daemon, sources, stored
+from feedhub.cli import cluster, daemon, sources, stored, stories
 from feedhub.cli.main import (
     MISUSED,
     ConfigOption,
@@ -414,7 +414,7 @@ def _built() -> typer.Typer:
     for name, function, example in _COMMANDS:
         built.command(name, epilog=f"Example: {example}")(function)
     built.add_typer(stored.rules, name="rules")
-    built.add_typer(stored.stories, name="stories")
+    built.add_typer(stories.stories, name="stories")
     built.add_typer(daemon.notify, name="notify")
     return built
 

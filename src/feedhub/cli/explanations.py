@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from feedhub.cli.screen import Screen, local_time
 from feedhub.model.report import Explanation, LedgerEntry, SightingReport
 from feedhub.model.settings import Settings
+from feedhub.model.story import ToldStory
 from feedhub.rules.explain import Join, Obstacle, PairAnswer, chosen_pair, guid_of_publisher, under_guids
 
 if TYPE_CHECKING:
@@ -25,11 +26,11 @@ def show_item(screen: Screen, hub: "Hub", ref: str, *, as_json: bool) -> str:
     """Print all that is known of a reference; return what to complain of."""
     found = hub.explain(ref)
     if as_json:
-        screen.json([explanation_json(one, hub.settings.site.timezone) for one in found])
+        screen.json([_with_story(explanation_json(one, hub.settings.site.timezone), hub) for one in found])
     elif len(found) > 1 and all(one.by_title for one in found):
         _print_choices(screen, found, hub.settings)
     else:
-        _print_explanations(screen, found, hub.settings)
+        _print_explanations(screen, found, hub)
         ids = [short_id(one) for one in found if one.item_id]
         if len(ids) > 1:
             screen.print_err(f"why are they not one? feedhub explain {ids[0]} {ids[1]}")
@@ -65,11 +66,22 @@ _UNKNOWN: Final = (
 )
 
 
-def _print_explanations(screen: Screen, explanations: Sequence[Explanation], settings: Settings) -> None:
+def _with_story(document: dict[str, object], hub: "Hub") -> dict[str, object]:
+    """Return an explanation with what is known of the story, where stories are told."""
+    if hub.settings.stories is None or document["item_id"] is None:
+        return document
+    from feedhub.cli.stories import told_json
+
+    return {**document, "story": told_json(hub.store.story_of(str(document["item_id"])))}
+
+
+def _print_explanations(screen: Screen, explanations: Sequence[Explanation], hub: "Hub") -> None:
+    is_told = hub.settings.stories is not None
     for index, explanation in enumerate(explanations):
         if index:
             screen.print()
-        for line in explanation_lines(explanation, settings):
+        told = hub.store.story_of(explanation.item_id) if is_told and explanation.item_id else None
+        for line in explanation_lines(explanation, hub.settings, told):
             screen.print(line, style="" if line.startswith(" ") else "bold")
 
 
@@ -106,8 +118,8 @@ def _absence(one: Explanation) -> str:
     return f"  (dropped by rule “{'”, “'.join(rules)}”)" if rules and not one.shown_by else ""
 
 
-def explanation_lines(explanation: Explanation, settings: Settings) -> list[str]:
-    """Return what is known of an item as lines: a heading, then indented facts."""
+def explanation_lines(explanation: Explanation, settings: Settings, told: ToldStory | None = None) -> list[str]:
+    """Return what is known of an item, and told of its story, as lines: a heading, then indented facts."""
     zone = settings.site.timezone
     lines = [explanation.title or "(no title)"]
     lines += _item_lines(explanation, zone)
@@ -117,7 +129,12 @@ def explanation_lines(explanation: Explanation, settings: Settings) -> list[str]
     lines += _part("filed under", _membership_words(explanation, settings))
     lines += _part("shown in", [str(Path(settings.output.dir) / output) for output in explanation.outputs])
     if explanation.item_id and not explanation.removed_at and not explanation.outputs:
-        lines += _part("shown in", [_why_not_shown(explanation)])
+        lines += _part("shown in", [_why_not_shown(explanation, told)])
+    if told is not None:
+        from feedhub.cli.stories import told_lines
+
+        for name, facts in told_lines(told, explanation.item_id or "", zone).items():
+            lines += _part(name, facts)
     lines += _part("ledger", [ledger_words(entry, zone) for entry in explanation.ledger])
     return lines
 
@@ -144,9 +161,13 @@ def _item_lines(explanation: Explanation, zone: str) -> list[str]:
     return lines
 
 
-def _why_not_shown(explanation: Explanation) -> str:
+def _why_not_shown(explanation: Explanation, told: ToldStory | None) -> str:
     if explanation.hidden_at:
         return "no output: it is hidden"
+    if told and told.waits:
+        return "no output yet: its story is not known"
+    if told and told.folded:
+        return "no output: they show another report"
     if explanation.shown_by is None:
         return "no output: rules drop it"
     return "no output now: newer items fill them"

@@ -23,14 +23,6 @@ _ITEM_HELP = "A URL, an item id, an infoCode or other named key, or the item's o
 _ItemArgument = Annotated[str, typer.Argument(metavar="ITEM", help=_ITEM_HELP)]
 
 rules: Final = typer.Typer(rich_markup_mode=None, help="Try rules before they are in force.", no_args_is_help=True)
-stories: Final = typer.Typer(rich_markup_mode=None, help="See which items tell the same news.", no_args_is_help=True)
-
-
-class StoryCare(StrEnum):
-    """How much alike two reports must be."""
-
-    CAREFUL = "careful"
-    NORMAL = "normal"
 
 
 @command()
@@ -268,39 +260,6 @@ def try_rules(
         session.screen.json(trial_json(found))
     else:
         print_trial(session.screen, found, timezone, since)
-
-
-@stories.command("test", epilog="Example: feedhub stories test --days 7")
-@command()
-def try_stories(
-    session: Session,
-    days: Annotated[int, typer.Option("--days", min=1, max=3_650, metavar="N", help="Only items of these days.")] = 30,
-    care: Annotated[StoryCare, typer.Option("--care", help="How much alike two reports must be.")] = StoryCare.CAREFUL,
-    limit: Annotated[
-        int, typer.Option("--limit", min=1, max=1_000, metavar="N", help="How many stories and near misses to show.")
-    ] = 20,
-    as_json: JsonOption = False,
-) -> None:
-    """Tell which stored items are reprints, and which report one event.
-
-    Each with the reason, and what was nearly joined with what kept it apart. Nothing is changed, and outputs show
-    nothing of it.
-    """
-    from feedhub.cli.views import print_stories, stories_json
-    from feedhub.runtime.refiling import try_stories as tried
-
-    with session.hub() as hub:
-        found = tried(
-            hub.store,
-            since=hub.now() - timedelta(days=days),
-            care="normal" if care is StoryCare.NORMAL else "careful",
-            most=limit,
-        )
-        timezone = hub.settings.site.timezone
-    if as_json:
-        session.screen.json(stories_json(found))
-    else:
-        print_stories(session.screen, found, timezone, days)
 
 
 def _age(text: str | None) -> timedelta | None:

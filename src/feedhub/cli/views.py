@@ -22,8 +22,6 @@ from feedhub.model.report import (
     RuleTrial,
     SearchHit,
     SourceStatus,
-    StoriesTrial,
-    StoryMember,
     log_kind,
 )
 from feedhub.model.source import Health
@@ -446,47 +444,4 @@ def trial_json(found: RulesTrial) -> dict[str, object]:
         one["hidden_by"] = dict(one["hidden_by"])
         for example in one["examples"]:
             example["published_at"] = example["published_at"].isoformat()
-    return facts
-
-
-def print_stories(screen: Screen, found: StoriesTrial, timezone: str, days: int) -> None:
-    """Print counts, the largest stories with the reason of each member, and what was nearly joined."""
-    screen.print(f"placed {count(found.items, 'stored item')} of {days} days; nothing was changed", style="bold")
-    screen.print(
-        f"{count(found.reprints, 'reprint')}, {count(found.grouped, 'item')} in "
-        f"{found.stories} {'story' if found.stories == 1 else 'stories'}, "
-        f"{count(found.digests, 'digest')} left out"
-    )
-    for line in _story_lines(found, timezone):
-        screen.print(line)
-
-
-def _story_lines(found: StoriesTrial, timezone: str) -> Iterator[str]:
-    for story in found.largest:
-        first, *others = story.members
-        yield ""
-        yield f"{len(story.members)} reports: {_story_line(first, timezone)}"
-        for member in others:
-            yield f"  {member.how or 'joined by a later one'}: {_story_line(member, timezone)}"
-            if member.reason:
-                yield f"    {member.reason}"
-    if found.misses:
-        yield ""
-        yield "nearly joined:"
-    for miss in found.misses:
-        yield f"  {_story_line(miss.one, timezone)}"
-        yield f"  {_story_line(miss.other, timezone)}"
-        yield f"    {miss.reason}"
-
-
-def _story_line(member: StoryMember, timezone: str) -> str:
-    return f"“{member.title or '(no title)'}”  {local_time(member.published_at, timezone)}  {member.source}"
-
-
-def stories_json(found: StoriesTrial) -> dict[str, object]:
-    """Return what ``stories test --json`` prints."""
-    facts = asdict(found)
-    members = [member for story in facts["largest"] for member in story["members"]]
-    for member in (*members, *(miss[side] for miss in facts["misses"] for side in ("one", "other"))):
-        member["published_at"] = member["published_at"].isoformat()
     return facts

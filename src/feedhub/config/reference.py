@@ -70,6 +70,8 @@ _HEADINGS: Final = {
     "PerHostSection": "`poll.per_host`",
     "HostGroupSection": "`poll.per_host.groups`",
     "CategorySection": "`categories`",
+    "StoryChoiceSection": "`stories` of a category",
+    "NeverSection": "`stories.never`",
     "IdentitySection": "`identity`",
     "RuleSection": "`rules`",
 }

@@ -1,6 +1,8 @@
 """The keys of the whole file, but for those of sources and rules: outputs, polling, categories (SPEC §3, §5)."""
 
 import re
+from collections.abc import Mapping
+from datetime import timedelta
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
@@ -40,6 +42,7 @@ from feedhub.model.kind import KindTable
 from feedhub.model.output import FormatTable
 from feedhub.model.settings import NOTIFY_SERVICES
 from feedhub.model.source import PollSettings
+from feedhub.model.story import StoryChoice, StorySettings
 
 
 class SiteSection(Section):
@@ -319,6 +322,77 @@ Slugs = Annotated[
 ]
 
 
+_STORIES: Final = StorySettings()
+Reprints = Literal["once", "off"]
+SameEvent = Literal["mark", "group", "off"]
+
+
+class StoryChoiceSection(Section):
+    """What the feeds and lists of one category make of stories."""
+
+    reprints: Reprints | None = Field(
+        default=None, description="What becomes of reprints. Default: `stories.reprints`.", examples=["off"]
+    )
+    same_event: SameEvent | None = Field(
+        default=None, description="What becomes of reports of one event. Default: `stories.same_event`."
+    )
+
+
+class NeverSection(Section):
+    """What belongs to no story. Digests and live blogs never do."""
+
+    titles: list[Line] = Field(
+        default=[], description="What titles have in them, in any case.", examples=[["早报", "live updates"]]
+    )
+    sources: list[Line] = Field(
+        default=[], description="Names of sources, in which `*` stands for anything.", examples=[["quotes-*"]]
+    )
+
+
+class StoriesSection(Section):
+    """The same news in several feeds; `{}` tells of it with these defaults. See docs/stories.md."""
+
+    reprints: Reprints = Field(
+        default=_STORIES.choice.reprints,
+        description="`once`: of the same text under several titles and addresses the first is shown, and names the "
+        "others; `off`: all are.",
+    )
+    same_event: SameEvent = Field(
+        default=_STORIES.choice.same_event,
+        description="`mark`: reports of one event name each other; `group`: only the first is shown, and names the "
+        "others; `off`: neither.",
+    )
+    care: Literal["careful", "normal"] = Field(
+        default=_STORIES.care, description="How alike reports of one event must be; `normal` joins more, and errs more."
+    )
+    window: Interval = Field(
+        default=_STORIES.window.total_seconds(), description="Longest time between two reports of one event."
+    )
+    prefer: list[Line] = Field(
+        default=[],
+        description="Sources whose text is shown before that of others, if all came since outputs were written last; "
+        "`*` stands for anything.",
+        examples=[["xinhua", "reuters*"]],
+    )
+    never: NeverSection = Field(default=NeverSection(), description="What belongs to no story.")
+
+    def settings(self, categories: Mapping[str, StoryChoiceSection]) -> StorySettings:
+        """Return what the section says, with the choices of categories, by slug."""
+        others = (
+            (slug, StoryChoice(reprints=one.reprints or self.reprints, same_event=one.same_event or self.same_event))
+            for slug, one in categories.items()
+        )
+        return StorySettings(
+            choice=StoryChoice(reprints=self.reprints, same_event=self.same_event),
+            by_category=tuple(others),
+            care=self.care,
+            window=timedelta(seconds=self.window),
+            prefer=tuple(self.prefer),
+            never_titles=tuple(self.never.titles),
+            never_sources=tuple(self.never.sources),
+        )
+
+
 class CategorySection(Section):
     """One category, that is, one set of output feeds."""
 
@@ -339,6 +413,11 @@ class CategorySection(Section):
     )
     limit: LimitSection | None = Field(
         default=None, description="How much room a single source has. Default: `output.limit`."
+    )
+    stories: StoryChoiceSection | None = Field(
+        default=None,
+        description="What its feeds make of stories. Default: as `stories` says.",
+        examples=[{"same_event": "group"}],
     )
 
 
@@ -369,6 +448,9 @@ class Config(IncludedConfig):
     )
     dedupe: DedupeSection = Field(
         default=DedupeSection(), description="What tells items apart, and what does not, in all sources."
+    )
+    stories: StoriesSection | None = Field(
+        default=None, description="The same news in several feeds; without it, every item is shown by itself."
     )
     retention: RetentionSection = Field(default=RetentionSection(), description="How long items are kept.")
     web: WebSection = Field(default=WebSection(), description="The web server.")

@@ -183,13 +183,16 @@ class ActionSection(Section):
         description="Changes its text; markup is cleaned again. What would put more into it than four times its "
         "length, and 10,000 characters, is left out, and the status says so.",
     )
+    story: Flag = Field(
+        default=True, description="With `false` it belongs to no story, when it is stored; see the key `stories`."
+    )
     stop: Flag = Field(default=False, description="No later rule is asked.")
 
     @model_validator(mode="after")
     def _does_something(self) -> Self:
-        others = self.drop or self.category or self.tag or self.replace or self.stop
+        others = self.drop or self.category or self.tag or self.replace or not self.story or self.stop
         if not (others or self.keep_only):
-            raise ValueError("needs something to do: drop, keep_only, category, tag, replace or stop")
+            raise ValueError("needs something to do: drop, keep_only, category, tag, replace, story or stop")
         if others and self.keep_only:
             raise ValueError("keep_only stands alone: what it keeps is for the next rule")
         return self

@@ -50,6 +50,7 @@ from feedhub.model.source import (
     Rule,
     Source,
 )
+from feedhub.model.story import StorySettings
 from feedhub.rules.categorize import CONDITION_FIELDS, ConditionField, link_rules
 from feedhub.rules.patterns import Times
 from feedhub.rules.select import ALL
@@ -261,10 +262,11 @@ def settle(
         for part in parts
         for index, section in enumerate(part.section.sources)
     )
-    rules_digest = digest([asdict(rule) for rule in rules])
+    rules_digest = digest([_rule_facts(rule) for rule in rules])
     sources = tuple(_read_again_for(rules, rules_digest, settled))
     categories = _categories(parts, table)
     output = _output(config, root, templates)
+    stories = _stories(config, parts)
     return Settings(
         root=root,
         files=tuple(_files(config, parts, root, templates)),
@@ -279,7 +281,8 @@ def settle(
         sources=sources,
         rules=rules,
         rules_digest=rules_digest,
-        output_digest=_output_digest(site, output, posts, categories, sources),
+        output_digest=_output_digest(site, output, posts, categories, sources, stories),
+        stories=stories,
         secrets=secrets,
         problems=tuple(problem for part in parts for problem in part.unusable.values()),
         after=_after(config.output.after, root),
@@ -379,6 +382,11 @@ def _categories(parts: Sequence[Checked], table: CategoryTable) -> tuple[Categor
     )
 
 
+def _stories(config: Config, parts: Sequence[Checked]) -> StorySettings | None:
+    chosen = {slug: one.stories for part in parts for slug, one in part.section.categories.items() if one.stories}
+    return config.stories.settings(chosen) if config.stories else None
+
+
 def _rule(section: RuleSection, table: CategoryTable, zone: str) -> Rule:
     then, when = section.then, _condition(section.when, table, zone)
     if then.keep_only:
@@ -394,7 +402,15 @@ def _rule(section: RuleSection, table: CategoryTable, zone: str) -> Rule:
             Replacement(field=each.field, pattern=each.pattern, replacement=each.with_) for each in then.replace
         ),
         stop=then.stop,
+        is_apart=not then.story,
     )
+
+
+def _rule_facts(rule: Rule) -> dict[str, Any]:
+    facts = asdict(rule)
+    if not rule.is_apart:  # as in versions without stories: nothing is to be filed anew for them
+        del facts["is_apart"]
+    return facts
 
 
 def _condition(section: ConditionSection, table: CategoryTable, zone: str) -> Condition:
@@ -454,6 +470,7 @@ def _output_digest(
     posts: PostSettings | None,
     categories: Sequence[Category],
     sources: Sequence[Source],
+    stories: StorySettings | None,
 ) -> str:
     shown = [
         {name: value for name, value in asdict(category).items() if value or name not in _OF_LATER_VERSIONS}
@@ -461,5 +478,6 @@ def _output_digest(
     ]
     titles = sorted((source.name, source.title) for source in sources if source.title)
     written = [*([asdict(posts)] if posts else []), *([titles] if titles else [])]
+    told = [asdict(choice) for choice in (stories.choice, *dict(stories.by_category).values())] if stories else []
     settings = {name: value for name, value in asdict(output).items() if name != "dir"}
-    return digest(asdict(site), settings, shown, *written)
+    return digest(asdict(site), settings, shown, *written, *told)

@@ -58,7 +58,8 @@ class Document:
     part of it that is used. ``charset`` is what the HTTP header declares, if anything. ``fetched_at`` (aware UTC) is
     when the answer came; for a local file, when it was last written. ``known_reading`` is the ``ParsedFeed.reading``
     of the source's last document, "" if that is not to be compared; ``known_texts`` are the text digests of what the
-    source has offered so far. These three say nothing about the document, so two documents may be equal without them.
+    source has offered so far; items are to be ``sketched`` where stories are told. These say nothing about the
+    document, so two documents may be equal without them.
     """
 
     url: str
@@ -74,6 +75,7 @@ class Document:
     fetched_at: datetime | None = field(default=None, compare=False)
     known_reading: str = field(default="", compare=False, repr=False)
     known_texts: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
+    sketched: bool = field(default=False, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -232,7 +232,7 @@ class Filing(Sent):
     """What the rules make of an item: how it is shown, in which categories with what said so, or that it is dropped.
 
     ``shown`` None is the item as it was received. ``applied`` are the rules that held, ``left_out`` those of them whose
-    replacements would have let a text grow beyond bounds.
+    replacements would have let a text grow beyond bounds. An item that ``is_apart`` belongs to no story.
     """
 
     shown: Item | None = None
@@ -240,6 +240,7 @@ class Filing(Sent):
     applied: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     dropped_by: str | None = None
+    is_apart: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,7 +248,8 @@ class Ingest(Sent):
     """One record that is ready to be stored: decided, cleaned and filed. ``item`` None leaves the stored item as it is.
 
     ``item`` is what was ``received``, before any rule. ``record_digest`` is that of a record that follows from what is
-    stored of it, None for others.
+    stored of it, None for others. ``sketch`` is that by which the story of a new item is found, None for what belongs
+    to no story.
     """
 
     decision: Decision
@@ -256,6 +258,7 @@ class Ingest(Sent):
     filing: Filing | None = None
     published_at: datetime | None = None
     record_digest: int | None = None
+    sketch: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,8 @@ from enum import IntEnum
 from operator import attrgetter
 from typing import Any, ClassVar, Final, Literal, Self
 
+from feedhub.model.story import StoryMember
+
 _become: Final = object.__dict__["__class__"].__set__
 
 
@@ -153,7 +155,8 @@ class ParsedFeed(Sent):
     ``reading`` is a digest of all that was read and is used (build dates and counters are not): two documents with one
     reading say the same. When it equals the document's ``known_reading``, the items are left out; it is None for kinds
     without such a digest. ``cleaned`` holds, by position, items that were cleaned where they were read: those that the
-    source had not given before. Others are cleaned when they are stored. ``is_apart``: each record was read by itself,
+    source had not given before, and ``sketches`` by what the stories of these are found, where stories are told. Others
+    are cleaned when they are stored. ``is_apart``: each record was read by itself,
     from bytes in UTF-8 as they came.
     """
 
@@ -167,6 +170,7 @@ class ParsedFeed(Sent):
     cursor: str | None = None
     reading: str | None = None
     cleaned: "Mapping[int, Item]" = field(default_factory=dict)
+    sketches: Mapping[int, bytes] = field(default_factory=dict)
     is_apart: bool = False
 
 
@@ -221,7 +225,8 @@ class StoredItem(Sent):
     ``id`` is a ``urn:uuid:`` (SPEC §4). Instants are aware UTC. ``source`` names the source whose wording
     this is; ``source_title`` and ``source_link`` are what that source's document calls itself.
     ``categories`` are the titles of every category that holds the item. ``is_twin`` tells that an item stored earlier
-    has an id with the same first eight digits, so that this one needs all of its own to be told from it.
+    has an id with the same first eight digits, so that this one needs all of its own to be told from it. ``reports``
+    are other items that say or report the same, as far as the configuration lets outputs name them.
     """
 
     id: str
@@ -234,3 +239,4 @@ class StoredItem(Sent):
     source_url: str | None = None
     categories: tuple[str, ...] = ()
     is_twin: bool = False
+    reports: tuple[StoryMember, ...] = ()

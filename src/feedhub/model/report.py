@@ -338,13 +338,15 @@ class StoredSighting:
 class SightedItem:
     """A stored item with all that its sources said, in the order in which outputs prefer them.
 
-    ``is_shown`` tells whether outputs show it, ``is_hidden`` that it was hidden by hand.
+    ``is_shown`` tells whether outputs may show it, ``is_hidden`` that it was hidden by hand, ``is_folded`` that the
+    combined feed lists another report instead.
     """
 
     item_id: str
     sightings: tuple[StoredSighting, ...]
     is_shown: bool
     is_hidden: bool = False
+    is_folded: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -393,44 +395,3 @@ class RulesTrial:
     final: int = 0
     returning: tuple[tuple[str, int], ...] = ()
     rules: tuple[RuleTrial, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoryMember:
-    """An item of a story: the first report, or ``how`` it belongs there ("reprint" or "event") and why."""
-
-    item_id: str
-    title: str
-    source: str
-    published_at: datetime
-    how: str = ""
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoryGroup:
-    """The reports of one event, in the order in which they were placed."""
-
-    members: tuple[StoryMember, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoryMiss:
-    """Two items that are much alike, and what kept them apart."""
-
-    one: StoryMember
-    other: StoryMember
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoriesTrial:
-    """What would be folded and grouped of stored items: nothing is changed by finding out."""
-
-    items: int
-    digests: int
-    reprints: int
-    grouped: int
-    stories: int
-    largest: tuple[StoryGroup, ...]
-    misses: tuple[StoryMiss, ...]

@@ -6,6 +6,7 @@ from typing import Final
 
 from feedhub.model.output import Category, OutputSettings, PostSettings, Retention, Site
 from feedhub.model.source import PollSettings, Rule, Source
+from feedhub.model.story import StorySettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +96,7 @@ class Settings:
     ``files`` are the files it was read from, the main one first, a template last; ``folders`` are where more may
     appear that ``include`` patterns match. ``secrets`` are values that are never shown. ``problems`` are those that
     cost one source each and not the whole configuration, ``warnings`` those that cost nothing. ``posts`` None means
-    that no Jekyll posts are written.
+    that no Jekyll posts are written. ``stories`` None means that none are told.
     ``rules_digest`` and ``output_digest`` change when anything changes that filing, or every output file, depends on.
     """
 
@@ -115,6 +116,7 @@ class Settings:
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
     posts: PostSettings | None = None
+    stories: StorySettings | None = None
     after: AfterPublish | None = None
     web: WebSettings = WebSettings()
     folders: tuple[str, ...] = ()

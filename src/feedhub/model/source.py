@@ -328,3 +328,4 @@ class Rule:
     tags: tuple[str, ...] = ()
     replace: tuple[Replacement, ...] = ()
     stop: bool = False
+    is_apart: bool = False

@@ -42,6 +42,7 @@ class FetchContext:
 
     ``known``, ``offered_texts`` and ``offered_records`` read the store: which keys it knows; the text digests of the
     items that a source offers already, which are not cleaned again; the records of which that are not read again.
+    Items are to be ``sketched`` where stories are told.
     """
 
     fetcher: Fetcher
@@ -53,6 +54,7 @@ class FetchContext:
     sign: Sign = unsigned
     offered_texts: Callable[[str], frozenset[str]] = lambda _: frozenset()
     offered_records: Callable[[str], Mapping[int, OfferedRecord]] = lambda _: {}
+    sketched: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +156,8 @@ class _Reading:
 
     def _whole(self) -> Fetched:
         source, context, answer, cut = self.source, self.context, self.answer, self.cut
-        document = replace(answer, known_reading=self.known, known_texts=context.offered_texts(source.name))
+        texts = context.offered_texts(source.name)
+        document = replace(answer, known_reading=self.known, known_texts=texts, sketched=context.sketched)
         feed = context.parser.parse(document, source)
         if self.known and feed.reading == self.known:
             return Fetched(source=source, requested_url=self.requested_url, answer=answer)
@@ -176,7 +179,8 @@ class _Reading:
         """Read what is new of the document; None where it is not certain that each record is read by itself."""
         rest = [number for number in range(len(cut.records)) if number not in set(same)]
         known_texts = self.context.offered_texts(self.source.name) if rest else frozenset[str]()
-        document = replace(self.answer, body=cut.with_records(rest), known_texts=known_texts)
+        body, is_sketched = cut.with_records(rest), self.context.sketched
+        document = replace(self.answer, body=body, known_texts=known_texts, sketched=is_sketched)
         try:
             feed = self.context.parser.parse(document, self.source)
         except ParseError:
@@ -192,6 +196,7 @@ class _Reading:
             items=tuple(items),
             rejected=tuple(replace(one, position=rest[one.position]) for one in feed.rejected),
             cleaned={rest[position]: item for position, item in feed.cleaned.items()},
+            sketches={rest[position]: sketch for position, sketch in feed.sketches.items()},
             reading=None,
         )
         keyed = keyed_document(items, self.source, said)

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from feedhub.model.document import Document, Freshness, NotModified, Validators
-from feedhub.model.identity import Decision, IdentityKey, Ingest, IngestPlan, KnownItem, LedgerNote, Verdict
+from feedhub.model.identity import Decision, Filing, IdentityKey, Ingest, IngestPlan, KnownItem, LedgerNote, Verdict
 from feedhub.model.item import LEFT_OUT_BY_WHERE, Item, ParsedFeed, ParsedItem, Received, Rejected
 from feedhub.model.report import Outcome, PollReport
 from feedhub.model.settings import Settings
@@ -244,7 +244,16 @@ class _Planner:
             filing=filing,
             published_at=settled_published(parsed.published_at, self.now),
             record_digest=digest,
+            sketch=self._sketch(parsed.position, item, filing) if decision.verdict is Verdict.NEW else None,
         )
+
+    def _sketch(self, position: int, item: Item, filing: Filing) -> bytes | None:
+        stories = self.context.settings.stories
+        if stories is None or filing.dropped_by is not None:
+            return None
+        from feedhub.pipeline.stories import sketch_for  # only where stories are told
+
+        return sketch_for(item, filing, self.feed.sketches.get(position), self.fetched.source, stories)
 
     def _record_digest(self, decision: Decision, known: KnownItem | None) -> int | None:
         """Return by what the record is known from now on; None where something else than it says is stored of it."""

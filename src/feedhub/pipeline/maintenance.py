@@ -73,6 +73,16 @@ def note_outcome(transaction: Transaction, name: str, fault: str, told: str, now
     transaction.add_health_events([HealthEvent(at=now, source=name, kind=kind, text=told)])
 
 
+def tell_stories(store: Store, settings: Settings, now: datetime) -> None:
+    """Let the store tell stories as the configuration says, or no more."""
+    if settings.stories is None:
+        store.sync_stories("", lambda _: False)
+    else:
+        from feedhub.pipeline.stories import sync_stories  # most configurations have none
+
+        sync_stories(store, settings.stories, now)
+
+
 def rename(store: Store, sources: Sequence[Source]) -> None:
     """Give what is stored under former names of sources to them, if nothing is stored under the new name yet."""
     if not any(source.formerly for source in sources):

@@ -27,6 +27,7 @@ from feedhub.model.report import (
     SourceCounts,
 )
 from feedhub.model.source import PlannedPoll, Source, SourceState
+from feedhub.ports.stories import StoryStore, StoryTransaction
 
 
 class OutputStore(Protocol):
@@ -159,7 +160,7 @@ class OutputStore(Protocol):
         ...
 
 
-class Transaction(Protocol):
+class Transaction(StoryTransaction, Protocol):
     """Reads and writes inside one write transaction of the store: all of it happens or none."""
 
     def state(self, name: str) -> SourceState:
@@ -471,5 +472,5 @@ class MaintenanceStore(Protocol):
         ...
 
 
-class Store(PollStore, OutputStore, QueryStore, MaintenanceStore, Protocol):
+class Store(PollStore, OutputStore, StoryStore, QueryStore, MaintenanceStore, Protocol):
     """All of it. Safe to call from many threads at once."""

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from email.utils import format_datetime
 from functools import lru_cache, partial
+from html import escape
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -26,6 +27,7 @@ from feedhub.publish.addresses import (
 )
 from feedhub.publish.entry import OCTETS, Entry, EntryCache, Upstream, excerpt_of, language_tag, safe_line, whole_second
 from feedhub.publish.formats import ATOM_FORMAT, FORMATS, FormatRenderer
+from feedhub.publish.page_texts import texts_in
 from feedhub.rules.select import output_view
 
 NAME = "feedhub"
@@ -117,7 +119,8 @@ def atom_entries(view: OutputView, cache: EntryCache) -> list[bytes]:
 
 def rss_items(view: OutputView, cache: EntryCache) -> list[bytes]:
     """Return the items of an RSS document; raises ValueError as that does."""
-    return cache.written(view, "rss", partial(rss_text, scheme=category_scheme(view)))
+    also = texts_in(view.site.language)["also"]
+    return cache.written(view, "rss", partial(rss_text, scheme=category_scheme(view), also=also))
 
 
 def generator_of(view: OutputView, kind: str) -> Any:
@@ -247,8 +250,10 @@ def _description(entry: Entry) -> str | None:
     return entry.summary or (entry.content and (excerpt_of(entry.content) or entry.content))
 
 
-def rss_text(entry: Entry, scheme: str) -> bytes:
+def rss_text(entry: Entry, scheme: str, also: str = "") -> bytes:
     """Return an item, an element on each line. ``scheme`` is that of our own categories.
+
+    ``also`` stands before who else reports the same.
 
     Raises:
         ValueError: the entry breaks its own contract.
@@ -257,6 +262,8 @@ def rss_text(entry: Entry, scheme: str) -> bytes:
     pieces = ["<item>\n"]
     description = _description(entry)
     shown = description and entry.directed(description)
+    if not _has_content(entry, description):
+        shown = f"{shown or ''}{_reported(entry, also)}"
     for name, text in (("title", entry.title), ("link", entry.link), ("description", shown)):
         if text:
             pieces.append(_element(name, text))
@@ -271,7 +278,7 @@ def rss_text(entry: Entry, scheme: str) -> bytes:
         pieces.append(_empty("enclosure", ("url", first.url), ("length", size), ("type", kind)))
     pieces.append(_element("pubDate", format_datetime(entry.published_at)))
     pieces.append(_rss_source(entry.source))
-    pieces += _extras(entry, description)
+    pieces += _extras(entry, description, also)
     pieces.append("</item>\n")
     return "".join(pieces).encode()
 
@@ -321,6 +328,10 @@ def _links(entry: Entry) -> list[str]:
     for one in entry.enclosures:
         facts = (("type", one.media_type), ("length", _known(one.length)), ("title", one.title))
         links.append(_empty("link", ("rel", "enclosure"), ("href", one.url), *facts))
+    for report in entry.reports:
+        if report.link:
+            said = f"{report.source}: {report.title}"
+            links.append(_empty("link", ("rel", "related"), ("href", report.link), ("title", said)))
     return links
 
 
@@ -353,11 +364,11 @@ def _source(upstream: Upstream) -> str:
     return f"<source>\n{''.join(pieces)}</source>\n"
 
 
-def _extras(entry: Entry, description: str | None) -> list[str]:
+def _extras(entry: Entry, description: str | None, also: str) -> list[str]:
     """Return what RSS has no element for."""
     pieces = []
-    if entry.content and entry.content != description:
-        pieces.append(_element("content:encoded", entry.directed(entry.content)))
+    if entry.content and _has_content(entry, description):
+        pieces.append(_element("content:encoded", entry.directed(entry.content) + _reported(entry, also)))
     pieces += [_element("dc:creator", person.name) for person in entry.authors if not person.email]
     if entry.language:
         pieces.append(_element("dc:language", entry.language))
@@ -368,6 +379,22 @@ def _extras(entry: Entry, description: str | None) -> list[str]:
         pieces.append(_element("itunes:duration", _clock(enclosures[0].duration)))
     # RSS has room for one enclosure; the others go where podcast and media readers look for them.
     return pieces + [_media(enclosure) for enclosure in enclosures[1:]]
+
+
+def _has_content(entry: Entry, description: str | None) -> bool:
+    """Tell whether an item has more text than its description."""
+    return bool(entry.content) and entry.content != description
+
+
+def _reported(entry: Entry, also: str) -> str:
+    """Return who else reports the same, as a list at the end of a text: RSS has no element for it."""
+    lines = (
+        f'<li><a href="{escape(one.link)}">{escape(one.title)}</a> ({escape(one.source)})</li>'
+        if one.link
+        else f"<li>{escape(one.title)} ({escape(one.source)})</li>"
+        for one in entry.reports
+    )
+    return f"<hr><p>{also}</p><ul>{''.join(lines)}</ul>" if entry.reports else ""
 
 
 def _media(enclosure: Enclosure) -> str:

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 
 from feedhub.model.item import Enclosure, Person, Sent, StoredItem
 from feedhub.model.output import Content, OutputView
+from feedhub.model.story import StoryMember
 from feedhub.rules.language import Direction, direction_of, direction_of_language, has_right_to_left
 from feedhub.rules.lazy_patterns import lazy_pattern
 from feedhub.rules.text import clean_text, plain, visible_text
@@ -54,6 +55,16 @@ class Upstream(Sent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RelatedReport(Sent):
+    """Another item that says or reports the same: its title, who gave it and when."""
+
+    title: str
+    link: str | None
+    source: str
+    published_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry(Sent):
     """An item with every string safe to write and every address valid. Instants are UTC, to the second.
 
@@ -80,6 +91,7 @@ class Entry(Sent):
     enclosures: tuple[Enclosure, ...]
     source: Upstream
     direction: Direction | None
+    reports: tuple[RelatedReport, ...]
 
     def directed(self, markup: str) -> str:
         """Return a text of the entry as it stands in a feed, which cannot say a direction: its markup does."""
@@ -120,7 +132,14 @@ def entry_of(stored: StoredItem, texts: Content, site_language: str) -> Entry:
         enclosures=_enclosures(item.enclosures),
         source=_upstream(stored.source, stored.source_title, stored.source_link, stored.source_url),
         direction=_direction(content or summary, language, site_language),
+        reports=tuple(map(_related, stored.reports)),
     )
+
+
+def _related(report: StoryMember) -> RelatedReport:
+    link, source = safe_url(report.link), safe_line(report.source_title) or safe_line(report.source)
+    title = safe_line(report.title) or (host_of(link) if link else source)
+    return RelatedReport(title=title, link=link, source=source, published_at=whole_second(report.published_at))
 
 
 def _direction(text: str | None, language: str | None, around: str) -> Direction | None:

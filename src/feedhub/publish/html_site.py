@@ -20,6 +20,7 @@ from feedhub.model.output import (
     CategoryView,
     FrontView,
     ItemView,
+    OtherSource,
     OutputFile,
     OutputFormat,
     OutputSettings,
@@ -45,7 +46,7 @@ from feedhub.publish.addresses import (
     page_url,
     public,
 )
-from feedhub.publish.entry import Entry, EntryCache, host_of, safe_line, safe_url
+from feedhub.publish.entry import Entry, EntryCache, RelatedReport, host_of, safe_line, safe_url
 from feedhub.publish.formats import ATOM_FORMAT
 from feedhub.publish.index import article_data, initials, robots, sitemap
 from feedhub.publish.many_pages import ManyPages, Workers
@@ -158,15 +159,8 @@ class HtmlSite:
             "categories": [{"title": name, "path": list_path(slug)} for slug, name in slugs],
             "places": self._frame.places_of(slugs),
             "policy": self._frame.policy or policy_of(content, media),
-            "also": [
-                {
-                    "title": safe_line(one.title) or safe_line(one.source),
-                    "link": link,
-                    "host": host_of(link) if link else "",
-                }
-                for one in page.also
-                for link in [safe_url(one.link)]
-            ],
+            "also": [_other(one) for one in page.also],
+            "reported": (card.reports or words.texts["also"], [self._report(one) for one in entry.reports]),
             "data": article_data(entry, title, head.canonical, head.image),
             "published": {"machine": card.machine_time, "moment": words.moment(entry.published_at)},
         }
@@ -175,6 +169,11 @@ class HtmlSite:
     def items(self, views: Iterator[ItemView], formats: Collection[str]) -> Iterator[Callable[[], OutputFile]]:
         """Return what renders the page of each item; see ``PageRenderer.items``."""
         return self._many.renders(views, formats) if self._many else (partial(self.item, view) for view in views)
+
+    def _report(self, report: RelatedReport) -> dict[str, object]:
+        at = report.published_at
+        facts = {"title": report.title, "link": report.link, "source": report.source}
+        return {**facts, "machine": self._words.machine(at), "moment": self._words.moment(at)}
 
     def list_page(self, view: OutputView, months: Sequence[Part]) -> OutputFile:
         """Return the first page of an output's list, or one of its older pages."""
@@ -409,6 +408,11 @@ class HtmlSite:
     def _part_title(self, part: Part) -> str:
         month = self._words.month(part.month)
         return month if part.number == 1 else f"{month} ({part.number})"
+
+
+def _other(one: OtherSource) -> dict[str, str | None]:
+    link = safe_url(one.link)
+    return {"title": safe_line(one.title) or safe_line(one.source), "link": link, "host": host_of(link) if link else ""}
 
 
 def _of(view: OutputView, items: Sequence[StoredItem]) -> OutputView:

@@ -109,7 +109,13 @@ def _attachment(enclosure: Enclosure) -> JsonObject:
 def _ours(entry: Entry) -> JsonObject:
     source = entry.source
     named = _without_none({"name": source.name, "title": source.title, "link": source.link, "url": source.url})
-    return _without_none({"source": named, "comments": entry.comments})
+    reports = [
+        _without_none(
+            {"title": one.title, "url": one.link, "source": one.source, "date_published": one.published_at.isoformat()}
+        )
+        for one in entry.reports
+    ]
+    return _without_none({"source": named, "comments": entry.comments, "also_reported_by": reports or None})
 
 
 def _without_none(fields: Mapping[str, object]) -> JsonObject:

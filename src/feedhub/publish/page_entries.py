@@ -47,7 +47,7 @@ NO_MARKS: Final = Marks(lang=None, dir=None, title=None, text=None)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card(Sent):
-    """One item in a list. ``page`` is its path, ``link`` the original."""
+    """One item in a list. ``page`` is its path, ``link`` the original; ``reports`` says how many sources have it."""
 
     title: str
     page: str
@@ -59,6 +59,7 @@ class Card(Sent):
     day: str
     date: str
     clock: str
+    reports: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +96,13 @@ def card_of(entry: Entry, stored: StoredItem, site: Site, words: PageTexts, zone
         day=words.day(entry.published_at),
         date=words.date(entry.published_at),
         clock=words.clock(entry.published_at),
+        reports=words.reports(sources_of(stored)),
     )
+
+
+def sources_of(stored: StoredItem) -> int:
+    """Return how many sources report what an item does."""
+    return len({stored.source, *(report.source for report in stored.reports)})
 
 
 def shown_title(entry: Entry, words: PageTexts) -> str:

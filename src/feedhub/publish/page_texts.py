@@ -40,6 +40,7 @@ ENGLISH: Final[Mapping[str, str]] = MappingProxyType(
         "open_in": "Open in",
         "original": "Read the original at",
         "places": "Places",
+        "reports": "{} sources report this",
         "search": "Search",
         "skip": "Skip to the content",
         "source": "Source",
@@ -82,6 +83,7 @@ CHINESE: Final[Mapping[str, str]] = MappingProxyType(
         "open_in": "用以下阅读器打开：",
         "original": "阅读原文：",
         "places": "导航",
+        "reports": "{} 个来源报道",
         "search": "搜索",
         "skip": "跳到正文",
         "source": "来源",
@@ -108,6 +110,11 @@ _HEALTH: Final[Mapping[Health, tuple[str, str]]] = MappingProxyType(
         Health.NEW: ("not polled yet", "尚未抓取"),
     }
 )
+
+
+def texts_in(language: str) -> Mapping[str, str]:
+    """Return the texts of a site in this language."""
+    return CHINESE if language.lower().partition("-")[0] == "zh" else ENGLISH
 
 
 class PageTexts:
@@ -163,6 +170,10 @@ class PageTexts:
     def items(self, count: int) -> str:
         """Return how many items there are."""
         return self.texts["items.1" if count == 1 else "items.n"].format(f"{count:,}")
+
+    def reports(self, count: int) -> str:
+        """Return how many sources report the same; nothing for one."""
+        return self.texts["reports"].format(f"{count:,}") if count > 1 else ""
 
     def month(self, month: str) -> str:
         """Return ``November 2026`` or ``2026年11月`` for ``2026-11``."""

@@ -52,12 +52,14 @@ def file_item(
     categories = dict.fromkeys(source.categories, "source")
     categories.update(dict.fromkeys(named, "record"))
     applied: list[str] = []
+    is_apart = False
     for rule in rules:
         if not holds(rule.when, Subject(item=item, source=source, categories=tuple(categories), dates=dates)):
             continue
         applied.append(rule.name)
         if rule.drop:
             return Filing(applied=tuple(applied), dropped_by=rule.name)
+        is_apart = is_apart or rule.is_apart
         for replacement in rule.replace:
             # Rules that put links right have done so.
             if not (replacement.field == "link" and _is_of_addresses(rule)):
@@ -69,8 +71,13 @@ def file_item(
         if rule.stop:
             break
     shown = None if item == received else _with_clean_markup(item, received, source, clean_again)
-    left_out = tuple(replacer.left_out)
-    return Filing(shown=shown, categories=tuple(categories.items()), applied=tuple(applied), left_out=left_out)
+    return Filing(
+        shown=shown,
+        categories=tuple(categories.items()),
+        applied=tuple(applied),
+        left_out=tuple(replacer.left_out),
+        is_apart=is_apart,
+    )
 
 
 def _with_clean_markup(item: Item, received: Item, source: Source, clean_again: CleanAgain) -> Item:

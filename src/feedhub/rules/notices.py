@@ -64,7 +64,7 @@ class News:
         self.count = 0
         self.last: deque[StoredSighting] = deque(maxlen=MOST_LINES)
         for item in items:
-            sighting = _chosen(target, item, rules, sources) if item.is_shown else None
+            sighting = _chosen(target, item, rules, sources) if item.is_shown and not item.is_folded else None
             if sighting is not None:
                 self.count += 1
                 self.last.append(sighting)

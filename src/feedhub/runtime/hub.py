@@ -296,7 +296,7 @@ class Hub:
         Raises:
             UsageError: it names no stored item or several, or one that is hidden.
         """
-        one, item_id = self._item(ref)
+        one, item_id = self.named_item(ref)
         if not self.store.hide(item_id, reason, self.now()):
             raise UsageError(f"{ref} is hidden already")
         return one
@@ -307,7 +307,7 @@ class Hub:
         Raises:
             UsageError: ``ref`` names no stored item or several, or one that is not hidden.
         """
-        one, item_id = self._item(ref)
+        one, item_id = self.named_item(ref)
         if not self.store.unhide(item_id, self.now()):
             raise UsageError(f"{ref} is not hidden")
         return one
@@ -324,8 +324,8 @@ class Hub:
             raise UsageError(f'no source "{source}" is in the store' + or_nearest(source, sorted(names)))
         return count
 
-    def _item(self, ref: str) -> tuple[Explanation, str]:
-        """Return the one stored item that ``ref`` names, with its id."""
+    def named_item(self, ref: str) -> tuple[Explanation, str]:
+        """Return the one stored item that ``ref`` names, with its id; a UsageError if it names none, or several."""
         found = [(one, one.item_id) for one in self.explain(ref) if one.item_id is not None and not one.by_title]
         if not found:
             raise UsageError(f"no stored item is named {ref}; give its link, its id, or the address of its page")
@@ -383,12 +383,13 @@ class Hub:
 
     def sync_categories(self) -> dict[str, SourceState]:
         """Bring categories and the titles of sources in line with the configuration; return their states by name."""
-        from feedhub.pipeline.maintenance import retitle
+        from feedhub.pipeline.maintenance import retitle, tell_stories
 
         settings = self.settings
         from_records = any(source.category_map for source in settings.sources)
         now = self.now()
         self.store.sync_categories(settings.categories, now, from_records=from_records)
+        tell_stories(self.store, settings, now)
         return retitle(self.store, settings.sources)
 
     def refiling(self) -> Iterator[None]:
@@ -456,6 +457,7 @@ class Hub:
             known=self._known_keys,
             offered_texts=self._offered_texts,
             offered_records=self._offered_records,
+            sketched=self.settings.stories is not None,
             rules=self.settings.rules,
             site_url=self.settings.site.url,
             sign=Signers(self.settings.sources).sign,

@@ -33,6 +33,7 @@ from feedhub.runtime.plugins import added_formats
 
 if TYPE_CHECKING:
     from feedhub.pipeline.posts import PostContext
+    from feedhub.pipeline.stories import StoryTeller
     from feedhub.publish.jekyll import RendersPosts
     from feedhub.publish.many_pages import Workers
 
@@ -74,6 +75,10 @@ class OutputPublisher:
         self, store: Store, now: datetime, *, slugs: Collection[str] = (), everything: bool = False
     ) -> PublishReport:
         """Write what changed, or the named outputs (posts belong to none), or all."""
+        if self._teller is None:
+            store.name_reports(by_event=None)
+        else:
+            self._teller.decide(store)
         try:
             states = {state.name: state for state in store.states()} if self._settings.output.pages else {}
             report = publish(
@@ -116,6 +121,14 @@ class OutputPublisher:
         posts = self._settings.posts
         assert posts is not None  # noqa: S101 - tells the type checker
         return posts
+
+    @cached_property
+    def _teller(self) -> "StoryTeller | None":
+        if self._settings.stories is None:
+            return None
+        from feedhub.pipeline.stories import StoryTeller
+
+        return StoryTeller(self._settings.stories)
 
     def _health(self, states: Mapping[str, SourceState], now: datetime) -> dict[str, Health]:
         """Return the health of every source, by name."""

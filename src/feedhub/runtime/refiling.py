@@ -1,4 +1,4 @@
-"""Rules over what is stored: filing it anew when a configuration was taken up; trying other rules, and stories."""
+"""Rules over what is stored: filing it anew when a configuration was taken up; trying other rules."""
 
 import logging
 import os
@@ -10,7 +10,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from feedhub.errors import StoreError, UsageError
-from feedhub.model.report import RulesTrial, StoriesTrial
+from feedhub.model.report import RulesTrial
 from feedhub.model.settings import Settings
 from feedhub.model.source import Source
 from feedhub.ports.store import Store
@@ -19,7 +19,6 @@ from feedhub.runtime.worker_pool import WorkerPool
 from feedhub.store.sql import open_store
 
 if TYPE_CHECKING:
-    from feedhub.rules.stories.events import Care
     from feedhub.runtime.hub import Hub
 
 log = logging.getLogger(__name__)
@@ -172,23 +171,3 @@ def _tried(
         for item in store.sighted_items(*part, since):
             trials.add(item, by_name, titles, clean_again)
     return trials
-
-
-def try_stories(store: Store, *, since: datetime, care: "Care", most: int) -> StoriesTrial:
-    """Tell which of the items met since then would be folded and grouped; nothing is changed.
-
-    They are placed in the order in which they were stored. Only what outputs show is looked at.
-
-    Raises:
-        StoreError: the store cannot be read.
-    """
-    from feedhub.rules.stories.trial import StoryTrial  # the daemon files anew, and tries no stories
-
-    trial = StoryTrial(care)
-    for sighted in store.sighted_items(0, store.last_item_number(), since):
-        if sighted.is_shown:
-            shown = next(each for each in sighted.sightings if each.dropped_by is None)
-            item = shown.shown
-            markup = item.content or item.summary or ""
-            trial.add(sighted.item_id, shown.source, shown.dates.published_at, item.title, markup)
-    return trial.result(most)

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import cast
 
 from feedhub.model.document import Document
-from feedhub.model.item import ParsedFeed
+from feedhub.model.item import Item, ParsedFeed
 from feedhub.model.report import RecordTrace
 from feedhub.model.source import Source
 from feedhub.sources.markup import HtmlCleaner
@@ -36,7 +36,8 @@ def read_and_clean(document: Document, source: Source, reader: str) -> ParsedFee
         return feed
     cleaner = HtmlCleaner()
     unknown = (item for item in feed.items if item.text_digest not in document.known_texts)
-    return replace(feed, cleaned={item.position: cleaner.clean(item, source) for item in unknown})
+    cleaned = {item.position: cleaner.clean(item, source) for item in unknown}
+    return replace(feed, cleaned=cleaned, sketches=_sketches(cleaned) if document.sketched else {})
 
 
 def trace_document(document: Document, source: Source, limit: int, tracer: str) -> tuple[RecordTrace, ...]:
@@ -46,6 +47,12 @@ def trace_document(document: Document, source: Source, limit: int, tracer: str) 
         ParseError: what reading the document fails with before any record is read.
     """
     return cast(_Tracer, _imported(tracer))(document, source, limit)
+
+
+def _sketches(cleaned: dict[int, Item]) -> dict[int, bytes]:
+    from feedhub.rules.stories.features import sketch_of_item  # only where stories are told
+
+    return {position: sketch_of_item(item) for position, item in cleaned.items()}
 
 
 def _imported(place: str) -> object:

@@ -14,7 +14,7 @@ from itertools import islice
 from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import sqlalchemy
 from sqlalchemy import Delete, Engine, Executable, Insert, Select, TextClause, Update, inspect, text
@@ -248,6 +248,8 @@ class Backend(ABC):
     """
 
     can_share: bool = False
+    # Whether items may be folded under others; whether they name them, see ``StorySettings``.
+    tells_stories, names_events = True, cast("bool | None", None)
 
     def __init__(self, engine: Engine, guard: Guard, place: str) -> None:
         self.engine: Final = engine

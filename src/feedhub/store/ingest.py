@@ -27,8 +27,10 @@ from feedhub.store.outputs import bump, count_items, next_change
 from feedhub.store.queries import index_later, reindexed
 from feedhub.store.source_states import SqlSourceTransaction
 from feedhub.store.sqlite import insert
+from feedhub.store.stories import keep_sketches
 from feedhub.store.tables import (
     NO_WORDING,
+    WAITING,
     AnyRow,
     decode_item,
     decode_link,
@@ -98,6 +100,7 @@ _STORED = PreparedStatement(
         items.c.first_seen_at,
         items.c.position,
         items.c.removed_at.is_not(None).label("removed"),
+        items.c.unlisted,
     ).where(items.c.id.in_(bindparam("ids", expanding=True)))
 )
 _OWN_SIGHTINGS = PreparedStatement(
@@ -221,7 +224,7 @@ class _Ingestion:
         shown_by = {self._pk(one): self._shown_by(one) for one in worded} | moved
         own = [one for one in worded if shown_by[self._pk(one)] == self.source_id and not _is_dropped(one)]
         index_later(self.connection, (self._pk(one) for one in own if _is(one, Verdict.NEW)))
-        changed = {self._pk(one) for one in own} | moved.keys()
+        changed = {self._pk(one) for one in own if not _waits(one)} | moved.keys()
         return ({ALL} if changed else set()), changed
 
     def _shown_by(self, ingest: Ingest) -> int | None:
@@ -269,13 +272,16 @@ class _Ingestion:
                 "first_seen_at": self.now,
                 "position": ingest.decision.keyed.item.position,
                 "shown_by": None if _is_dropped(ingest) else self.source_id,
+                "unlisted": WAITING if _waits(ingest) else None,
             }
             for ingest in new
         ]
         if rows:
             self.connection.execute(_NEW_ITEM, rows)
-            count_items(self.connection, {ALL: sum(row["shown_by"] is not None for row in rows)})
+            listed = sum(row["shown_by"] is not None and row["unlisted"] is None for row in rows)
+            count_items(self.connection, {ALL: listed})
             self._look_up(ingest.decision.item_id for ingest in new)
+            keep_sketches(self.connection, {self._pk(one): one.sketch for one in new if one.sketch and _waits(one)})
 
     def _insert_sightings(self, first: list[Ingest]) -> None:
         # A new item gets its change number here and not by ``bump``: the row of a sighting is long and written once.
@@ -413,6 +419,11 @@ class _Ingestion:
 
 def _is_dropped(ingest: Ingest) -> bool:
     return ingest.filing is not None and ingest.filing.dropped_by is not None
+
+
+def _waits(ingest: Ingest) -> bool:
+    """Tell whether no output is to list a new item before its story is known."""
+    return ingest.sketch is not None and _is(ingest, Verdict.NEW) and not _is_dropped(ingest)
 
 
 def _is(ingest: Ingest, verdict: Verdict) -> bool:

@@ -19,6 +19,7 @@ from feedhub.store.ledger import write_notes
 from feedhub.store.memberships import settle_memberships, settle_shown
 from feedhub.store.outputs import bump, count_items
 from feedhub.store.queries import reindexed
+from feedhub.store.stories import forget_stories
 from feedhub.store.tables import (
     NO_WORDING,
     AnyRow,
@@ -32,6 +33,7 @@ from feedhub.store.tables import (
     memberships,
     sightings,
     sources,
+    story_members,
 )
 
 _ITEM = PreparedStatement(
@@ -233,7 +235,8 @@ def remove_items(connection: Connection, pks: list[int], now: datetime) -> None:
     if not pks:
         return
     slugs = connection.execute(select(memberships.c.slug).where(memberships.c.item_pk.in_(pks))).scalars()
-    shown = connection.execute(select(items.c.pk).where(items.c.pk.in_(pks), items.c.shown_by.is_not(None)))
+    listed = (items.c.shown_by.is_not(None), items.c.unlisted.is_(None))
+    shown = connection.execute(select(items.c.pk).where(items.c.pk.in_(pks), *listed))
     bump(connection, {ALL, *slugs}, pks)
     gone = Counter({ALL: len(shown)})
     gone.update(slugs)
@@ -258,7 +261,8 @@ def _categories_of(connection: Connection, pks: list[int]) -> list[str]:
 
 def _forget(connection: Connection, pks: list[int]) -> int:
     """Delete removed items with their keys; return the number of keys."""
-    for table in (sightings, ended_memberships):
+    forget_stories(connection, pks)
+    for table in (sightings, ended_memberships, story_members):
         connection.execute(delete(table).where(table.c.item_pk.in_(pks)))
     keys_deleted = connection.execute(delete(identity_keys).where(identity_keys.c.item_pk.in_(pks))).rowcount
     connection.execute(delete(items).where(items.c.pk.in_(pks)))
@@ -281,6 +285,7 @@ def _note(connection: Connection, row: AnyRow, item_id: str, kind: str, reason: 
 def _forget_sightings(connection: Connection, source: int, pks: list[int], now: datetime) -> None:
     if not pks:
         return
+    forget_stories(connection, pks)
     here = (sightings.c.source_id == source, sightings.c.item_pk.in_(pks))
     left = func.coalesce(sightings.c.left_at, bindparam("now", value=now, type_=sightings.c.left_at.type))
     with reindexed(connection, pks):

@@ -13,7 +13,7 @@ from feedhub.rules.select import ALL
 from feedhub.store.database import Connection, PreparedStatement, chunks
 from feedhub.store.outputs import count_items, next_change, put_change
 from feedhub.store.sqlite import insert
-from feedhub.store.tables import AnyRow, ended_memberships, filings, items, memberships, sightings
+from feedhub.store.tables import WAITING, AnyRow, ended_memberships, filings, items, memberships, sightings, story_folds
 
 CategoryPairs = tuple[tuple[str, str], ...]
 """The slugs under which an item is filed, each with the name of the rule that says so."""
@@ -25,9 +25,17 @@ _MEMBERSHIPS = PreparedStatement(
     )
 )
 _FILED_ITEMS = PreparedStatement(
-    select(items.c.pk, items.c.published_at, items.c.first_seen_at, items.c.position, items.c.hidden_at).where(
-        items.c.pk.in_(bindparam("pks", expanding=True))
-    )
+    select(
+        items.c.pk,
+        items.c.published_at,
+        items.c.first_seen_at,
+        items.c.position,
+        items.c.hidden_at,
+        items.c.unlisted,
+    ).where(items.c.pk.in_(bindparam("pks", expanding=True)))
+)
+_FOLDS = PreparedStatement(
+    select(story_folds.c.item_pk, story_folds.c.slug).where(story_folds.c.item_pk.in_(bindparam("pks", expanding=True)))
 )
 _REMOVE_FILING = PreparedStatement(
     delete(filings).where(
@@ -97,13 +105,17 @@ def file_items(connection: Connection, source_id: int, filed: Iterable[FiledItem
 def file_new(
     connection: Connection, source_id: int, filed: Iterable[FiledItem], rows: Mapping[int, AnyRow]
 ) -> tuple[set[str], set[int]]:
-    """File items that were stored just now, of which ``rows`` are by number; return the same as ``file_items``."""
+    """File items that were stored just now, of which ``rows`` are by number; return the same as ``file_items``.
+
+    Those that wait for their story are members of nothing yet.
+    """
     before: Mapping[int, Any] = defaultdict(dict)
     filings_after = {entry.pk: _filings_after({}, source_id, entry) for entry in filed}
     _write_filings(connection, before, filings_after, _NEW_FILING)
     after = {
         pk: {slug: (source, rule) for (source, slug), (rule, _) in of_item.items()}
         for pk, of_item in filings_after.items()
+        if rows[pk].unlisted is None
     }
     _write_memberships(connection, before, after, rows, _NEW_MEMBERSHIP)
     slugs, touched = set[str]().union(*after.values()), {pk for pk, of_item in after.items() if of_item}
@@ -133,7 +145,13 @@ def _settle(connection: Connection, filed: Mapping[int, _Filings]) -> dict[int, 
     for slug, pk, source, rule in connection.execute(_MEMBERSHIPS, {"pks": list(filed)}):
         before[pk][slug] = (source, rule)
     rows = {row.pk: row for row in connection.execute(_FILED_ITEMS, {"pks": list(filed)})}
-    after = {pk: _memberships_of(of_item) if rows[pk].hidden_at is None else {} for pk, of_item in filed.items()}
+    after = {
+        pk: _memberships_of(of_item) if rows[pk].hidden_at is None and rows[pk].unlisted != WAITING else {}
+        for pk, of_item in filed.items()
+    }
+    if connection.backend.tells_stories:
+        for pk, slug in connection.execute(_FOLDS, {"pks": list(filed)}):
+            after[pk].pop(slug, None)
     _write_memberships(connection, before, after, rows)
     return {
         pk: set(after[pk]) | set(before[pk])
@@ -234,12 +252,12 @@ def remove_memberships(connection: Connection, slug: str) -> None:
     if ended:
         connection.execute(_END_MEMBERSHIP, [{"slug": slug, "item_pk": pk, "number": number} for pk in ended])
         put_change(connection, number)
-    for table in (filings, memberships):
+    for table in (filings, memberships, story_folds):
         connection.execute(delete(table).where(table.c.slug == slug))
 
 
 _PKS: Final[BindParameter[Any]] = bindparam("pks", expanding=True)
-_BEFORE = PreparedStatement(select(items.c.pk, items.c.shown_by).where(items.c.pk.in_(_PKS)))
+_BEFORE = PreparedStatement(select(items.c.pk, items.c.shown_by, items.c.unlisted).where(items.c.pk.in_(_PKS)))
 _CANDIDATES = PreparedStatement(
     select(sightings.c.item_pk, sightings.c.source_id)
     .join(items, items.c.pk == sightings.c.item_pk)
@@ -267,9 +285,10 @@ def settle_shown(connection: Connection, pks: Collection[int]) -> dict[int, int 
         first: dict[int, int] = {}
         for pk, source in connection.execute(_CANDIDATES, {"pks": part}):
             first.setdefault(pk, source)
-        before = {pk: source for pk, source in connection.execute(_BEFORE, {"pks": part}) if source != first.get(pk)}
-        changed.update((pk, first.get(pk)) for pk in before)
-        count_items(connection, {ALL: sum((pk in first) - (source is not None) for pk, source in before.items())})
+        before = [row for row in connection.execute(_BEFORE, {"pks": part}) if row.shown_by != first.get(row.pk)]
+        changed.update((row.pk, first.get(row.pk)) for row in before)
+        more = sum((row.pk in first) - (row.shown_by is not None) for row in before if row.unlisted is None)
+        count_items(connection, {ALL: more})
     if changed:
         connection.execute(_SHOW, [{"number": pk, "source": source} for pk, source in changed.items()])
     return changed

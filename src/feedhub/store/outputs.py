@@ -17,6 +17,7 @@ from feedhub.model.item import StoredItem
 from feedhub.model.output import EndedPost, ItemVersion, OtherSource, PageItem, PublishedBefore
 from feedhub.rules.select import ALL
 from feedhub.store.database import Connection, Database, PreparedStatement, chunks
+from feedhub.store.reports import reports_of
 from feedhub.store.sqlite import insert
 from feedhub.store.status import EPOCH
 from feedhub.store.tables import (
@@ -121,7 +122,7 @@ def put_change(connection: Connection, number: int) -> None:
         put_value(connection, _CHANGES, number)
 
 
-def _moved_number(connection: Connection) -> int:
+def moved_number(connection: Connection) -> int:
     """Return the number of the newest change, after moving it if others changed something by the next one."""
     number = next_change(connection)
     if not connection.execute(_IS_CHANGED, {"number": number - 1}).scalar():
@@ -199,7 +200,7 @@ _SIGHTED = PreparedStatement(
         sightings.c.dropped_by.is_(None),
     )
 )
-_SHOWN_IN_ALL = _SHOWN_WORDING.where(items.c.shown_by.is_not(None)).order_by(
+_SHOWN_IN_ALL = _SHOWN_WORDING.where(items.c.shown_by.is_not(None), items.c.unlisted.is_(None)).order_by(
     items.c.published_at.desc(), items.c.first_seen_at.desc(), items.c.position, items.c.id
 )
 _SHOWN_IN = _MEMBERS_WORDING.where(memberships.c.slug == bindparam("slug")).order_by(
@@ -250,6 +251,7 @@ def shown_wordings(connection: Connection, pairs: Sequence[tuple[int, int]]) -> 
 def _stored_items(connection: Connection, rows: Sequence[AnyRow]) -> tuple[StoredItem, ...]:
     """Return the items of rows of ``_WORDING``."""
     titles: dict[int, list[str]] = {row.pk: [] for row in rows}
+    named = reports_of(connection, titles)
     for part in chunks(titles):
         for pk, title in connection.execute(_TITLES, {"pks": part}):
             titles[pk].append(title)
@@ -265,6 +267,7 @@ def _stored_items(connection: Connection, rows: Sequence[AnyRow]) -> tuple[Store
             source_url=row.url,
             categories=tuple(titles[row.pk]),
             is_twin=bool(row.is_twin),
+            reports=named.get(row.pk, ()),
         )
         for row in rows
     )
@@ -348,18 +351,14 @@ class _OutputStatements:
 _OF_ALL = _OutputStatements(
     items.c.published_at,
     _SHOWN_IN_ALL,
-    select(items.c.pk).where(items.c.shown_by.is_not(None)),
-    items.c.published_at,
-    items.c.first_seen_at,
-    items.c.position,
+    select(items.c.pk).where(items.c.shown_by.is_not(None), items.c.unlisted.is_(None)),
+    *(items.c.published_at, items.c.first_seen_at, items.c.position),
 )
 _OF_CATEGORY = _OutputStatements(
     memberships.c.published_at,
     _SHOWN_IN,
     select(memberships.c.item_pk).where(memberships.c.slug == bindparam("slug")),
-    memberships.c.published_at,
-    memberships.c.first_seen_at,
-    memberships.c.position,
+    *(memberships.c.published_at, memberships.c.first_seen_at, memberships.c.position),
 )
 
 
@@ -407,7 +406,7 @@ class SqlOutputs(Database):
         if self._is_held or not self._backend.can_share or not self._query(_IS_CHANGED, {"number": number}).scalar():
             return number
         with self._write() as connection:
-            return _moved_number(connection)
+            return moved_number(connection)
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -415,7 +414,7 @@ class SqlOutputs(Database):
         with ExitStack() as held:
             if self._backend.can_share:
                 with self._write() as connection:
-                    number = _moved_number(connection)
+                    number = moved_number(connection)
                     held.enter_context(super().snapshot())
                     self._query(_ANYTHING)  # the first question begins the snapshot
                 self._held.number = number

@@ -35,7 +35,8 @@ from feedhub.store.database import (
     record_version,
     schema_version,
 )
-from feedhub.store.tables import metadata, ninth
+from feedhub.store.steps import ninth
+from feedhub.store.tables import metadata
 
 _DAMAGED = "is damaged; restore a backup, or empty it and poll everything again (ids stay the same)"
 # By SQLSTATE, or by its class, which is its first two letters (appendix A of PostgreSQL's manual).
@@ -421,5 +422,5 @@ _FIRST: Migration = (
 _ALL = """INSERT INTO categories (slug, title, description, position, version, added_at)
     VALUES ('all', '', '', -1, 0, 0)"""
 # A new store has the tables as they are now. No store here is older than 8.
-_NINTH = ninth("BIGINT", 'TEXT COLLATE "C"', "CAST(extract(epoch FROM now()) AS BIGINT) * 1000000")
+_NINTH = ninth("BIGINT", 'TEXT COLLATE "C"', "BYTEA", "", "CAST(extract(epoch FROM now()) AS BIGINT) * 1000000")
 MIGRATIONS: tuple[Migration, ...] = (*((),) * 8, _NINTH)

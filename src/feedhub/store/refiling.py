@@ -22,6 +22,7 @@ from feedhub.store.queries import reindexed
 from feedhub.store.sqlite import insert
 from feedhub.store.status import EPOCH
 from feedhub.store.tables import (
+    FOLDED,
     AnyRow,
     categories,
     decode_configuration,
@@ -226,6 +227,7 @@ _SIGHTINGS = PreparedStatement(
         items.c.published_at,
         items.c.shown_by,
         items.c.hidden_at,
+        items.c.unlisted,
         sightings.c.source_id,
         sightings.c.first_seen_at,
         sightings.c.wording,
@@ -273,6 +275,7 @@ def _sighted(connection: Connection, pks: list[int]) -> list[SightedItem]:
             sightings=tuple(_sighting(row, slugs[pk, row.source_id]) for row in of_item),
             is_shown=of_item[0].shown_by is not None,
             is_hidden=of_item[0].hidden_at is not None,
+            is_folded=of_item[0].unlisted == FOLDED,
         )
         for pk, of_item in rows.items()
     ]

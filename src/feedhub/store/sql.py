@@ -26,6 +26,8 @@ from feedhub.store.refiling import SqlRefiling, SqlRefilingTransaction, SqlSight
 from feedhub.store.source_states import SqlSources
 from feedhub.store.sqlite import SqliteBackend, is_store_file, put_in_place
 from feedhub.store.status import StatusReader
+from feedhub.store.stories import SqlStoryTransaction
+from feedhub.store.told_stories import SqlStories
 
 if TYPE_CHECKING:
     from feedhub.store.cluster import ClusterTables
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 BUSY_TIMEOUT = 10.0
 
 
-class SqlTransaction(SqlItemTransaction, SqlRefilingTransaction):
+class SqlTransaction(SqlItemTransaction, SqlRefilingTransaction, SqlStoryTransaction):
     """See ``feedhub.ports.store.Transaction``."""
 
 
@@ -42,6 +44,7 @@ class SqlStore(
     SqlSources,
     SqlCategories,
     SqlRefiling,
+    SqlStories,
     SqlOutputs,
     SqlQueries,
     SqlLedger,

@@ -24,7 +24,7 @@ from feedhub.errors import (
     StoreInUseError,
 )
 from feedhub.store.database import Backend, Connection, ErrorGuard, Migration, PreparedStatement, apply_next
-from feedhub.store.tables import ninth
+from feedhub.store.steps import ninth
 
 # PostgreSQL's insert of the same shape has the same ON CONFLICT methods.
 insert = insert_
@@ -477,7 +477,7 @@ _SEVENTH: Migration = (
 # What was read of a record is known by the digest of the record.
 _EIGHTH: Migration = ("ALTER TABLE sightings ADD COLUMN record_digest INTEGER",)
 
-_NINTH = ninth("INTEGER", "TEXT", "CAST(strftime('%s', 'now') AS BIGINT) * 1000000")
+_NINTH = ninth("INTEGER", "TEXT", "BLOB", " WITHOUT ROWID", "CAST(strftime('%s', 'now') AS BIGINT) * 1000000")
 
 MIGRATIONS: tuple[Migration, ...] = (
     _FIRST,

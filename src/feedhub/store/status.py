@@ -40,7 +40,7 @@ _COUNTS: Final = """SELECT sources.name, sources.last_poll_at, count(*),
 _CATEGORIES: Final = "SELECT slug, title, items, version FROM categories WHERE slug != :all ORDER BY position"
 _NEWEST_IN_ALL: Final = """SELECT sightings.updated_at FROM items
     JOIN sightings ON sightings.item_pk = items.pk AND sightings.source_id = items.shown_by
-    WHERE items.shown_by IS NOT NULL
+    WHERE items.shown_by IS NOT NULL AND items.unlisted IS NULL
     ORDER BY items.published_at DESC, items.first_seen_at DESC, items.position, items.id LIMIT :most"""
 _NEWEST: Final = """SELECT sightings.updated_at FROM memberships JOIN items ON items.pk = memberships.item_pk
     JOIN sightings ON sightings.item_pk = memberships.item_pk AND sightings.source_id = memberships.source_id

@@ -17,7 +17,20 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Column, Dialect, ForeignKey, Index, Integer, MetaData, Row, Table, Text, type_coerce
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Row,
+    Table,
+    Text,
+    type_coerce,
+)
 from sqlalchemy.types import TypeDecorator
 
 from feedhub.model.identity import Evidence, Sighting
@@ -124,13 +137,17 @@ items = Table(
     Column("shown_by", Integer, ForeignKey("sources.id")),  # whose wording all shows; NULL: the item is not shown
     Column("hidden_at", Instant),
     Column("hidden_reason", Text),
+    Column("unlisted", Integer),  # WAITING or FOLDED; NULL: all lists the item if it is shown
 )
+# Of a new item, which no output lists before its story is known; of one instead of which ``all`` lists another report.
+WAITING: Final = 1
+FOLDED: Final = 2
 Index(
     "items_newest",
     items.c.published_at.desc(),
     items.c.first_seen_at.desc(),
     items.c.position,
-    sqlite_where=items.c.shown_by.is_not(None),
+    sqlite_where=items.c.shown_by.is_not(None) & items.c.unlisted.is_(None),
 )
 Index(
     "items_removed",
@@ -261,6 +278,48 @@ removed_categories = Table(
     Column("shown", Text, nullable=False),
     Column("removed_at", Instant),
 )
+
+# Of the items of the last days, by what others are found to be the same or to tell of the same event.
+story_sketches = Table(
+    "story_sketches",
+    metadata,
+    Column("item_pk", Integer, ForeignKey("items.pk"), primary_key=True),
+    Column("sketch", LargeBinary, nullable=False),
+    Column("waits", Integer),  # NULL: it was placed
+)
+Index("story_sketches_waiting", story_sketches.c.item_pk, sqlite_where=story_sketches.c.waits.is_not(None))
+story_keys = Table(
+    "story_keys",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("item_pk", Integer, ForeignKey("items.pk"), primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+# Items that are alone have no row, unless something came close or somebody parted them. ``text`` and ``story`` are the
+# number of one item of each; ``misses`` are pairs of an item and what kept it apart, as JSON.
+story_members = Table(
+    "story_members",
+    metadata,
+    Column("item_pk", Integer, ForeignKey("items.pk"), primary_key=True),
+    Column("story", Integer, nullable=False),
+    Column("text", Integer, nullable=False),
+    Column("how", Text, nullable=False),
+    Column("other_pk", Integer),
+    Column("reason", Text),
+    Column("misses", Text),
+)
+Index("story_members_story", story_members.c.story)
+
+# What an output does not list, and what it lists instead. Such an item has no membership there.
+story_folds = Table(
+    "story_folds",
+    metadata,
+    Column("item_pk", Integer, ForeignKey("items.pk"), primary_key=True),
+    Column("slug", Text, primary_key=True),
+    Column("shown_pk", Integer, ForeignKey("items.pk"), nullable=False),
+)
+Index("story_folds_shown", story_folds.c.shown_pk, story_folds.c.slug)
 
 # From which change on which branch is followed: see ``SqlOutputs.branch_of``.
 branches = Table(
@@ -438,35 +497,3 @@ def decode_configuration(name: str, text: str) -> Source:
 def fact_digest(*parts: str | None) -> str:
     """Return one digest for one fact, so that a repeated fact is written once."""
     return hashlib.sha256(dump(parts).encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def ninth(number: str, text: str, now: str) -> tuple[str, ...]:
-    """Have output folders remember what was published, of which the store keeps a note for the one that it had.
-
-    Outputs have change numbers: those that are due a new one. Items that wait for the index of the full text are named.
-    The types and the present time are of the dialect.
-    """
-
-    def told(name: str, unset: int) -> str:
-        return f"coalesce((SELECT CAST(value AS BIGINT) FROM meta WHERE \"key\" = '{name}'), {unset})"  # noqa: S608
-
-    changed = f"({told('change_number', 0)} + 1)"
-    return (
-        f"""INSERT INTO meta ("key", value) SELECT 'published_by_schema_8',
-            '{{"number": ' || {told("pages_published", -1)} || ', "posts": ' || {told("posts_published", 0)}
-            || ', "health": ' || {told("health_published", 0)} || ', "settings": "' || value || '"}}'
-            FROM meta WHERE "key" = 'output_digest'""",  # noqa: S608
-        f"UPDATE categories SET version = CASE WHEN version > published_version THEN {changed} ELSE 0 END",  # noqa: S608
-        f"""INSERT INTO meta ("key", value) VALUES ('change_number', CAST({changed} AS TEXT))
-            ON CONFLICT ("key") DO UPDATE SET value = excluded.value""",  # noqa: S608
-        """DELETE FROM meta
-            WHERE "key" IN ('pages_published', 'posts_published', 'health_published', 'output_digest')""",
-        "ALTER TABLE categories DROP COLUMN published_version",
-        "ALTER TABLE removed_categories RENAME COLUMN published_at TO removed_at",
-        f"UPDATE removed_categories SET removed_at = {now} WHERE removed_at IS NULL",  # noqa: S608
-        f"CREATE TABLE unindexed_items (item_pk {number} NOT NULL, PRIMARY KEY (item_pk))",
-        """INSERT INTO unindexed_items SELECT pk FROM items
-            WHERE pk > (SELECT CAST(value AS BIGINT) FROM meta WHERE "key" = 'search_indexed_to')""",
-        """DELETE FROM meta WHERE "key" = 'search_indexed_to'""",
-        f"CREATE TABLE branches (number {number} NOT NULL, token {text} NOT NULL, PRIMARY KEY (number))",
-    )

@@ -87,13 +87,13 @@ def test_as_many_stories_are_told_as_are_asked_for() -> None:
 def test_a_window_forgets_the_first_item_when_it_is_full() -> None:
     window = StoryWindow(2)
     for number in range(3):
-        window.add(item(number, FERRY))
+        window.add(item(number, FERRY), item(number, FERRY).features.keys)
     assert [each.number for each in window.candidates(story_features("t", FERRY), NOW)] == [2, 1]
 
 
 def test_what_is_far_apart_is_no_candidate() -> None:
     window = StoryWindow()
-    window.add(item(1, FERRY))
+    window.add(item(1, FERRY), item(1, FERRY).features.keys)
     assert window.candidates(story_features("t", FERRY), NOW + timedelta(hours=72))
     assert not window.candidates(story_features("t", FERRY), NOW + timedelta(hours=73))
 
@@ -101,5 +101,5 @@ def test_what_is_far_apart_is_no_candidate() -> None:
 def test_a_key_that_many_items_have_finds_none() -> None:
     window = StoryWindow()
     for number in range(BOILERPLATE):
-        window.add(item(number, FERRY))
+        window.add(item(number, FERRY), item(number, FERRY).features.keys)
     assert window.candidates(story_features("another", FERRY), NOW) == []

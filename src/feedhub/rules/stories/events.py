@@ -3,15 +3,12 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Final
 
+from feedhub.model.story import WINDOW, Care
 from feedhub.rules.stories.features import StoryFeatures, weight_of
 from feedhub.rules.stories.reprints import Judgement, judge_reprint, other_numbers, said_apart, said_numbers
 
-Care = Literal["careful", "normal"]
-
-WINDOW: Final = timedelta(hours=48)
-"""The longest time between two reports of one story, if the configuration names no other."""
 MOST_CANDIDATES: Final = 32
 BOILERPLATE: Final = 64
 """A key that so many items of the window have tells none of them from others."""
@@ -60,6 +57,14 @@ class Placement:
     link: Link | None
     merged: tuple[int, ...] = ()
     misses: tuple[Link, ...] = ()
+
+
+def kept_keys(features: StoryFeatures, found: Placement) -> tuple[int, ...]:
+    """Return by which keys an item is found from now on: a reprint by its terms alone, because the first text is.
+
+    Or the keys of a text that very many reprint would soon be those of too many items, and find none.
+    """
+    return features.term_keys if found.reprint else features.keys
 
 
 def place(

@@ -5,7 +5,9 @@ ones, without tags, datelines and credits. A token is one CJK character, a numbe
 the same in every process and version, and quick.
 """
 
+import json
 import re
+import struct
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from math import log, sqrt
 from typing import Final
 from zlib import crc32
 
+from feedhub.model.item import Item
 from feedhub.rules.text import visible_text
 
 _LETTERS: Final = "\u3005\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7ff\uf900-\ufaff"
@@ -51,6 +54,7 @@ _KEYS_OF_TERMS: Final = 12
 _TERMS: Final = 48
 _CJK_RUN, _WORD_RUN = 6, 4
 _EDGE: Final = "|"
+_END: Final = b"\n"
 _SHORTEST_STEM: Final = 4
 # What a term counts that is met so often, and in the title as if twice more: 16 + 16 · ln n.
 _COUNTS: Final = (0, *(round(16 + 16 * log(count)) for count in range(1, _OPENING + 3)))
@@ -83,6 +87,11 @@ class StoryFeatures:
     def term_keys(self) -> tuple[int, ...]:
         """The keys that another report of the event shares: the heaviest terms."""
         return tuple(islice(self.vector, _KEYS_OF_TERMS))
+
+    @property
+    def keys(self) -> tuple[int, ...]:
+        """All keys by which others are found."""
+        return tuple(dict.fromkeys((*self.run_keys, *self.term_keys)))
 
     @property
     def title_terms(self) -> dict[int, str]:
@@ -121,6 +130,41 @@ def story_features(title: str, markup: str) -> StoryFeatures:
         terms=frozenset(hashes).union(title_terms),
         vector=_vector(_tokens(title), tokens[:_OPENING]),
     )
+
+
+def sketch_of(features: StoryFeatures) -> bytes:
+    """Return features as they are stored: what is in words, then all hashes, of four bytes each."""
+    words = json.dumps([features.title, features.is_cjk, features.length, *features.numbers.values()])
+    lists = features.runs, features.numbers, sorted(features.terms), features.vector, features.vector.values()
+    values = [value for numbers in lists for value in (len(numbers), *numbers)]
+    return words.encode() + _END + struct.pack(f"<{len(values)}I", *values)
+
+
+def sketch_of_item(item: Item) -> bytes:
+    """Return the sketch of an item."""
+    return sketch_of(story_features(item.title, item.content or item.summary or ""))
+
+
+def read_sketch(sketch: bytes) -> StoryFeatures:
+    """Return the features of which ``sketch_of`` made a sketch."""
+    words, _, rest = sketch.partition(_END)
+    title, is_cjk, length, *numbers = json.loads(words)
+    values = iter(struct.unpack(f"<{len(rest) // 4}I", rest))
+    runs, places, terms, heavy, weights = (tuple(islice(values, next(values))) for _ in range(5))
+    return StoryFeatures(
+        title=title,
+        is_cjk=is_cjk,
+        length=length,
+        runs=runs,
+        numbers=dict(zip(places, numbers, strict=True)),
+        terms=frozenset(terms),
+        vector=dict(zip(heavy, weights, strict=True)),
+    )
+
+
+def keys_in(sketch: bytes) -> tuple[int, ...]:
+    """Return the keys of the item of a sketch."""
+    return read_sketch(sketch).keys
 
 
 def is_digest(title: str, parts: Sequence[str] = DIGESTS) -> bool:

@@ -1,13 +1,13 @@
 """What would be folded and grouped of a stream of items, if stories were told: the dry run of ``stories test``."""
 
 from collections import Counter, defaultdict, deque
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
-from itertools import chain
 from typing import Final
 
-from feedhub.model.report import StoriesTrial, StoryGroup, StoryMember, StoryMiss
-from feedhub.rules.stories.events import BOILERPLATE, MOST_CANDIDATES, Care, StoryItem, place
+from feedhub.model.story import Care, StoriesTrial, StoryGroup, StoryMember, StoryMiss
+from feedhub.rules.stories.events import BOILERPLATE, MOST_CANDIDATES, StoryItem, kept_keys, place
 from feedhub.rules.stories.features import StoryFeatures, is_digest, story_features
 from feedhub.rules.stories.reprints import WINDOW
 
@@ -28,19 +28,19 @@ class StoryWindow:
     def candidates(self, features: StoryFeatures, published_at: datetime) -> list[StoryItem]:
         """Return the items that share most keys with one of that time, the latest first of as many."""
         shared: Counter[int] = Counter()
-        for key in chain(features.run_keys, features.term_keys):
+        for key in features.keys:
             near = [number for number in self._by_key.get(key, ()) if self._is_near(number, published_at)]
             if len(near) < BOILERPLATE:
                 shared.update(near)
         best = sorted(shared, key=lambda number: (-shared[number], -number))[:MOST_CANDIDATES]
         return [self._items[number] for number in best]
 
-    def add(self, item: StoryItem) -> None:
-        """Let an item be found from now on, and forget the first one if there are too many."""
+    def add(self, item: StoryItem, keys: Iterable[int]) -> None:
+        """Let an item be found by these keys from now on, and forget the first one if there are too many."""
         if len(self._items) == self._most:
             del self._items[next(iter(self._items))]
         self._items[item.number] = item
-        for key in chain(item.features.run_keys, item.features.term_keys):
+        for key in keys:
             self._by_key[key].append(item.number)
 
     def _is_near(self, number: int, published_at: datetime) -> bool:
@@ -82,7 +82,7 @@ class StoryTrial:
             for miss in found.misses
             if len(self._misses) < _MOST_MISSES and self._root(miss.number) != self._root(number)
         ]
-        self._window.add(item)
+        self._window.add(item, kept_keys(features, found))
 
     def result(self, most: int) -> StoriesTrial:
         """Return the counts, and the largest stories and the closest misses, ``most`` of each."""

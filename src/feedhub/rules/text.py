@@ -63,7 +63,7 @@ def clean_text(text: str) -> str:
 
 def plain(text: str) -> str:
     """Return ``text`` as one line for titles and names: white space collapsed, direction controls removed."""
-    if not text.isprintable():  # direction controls are not printable
+    if not _is_printable(text):  # direction controls are not
         text = _BIDI.sub("", clean_text(text))
     return " ".join(text.split())
 

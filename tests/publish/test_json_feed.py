@@ -32,9 +32,20 @@ def test_a_listing_reads_back_with_an_item_on_each_line(head: dict[str, object],
         ("<p>Only this.</p>", None, ("<p>Only this.</p>", None)),
         ("Only this.", "<p>Only this.</p>", ("<p>Only this.</p>", None)),
         ("In short.", "<p>At length.</p>", ("<p>At length.</p>", "In short.")),
+        ("Word. " * 40, f"<p>{'Word.  ' * 40}</p>", (f"<p>{'Word.  ' * 40}</p>", None)),
+        ("Word. " * 40, f"<p>{'Word. ' * 90}</p>", (f"<p>{'Word. ' * 90}</p>", ("Word. " * 40).strip())),
+        ("Word. " * 40, f"{'<p> </p>' * 400}{'Word. ' * 40}", (f"{'<p> </p>' * 400}{'Word. ' * 40}", None)),
         (None, "<p>At length.</p>", ("<p>At length.</p>", None)),
     ],
-    ids=["only a summary", "a summary that says the same", "both", "only a content"],
+    ids=[
+        "only a summary",
+        "a summary that says the same",
+        "both",
+        "a long one that says the same",
+        "the beginning of the content",
+        "the same after much room",
+        "only a content",
+    ],
 )
 def test_a_summary_stands_beside_the_content_only_if_it_says_something_else(
     summary: str | None, content: str | None, shown: tuple[str, str | None]

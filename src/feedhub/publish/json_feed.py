@@ -8,9 +8,11 @@ from feedhub.model.item import Enclosure, Person
 from feedhub.model.output import OutputView
 from feedhub.publish.addresses import feed_url, home_url
 from feedhub.publish.entry import OCTETS, Entry, EntryCache, language_tag, plain_text, safe_line
+from feedhub.rules.text import visible_text
 
 VERSION: Final = "https://jsonfeed.org/version/1.1"
 _END: Final = "[]}"
+_MARGIN: Final = 100
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 JsonObject: TypeAlias = "dict[str, object]"
@@ -86,8 +88,15 @@ def _texts(entry: Entry) -> JsonObject:
     shown = entry.content or entry.summary
     content: JsonObject = {"content_html": entry.directed(shown)} if shown else {"content_text": ""}
     summary = plain_text(entry.summary) if entry.summary and entry.content else ""
-    is_other = summary and entry.content and summary != plain_text(entry.content)
+    is_other = summary and entry.content and not _says(entry.content, summary)
     return {**content, "summary": summary if is_other else None}
+
+
+def _says(content: str, summary: str) -> bool:
+    """Tell whether a content says as text what a summary does. Mostly its beginning is longer already."""
+    text = visible_text(content)
+    begin = safe_line(text[: 2 * len(summary) + _MARGIN])
+    return len(begin) <= len(summary) and safe_line(text) == summary
 
 
 def _author(person: Person) -> JsonObject:

@@ -198,7 +198,8 @@ def _with_links(text: str) -> str:
 
 
 _ATTRIBUTE: Final = '="'
-_SHOWN: Final = re.compile(r'\s(?:src|poster)="([^"]*)"', re.IGNORECASE)
+# It begins with what can be looked for at once; what is before that is looked up then.
+_SHOWN: Final = re.compile(r'="(?:(?<=\ssrc=")|(?<=\sposter="))([^"]*)"', re.IGNORECASE)
 _SIZE: Final = re.compile(r"(?:[-_@](?:\d{2,4}x\d{2,4}|[1-4]x|scaled|e\d{9,}))+(?=\.\w{3,4}$)", re.IGNORECASE)
 _PICTURE_FILE: Final = re.compile(r"\.(?:avif|gif|jpe?g|png|webp)$", re.IGNORECASE)
 _SOUND_FILES: Final = frozenset("aac flac m4a m4b mp3 oga ogg opus wav".split())

@@ -139,7 +139,7 @@ class PostgresBackend(Backend):
             address,
             connect_args={"autocommit": True, **{name: at for name, at in usual.items() if name not in address.query}},
             paramstyle="format",
-            pool_size=4,
+            pool_size=16,  # what is more is made anew each time, which costs more than what is asked by it
             max_overflow=64,
             pool_pre_ping=True,  # a server that was started anew costs no poll
             use_native_hstore=False,

@@ -11,8 +11,7 @@ import pytest
 
 from feedhub.errors import PublishError
 from feedhub.model.output import OutputFile
-from feedhub.ports.publishing import OutputWriter
-from feedhub.publish.files import FolderWriter
+from support.at_once import AtOnce
 
 
 def file(path: str, body: bytes = b"new") -> OutputFile:
@@ -62,7 +61,7 @@ def no_permission(folder: Path) -> Iterator[None]:
 
 
 def test_file_is_written_whole_and_its_folders_are_made(out: Path) -> None:
-    writer: OutputWriter = FolderWriter(out)
+    writer = AtOnce(out)
     assert writer.write(file("items/2026/11/x.html", b"body"))
     assert (out / "items/2026/11/x.html").read_bytes() == b"body"
     assert writer.read("items/2026/11/x.html") == b"body"
@@ -70,16 +69,16 @@ def test_file_is_written_whole_and_its_folders_are_made(out: Path) -> None:
 
 
 def test_same_bytes_touch_nothing(out: Path) -> None:
-    FolderWriter(out).write(file("a.atom"))
+    AtOnce(out).write(file("a.atom"))
     os.utime(out / "a.atom", ns=(1, 1))
     before = (out / "a.atom").stat()
-    assert not FolderWriter(out).write(file("a.atom"))
+    assert not AtOnce(out).write(file("a.atom"))
     after = (out / "a.atom").stat()
     assert (after.st_mtime_ns, after.st_ino, after.st_ctime_ns) == (1, before.st_ino, before.st_ctime_ns)
 
 
 def test_other_bytes_of_the_same_size_replace_the_file(out: Path) -> None:
-    writer = FolderWriter(out)
+    writer = AtOnce(out)
     writer.write(file("a.atom", b"one"))
     before = (out / "a.atom").stat().st_ino
     assert writer.write(file("a.atom", b"two"))
@@ -88,7 +87,7 @@ def test_other_bytes_of_the_same_size_replace_the_file(out: Path) -> None:
 
 
 def test_reader_that_has_the_old_file_open_keeps_it_whole(out: Path) -> None:
-    writer = FolderWriter(out)
+    writer = AtOnce(out)
     writer.write(file("a.atom", b"old" * 10))
     with (out / "a.atom").open("rb") as reading:
         writer.write(file("a.atom", b"new"))
@@ -99,14 +98,14 @@ def test_reader_that_has_the_old_file_open_keeps_it_whole(out: Path) -> None:
 def test_mode_is_readable_for_all_unless_the_umask_says_otherwise(out: Path, umask: int, mode: int) -> None:
     before = os.umask(umask)
     try:
-        FolderWriter(out).write(file("a.atom"))
+        AtOnce(out).write(file("a.atom"))
     finally:
         os.umask(before)
     assert (out / "a.atom").stat().st_mode & 0o777 == mode
 
 
 def test_remove_says_whether_there_was_a_file(out: Path) -> None:
-    writer = FolderWriter(out)
+    writer = AtOnce(out)
     writer.write(file("feeds/a.atom"))
     assert writer.remove("feeds/a.atom")
     assert not writer.remove("feeds/a.atom")
@@ -118,7 +117,7 @@ def test_remove_says_whether_there_was_a_file(out: Path) -> None:
 
 def test_folder_in_the_place_of_a_file_is_an_error_and_stays(out: Path) -> None:
     (out / "a.atom/inner").mkdir(parents=True)
-    writer = FolderWriter(out)
+    writer = AtOnce(out)
     with pytest.raises(PublishError, match=r"^a\.atom: cannot be written: a folder is in the way$"):
         writer.write(file("a.atom"))
     with pytest.raises(PublishError, match=r"^a\.atom: cannot be removed: "):
@@ -132,14 +131,14 @@ def test_file_in_the_place_of_a_folder_is_an_error(out: Path, path: str) -> None
     out.mkdir()
     (out / "plain").write_bytes(b"here first")
     with pytest.raises(PublishError, match=f"^{path}: cannot be written: a part of the path is a file, not a folder$"):
-        FolderWriter(out).write(file(path))
+        AtOnce(out).write(file(path))
     assert (out / "plain").read_bytes() == b"here first"
 
 
 def test_folder_without_permission_is_an_error_and_keeps_the_old_file() -> None:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
-        writer = FolderWriter(out)
+        writer = AtOnce(out)
         writer.write(file("a.atom", b"old"))
         with no_permission(out):
             with pytest.raises(PublishError, match=r"^a\.atom: cannot be written: no permission$"):
@@ -152,7 +151,7 @@ def test_folder_without_permission_is_an_error_and_keeps_the_old_file() -> None:
 
 
 def test_full_disk_is_an_error_and_keeps_the_old_file_until_there_is_room(small_disk: Path) -> None:
-    writer = FolderWriter(small_disk)
+    writer = AtOnce(small_disk)
     writer.write(file("a.atom", b"old"))
     writer.write(file("other", b"x" * 40_000))
     with pytest.raises(PublishError, match=r"^a\.atom: cannot be written: no room left on the disk$"):
@@ -164,7 +163,7 @@ def test_full_disk_is_an_error_and_keeps_the_old_file_until_there_is_room(small_
 
 
 def test_read_only_disk_is_an_error_and_keeps_the_old_file(small_disk: Path) -> None:
-    writer = FolderWriter(small_disk)
+    writer = AtOnce(small_disk)
     writer.write(file("a.atom", b"old"))
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     with pytest.raises(PublishError, match=r"^a\.atom: cannot be written: the file system is read-only$"):
@@ -180,11 +179,13 @@ import resource, sys
 from feedhub.errors import PublishError
 from feedhub.model.output import OutputFile
 from feedhub.publish.files import FolderWriter
-writer = FolderWriter(sys.argv[1])
-writer.write(OutputFile(path="a.atom", body=b"old"))
+with FolderWriter(sys.argv[1]).group() as group:
+    group.write(OutputFile(path="a.atom", body=b"old"))
+    group.commit()
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
-    writer.write(OutputFile(path="a.atom", body=b"x" * 100_000))
+    with FolderWriter(sys.argv[1]).group() as group:
+        group.write(OutputFile(path="a.atom", body=b"x" * 100_000))
 except PublishError as error:
     print(error)
 """
@@ -199,7 +200,7 @@ def test_leftovers_of_dead_writers_go(out: Path) -> None:
     dead, foreign = out / f".a.atom.{'0' * 16}.tmp", out / ".a.atom.tmp"
     for path in (dead, foreign):
         path.write_bytes(b"half")
-    FolderWriter(out).write(file("b.atom"))
+    AtOnce(out).write(file("b.atom"))
     assert names(out) == sorted([foreign.name, "b.atom"])
 
 
@@ -209,7 +210,7 @@ def test_many_writers_of_one_name_never_fail_nor_leave_anything(out: Path) -> No
     def publish(number: int) -> None:
         try:
             for turn in range(10):
-                FolderWriter(out).write(file("a.atom", b"%d %d" % (number, turn)))
+                AtOnce(out).write(file("a.atom", b"%d %d" % (number, turn)))
         except Exception as error:  # noqa: BLE001 - told to the test
             failures.append(error)
 

@@ -7,16 +7,17 @@ import time
 from pathlib import Path
 
 from feedhub.model.output import OutputFile
-from feedhub.publish.files import FolderWriter
+from support.at_once import AtOnce
 
 SIZE = 400_000
 WRITER = f"""
 import itertools, sys
 from feedhub.model.output import OutputFile
 from feedhub.publish.files import FolderWriter
-writer = FolderWriter(sys.argv[1])
 for letter in itertools.cycle(b"abcdefgh"):
-    writer.write(OutputFile(path="feeds/a.atom", body=bytes([letter]) * {SIZE}))
+    with FolderWriter(sys.argv[1]).group() as group:
+        group.write(OutputFile(path="feeds/a.atom", body=bytes([letter]) * {SIZE}))
+        group.commit()
     print(flush=True)
 """
 
@@ -24,7 +25,7 @@ for letter in itertools.cycle(b"abcdefgh"):
 def test_reader_never_meets_a_torn_file_and_killed_writers_leave_nothing_for_good(tmp_path: Path) -> None:
     chance = random.Random(20_261_123)
     target = tmp_path / "feeds/a.atom"
-    FolderWriter(tmp_path).write(OutputFile(path="feeds/a.atom", body=b"z" * SIZE))
+    AtOnce(tmp_path).write(OutputFile(path="feeds/a.atom", body=b"z" * SIZE))
     torn, versions, kills = [], set(), 0
     end = time.monotonic() + 2
     while time.monotonic() < end or kills < 3:
@@ -42,5 +43,5 @@ def test_reader_never_meets_a_torn_file_and_killed_writers_leave_nothing_for_goo
             kills += 1
     assert torn == []
     assert len(versions) > 1
-    FolderWriter(tmp_path).write(OutputFile(path="feeds/a.atom", body=b"end"))
+    AtOnce(tmp_path).write(OutputFile(path="feeds/a.atom", body=b"end"))
     assert [path.name for path in target.parent.iterdir()] == ["a.atom"]

@@ -6,11 +6,11 @@ import pytest
 
 from feedhub.errors import PublishError
 from feedhub.model.output import OutputFile
-from feedhub.publish.files import FolderWriter
+from support.at_once import AtOnce
 
 
 def test_a_moved_file_is_whole_at_its_new_place_only(tmp_path: Path) -> None:
-    writer = FolderWriter(tmp_path)
+    writer = AtOnce(tmp_path)
     writer.write(OutputFile(path="posts/a.md", body=b"new"))
     writer.write(OutputFile(path="old/a.md", body=b"earlier"))
     before = (tmp_path / "posts/a.md").stat()
@@ -22,7 +22,7 @@ def test_a_moved_file_is_whole_at_its_new_place_only(tmp_path: Path) -> None:
 
 
 def test_what_is_not_there_or_no_file_is_not_moved(tmp_path: Path) -> None:
-    writer = FolderWriter(tmp_path)
+    writer = AtOnce(tmp_path)
     (tmp_path / "posts" / "folder").mkdir(parents=True)
     (tmp_path / "posts" / "link").symlink_to("/etc/passwd")
     for name in ("nothing", "folder", "link"):
@@ -31,7 +31,7 @@ def test_what_is_not_there_or_no_file_is_not_moved(tmp_path: Path) -> None:
 
 
 def test_nothing_moves_out_of_the_folder_or_over_a_folder(tmp_path: Path) -> None:
-    writer = FolderWriter(tmp_path / "output")
+    writer = AtOnce(tmp_path / "output")
     writer.write(OutputFile(path="a.md", body=b"new"))
     (tmp_path / "output" / "b.md").mkdir()
     (tmp_path / "output" / "out").symlink_to(tmp_path)
@@ -42,7 +42,7 @@ def test_nothing_moves_out_of_the_folder_or_over_a_folder(tmp_path: Path) -> Non
 
 
 def test_the_names_of_a_folder_are_those_of_its_visible_files(tmp_path: Path) -> None:
-    writer = FolderWriter(tmp_path)
+    writer = AtOnce(tmp_path)
     for name in ("b.md", "a.md", ".hidden", "below/c.md"):
         writer.write(OutputFile(path=f"posts/{name}", body=b"x"))
     (tmp_path / "posts" / "link").symlink_to("a.md")
@@ -56,4 +56,4 @@ def test_the_names_outside_of_the_folder_are_not_told(tmp_path: Path) -> None:
     (tmp_path / "output" / "out").symlink_to(tmp_path)
     for folder in ("..", "../output", "/etc", "out"):
         with pytest.raises(PublishError):
-            FolderWriter(tmp_path / "output").names(folder)
+            AtOnce(tmp_path / "output").names(folder)

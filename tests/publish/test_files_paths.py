@@ -6,7 +6,7 @@ import pytest
 
 from feedhub.errors import PublishError
 from feedhub.model.output import OutputFile
-from feedhub.publish.files import FolderWriter
+from support.at_once import AtOnce
 
 
 def file(path: str) -> OutputFile:
@@ -60,7 +60,7 @@ UNSAFE_PATHS = [
 
 @pytest.mark.parametrize("path", UNSAFE_PATHS, ids=ascii)
 def test_unsafe_path_is_refused_and_nothing_is_made(tmp_path: Path, path: str) -> None:
-    writer = FolderWriter(tmp_path / "output")
+    writer = AtOnce(tmp_path / "output")
     for act in (lambda: writer.write(file(path)), lambda: writer.read(path), lambda: writer.remove(path)):
         with pytest.raises(PublishError, match="no path of an output file"):
             act()
@@ -68,7 +68,7 @@ def test_unsafe_path_is_refused_and_nothing_is_made(tmp_path: Path, path: str) -
 
 
 def test_unsafe_paths_are_refused_beside_good_ones_in_the_same_folder(out: Path) -> None:
-    with FolderWriter(out).group() as group:
+    with AtOnce(out).group() as group:
         for path in ("x", "feeds/x", "feeds/y/x"):
             assert group.write(file(path))
         for path in UNSAFE_PATHS:
@@ -83,7 +83,7 @@ def test_unsafe_paths_are_refused_beside_good_ones_in_the_same_folder(out: Path)
     "path", ["feeds/all.atom", "_posts/2026-11-23-x.md", "console.atom", "feeds/comic.rss", "a b", "科技.html"]
 )
 def test_ordinary_path_is_taken(out: Path, path: str) -> None:
-    assert FolderWriter(out).write(file(path))
+    assert AtOnce(out).write(file(path))
     assert (out / path).read_bytes() == b"new"
 
 
@@ -92,7 +92,7 @@ def test_link_that_leads_out_of_the_folder_is_refused(tmp_path: Path, out: Path)
     (tmp_path / "elsewhere/x").write_bytes(b"theirs")
     out.mkdir()
     (out / "feeds").symlink_to(tmp_path / "elsewhere")
-    writer = FolderWriter(out)
+    writer = AtOnce(out)
     for act in (
         lambda: writer.write(file("feeds/x")),
         lambda: writer.write(file("feeds/deeper/x")),
@@ -109,7 +109,7 @@ def test_link_in_the_place_of_a_file_is_replaced_not_followed(tmp_path: Path, ou
     (tmp_path / "theirs").write_bytes(b"new")
     out.mkdir()
     (out / "a.atom").symlink_to(tmp_path / "theirs")
-    writer = FolderWriter(out)
+    writer = AtOnce(out)
     assert writer.read("a.atom") is None
     assert writer.write(file("a.atom"))
     assert not (out / "a.atom").is_symlink()
@@ -121,7 +121,7 @@ def test_folder_may_itself_be_a_link_and_links_may_stay_inside(tmp_path: Path) -
     (tmp_path / "real/2026").mkdir(parents=True)
     (tmp_path / "output").symlink_to(tmp_path / "real")
     (tmp_path / "real/latest").symlink_to("2026")
-    assert FolderWriter(tmp_path / "output").write(file("latest/x"))
+    assert AtOnce(tmp_path / "output").write(file("latest/x"))
     assert (tmp_path / "real/2026/x").read_bytes() == b"new"
 
 
@@ -130,4 +130,4 @@ def test_links_in_a_circle_are_an_error(out: Path) -> None:
     (out / "a").symlink_to("b")
     (out / "b").symlink_to("a")
     with pytest.raises(PublishError, match="a/x: cannot be written"):
-        FolderWriter(out).write(file("a/x"))
+        AtOnce(out).write(file("a/x"))

@@ -12,7 +12,7 @@ import pytest
 from feedhub.errors import PublishError
 from feedhub.model.output import OutputFile
 from feedhub.publish.disk import is_quicker_together, sync_each, sync_to_disk, waiting_bytes
-from feedhub.publish.files import FolderWriter
+from support.at_once import AtOnce
 from support.power_cut import Disk
 
 
@@ -27,8 +27,8 @@ def names(folder: Path) -> list[str]:
 
 
 def test_readers_meet_nothing_before_the_commit_and_all_of_it_after(tmp_path: Path) -> None:
-    FolderWriter(tmp_path).write(file("index.html", b"old"))
-    with FolderWriter(tmp_path).group() as group:
+    AtOnce(tmp_path).write(file("index.html", b"old"))
+    with AtOnce(tmp_path).group() as group:
         assert group.write(file("items/1.html"))
         assert group.write(file("index.html"))
         assert not group.write(file("index.html")), "the bytes are already on their way"
@@ -41,8 +41,8 @@ def test_readers_meet_nothing_before_the_commit_and_all_of_it_after(tmp_path: Pa
 
 
 def test_what_is_not_committed_is_taken_back(tmp_path: Path) -> None:
-    FolderWriter(tmp_path).write(file("a", b"old"))
-    with FolderWriter(tmp_path).group() as group:
+    AtOnce(tmp_path).write(file("a", b"old"))
+    with AtOnce(tmp_path).group() as group:
         group.write(file("a"))
         group.write(file("b"))
         group.remove("a")
@@ -53,8 +53,8 @@ def test_what_is_not_committed_is_taken_back(tmp_path: Path) -> None:
 
 def test_a_group_looks_at_what_will_be(tmp_path: Path) -> None:
     for name in ("x/a", "x/b", "x/c"):
-        FolderWriter(tmp_path).write(file(name, name.encode()))
-    with FolderWriter(tmp_path).group() as group:
+        AtOnce(tmp_path).write(file(name, name.encode()))
+    with AtOnce(tmp_path).group() as group:
         assert group.remove("x/a")
         assert not group.remove("x/a")
         assert group.move("x/b", "y/b")
@@ -70,7 +70,7 @@ def test_a_group_looks_at_what_will_be(tmp_path: Path) -> None:
 
 
 def test_one_file_that_finds_no_place_costs_itself_and_what_is_remembered_of_the_rest(tmp_path: Path) -> None:
-    with FolderWriter(tmp_path).group() as group:
+    with AtOnce(tmp_path).group() as group:
         for name in ("a", "b", ".feedhub/note", "c"):
             group.write(file(name))
         (tmp_path / "b").mkdir()
@@ -80,7 +80,7 @@ def test_one_file_that_finds_no_place_costs_itself_and_what_is_remembered_of_the
 
 @pytest.mark.parametrize("sync", [sync_to_disk, sync_each])
 def test_many_files_in_many_folders_reach_the_disk(tmp_path: Path, sync: object) -> None:
-    with FolderWriter(tmp_path, sync=sync).group() as group:  # type: ignore[arg-type]
+    with AtOnce(tmp_path, sync=sync).group() as group:  # type: ignore[arg-type]
         for number in range(40):
             group.write(file(f"{number % 7}/{number}"))
         assert group.commit() == {}
@@ -109,13 +109,13 @@ def test_what_the_disk_refuses_to_hold_has_failed_and_the_next_publish_writes_it
             raise OSError(errno.EIO, "input/output error")
         sync_to_disk(paths)
 
-    FolderWriter(tmp_path).write(file(".feedhub/state.json", b"old"))
-    with FolderWriter(tmp_path, sync=sync).group() as group:
+    AtOnce(tmp_path).write(file(".feedhub/state.json", b"old"))
+    with AtOnce(tmp_path, sync=sync).group() as group:
         for path in ("a", "b"):
             group.write(file(path))
         assert group.commit() == {path: f"{path}: cannot be written: input/output error" for path in ("a", "b")}
     assert not list(tmp_path.rglob("*.tmp"))
-    with FolderWriter(tmp_path).group() as group:
+    with AtOnce(tmp_path).group() as group:
         assert group.read(".feedhub/state.json") == b"old"
         assert [group.write(file(path)) for path in ("a", "b")] == [failing == 1] * 2
         assert group.commit() == {}
@@ -126,12 +126,12 @@ def test_what_the_disk_refuses_to_hold_has_failed_and_the_next_publish_writes_it
 def test_after_a_power_cut_every_file_is_what_it_was_or_what_it_was_to_be(tmp_path: Path, cut: int) -> None:
     old, new = b"old" * 10_000, b"new" * 10_000
     before = Disk(0)
-    with FolderWriter(tmp_path, sync=before).group() as group:
+    with AtOnce(tmp_path, sync=before).group() as group:
         for number in range(20):
             group.write(file(f"{number % 3}/{number}", old))
         group.commit()
     disk = Disk(cut, before.held)
-    with FolderWriter(tmp_path, sync=disk).group() as group:
+    with AtOnce(tmp_path, sync=disk).group() as group:
         for number in range(20):
             group.write(file(f"{number % 3}/{number}", new))
         with pytest.raises(KeyboardInterrupt):
@@ -139,7 +139,7 @@ def test_after_a_power_cut_every_file_is_what_it_was_or_what_it_was_to_be(tmp_pa
     disk.lose(tmp_path)
     expected = old if cut == 1 else new
     assert [(tmp_path / f"{number % 3}/{number}").read_bytes() == expected for number in range(20)] == [True] * 20
-    with FolderWriter(tmp_path).group() as group:
+    with AtOnce(tmp_path).group() as group:
         for number in range(20):
             group.write(file(f"{number % 3}/{number}", new))
         group.commit()
@@ -167,7 +167,7 @@ def _holder(folder: Path, seconds: float) -> "subprocess.Popen[bytes]":
 
 def test_processes_that_publish_into_one_folder_take_turns(tmp_path: Path) -> None:
     with _holder(tmp_path, 0.3) as other:
-        FolderWriter(tmp_path).write(file("a", b"ours"))
+        AtOnce(tmp_path).write(file("a", b"ours"))
         assert other.wait() == 0
     assert names(tmp_path) == ["a"]
     assert (tmp_path / "a").read_bytes() == b"ours"
@@ -178,14 +178,14 @@ def test_a_killed_process_holds_nobody_up_and_its_files_go(tmp_path: Path) -> No
         other.send_signal(signal.SIGKILL)
         other.wait()
         assert len(names(tmp_path)) == 1
-        FolderWriter(tmp_path).write(file("b"))
+        AtOnce(tmp_path).write(file("b"))
     assert names(tmp_path) == ["b"]
 
 
 def test_a_process_that_never_ends_is_not_waited_for_for_ever(tmp_path: Path) -> None:
     with _holder(tmp_path, 60) as other:
         refused = pytest.raises(PublishError, match=rf"process {other.pid} on .* has been publishing into it since 20")
-        with refused, FolderWriter(tmp_path, longest_wait=0.05).group():
+        with refused, AtOnce(tmp_path, longest_wait=0.05).group():
             pass
         other.kill()
 
@@ -221,13 +221,13 @@ def test_a_publish_that_is_killed_between_two_renames_is_carried_to_its_end_by_t
     torn = 0
     for turn, seconds in enumerate((0.002, 0.004, 0.006, 0.008)):
         body = f"turn {turn}"
-        FolderWriter(tmp_path).write(file("removed"))
-        FolderWriter(tmp_path).write(file("moved"))
+        AtOnce(tmp_path).write(file("removed"))
+        AtOnce(tmp_path).write(file("moved"))
         killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), body, str(seconds)], check=False)
         assert killed.returncode == -signal.SIGKILL
         found = {path.read_text() for path in tmp_path.glob("[012]/[0-9]*")}
         torn += len(found) > 1
-        with FolderWriter(tmp_path).group():
+        with AtOnce(tmp_path).group():
             assert {path.read_text() for path in tmp_path.glob("[012]/[0-9]*")} == {body}
             assert not (tmp_path / "removed").exists()
         assert not list(tmp_path.rglob("*.tmp"))
@@ -237,7 +237,7 @@ def test_a_publish_that_is_killed_between_two_renames_is_carried_to_its_end_by_t
 
 def _cut_short(folder: Path, cut: int, body: bytes) -> None:
     """Write two files, and stop when they are prepared (1) or in their places (2)."""
-    with FolderWriter(folder, sync=Disk(cut)).group() as group:
+    with AtOnce(folder, sync=Disk(cut)).group() as group:
         for path in ("a", "b"):
             group.write(file(path, body))
         with pytest.raises(KeyboardInterrupt):
@@ -249,42 +249,42 @@ def test_a_file_that_was_given_its_place_and_is_not_whole_has_everything_compare
     tmp_path: Path, damage: bytes | None
 ) -> None:
     for path in ("a", "b", ".feedhub/state.json"):
-        FolderWriter(tmp_path).write(file(path, b"old"))
+        AtOnce(tmp_path).write(file(path, b"old"))
     _cut_short(tmp_path, 2, b"new")
-    with FolderWriter(tmp_path).group() as group:
+    with AtOnce(tmp_path).group() as group:
         assert group.read(".feedhub/state.json") == b"old", "all is whole"
     _cut_short(tmp_path, 2, b"newer")
     if damage is None:
         (tmp_path / "b").unlink()
     else:
         (tmp_path / "b").write_bytes(damage)
-    with FolderWriter(tmp_path).group() as group:
+    with AtOnce(tmp_path).group() as group:
         assert group.read(".feedhub/state.json") is None
         assert names(tmp_path / ".feedhub") == ["lock"]
 
 
 def test_what_the_disk_did_not_hold_was_given_no_place_and_costs_nothing(tmp_path: Path) -> None:
     for path in ("a", "b", ".feedhub/state.json"):
-        FolderWriter(tmp_path).write(file(path, b"old"))
+        AtOnce(tmp_path).write(file(path, b"old"))
     _cut_short(tmp_path, 1, b"newer")
     for temporary in tmp_path.glob(".a.*.tmp"):
         temporary.write_bytes(b"new")
-    with FolderWriter(tmp_path).group() as group:
+    with AtOnce(tmp_path).group() as group:
         assert [group.read(path) for path in ("a", "b", ".feedhub/state.json")] == [b"old"] * 3
 
 
 @pytest.mark.parametrize("plan", [b"", b"{", b"[]", b"[" * 9_999, b'{"a": 3}', b'{"a": ["x"]}', b'{"a": [1, 2, 3]}'])
 def test_a_plan_that_is_torn_plans_nothing(tmp_path: Path, plan: bytes) -> None:
-    FolderWriter(tmp_path).write(file("a"))
+    AtOnce(tmp_path).write(file("a"))
     (tmp_path / ".feedhub/publishing.json").write_bytes(plan)
-    with FolderWriter(tmp_path).group() as group:
+    with AtOnce(tmp_path).group() as group:
         assert group.read("a") in (b"new", None)
     assert names(tmp_path / ".feedhub") == ["lock"]
 
 
 def test_a_plan_leads_nowhere_else(tmp_path: Path) -> None:
     (tmp_path / "kept").write_text("kept")
-    FolderWriter(tmp_path / "output").write(file("a"))
+    AtOnce(tmp_path / "output").write(file("a"))
     (tmp_path / "output/.feedhub/publishing.json").write_bytes(b'{"../kept": null, "a": null}')
-    with FolderWriter(tmp_path / "output").group():
+    with AtOnce(tmp_path / "output").group():
         assert (tmp_path / "kept").read_text() == "kept"

@@ -7,8 +7,8 @@ import pytest
 
 from feedhub.model.output import OutputView, Part
 from feedhub.publish.entry import safe_url
-from feedhub.publish.files import FolderWriter
 from feedhub.publish.formats import renderers
+from support.at_once import AtOnce
 from support.feed_checks import check_feed
 from support.npm import by_rss_parser
 from support.output_views import rich_view, wordy_view
@@ -20,7 +20,7 @@ XML_FORMATS: tuple[str, ...] = ("atom", "rss")
 def published(folder: Path, view: OutputView, kind: str) -> Path:
     (renderer,) = renderers((kind,))
     file = renderer.render(view)
-    FolderWriter(folder).write(file)
+    AtOnce(folder).write(file)
     return folder / file.path
 
 

@@ -12,7 +12,7 @@ from feedhub.model.settings import Settings
 from feedhub.model.source import Health, SourceState
 from feedhub.pipeline.outputs import newest_shown
 from feedhub.pipeline.writing import PAGES, ReportingWriter
-from feedhub.ports.publishing import OWN_MARK, OutputWriter, PagePaths, PageRenderer
+from feedhub.ports.publishing import OWN_MARK, OutputGroup, PagePaths, PageRenderer
 from feedhub.ports.store import Store
 from feedhub.rules.health import shown_title
 from feedhub.rules.select import ALL, output_feed, output_view
@@ -24,7 +24,7 @@ _IN_SITEMAP: Final = 100
 _OF_CATEGORY: Final = 5
 
 
-def is_ours(writer: OutputWriter, path: str) -> bool:
+def is_ours(writer: OutputGroup, path: str) -> bool:
     """Tell whether feedhub wrote the file at a path where an owner may have one, or there is none."""
     body = writer.read(path)
     return body is None or OWN_MARK.encode() in body

@@ -13,7 +13,7 @@ from feedhub.errors import PublishError
 from feedhub.model.output import Category, EndedPost, OutputFile, PostSettings, PostView
 from feedhub.pipeline.state import Publishing
 from feedhub.pipeline.writing import ReportingWriter
-from feedhub.ports.publishing import OutputWriter, PostRenderer
+from feedhub.ports.publishing import OutputGroup, PostRenderer
 
 _FOLDER: Final = ".feedhub/posts"
 _DAY_LENGTH: Final = len("2026-11-23")
@@ -77,7 +77,7 @@ class PostNames:
     The folder is hidden, so that Jekyll passes over it. When it is lost, names are given anew by the same rules.
     """
 
-    def __init__(self, writer: OutputWriter) -> None:
+    def __init__(self, writer: OutputGroup) -> None:
         self._writer = writer
         self._days: dict[str, _NamesOfDay] = {}
 

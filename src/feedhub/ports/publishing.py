@@ -148,8 +148,11 @@ class PostRenderer(Protocol):
         ...
 
 
-class OutputWriter(Protocol):
-    """Puts files into the output folder, whole or not at all."""
+class OutputGroup(Protocol):
+    """Writes files that get their places together, in the order in which they were written, removed and moved.
+
+    Each is there whole or not at all. ``read`` and ``names`` tell what will be.
+    """
 
     def write(self, file: OutputFile) -> bool:
         """Write through a temporary name; return False and touch nothing if the bytes are already there.
@@ -175,13 +178,6 @@ class OutputWriter(Protocol):
         """Return a published file, or None."""
         ...
 
-
-class OutputGroup(OutputWriter, Protocol):
-    """Writes files that get their places together, in the order in which they were written, removed and moved.
-
-    ``read`` and ``names`` tell what will be.
-    """
-
     def commit(self) -> dict[str, str]:
         """Have all in its place, and on the disk; return by path why what could not be.
 
@@ -190,8 +186,8 @@ class OutputGroup(OutputWriter, Protocol):
         ...
 
 
-class OutputFolder(OutputWriter, Protocol):
-    """The output folder; what is written to it by itself is in its place at once."""
+class OutputFolder(Protocol):
+    """The output folder."""
 
     def group(self) -> AbstractContextManager[OutputGroup]:
         """Return a block that writes together, and takes back at its end what was not committed."""

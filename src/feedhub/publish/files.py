@@ -47,10 +47,10 @@ Sync = Callable[[Collection[str]], None]
 
 
 class FolderWriter:
-    """Writes files into one folder, each at once, or many together as a ``FileGroup``.
+    """Writes files into one folder, many together as a ``FileGroup``.
 
-    The folder is made when a group is opened. Safe to use from many threads, and beside other processes that
-    publish into the same folder.
+    The folder is made when a group is opened. Safe to use from many threads, and beside other processes that publish
+    into the same folder.
     """
 
     def __init__(
@@ -69,44 +69,6 @@ class FolderWriter:
     def group(self) -> "FileGroup":
         """Return what writes files together; to be closed, as a ``with`` block does."""
         return FileGroup(self._folder, self._sync, self._longest_wait, self._swept)
-
-    def write(self, file: OutputFile) -> bool:
-        """Write ``file`` through a temporary name; return False and touch nothing if the bytes are already there.
-
-        Raises:
-            PublishError: no room, no permission, or a path that would leave the folder.
-        """
-        with self._at_once() as group:
-            return group.write(file)
-
-    def remove(self, path: str) -> bool:
-        """Remove a file that was published before; False if it was not there.
-
-        Raises:
-            PublishError: no permission, or a path that would leave the folder.
-        """
-        with self._at_once() as group:
-            return group.remove(path)
-
-    def move(self, old: str, new: str) -> bool:
-        """Rename a file in one step, in the place of what is at ``new``; False if ``old`` is not there."""
-        with self._at_once() as group:
-            return group.move(old, new)
-
-    def read(self, path: str) -> bytes | None:
-        """See ``FileGroup.read``."""
-        return self.group().read(path)
-
-    def names(self, folder: str) -> list[str]:
-        """See ``FileGroup.names``."""
-        return self.group().names(folder)
-
-    @contextlib.contextmanager
-    def _at_once(self) -> Iterator["FileGroup"]:
-        with self.group() as group:
-            yield group
-            for reason in group.commit().values():
-                raise PublishError(reason)
 
 
 class FileGroup:
@@ -158,7 +120,11 @@ class FileGroup:
         self.close()
 
     def write(self, file: OutputFile) -> bool:
-        """See ``FolderWriter.write``; what turns out by ``commit`` only, is told there."""
+        """Write ``file`` under a temporary name; return False and touch nothing if the bytes are already there.
+
+        Raises:
+            PublishError: no room, no permission, or a path that would leave the folder.
+        """
         folder, name = self._target(file.path)
         with _os_errors(file.path, "written"):
             self._prepare(folder)
@@ -171,7 +137,11 @@ class FileGroup:
         return True
 
     def remove(self, path: str) -> bool:
-        """See ``FolderWriter.remove``."""
+        """Remove a file that was published before; False if it was not there.
+
+        Raises:
+            PublishError: no permission, or a path that would leave the folder.
+        """
         folder, name = self._target(path)
         with _os_errors(path, "removed"):
             present = self._present(folder, name)
@@ -181,7 +151,11 @@ class FileGroup:
         return True
 
     def move(self, old: str, new: str) -> bool:
-        """See ``FolderWriter.move``."""
+        """Rename a file in one step, in the place of what is at ``new``; False if ``old`` is not there.
+
+        Raises:
+            PublishError: no permission, or a path that would leave the folder.
+        """
         before, target = self._target(old), self._target(new)
         with _os_errors(old, f"moved to {new}"):
             present = self._present(*before)

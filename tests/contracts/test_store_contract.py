@@ -610,7 +610,8 @@ def test_what_rules_change_is_shown_and_what_was_received_is_kept(store: Store) 
     put(store, ingest(1, wording={"tags": ("old",), "language": "de"}))
     publish(store)
     number = store.change_number()
-    shown = {"title": "Edited", "tags": ("old", "new"), "language": None, "content": None}
+    summary = f"<p>{'many words ' * 50}</p>"
+    shown = {"title": "Edited", "tags": ("old", "new"), "language": None, "content": None, "summary": summary}
     refile(store, lambda item: replace(filed_in("tech"), shown=replace(item, **shown)))
     for item in (*store.newest("tech", 5), *store.newest("all", 5)):
         assert {name: getattr(item.item, name) for name in shown} == shown

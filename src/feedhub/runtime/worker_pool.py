@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from feedhub.sources.feed.discover import DiscoveredFeed
     from feedhub.sources.mapped.drafts import Draft
 
-_PRELOADED: Final = ["feedhub.sources.read", "feedhub.sources.feed.web_feed", "feedhub.sources.mapped.full_text"]
+_PRELOADED: Final = ["feedhub.sources.read", "feedhub.sources.feed.web_feed"]  # what most documents need
 _MOST_WORKERS: Final = 4
 _ATTEMPTS: Final = 3
 _MEMORY: Final = 1 << 30

@@ -3,17 +3,19 @@
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from feedhub.model.document import Document
 from feedhub.model.item import Item, ParsedFeed
-from feedhub.model.report import RecordTrace
 from feedhub.model.source import Source
 from feedhub.sources.markup import HtmlCleaner
 
+if TYPE_CHECKING:
+    from feedhub.model.report import RecordTrace
+
 # What a kind declares as its reader and its tracer (model/kind.py).
 _Reader = Callable[[Document, Source], ParsedFeed]
-_Tracer = Callable[[Document, Source, int], tuple[RecordTrace, ...]]
+_Tracer = Callable[[Document, Source, int], "tuple[RecordTrace, ...]"]
 
 
 def read_document(document: Document, source: Source, reader: str) -> ParsedFeed:
@@ -40,7 +42,7 @@ def read_and_clean(document: Document, source: Source, reader: str) -> ParsedFee
     return replace(feed, cleaned=cleaned, sketches=_sketches(cleaned) if document.sketched else {})
 
 
-def trace_document(document: Document, source: Source, limit: int, tracer: str) -> tuple[RecordTrace, ...]:
+def trace_document(document: Document, source: Source, limit: int, tracer: str) -> "tuple[RecordTrace, ...]":
     """Return what each path gave on the first ``limit`` records, as ``tracer`` (``module:function``) tells it.
 
     Raises:

@@ -163,6 +163,9 @@ def test_chosen_items_are_shown_as_among_the_newest(store: Store) -> None:
     assert store.items_by_id("tech", [item_id(4), item_id(2), item_id(99)]) == (newest[item_id(2)], newest[item_id(4)])
     assert [item.item.title for item in store.items_by_id("cn", [item_id(2), item_id(4)])] == ["Retold"]
     assert [item.item.title for item in store.items_by_id("all", [item_id(2)])] == ["Story 2"]
+    for slug in ("tech", "cn", "all"):
+        shown = {item.id: item.source for item in store.newest(slug, 10)}
+        assert {version.id: version.source for version in store.item_versions(slug, FIRST, LAST)} == shown
 
 
 def test_the_later_of_two_items_whose_ids_begin_alike_is_the_twin(store: Store) -> None:

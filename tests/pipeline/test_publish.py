@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from threading import Thread
 
@@ -105,14 +106,27 @@ def test_items_are_read_once_while_there_is_room_for_them(world: World, most: in
     world.pass_time(hours=1)
     world.poll("a")
     world.poll("b")
-    shown = world.store.newest("all", 9)
-    ids = [item.id for item in shown]
-    items = KeptItems(world.store, "all", most)
+    shown = list(world.store.newest("all", 9))
+    versions = world.store.item_versions("all", world.now - timedelta(days=9), world.now)
+    items = KeptItems(world.store, most)
     for _ in range(2):
-        assert items.by_id(ids) == list(shown)
-    for one in ids:
-        world.store.hide(one, "gone", world.now)
-    assert items.by_id(ids) == list(shown)[:kept]
+        assert items.shown("all", versions) == items.newest("all", 9) == shown
+    for item in shown:
+        world.store.hide(item.id, "gone", world.now)
+    assert items.shown("all", versions) == shown[:kept]
+
+
+def test_what_an_output_shows_in_the_wording_of_another_source_is_read_for_it(world: World) -> None:
+    world.answer("a", record("Rates", guid="1", link="https://a.example/1", text="<p>Up</p>"))
+    world.answer("b", record("Rates rise", guid="2", link="https://a.example/1", text="<p>Up again</p>"))
+    for name in ("a", "b"):
+        world.pass_time(hours=1)
+        world.poll(name)
+    items, titles = KeptItems(world.store), {}
+    for slug in ("all", *(category.slug for category in world.store.categories())):
+        titles[slug] = [item.item.title for item in items.newest(slug, 9)]
+        assert items.newest(slug, 9) == list(world.store.newest(slug, 9))
+    assert (sorted(titles["all"]), sorted(titles["tech"])) == (["Chips", "Rates"], ["Chips", "Rates rise"])
 
 
 def test_only_the_outputs_of_a_poll_are_written_again(world: World, tmp_path: Path) -> None:

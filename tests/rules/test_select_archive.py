@@ -104,10 +104,10 @@ def test_the_first_page_of_a_list_shows_whole_parts_until_it_is_full(counts: tup
 
 def test_a_new_item_moves_none_of_the_older_parts() -> None:
     at = datetime(2026, 11, 1, tzinfo=UTC)
-    versions = [ItemVersion(id=str(n), published_at=at + timedelta(minutes=n), change_number=1) for n in range(150)][
-        ::-1
-    ]
-    more = [ItemVersion(id="new", published_at=at + timedelta(days=1), change_number=2), *versions]
+    versions = [
+        ItemVersion(id=str(n), published_at=at + timedelta(minutes=n), change_number=1, source="a") for n in range(150)
+    ][::-1]
+    more = [ItemVersion(id="new", published_at=at + timedelta(days=1), change_number=2, source="a"), *versions]
     first, second = Part(month="2026-11"), Part(month="2026-11", number=2)
     assert versions_of_part(first, more, 1, 100) == versions_of_part(first, versions, 1, 100)
     assert [version.id for version in versions_of_part(first, versions, 1, 100)][::99] == ["99", "0"]

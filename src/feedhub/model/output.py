@@ -295,11 +295,15 @@ class PageItem(Sent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemVersion(Sent):
-    """Which item an output shows and where in its order; ``change_number`` is that of its newest change."""
+    """Which item an output shows, where in its order, and in the wording of which ``source``.
+
+    ``change_number`` is that of its newest change.
+    """
 
     id: str
     published_at: datetime
     change_number: int
+    source: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

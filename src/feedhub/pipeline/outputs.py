@@ -2,13 +2,13 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from functools import partial
 from posixpath import dirname
 from typing import Final, Protocol
 
 from feedhub.model.item import StoredItem
-from feedhub.model.output import OutputFeed, OutputView, Part
+from feedhub.model.output import ItemVersion, OutputFeed, OutputView, Part
 from feedhub.pipeline.parts import ChangedItems, PartFiles, StoredMonths, StoredParts
 from feedhub.pipeline.state import Publishing
 from feedhub.pipeline.writing import PAGES, ReportingWriter
@@ -19,12 +19,19 @@ from feedhub.rules.select import PAGE_SIZE, PART_SIZE, open_in_feed, open_in_lis
 _ARCHIVE_NOTES: Final = ".feedhub/archive"
 _PAGE_NOTES: Final = ".feedhub/pages"
 _ANY_PART: Final = Part(month="0001-01")
+_EVER: Final = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 _MOST_KEPT: Final = 8_000_000
 _MOST_READ: Final = 5_000
 """Of an output in which a few sources publish far more than the limit, no more items are looked at."""
 
 
-def newest_shown(store: Store, feed: OutputFeed, count: int, zone: tzinfo) -> Sequence[StoredItem]:
+class NewestItems(Protocol):
+    """Gives the newest items of outputs, as the store does."""
+
+    def newest(self, slug: str, limit: int, /) -> Sequence[StoredItem]: ...
+
+
+def newest_shown(store: NewestItems, feed: OutputFeed, count: int, zone: tzinfo) -> Sequence[StoredItem]:
     """Return the newest ``count`` items that an output shows, newest first; fewer where the limit leaves no more."""
     if feed.per_source is None:
         return store.newest(feed.slug, count)
@@ -63,29 +70,33 @@ class PublishContext:
 
 
 class KeptItems:
-    """Items as one output shows them, as long as there are not too many, so that all of its files read each once."""
+    """Items as outputs show them, as long as there are not too many, so that a publish reads each wording once."""
 
-    def __init__(self, store: Store, slug: str, most: int = _MOST_KEPT) -> None:
+    def __init__(self, store: Store, most: int = _MOST_KEPT) -> None:
         """``most`` is how many characters of text are kept."""
         self._store = store
-        self._slug = slug
         self._most = most
-        self._items: dict[str, StoredItem] = {}
+        self._items: dict[tuple[str, str], StoredItem] = {}
         self._characters = 0
 
-    def by_id(self, ids: Sequence[str]) -> list[StoredItem]:
-        """Return these items, which are in the order of the output."""
-        missing = [one for one in ids if one not in self._items]
-        read = {item.id: item for item in self._store.items_by_id(self._slug, missing)} if missing else {}
-        found = [item for one in ids if (item := self._items.get(one) or read.get(one))]
+    def shown(self, slug: str, versions: Sequence[ItemVersion]) -> list[StoredItem]:
+        """Return items of an output, of which these are its versions, in its order."""
+        missing = [one.id for one in versions if (one.id, one.source) not in self._items]
+        read = {item.id: item for item in self._store.items_by_id(slug, missing)} if missing else {}
+        found = [item for one in versions if (item := self._items.get((one.id, one.source)) or read.get(one.id))]
         for item in read.values():
             self.keep(item)
         return found
 
+    def newest(self, slug: str, limit: int, /) -> Sequence[StoredItem]:
+        """Return the newest items of an output, where most of them are kept."""
+        return self.shown(slug, self._store.item_versions(slug, *_EVER, limit))
+
     def keep(self, item: StoredItem) -> None:
         """Remember an item that was read."""
-        if self._characters < self._most and item.id not in self._items:
-            self._items[item.id] = item
+        key = item.id, item.source
+        if self._characters < self._most and key not in self._items:
+            self._items[key] = item
             self._characters += len(item.item.content or "") + len(item.item.summary or "")
 
 
@@ -150,7 +161,9 @@ class OutputFiles:
         if pages is not None:
             self._page_files.publish(changed)
         on_page = self._list.open_count() if pages is not None else 0
-        items = newest_shown(self._store, self._feed, self._feed.entries, self._zone)
+        # When everything is published, all items were just read.
+        store: NewestItems = self._kept if changed is None else self._store
+        items = newest_shown(store, self._feed, self._feed.entries, self._zone)
         self.shown = items
         view = self._view(items, older=self._archive.newest)
         changed_at = view.updated_at if view.items else None
@@ -159,7 +172,7 @@ class OutputFiles:
             unwritten.discard(self._writer.write(self._slug, partial(renderer.render, view)))
         if pages is not None:
             if len(items) < on_page or self._feed.per_source:
-                items = self._store.newest(self._slug, on_page)
+                items = store.newest(self._slug, on_page)
             view = self._view(items[:on_page], older=self._list.newest)
             self._writer.write(self._slug, partial(pages.list_page, view, self._list.linked()), part=PAGES)
         if self._slug not in self._writer.failed:
@@ -221,9 +234,9 @@ class OutputFiles:
         names = self._writer.writer.names(folder)
         return [f"{folder}/{name}" for name in names if name.rpartition(".")[2] in formats]
 
-    def _write_archive(self, part: Part, ids: Sequence[str], *, is_same: bool) -> bool:
+    def _write_archive(self, part: Part, own: Sequence[ItemVersion], *, is_same: bool) -> bool:
         """Write a document of the archive. Those of other formats stay while nothing in them changed."""
-        view = self._view_of(part, ids, self._archive)
+        view = self._view_of(part, own, self._archive)
         renderers = self._context.renderers
         used = [each for each in renderers if each.name in view.archive_formats]
         written = [self._writer.write(self._slug, partial(each.render, view)) for each in used]
@@ -233,14 +246,15 @@ class OutputFiles:
             self._writer.remove(sorted(set(others).difference(written)))
         return all(written)
 
-    def _write_page(self, part: Part, ids: Sequence[str], *, is_same: bool) -> bool:
+    def _write_page(self, part: Part, own: Sequence[ItemVersion], *, is_same: bool) -> bool:
         pages = self._context.pages
         assert pages is not None  # noqa: S101 - tells the type checker
-        view = self._view_of(part, ids, self._list)
+        view = self._view_of(part, own, self._list)
         return bool(self._writer.write(self._slug, partial(pages.list_page, view, ()), part=PAGES))
 
-    def _view_of(self, part: Part, ids: Sequence[str], parts: StoredParts) -> OutputView:
-        return self._view(self._kept.by_id(ids), part=part, older=parts.older(part), newer=parts.newer(part))
+    def _view_of(self, part: Part, own: Sequence[ItemVersion], parts: StoredParts) -> OutputView:
+        items = self._kept.shown(self._slug, own)
+        return self._view(items, part=part, older=parts.older(part), newer=parts.newer(part))
 
     def _feed_paths(self, part: Part | None = None) -> tuple[str, ...]:
         return self._context.index.paths(self._slug, part, earlier=self._earlier_formats)

@@ -226,7 +226,7 @@ class ChangedItems:
 class PartWriter(Protocol):
     """Writes the files of a part; see ``PartFiles``."""
 
-    def __call__(self, part: Part, ids: Sequence[str], /, *, is_same: bool) -> bool: ...
+    def __call__(self, part: Part, own: Sequence[ItemVersion], /, *, is_same: bool) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,7 +289,7 @@ class PartFiles:
                     known.get(part, "").partition(" ")[0],
                 )
                 is_current = noted == digest and moments is not None
-                is_good = is_current or self.write(part, [version.id for version in own], is_same=noted == digest)
+                is_good = is_current or self.write(part, own, is_same=noted == digest)
                 digests[part] = f"{digest} {places[part]}" if is_good else ""
         for part in sorted(known.keys() - digests.keys()):
             self.remove(part)

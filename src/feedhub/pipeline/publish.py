@@ -160,7 +160,7 @@ def _begun(
         # Categories that only records named are in the store and not in the configuration.
         categories=[*settings.categories, *(Category(slug=one.slug, title=one.title) for one in summaries)],
         pages=SitePages(store, settings, context.pages, context.page_paths, writer) if context.pages else None,
-        kept_of_all=KeptItems(store, ALL),
+        kept=KeptItems(store),
     )
 
 
@@ -199,7 +199,7 @@ class _Run:
     present: Sequence[str]
     categories: Sequence[Category]
     pages: SitePages | None
-    kept_of_all: KeptItems
+    kept: KeptItems
     removed_items: list[str] = field(default_factory=list)
 
     def publish_items(self, since: int) -> ChangedItems | None:
@@ -232,7 +232,7 @@ class _Run:
             if page.removed:
                 self.removed_items.append(page.item.id)
             else:
-                self.kept_of_all.keep(page.item)
+                self.kept.keep(page.item)
             yield page
 
     def output(self, slug: str) -> OutputFiles:
@@ -254,7 +254,7 @@ class _Run:
             ),
             context=self.context,
             writer=self.writer,
-            kept=self.kept_of_all if slug == ALL else KeptItems(self.store, slug),
+            kept=self.kept,
             earlier_formats=self.earlier_formats,
         )
 

@@ -324,7 +324,7 @@ class _OutputStatements:
         between = (published >= _SINCE, published < _UNTIL)
         at, seen, position = place
         newest_first = (at.desc(), seen.desc(), position)
-        marked = shown.with_only_columns(items.c.id, items.c.published_at, sightings.c.touched)
+        marked = shown.with_only_columns(items.c.id, items.c.published_at, sightings.c.touched, sources.c.name)
         self.newest = PreparedStatement(shown.limit(bindparam("most")))
         self.versions = PreparedStatement(marked.where(*between).limit(bindparam("most")).offset(bindparam("skip")))
         # The index alone is read for these two.
@@ -449,7 +449,9 @@ class SqlOutputs(Database):
         most = _NO_LIMIT if limit is None else limit
         given = {"slug": slug, "since": since, "until": until, "most": most, "skip": skip}
         rows = self._query(_of(slug).versions, given)
-        return tuple(ItemVersion(id=row.id, published_at=row.published_at, change_number=row.touched) for row in rows)
+        return tuple(
+            ItemVersion(id=one, published_at=at, change_number=last, source=name) for one, at, last, name in rows
+        )
 
     def part_starts(self, slug: str, since: datetime, until: datetime, limit: int, size: int) -> tuple[int, ...]:
         given = {"slug": slug, "since": since, "until": until, "most": limit, "size": size}

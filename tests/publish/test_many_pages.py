@@ -46,7 +46,9 @@ def views() -> list[ItemView]:
 
 def many(workers: Workers, cache: EntryCache, **numbers: int) -> ManyPages:
     site = HtmlSite(SITE, OUTPUT, CATEGORIES, cache=cache)
-    return ManyPages(site.item, cache, workers, SITE, OUTPUT, CATEGORIES, **{"few": 2, "together": 2, **numbers})
+    return ManyPages(
+        site.item, cache, lambda: workers, SITE, OUTPUT, CATEGORIES, **{"few": 2, "together": 2, **numbers}
+    )
 
 
 def bodies(renders: Iterable[Render]) -> list[bytes]:

@@ -99,7 +99,7 @@ class HtmlSite:
         added: Sequence[OutputFormat] = (),
         make: MakeTemplates = PageTemplates,
         cache: EntryCache | None = None,
-        workers: Workers | None = None,
+        workers: Callable[[], Workers] | None = None,
     ) -> None:
         """``categories`` are those of the configuration, ``added`` formats of others; ``make`` as in ``PageFrame``.
 

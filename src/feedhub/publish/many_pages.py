@@ -50,7 +50,7 @@ class ManyPages:
         self,
         page: Callable[[ItemView], OutputFile],
         cache: "EntryCache",
-        workers: Workers,
+        workers: Callable[[], Workers],
         site: Site,
         output: OutputSettings,
         categories: Sequence[Category],
@@ -76,10 +76,11 @@ class ManyPages:
             return
         some = _in_parts(chain(first, views), self._together)
         asked: deque[tuple[list[ItemView], Future[list[_Made]]]] = deque()
+        workers = self._workers()
         with ThreadPoolExecutor(max_workers=_AHEAD) as threads:
             while True:
                 for part in islice(some, _AHEAD - len(asked)):
-                    asked.append((part, threads.submit(self._ask, part, tuple(formats))))
+                    asked.append((part, threads.submit(self._ask, workers, part, tuple(formats))))
                 if not asked:
                     return
                 if not asked[0][1].done() and (own := next(some, None)):
@@ -87,9 +88,9 @@ class ManyPages:
                 else:
                     yield from self._taken_up(*asked.popleft())
 
-    def _ask(self, part: list[ItemView], formats: tuple[str, ...]) -> list[_Made]:
+    def _ask(self, workers: Workers, part: list[ItemView], formats: tuple[str, ...]) -> list[_Made]:
         view, items = replace(part[0].view, items=()), [(one.view.items[0], one.page) for one in part]
-        made: list[_Made] = self._workers(pages_of, self._facts, formats, view, items)
+        made: list[_Made] = workers(pages_of, self._facts, formats, view, items)
         return made
 
     def _taken_up(self, part: list[ItemView], answer: "Future[list[_Made]]") -> Iterator[Render]:

@@ -153,8 +153,7 @@ class Hub:
         from feedhub.runtime.publisher import OutputPublisher
 
         wait, make = self.waits.other_publisher, (self.page_templates, self.post_template)
-        workers = lambda *task: self.parser.run(*task)  # noqa: E731, PLW0108 - mostly nothing needs them
-        return OutputPublisher(self.settings, *make, longest_wait=wait, workers=workers)
+        return OutputPublisher(self.settings, *make, longest_wait=wait, workers=lambda: self.parser.run)
 
     @cached_property
     def templates(self) -> "LimitedTemplates":

@@ -54,7 +54,7 @@ class OutputPublisher:
         post_template: "Callable[[str], RendersPosts]",
         *,
         longest_wait: float,
-        workers: "Workers | None" = None,
+        workers: "Callable[[], Workers] | None" = None,
     ) -> None:
         self._settings = settings
         self._post_template = post_template
@@ -139,7 +139,7 @@ class OutputPublisher:
 
 
 def _page_renderer(
-    settings: Settings, page_templates: MakeTemplates, cache: EntryCache, workers: "Workers | None"
+    settings: Settings, page_templates: MakeTemplates, cache: EntryCache, workers: "Callable[[], Workers] | None"
 ) -> PageRenderer:
     from feedhub.publish.html_site import HtmlSite
 

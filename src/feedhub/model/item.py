@@ -174,6 +174,19 @@ class ParsedFeed(Sent):
     is_apart: bool = False
 
 
+PLAYERS: Final = (
+    ("www.youtube.com", "/embed/"),
+    ("youtube.com", "/embed/"),
+    ("www.youtube-nocookie.com", "/embed/"),
+    ("youtube-nocookie.com", "/embed/"),
+    ("player.vimeo.com", "/video/"),
+    ("player.bilibili.com", "/"),
+    ("open.spotify.com", "/embed"),
+    ("w.soundcloud.com", "/player"),
+)
+"""Hosts whose players may be shown in a frame, and how the paths of those begin."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item(Sent):
     """One normalised article in the wording of one source: markup clean, addresses absolute.

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Final, Literal
 
-from feedhub.model.item import Sent, StoredItem
+from feedhub.model.item import PLAYERS, Sent, StoredItem
 from feedhub.model.source import Health
 
 Content = Literal["full", "summary", "none"]
@@ -350,18 +350,6 @@ class SourceLine(Sent):
     failing_since: datetime | None = None
     slugs: tuple[tuple[str, str], ...] = ()
 
-
-PLAYERS: Final = (
-    ("www.youtube.com", "/embed/"),
-    ("youtube.com", "/embed/"),
-    ("www.youtube-nocookie.com", "/embed/"),
-    ("youtube-nocookie.com", "/embed/"),
-    ("player.vimeo.com", "/video/"),
-    ("player.bilibili.com", "/"),
-    ("open.spotify.com", "/embed"),
-    ("w.soundcloud.com", "/player"),
-)
-"""Hosts whose players may be shown in a frame, and how the paths of those begin."""
 
 _PLAYER_HOSTS: Final = " ".join(f"https://{host}" for host, _ in PLAYERS)
 

@@ -8,8 +8,7 @@ from urllib.parse import urljoin, urlsplit
 
 import nh3
 
-from feedhub.model.item import Item, Markup, ParsedItem
-from feedhub.model.output import PLAYERS
+from feedhub.model.item import PLAYERS, Item, Markup, ParsedItem
 from feedhub.model.source import Source
 from feedhub.rules.lazy_patterns import lazy_pattern
 from feedhub.rules.text import clean_text, visible_text

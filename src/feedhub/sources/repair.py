@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Final
 from urllib.parse import urlsplit
 
-from feedhub.model.output import PLAYERS
+from feedhub.model.item import PLAYERS
 from feedhub.rules.lazy_patterns import lazy_pattern
 from feedhub.rules.text import plain, visible_text, without_cdata_marks
 from feedhub.sources.hidden_text import may_hide, without_hidden

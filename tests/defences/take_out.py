@@ -929,6 +929,37 @@ DEFENCES = (
         "",
         "tests/contracts/test_query_contract.py",
     ),
+    _d(
+        "workers: stores only for the host that it has",
+        "store/source_states.py",
+        """        if found is None:
+            raise FencedError""",
+        """        if found is None:
+            return False
+            raise FencedError""",
+        "tests/store/test_cluster.py tests/runtime/test_host_polls.py",
+    ),
+    _d(
+        "workers: asks nobody without a lease",
+        "runtime/cluster/hosts.py",
+        "        if not self.is_held:",
+        "        if False:",
+        "tests/store/test_cluster.py",
+    ),
+    _d(
+        "workers: guests wait",
+        "store/cluster.py",
+        "    WHERE known.held_since IS NULL AND known.guest_until",
+        "    WHERE known.guest_until",
+        "tests/store/test_cluster.py",
+    ),
+    _d(
+        "workers: no secret in the store",
+        "config/generation.py",
+        "            if place >= 0:",
+        "            if False:",
+        "tests/e2e/test_workers.py::test_workers_take_up_what_is_applied_and_take_no_work_without_its_variables",
+    ),
 )
 
 

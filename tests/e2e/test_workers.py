@@ -235,6 +235,7 @@ def test_edges_publish_and_serve_what_workers_store_and_one_of_them_tells_of_it(
                     str(folder / "out"),
                     "--port",
                     "0",
+                    "--run-after",
                     command="edge",
                     is_ready=False,
                 )

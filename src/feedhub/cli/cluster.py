@@ -17,8 +17,8 @@ from feedhub.cli.stored import store_address
 from feedhub.errors import UsageError
 
 if TYPE_CHECKING:
+    from feedhub.model.report import WorkersReport
     from feedhub.runtime.cluster.generations import SharedConfiguration
-    from feedhub.store.cluster import Backlog, KnownWorker
     from feedhub.store.sql import SqlStore
 
 StoreOption = Annotated[
@@ -114,12 +114,16 @@ def edge(
     ] = "output",
     host: Annotated[str, typer.Option("--host", metavar="ADDRESS", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", metavar="N", min=0, max=65_535, help="Port; 0: any.")] = 8080,
+    run_after: Annotated[
+        bool, typer.Option("--run-after", help="Also run what the configuration names as output.after.")
+    ] = False,
     log: LogOption = LogForm.TEXT,
 ) -> None:
     """Publish from a shared store, and serve that.
 
     Into a folder of its own, on the configuration that `feedhub apply` put into the store on PostgreSQL. It polls
-    nothing. Until SIGTERM or Ctrl-C. Any number of them: each publishes for itself."""
+    nothing. Until SIGTERM or Ctrl-C. Any number of them: each publishes for itself. Whoever may write to the store can
+    write its configuration: so no program is run here unless that is asked for."""
     from feedhub.cli.daemon import stop_event
     from feedhub.model.settings import WebSettings
     from feedhub.runtime.after_publish import RunAfterPublish
@@ -130,14 +134,8 @@ def edge(
 
     here = [f"output.dir={json.dumps(str(Path(output).resolve()))}"]
     with _at_work(session, store, log, here) as (opened, shared), stop_event() as stopped:
-        tell = OneOfMany(
-            opened,
-            (
-                PingAfterPublish(lambda settings: settings.output.hub),
-                RunAfterPublish(session.masked),
-                NotifyAfterPublish(session.masked),
-            ),
-        )
+        ping, notify = PingAfterPublish(lambda settings: settings.output.hub), NotifyAfterPublish(session.masked)
+        tell = OneOfMany(opened, (ping, notify, *((RunAfterPublish(session.masked),) if run_after else ())))
         Edge(
             opened,
             shared,
@@ -188,21 +186,19 @@ def workers(session: Session, store: StoreOption = None, as_json: JsonOption = F
     Exit 1 if there is none that polls."""
     address, _ = _address(session, store)
     with _opened(session, address) as opened:
-        tables = opened.cluster()
-        if not tables.is_made:
-            raise UsageError("no worker was ever started on this store")
-        found, backlog = tables.workers(), tables.backlog()
+        report = opened.workers()
+    if report is None:
+        raise UsageError("no worker was ever started on this store")
     if as_json:
-        session.screen.json(
-            {"workers": [{**asdict(one), "since": one.since.isoformat()} for one in found], "backlog": asdict(backlog)}
-        )
+        workers = [{**asdict(one), "since": one.since.isoformat()} for one in report.workers]
+        session.screen.json({**asdict(report), "workers": workers})
     else:
-        _print(session, found, backlog)
-    if not any(not one.fault for one in found):
+        _print(session, report)
+    if not any(not one.fault for one in report.workers):
         raise typer.Exit(1)
 
 
-def _print(session: Session, found: "Sequence[KnownWorker]", backlog: "Backlog") -> None:
+def _print(session: Session, report: "WorkersReport") -> None:
     from feedhub.cli.screen import Row, count
     from feedhub.rules.health import duration_text
 
@@ -217,14 +213,12 @@ def _print(session: Session, found: "Sequence[KnownWorker]", backlog: "Backlog")
             ),
             note=one.fault or " ".join(one.hosts[:_MOST_HOSTS]),
         )
-        for one in found
+        for one in report.workers
     ]
     screen = session.screen
     if rows:
         screen.table(("machine", "process", "hosts", "generation", "heard of"), rows, numbers=frozenset({1, 2, 3}))
-    late = f", the first since {duration_text(backlog.lag)}" if backlog.due else ""
-    screen.print(
-        f"{count(len(rows), 'worker')}; {backlog.due} sources due{late}; {backlog.jobs} hosts wait for a worker"
-    )
-    if backlog.closed_hosts:
-        screen.print(f"asked to be left alone: {' '.join(backlog.closed_hosts[:_MOST_HOSTS])}")
+    late = f", the first since {duration_text(report.lag)}" if report.due else ""
+    screen.print(f"{count(len(rows), 'worker')}; {report.due} sources due{late}; {report.jobs} hosts wait for a worker")
+    if report.closed_hosts:
+        screen.print(f"asked to be left alone: {' '.join(report.closed_hosts[:_MOST_HOSTS])}")

@@ -395,3 +395,31 @@ class RulesTrial:
     final: int = 0
     returning: tuple[tuple[str, int], ...] = ()
     rules: tuple[RuleTrial, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownWorker:
+    """One worker: where it runs, for how many hosts it has room, and on which it works."""
+
+    name: str
+    process: int
+    since: datetime
+    room: int
+    generation: int | None
+    fault: str
+    heard_ago: float
+    hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkersReport:
+    """The workers on a store, and what waits for them.
+
+    That is jobs, due sources, for how many seconds the first of them is due, and hosts that want to be left alone.
+    """
+
+    workers: tuple[KnownWorker, ...]
+    jobs: int
+    due: int
+    lag: float
+    closed_hosts: tuple[str, ...]

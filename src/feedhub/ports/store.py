@@ -25,6 +25,7 @@ from feedhub.model.report import (
     SearchHit,
     SightedItem,
     SourceCounts,
+    WorkersReport,
 )
 from feedhub.model.source import PlannedPoll, Source, SourceState
 from feedhub.ports.stories import StoryStore, StoryTransaction
@@ -350,6 +351,10 @@ class PollStore(Protocol):
 
 class QueryStore(Protocol):
     """What people ask by commands, the status page and searches."""
+
+    def workers(self) -> WorkersReport | None:
+        """Return which workers there are on the store, and what waits for them; None where there never was one."""
+        ...
 
     def source_counts(self, since: datetime) -> dict[str, SourceCounts]:
         """Return per source how many of its items are shown, and how many a day from ``since`` to its last poll."""

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 
+from feedhub.model.report import KnownWorker, WorkersReport
+
 if TYPE_CHECKING:
     from feedhub.store.postgresql import PostgresBackend
 
@@ -139,30 +141,6 @@ class TakenHost:
     asked_ago: float
     guest_left: float
     closed_for: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownWorker:
-    """One worker: where it runs, for how many hosts it has room, and on which it works."""
-
-    name: str
-    process: int
-    since: datetime
-    room: int
-    generation: int | None
-    fault: str
-    heard_ago: float
-    hosts: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Backlog:
-    """What waits: jobs, due sources, for how many seconds the first of them, and hosts that want to be left alone."""
-
-    jobs: int
-    due: int
-    lag: float
-    closed_hosts: tuple[str, ...]
 
 
 class ClusterTables:
@@ -335,26 +313,28 @@ class ClusterTables:
         """Forget the workers that are gone."""
         self._ask(_SIGN_OFF_LOST)
 
-    def workers(self) -> tuple[KnownWorker, ...]:
-        """Return all workers that were heard of lately, by name."""
-        return tuple(
-            KnownWorker(
-                name=name,
-                process=process,
-                since=since,
-                room=room,
-                generation=generation,
-                fault=fault,
-                heard_ago=heard_ago,
-                hosts=tuple(hosts),
-            )
-            for name, process, since, room, generation, fault, heard_ago, hosts in self._ask(_WORKERS)
-        )
-
-    def backlog(self) -> Backlog:
-        """Return what waits."""
+    def report(self) -> WorkersReport:
+        """Return the workers that were heard of lately, by name, and what waits."""
         jobs, due, lag, closed = self._ask(_QUEUE, queue=QUEUE)[0]
-        return Backlog(jobs=jobs, due=due, lag=lag, closed_hosts=tuple(closed))
+        return WorkersReport(
+            workers=tuple(
+                KnownWorker(
+                    name=name,
+                    process=process,
+                    since=since,
+                    room=room,
+                    generation=generation,
+                    fault=fault,
+                    heard_ago=heard_ago,
+                    hosts=tuple(hosts),
+                )
+                for name, process, since, room, generation, fault, heard_ago, hosts in self._ask(_WORKERS)
+            ),
+            jobs=jobs,
+            due=due,
+            lag=lag,
+            closed_hosts=tuple(closed),
+        )
 
     def _ask(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
         with self._backend.guard, self._backend.lent(psycopg.Connection) as driver:

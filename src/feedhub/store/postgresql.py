@@ -98,7 +98,7 @@ _WRITER: Final = 0
 # What others wrote before is seen by each statement, once the lock is held.
 _BEGIN_WRITING: Final = f"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({_LOCKS}, {_WRITER})"
 # A process that is frozen within a transaction holds nobody up for long.
-_BEGIN_SHARING: Final = f"""BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = 10000;
+_BEGIN_SHARING: Final = f"""BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = 30000;
     SELECT pg_advisory_xact_lock_shared({_LOCKS}, {_WRITER}); SELECT """
 _LOCK: Final = PreparedStatement(
     text("SELECT count(pg_advisory_xact_lock(number)) FROM unnest(CAST(:numbers AS bigint[])) AS number")

@@ -12,7 +12,7 @@ from sqlalchemy import URL, make_url, text
 from sqlalchemy.exc import ArgumentError
 
 from feedhub.errors import DamagedStoreError, StoreError, UsageError
-from feedhub.model.report import CopiedTable
+from feedhub.model.report import CopiedTable, WorkersReport
 from feedhub.store.categories import SqlCategories
 from feedhub.store.copying import SqlCopying
 from feedhub.store.database import Backend, PreparedStatement, Rows
@@ -66,6 +66,12 @@ class SqlStore(
 
     def task_lock(self, task: str, *, wait: float) -> AbstractContextManager[Callable[[], None]]:
         return self._backend.task_lock(task, wait)
+
+    def workers(self) -> WorkersReport | None:
+        if not self._backend.can_share:
+            return None
+        tables = self.cluster()
+        return tables.report() if tables.is_made else None
 
     def cluster(self) -> "ClusterTables":
         """Return what workers on many machines tell one another by this store.

@@ -102,14 +102,18 @@ class Edge:
 
     def _use(self, settings: Settings) -> None:
         self._timer.finish()
-        hub = Hub(replace(settings, web=self._web), now=DatabaseClock(self._tables.now).now, waits=self._waits)
+        before, self._clock = self._hub, DatabaseClock(self._tables.now)
+        hub = Hub(replace(settings, web=self._web), now=self._clock.now, waits=self._waits)
         hub.store = self._store
         self._hub, self._published_up_to = hub, (-1, -1)
+        if before is not None:
+            before.templates.close()
         for observer in self._observers:
             observer.reloaded(hub)
         self._notifier.ready()
 
     def _publish_what_changed(self) -> None:
+        self._clock.set()
         if self._is_over.is_set():
             self._is_over.clear()
             self._timer.finish()

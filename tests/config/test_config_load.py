@@ -2,7 +2,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from feedhub.errors import ConfigError
 from feedhub.model.identity import KeyPattern
 from feedhub.model.output import Category, Retention
 from feedhub.model.source import Condition, HostGroup, Replacement, Source
+from feedhub.model.story import StoryChoice, StorySettings
 from feedhub.rules.patterns import Times, read_times
 from feedhub.rules.select import output_feed
 from feedhub.runtime.plugins import load_settings
@@ -337,6 +338,39 @@ def test_the_limit_of_a_category_comes_before_that_of_all_outputs(sited: Make) -
     ).load()
     feeds = [output_feed(slug, settings.site, settings.categories, settings.output) for slug in ("all", "a", "b")]
     assert [feed.per_source for feed in feeds] == [5, 2, 5]
+
+
+def test_stories_are_told_where_they_are_asked_for(sited: Make) -> None:
+    assert sited("").load().stories is None
+    assert sited("stories: {}").load().stories == StorySettings()
+    told = sited(
+        "stories: {reprints: off, same_event: mark, care: normal, window: 24h, prefer: [xinhua], "
+        "never: {titles: [早报], sources: ['q-*']}}\n"
+        "categories: {a: {stories: {same_event: group}}, b: {title: B}, c: {stories: {reprints: once}}}"
+    ).load()
+    assert told.stories == StorySettings(
+        choice=StoryChoice(reprints="off", same_event="mark"),
+        by_category=(
+            ("a", StoryChoice(reprints="off", same_event="group")),
+            ("c", StoryChoice(reprints="once", same_event="mark")),
+        ),
+        care="normal",
+        window=timedelta(hours=24),
+        prefer=("xinhua",),
+        never_titles=("早报",),
+        never_sources=("q-*",),
+    )
+    (problem,) = sited("stories: {reprints: twice}").problems()
+    assert "reprints" in problem
+
+
+def test_outputs_are_made_anew_when_they_tell_stories_otherwise(sited: Make) -> None:
+    digests = [
+        sited(text).load().output_digest
+        for text in ("", "stories: {}", "stories: {same_event: mark}", "stories: {prefer: [x]}")
+    ]
+    assert len(set(digests)) == 3
+    assert digests[1] == digests[3]
 
 
 def condition(settings: Any) -> Condition:

@@ -614,6 +614,13 @@ DEFENCES = (
         "tests/publish",
     ),
     _d(
+        "11 titles of other reports",
+        "publish/atom_rss.py",
+        "        title = escape(one.title)\n",
+        "        title = one.title\n",
+        "tests/publish/test_reports.py",
+    ),
+    _d(
         "20 an author for the feed",
         "publish/atom_rss.py",
         "    generator.author(name=safe_line(site.author) or safe_line(site.title) or title)\n",

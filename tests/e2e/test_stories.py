@@ -7,6 +7,7 @@ import pytest
 from lxml import etree
 
 from support.cli_runs import run, write_project
+from support.readers import by_newsboat, unread_by_newsboat
 
 FERRY = (
     "The ferry Northern Star ran aground off the island of Kelsay early on Monday with 214 passengers aboard. All of "
@@ -98,6 +99,21 @@ def test_a_text_is_one_entry_that_names_who_else_has_it_and_stays_where_it_was(t
     assert json.loads(run("publish", "--json", "-c", project.config).out)["written"] == [], "all is as if made anew"
 
 
+@pytest.mark.parametrize("kind", ["atom", "rss"])
+def test_an_entry_that_names_another_report_now_is_not_unread_again_in_newsboat(tmp_path: Path, kind: str) -> None:
+    project, home = Project(tmp_path, "stories: {}", *ITEMS), tmp_path / "home"
+    feed = f"file://{tmp_path}/output/feeds/all.{kind}"
+    project.write("agency", ITEMS["agency"])
+    project.poll()
+    before = by_newsboat(feed, home)
+    assert unread_by_newsboat(home, read_all=True) == 1
+    project.write("post", ITEMS["post"])
+    project.poll()
+    assert SAVED.encode() in project.files()[f"feeds/all.{kind}"]
+    assert by_newsboat(feed, home) == before
+    assert unread_by_newsboat(home) == 0
+
+
 def test_a_replay_from_an_empty_store_gives_the_same_files(tmp_path: Path) -> None:
     files = []
     for name in ("one", "two"):
@@ -176,6 +192,7 @@ def test_stories_are_listed_explained_parted_and_joined(tmp_path: Path) -> None:
         project.write(source, item)
     project.poll()
     config = project.config
+    assert run("stories", "-c", config).out.splitlines()[2].startswith("3 reports: ")
     listed = run("stories", "list", "--days", "3650", "-c", config).out.splitlines()
     assert listed[0] == "1 story of several reports"
     assert listed[2].startswith(f"3 reports: “{AGROUND}”")

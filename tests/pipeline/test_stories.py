@@ -7,87 +7,12 @@ from datetime import timedelta
 import pytest
 
 from feedhub.model.identity import Verdict
-from feedhub.model.story import StoryChoice, StorySettings, ToldStory
-from feedhub.pipeline.stories import StoryTeller, sync_stories
+from feedhub.model.story import StoryChoice, StorySettings
 from feedhub.ports.store import Store
-from feedhub.rules.stories.features import sketch_of, story_features
+from feedhub.rules.stories.features import story_features
 from support.builders import NOW, categories, ingest, item_id, put
 from support.stores import STORES
-
-FERRY = (
-    "The ferry Northern Star ran aground off the island of Kelsay early on Monday with 214 passengers aboard. All of "
-    "them were taken off by lifeboats within three hours, the coastguard said. The ship struck a sandbank in thick fog."
-)
-RESCUE = (
-    "Wrapped in blankets, passengers of the Northern Star spoke of calm aboard as lifeboats came out of the fog off "
-    "Kelsay. The ferry lies on a sandbank; Kelsay Lines hopes to float it at high tide."
-)
-MUSEUM = "A museum of four hundred clocks opened in the old customs house of Velden. Its founder winds each of them."
-AGROUND, SAVED = (
-    "Ferry Northern Star runs aground off Kelsay, all rescued",
-    "Passengers saved from stranded ship in fog",
-)
-TOLD = "Kelsay ferry aground: how 214 passengers of Northern Star were rescued"
-ONCE = StorySettings()
-GROUPED = StorySettings(choice=StoryChoice(same_event="group"))
-HOUR = timedelta(hours=1)
-
-
-class Place:
-    """A store that tells stories."""
-
-    def __init__(self, store: Store, settings: StorySettings = ONCE) -> None:
-        self.store = store
-        self.configure(settings)
-
-    def configure(self, settings: StorySettings) -> None:
-        """Tell stories as these settings say."""
-        sync_stories(self.store, settings, NOW)
-        self.teller = StoryTeller(settings)
-
-    def put(self, number: int, title: str, text: str, *, slugs: tuple[str, ...] = ("tech",), hours: int = 0) -> None:
-        """Store an item of a source of its own, named by its number."""
-        self.put_bare(number, title, text, slugs=slugs, hours=hours, sketch=sketch_of(story_features(title, text)))
-
-    def put_bare(
-        self,
-        number: int,
-        title: str,
-        text: str,
-        *,
-        slugs: tuple[str, ...] = ("tech",),
-        hours: int = 0,
-        sketch: bytes | None = None,
-        verdict: Verdict = Verdict.NEW,
-    ) -> None:
-        source, at = f"s{number}", NOW + hours * HOUR
-        record = ingest(
-            number, source, verdict, title=title, slugs=slugs, published_at=at, wording={"content": f"<p>{text}</p>"}
-        )
-        put(self.store, replace(record, sketch=sketch), source=source, now=at)
-
-    def decide(self) -> None:
-        """Find the stories of what was stored."""
-        self.teller.decide(self.store)
-
-    def listed(self, slug: str = "all") -> list[int]:
-        """Return the numbers of the items that an output lists, in their order."""
-        found = self.store.newest(slug, 50)
-        assert len(found) == min(50, self.store.count_between(slug, NOW - HOUR, NOW + 1000 * HOUR))
-        return sorted(int(item.id[-12:], 16) for item in found)
-
-    def named(self, slug: str = "all") -> dict[int, list[int]]:
-        """Return which others each item names that an output lists."""
-        return {
-            int(item.id[-12:], 16): [int(one.item_id[-12:], 16) for one in item.reports]
-            for item in self.store.newest(slug, 9)
-        }
-
-    def story(self, number: int) -> ToldStory:
-        return self.store.story_of(item_id(number))
-
-    def members(self, number: int) -> list[tuple[int, str]]:
-        return [(int(one.item_id[-12:], 16), one.how) for one in self.story(number).members]
+from support.stories import AGROUND, FERRY, GROUPED, HOUR, MUSEUM, ONCE, RESCUE, SAVED, TOLD, Place
 
 
 @pytest.fixture(params=STORES)
@@ -304,6 +229,22 @@ def test_an_item_is_found_no_more_once_the_window_is_over(store: Store) -> None:
     assert (place.listed(), place.members(3)) == ([1, 2, 3], [])
     with store.transaction() as transaction:
         assert transaction.sketches([1]) == {}
+
+
+def test_what_retention_forgets_is_forgotten_with_its_stories(store: Store) -> None:
+    place = Place(store)
+    for number in (1, 2, 3):
+        place.put(number, AGROUND, FERRY, hours=number)
+    place.decide()
+    later = NOW + timedelta(days=400)
+    for number in (1, 2, 3):
+        put(store, source=f"s{number}", now=NOW + timedelta(days=1), complete=True)
+    store.prune(offered_before=NOW + timedelta(days=2), keep_per_category=None, forget_before=NOW, now=later)
+    place.decide()
+    assert (place.listed(), place.listed("tech"), store.item_count()) == ([], [], 0)
+    store.prune(offered_before=None, keep_per_category=None, forget_before=later + HOUR, now=later + HOUR)
+    assert place.members(1) == []
+    assert store.explain([item_id(1)]) == ()
 
 
 def test_a_poll_without_news_asks_for_nothing_to_be_decided(store: Store) -> None:

@@ -199,6 +199,11 @@ def test_a_rule_that_does_not_hold_does_nothing() -> None:
     assert filing.dropped_by is None
 
 
+def test_a_rule_keeps_an_item_out_of_stories() -> None:
+    assert filed(ITEM, SOURCE, [rule("apart", is_apart=True), rule("other")])[1].is_apart
+    assert not filed(ITEM, SOURCE, [rule("apart", field("title", "x"), is_apart=True)])[1].is_apart
+
+
 def test_stop_ends_the_rules() -> None:
     rules = [rule("first", tags=("one",), stop=True), rule("second", tags=("two",))]
     assert filed(ITEM, SOURCE, rules)[0].tags == ("Semiconductors", "one")

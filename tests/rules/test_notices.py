@@ -65,6 +65,11 @@ def test_items_are_told_that_are_shown_in_a_category_or_on_which_a_rule_holds(
     assert news.count == len(titles)
 
 
+def test_what_the_combined_feed_shows_by_another_report_is_told_once() -> None:
+    news = News(EVERYTHING, [item(said("Bread")), replace(item(said("Loaves", "b")), is_folded=True)])
+    assert [one.shown.title for one in news.last] == ["Bread"]
+
+
 def test_what_was_published_days_before_it_came_is_no_news() -> None:
     old, late = (
         replace(said(title), dates=ItemDates(published_at=AT, first_seen_at=AT + age))

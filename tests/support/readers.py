@@ -21,7 +21,7 @@ def program(name: str) -> str:
 
 def by_newsboat(feed: str, home: Path) -> list[tuple[str, str, str]]:
     """Return (guid, title, link) of what newsboat keeps of the feed at an address, in its order."""
-    home.mkdir()
+    home.mkdir(exist_ok=True)
     urls, config, cache = home / "urls", home / "config", home / "cache.db"
     urls.write_text(f"{feed}\n")
     config.write_text("show-read-feeds yes\n")
@@ -30,6 +30,16 @@ def by_newsboat(feed: str, home: Path) -> list[tuple[str, str, str]]:
     subprocess.run(command, env=environment, capture_output=True, check=True, timeout=30)
     with closing(sqlite3.connect(cache)) as database:
         return database.execute("SELECT guid, title, url FROM rss_item ORDER BY pubDate DESC, guid").fetchall()
+
+
+def unread_by_newsboat(home: Path, *, read_all: bool = False) -> int:
+    """Return how many items newsboat, which ran here, has unread; with ``read_all`` somebody reads them then."""
+    with closing(sqlite3.connect(home / "cache.db")) as database:
+        (count,) = database.execute("SELECT count(*) FROM rss_item WHERE unread").fetchone()
+        if read_all:
+            database.execute("UPDATE rss_item SET unread = 0")
+            database.commit()
+    return int(count)
 
 
 def by_sfeed(feed: bytes) -> list[tuple[str, str, str]]:

@@ -12,6 +12,8 @@ from lxml import etree, html
 
 from feedhub.model.report import Outcome, PollReport, PublishReport
 from feedhub.model.settings import ConfigFault, Problem
+from feedhub.model.story import StoryGroup, StoryMember
+from feedhub.runtime.stories import group_json
 from support.cli_runs import rss, run
 from support.feed_checks import check_atom
 from support.responders import static, status
@@ -212,6 +214,14 @@ def test_the_api_says_what_the_command_says_and_is_described(site: Site) -> None
         assert reply.headers["content-type"].startswith(kind)
         if kind == "application/json":
             assert misfits(json.loads(reply.body), media[kind]["schema"], description) == []
+
+
+def test_a_story_is_told_as_it_is_described(site: Site) -> None:
+    at = datetime(2026, 3, 2, tzinfo=UTC)
+    member = StoryMember(item_id="urn:uuid:1", title="Ferry", source="agency", published_at=at, link=None)
+    told = {"stories": [group_json(StoryGroup(members=(member,)))]}
+    description = json.loads(site.ask("/api/openapi.json").body)
+    assert misfits(told, description["components"]["schemas"]["Stories"], description) == []
 
 
 def misfits(value: Any, schema: dict[str, Any], document: dict[str, Any], place: str = "") -> list[str]:

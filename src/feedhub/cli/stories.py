@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from feedhub.cli.main import JsonOption, NoPublishOption, Session, command
+from feedhub.cli.main import ConfigOption, JsonOption, NoPublishOption, Session, SetOption, command
 from feedhub.cli.screen import Screen, count, local_time
 from feedhub.model.story import StoriesTrial, StoryGroup, StoryMember, ToldStory
 
@@ -26,6 +26,15 @@ class StoryCare(StrEnum):
     NORMAL = "normal"
 
 
+@stories.callback(invoke_without_command=True)
+def today(ctx: typer.Context, config: ConfigOption = None, overrides: SetOption = None) -> None:
+    """See which items tell the same news. Without a command: the stories of today."""
+    session: Session = ctx.ensure_object(Session)
+    session.add_options(config, overrides)
+    if ctx.invoked_subcommand is None:
+        list_stories(ctx)
+
+
 @stories.command("list", epilog="Example: feedhub stories list --days 1")
 @command()
 def list_stories(
@@ -35,7 +44,7 @@ def list_stories(
     as_json: JsonOption = False,
 ) -> None:
     """Show the stories of today that most sources report."""
-    from feedhub.runtime.stories import decide_stories
+    from feedhub.runtime.stories import decide_stories, group_json
 
     with session.hub() as hub:
         decide_stories(hub)
@@ -111,6 +120,8 @@ def told_lines(told: ToldStory, item_id: str, timezone: str) -> dict[str, list[s
 
 def told_json(told: ToldStory) -> dict[str, object]:
     """Return what is told of the story of an item as JSON."""
+    from feedhub.runtime.stories import member_json
+
     return {
         "members": [member_json(member) for member in told.members],
         "nearly": [member_json(miss) for miss in told.misses],
@@ -118,16 +129,6 @@ def told_json(told: ToldStory) -> dict[str, object]:
         "waits": told.waits,
         "parted": told.is_parted,
     }
-
-
-def group_json(group: StoryGroup) -> dict[str, object]:
-    """Return a story as JSON."""
-    return {"members": [member_json(member) for member in group.members]}
-
-
-def member_json(member: StoryMember) -> dict[str, object]:
-    """Return an item of a story as JSON."""
-    return {**asdict(member), "published_at": member.published_at.isoformat()}
 
 
 @stories.command("test", epilog="Example: feedhub stories test --days 7")

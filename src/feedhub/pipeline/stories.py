@@ -15,7 +15,7 @@ from feedhub.rules.stories.reprints import WINDOW
 
 _MOST_AT_ONCE: Final = 100
 """Items whose stories are found in one transaction, for which polls have to wait."""
-_MOST_KEPT: Final = 2_000
+_MOST_KEPT: Final = 1_000
 
 
 def sketch_for(
@@ -50,10 +50,12 @@ def sync_stories(store: Store, settings: StorySettings, now: datetime) -> None:
 
 
 class StoryTeller:
-    """Finds the stories of items that wait for that. What it keeps saves reading, and decides nothing."""
+    """Finds the stories of items that wait for that."""
 
-    def __init__(self, settings: StorySettings) -> None:
+    def __init__(self, settings: StorySettings, *, most_at_once: int = _MOST_AT_ONCE) -> None:
+        """Find the stories of ``most_at_once`` items in one transaction."""
         self._settings = settings
+        self._most = most_at_once
         self._features: dict[int, StoryFeatures] = {}
 
     def decide(self, store: Store) -> None:
@@ -67,11 +69,13 @@ class StoryTeller:
         while has_more:
             with store.transaction() as transaction:
                 has_more = self._decide_some(transaction)
+        # Numbers may be those of other items once a backup was restored, and it is some megabytes.
+        self._features.clear()
 
     def _decide_some(self, transaction: Transaction) -> bool:
-        waiting = transaction.waiting_items(_MOST_AT_ONCE)
+        waiting = transaction.waiting_items(self._most)
         if waiting:
-            transaction.forget_sketches(waiting[0].first_seen_at - WINDOW, 2 * _MOST_AT_ONCE)
+            transaction.forget_sketches(waiting[0].first_seen_at - WINDOW, 2 * self._most)
         for item in waiting:
             self._place(item, transaction)
         reports = transaction.reports([item.number for item in waiting])
@@ -80,7 +84,7 @@ class StoryTeller:
             folds_of(reports, self._settings),
             by_event=self._settings.names_events,
         )
-        return len(waiting) == _MOST_AT_ONCE
+        return len(waiting) == self._most
 
     def _place(self, item: WaitingItem, transaction: Transaction) -> None:
         features = read_sketch(item.sketch)

@@ -388,12 +388,11 @@ def _has_content(entry: Entry, description: str | None) -> bool:
 
 def _reported(entry: Entry, also: str) -> str:
     """Return who else reports the same, as a list at the end of a text: RSS has no element for it."""
-    lines = (
-        f'<li><a href="{escape(one.link)}">{escape(one.title)}</a> ({escape(one.source)})</li>'
-        if one.link
-        else f"<li>{escape(one.title)} ({escape(one.source)})</li>"
-        for one in entry.reports
-    )
+    lines = []
+    for one in entry.reports:
+        title = escape(one.title)
+        named = f'<a href="{escape(one.link)}">{title}</a>' if one.link else title
+        lines.append(f"<li>{named} ({escape(one.source)})</li>")
     return f"<hr><p>{also}</p><ul>{''.join(lines)}</ul>" if entry.reports else ""
 
 

@@ -1,10 +1,11 @@
 """Stories by hand: trying what would be told, and saying that items belong together or not."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from feedhub.errors import UsageError
-from feedhub.model.story import Care, StoriesTrial
+from feedhub.model.story import Care, StoriesTrial, StoryGroup, StoryMember
 from feedhub.pipeline.stories import StoryTeller
 from feedhub.ports.store import Store
 from feedhub.rules.stories.trial import StoryTrial
@@ -23,6 +24,16 @@ def decide_stories(hub: "Hub") -> None:
         raise UsageError("no stories are told: `stories: {}` in the configuration lets them be; try `stories test`")
     hub.sync()
     StoryTeller(hub.settings.stories).decide(hub.store)
+
+
+def group_json(group: StoryGroup) -> dict[str, object]:
+    """Return a story as JSON."""
+    return {"members": [member_json(member) for member in group.members]}
+
+
+def member_json(member: StoryMember) -> dict[str, object]:
+    """Return an item of a story as JSON."""
+    return {**asdict(member), "published_at": member.published_at.isoformat()}
 
 
 def try_stories(store: Store, *, since: datetime, care: Care, most: int) -> StoriesTrial:

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import ColumnElement, Select, bindparam, case, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, case, delete, exists, func, or_, select, update
 
 from feedhub.errors import StoreError
 from feedhub.model.identity import LedgerNote
@@ -33,6 +33,7 @@ from feedhub.store.tables import (
     memberships,
     sightings,
     sources,
+    story_folds,
     story_members,
 )
 
@@ -262,6 +263,7 @@ def _categories_of(connection: Connection, pks: list[int]) -> list[str]:
 def _forget(connection: Connection, pks: list[int]) -> int:
     """Delete removed items with their keys; return the number of keys."""
     forget_stories(connection, pks)
+    connection.execute(delete(story_folds).where(or_(story_folds.c.item_pk.in_(pks), story_folds.c.shown_pk.in_(pks))))
     for table in (sightings, ended_memberships, story_members):
         connection.execute(delete(table).where(table.c.item_pk.in_(pks)))
     keys_deleted = connection.execute(delete(identity_keys).where(identity_keys.c.item_pk.in_(pks))).rowcount

@@ -8,6 +8,7 @@ import re
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from functools import partial
 from hashlib import sha256
 from importlib.metadata import version
@@ -76,6 +77,18 @@ _SOURCE: Final = _object(
     }
 )
 _CATEGORY: Final = _object({"slug": _TEXT, "title": _TEXT, "items": _COUNT, "changed_at": _INSTANT})
+_STORY_MEMBER: Final = _object(
+    {
+        "item_id": _TEXT,
+        "title": _TEXT,
+        "source": _TEXT,
+        "published_at": {**_TEXT, "format": "date-time"},
+        "how": {**_TEXT, "description": "reprint, event or by hand; empty for the first report."},
+        "reason": {**_TEXT, "description": "Why it belongs there, in words."},
+        "link": {"type": ["string", "null"]},
+        "source_title": _TEXT,
+    }
+)
 _PROBLEM: Final = _object({"file": _TEXT, "line": _COUNT, "column": _COUNT, "key": _TEXT, "message": _TEXT})
 _FAULT: Final = {
     **_object({"since": _INSTANT, "count": _COUNT, "problems": _list(_PROBLEM)}),
@@ -101,6 +114,7 @@ def openapi() -> dict[str, object]:
         "components": {
             "schemas": {
                 "Health": _object({"ok": {"type": "boolean"}, "reasons": _list(_TEXT), "warnings": _list(_TEXT)}),
+                "Stories": _object({"stories": _list(_object({"members": _list(_STORY_MEMBER)}))}),
                 "Status": _object(
                     {"sources": _list(_SOURCE), "categories": _list(_CATEGORY), "configuration_fault": _FAULT}
                 ),
@@ -109,20 +123,28 @@ def openapi() -> dict[str, object]:
     }
 
 
+def _document(name: str, summary: str, words: str, schema: str) -> dict[str, object]:
+    """Return what is described of a document that is read from the store."""
+    found, health = ({"$ref": f"#/components/schemas/{kind}"} for kind in (schema, "Health"))
+    responses = {
+        "200": _answer(words, "application/json", found),
+        "503": _answer("The store cannot be read.", "application/json", health),
+    }
+    return {"get": {"operationId": name, "summary": summary, "responses": responses}}
+
+
 def _paths() -> dict[str, object]:
     health = {"$ref": "#/components/schemas/Health"}
-    status = {"$ref": "#/components/schemas/Status"}
     return {
-        "/api/status.json": {
-            "get": {
-                "operationId": "status",
-                "summary": "Every source and category, as `feedhub status --json` prints them.",
-                "responses": {
-                    "200": _answer("The status.", "application/json", status),
-                    "503": _answer("The store cannot be read.", "application/json", health),
-                },
-            }
-        },
+        "/api/status.json": _document(
+            "status", "Every source and category, as `feedhub status --json` prints them.", "The status.", "Status"
+        ),
+        "/api/stories.json": _document(
+            "stories",
+            "The stories of today that most items report, where the configuration has `stories`.",
+            "The stories.",
+            "Stories",
+        ),
         "/healthz": {
             "get": {
                 "operationId": "health",
@@ -203,6 +225,7 @@ class Endpoints:
         self._health = TimedCache[tuple[str, ...]](self._complaints, max_age)
         self._status_page = TimedCache[bytes](self._made_status_page, max_age)
         self._status_json = TimedCache[bytes](self._made_status_json, max_age)
+        self._stories = TimedCache[bytes](self._made_stories, max_age)
         self._openapi = _json_bytes(openapi())
 
     def message(self, name: str, root: str) -> bytes:
@@ -248,6 +271,13 @@ class Endpoints:
         """Answer with the status for programs."""
         try:
             return Response(self._status_json(), 200, _NO_STORE, "application/json")
+        except StoreError as error:
+            return self._unhealthy((self._public_reason(error),))
+
+    def stories(self, _: Request) -> Response:
+        """Answer with the largest stories of the last day."""
+        try:
+            return Response(self._stories(), 200, _NO_STORE, "application/json")
         except StoreError as error:
             return self._unhealthy((self._public_reason(error),))
 
@@ -317,6 +347,15 @@ class Endpoints:
             hub.settings, status, series, self._items(), self._health(), hub.now(), fault=self._fault()
         )
 
+    def _made_stories(self) -> bytes:
+        from feedhub.runtime.stories import group_json  # most configurations tell none
+
+        hub, masked = self._hub(), Masker()
+        masked.hide(hub.settings.secrets)
+        is_told = hub.settings.stories is not None
+        groups = hub.store.stories(hub.now() - timedelta(days=1), _MOST_STORIES) if is_told else ()
+        return _json_bytes(masked_values({"stories": [group_json(group) for group in groups]}, masked))
+
     def _made_status_json(self) -> bytes:
         masked = Masker()
         masked.hide(self._hub().settings.secrets)
@@ -329,6 +368,7 @@ def _json_bytes(document: Mapping[str, object]) -> bytes:
 
 
 _MAX_AGE: Final = 5.0
+_MOST_STORIES: Final = 50
 _LARGEST_HEAD: Final = 16_384
 # Two requests at a time ask the store, so that polling keeps most of the machine; a bounded number of others wait.
 _THREADS: Final = 2
@@ -370,6 +410,7 @@ class WebApp:
             "/status": endpoints.status,
             "/log": endpoints.log,
             "/api/status.json": endpoints.status_json,
+            "/api/stories.json": endpoints.stories,
             "/api/openapi.json": endpoints.openapi,
             "/healthz": endpoints.health,
             "/metrics": endpoints.metrics,

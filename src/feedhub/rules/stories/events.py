@@ -108,7 +108,8 @@ def judge_event(
 
 def similarity(here: StoryFeatures, there: StoryFeatures) -> float:
     """Return the cosine of the heaviest terms of two items: 0 when they share none, 1 when they have the same."""
-    product = sum(weight * there.vector.get(term, 0) for term, weight in here.vector.items())
+    shared = here.vector.keys() & there.vector.keys()
+    product = sum(here.vector[term] * there.vector[term] for term in shared)
     return product / (here.norm * there.norm) if product else 0.0
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from heapq import nlargest, nsmallest
 from importlib.resources import files
-from itertools import islice, pairwise
+from itertools import chain, islice, pairwise
 from math import log, sqrt
 from typing import Final
 from zlib import crc32
@@ -55,6 +55,7 @@ _TERMS: Final = 48
 _CJK_RUN, _WORD_RUN = 6, 4
 _EDGE: Final = "|"
 _END: Final = b"\n"
+_COUNTED: Final = struct.Struct("<5H")
 _SHORTEST_STEM: Final = 4
 # What a term counts that is met so often, and in the title as if twice more: 16 + 16 · ln n.
 _COUNTS: Final = (0, *(round(16 + 16 * log(count)) for count in range(1, _OPENING + 3)))
@@ -65,7 +66,8 @@ class StoryFeatures:
     """An item, reduced to what reprints and stories are found and judged by. All but the title are hashes.
 
     ``runs`` are those of neighbouring tokens, in the order of the text; ``numbers`` stand by the two tokens around
-    them; ``terms`` are those of title and text; ``vector`` holds the heaviest terms of title and opening.
+    them; ``terms`` are those of title and text, by the halves of their hashes; ``vector`` holds the heaviest terms of
+    title and opening.
     """
 
     title: str
@@ -127,17 +129,18 @@ def story_features(title: str, markup: str) -> StoryFeatures:
         length=len(visible),
         runs=tuple(_hashes(map("\x1f".join, zip(*(islice(tokens, at, None) for at in range(width)), strict=False)))),
         numbers=_numbers(tokens),
-        terms=frozenset(hashes).union(title_terms),
+        terms=short_hashes((*hashes, *title_terms)),
         vector=_vector(_tokens(title), tokens[:_OPENING]),
     )
 
 
 def sketch_of(features: StoryFeatures) -> bytes:
-    """Return features as they are stored: what is in words, then all hashes, of four bytes each."""
+    """Return features as they are stored: what is in words, then hashes and weights."""
     words = json.dumps([features.title, features.is_cjk, features.length, *features.numbers.values()])
-    lists = features.runs, features.numbers, sorted(features.terms), features.vector, features.vector.values()
-    values = [value for numbers in lists for value in (len(numbers), *numbers)]
-    return words.encode() + _END + struct.pack(f"<{len(values)}I", *values)
+    lists = features.runs, features.numbers, features.vector, features.vector.values(), sorted(features.terms)
+    counts = [len(numbers) for numbers in lists]
+    values = chain.from_iterable(lists)
+    return b"".join((words.encode(), _END, _COUNTED.pack(*counts), struct.pack(_form(counts), *values)))
 
 
 def sketch_of_item(item: Item) -> bytes:
@@ -149,8 +152,9 @@ def read_sketch(sketch: bytes) -> StoryFeatures:
     """Return the features of which ``sketch_of`` made a sketch."""
     words, _, rest = sketch.partition(_END)
     title, is_cjk, length, *numbers = json.loads(words)
-    values = iter(struct.unpack(f"<{len(rest) // 4}I", rest))
-    runs, places, terms, heavy, weights = (tuple(islice(values, next(values))) for _ in range(5))
+    counts = _COUNTED.unpack_from(rest)
+    values = iter(struct.unpack_from(_form(counts), rest, _COUNTED.size))
+    runs, places, heavy, weights, terms = (tuple(islice(values, count)) for count in counts)
     return StoryFeatures(
         title=title,
         is_cjk=is_cjk,
@@ -162,9 +166,20 @@ def read_sketch(sketch: bytes) -> StoryFeatures:
     )
 
 
+def _form(counts: Sequence[int]) -> str:
+    """Return the form of lists of so many numbers: hashes, then weights and terms, of two bytes each."""
+    runs, places, heavy, weights, terms = counts
+    return f"<{runs + places + heavy}I{weights + terms}H"
+
+
 def keys_in(sketch: bytes) -> tuple[int, ...]:
     """Return the keys of the item of a sketch."""
     return read_sketch(sketch).keys
+
+
+def short_hashes(hashes: Iterable[int]) -> frozenset[int]:
+    """Return the halves of hashes, which do to tell whether a text has a term."""
+    return frozenset(number & 0xFFFF for number in hashes)
 
 
 def is_digest(title: str, parts: Sequence[str] = DIGESTS) -> bool:

@@ -73,11 +73,15 @@ def _other_titles(here: StoryFeatures, there: StoryFeatures) -> str:
     one, other = pairs_of_letters(here.title), pairs_of_letters(there.title)
     if len(one & other) < _SAME_FORM * len(one | other):
         return ""
-    own = [term for term_hash, term in here.title_terms.items() if term_hash not in there.terms]
-    others = [term for term_hash, term in there.title_terms.items() if term_hash not in here.terms]
+    own, others = _own_terms(here, there), _own_terms(there, here)
     if not own or not others:
         return ""
     return f"the titles have {' '.join(own[:_SHOWN])} here, {' '.join(others[:_SHOWN])} there"
+
+
+def _own_terms(here: StoryFeatures, there: StoryFeatures) -> list[str]:
+    """Return what only one of two items has in its title, and not in its text either."""
+    return [term for term_hash, term in here.title_terms.items() if term_hash & 0xFFFF not in there.terms]
 
 
 def _other_subject(shorter: StoryFeatures, longer: StoryFeatures) -> str:
@@ -88,5 +92,5 @@ def _other_subject(shorter: StoryFeatures, longer: StoryFeatures) -> str:
     if len(opening.intersection(shorter.runs)) >= _OPENING_SHARE * len(opening):
         return ""
     weights = {term_hash: weight_of(term) for term_hash, term in longer.title_terms.items()}
-    told = sum(weight for term_hash, weight in weights.items() if term_hash in shorter.terms)
+    told = sum(weight for term_hash, weight in weights.items() if term_hash & 0xFFFF in shorter.terms)
     return "" if told >= _TITLE_SHARE * sum(weights.values()) else "the shorter stands in a text about something else"

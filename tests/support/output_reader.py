@@ -22,7 +22,10 @@ def read_all_the_time(output: Path, report: Path) -> None:
     signal.signal(signal.SIGTERM, over)
     while not is_over:
         for path in sorted(output.rglob("*")):
-            if path.name.startswith(".") or path.suffix not in (".atom", ".rss", ".json", ".opml", ".html"):
+            # What feedhub notes for itself comes and goes, and is shown to nobody.
+            if any(part.startswith(".") for part in path.relative_to(output).parts):
+                continue
+            if path.suffix not in (".atom", ".rss", ".json", ".opml", ".html"):
                 continue
             try:
                 body = path.read_bytes()

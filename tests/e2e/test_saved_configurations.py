@@ -247,9 +247,7 @@ def test_hundreds_of_them_delay_no_poll_and_leave_no_memory_behind(tmp_path: Pat
                 _goes_on(server, path)
             assert daemon.stop() == 0
         gaps = {path: max(after.at - before.at for before, after in pairwise(server.requests(path))) for path in paths}
-    print(
-        f"{dict(outcomes)}; longest between two polls {max(gaps.values()):.1f} s; MB after {FULL} and all: {memory}"
-    )
+    print(f"{dict(outcomes)}; longest between two polls {max(gaps.values()):.1f} s; MB after {FULL} and all: {memory}")
     assert max(gaps.values()) < 1 + LATEST, gaps
     early, late = memory
     assert all(after < MOST_GROWTH * before for before, after in zip(early, late, strict=True)), memory

@@ -28,7 +28,7 @@ def test_reader_never_meets_a_torn_file_and_killed_writers_leave_nothing_for_goo
     AtOnce(tmp_path).write(OutputFile(path="feeds/a.atom", body=b"z" * SIZE))
     torn, versions, kills = [], set(), 0
     end = time.monotonic() + 2
-    while time.monotonic() < end or kills < 3:
+    while time.monotonic() < end or kills < 3 or len(versions) < 2:
         writer = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE)
         with writer:
             assert writer.stdout is not None
@@ -42,6 +42,5 @@ def test_reader_never_meets_a_torn_file_and_killed_writers_leave_nothing_for_goo
             writer.kill()
             kills += 1
     assert torn == []
-    assert len(versions) > 1
     AtOnce(tmp_path).write(OutputFile(path="feeds/a.atom", body=b"end"))
     assert [path.name for path in target.parent.iterdir()] == ["a.atom"]

@@ -80,6 +80,16 @@ def test_a_store_that_cannot_be_written_to_is_searched_as_far_as_it_is_indexed(
     impatient.close()
 
 
+def test_a_search_that_leaves_items_out_says_so_in_the_log(store: SqlStore, caplog: pytest.LogCaptureFixture) -> None:
+    put(store, *(ingest(number) for number in range(450)))
+    store._make_index_whole(seconds=0.0)
+    assert "the newest items cannot be found yet" in caplog.text
+    assert len(indexed(store, 900)) == 200
+    caplog.clear()
+    assert len(store.search("story", 900)) == 450
+    assert not caplog.text
+
+
 def test_a_new_store_has_nothing_to_index(store: SqlStore) -> None:
     assert not store.index_some(1)
 
@@ -97,10 +107,10 @@ def test_other_terms_come_with_another_version() -> None:
     assert (TERMS_VERSION, digest) == (1, "e78e1ee8f7c1d424")
 
 
-def indexed(store: SqlStore) -> list[int]:
+def indexed(store: SqlStore, most: int = 9) -> list[int]:
     """Return the numbers of the stories that the index has."""
     with store._read() as connection:
-        return connection.backend.matching(connection, ["story"], 9)
+        return connection.backend.matching(connection, ["story"], most)
 
 
 def by_another_version(path: Path) -> None:

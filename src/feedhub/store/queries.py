@@ -119,14 +119,18 @@ class SqlSearch(Database):
             connection.execute(_ALL_WAIT)
             put_value(connection, INDEX_VERSION, version)
 
-    def _make_index_whole(self) -> None:
+    def _make_index_whole(self, seconds: float = _PATIENCE) -> None:
         """Put in what waits, as far as that is soon done; a store that cannot be written to is searched as it is."""
-        until = monotonic() + _PATIENCE
+        until, reason = monotonic() + seconds, ""
         try:
-            while self.index_some() and monotonic() < until:
-                pass
+            while self.index_some():
+                if monotonic() >= until:
+                    reason = "more of them wait than one search puts in"
+                    break
         except StoreError as error:
-            log.warning("the newest items cannot be found yet", extra={"reason": str(error)})
+            reason = str(error)
+        if reason:
+            log.warning("the newest items cannot be found yet", extra={"reason": reason})
 
 
 def _waiting(connection: Connection, pks: Collection[int]) -> list[int]:
